@@ -1,0 +1,159 @@
+"""Times training steps in PyTorch on the CPU, on command.
+
+The benchmark harness starts this once and sends one JSON object per line, so that it can interleave PyTorch's steps
+with ours on the same machine:
+
+    {"op": "prepare", "model": "preact-resnet18", "width": 16, "batch": 128, "method": "gradalign", "epsilon": 0.0314}
+    {"op": "prepare", "model": "cnn", "filters": 4, "batch": 128, "method": "fgsm", "epsilon": 0.0392}
+    {"op": "step", "n": 5}
+
+Every command is answered by one line: {"ok": true, ...}, or {"ok": false, "error": "..."}. `step` returns `ms`, the
+time of each step. Methods: standard, fgsm, gradalign, pgdK (K steps). The work is that of the paper's code, done the
+fastest way PyTorch offers: gradients only of what needs them (parameters take no part in an attack), FGSM's gradient
+doubling as GradAlign's clean gradient, one create_graph. Batch norm updates its statistics in every forward pass.
+"""
+import argparse
+import json
+import math
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "oracle"))
+import models  # noqa: E402
+
+STRENGTH = 0.2
+
+
+class Workload:
+    """One model with its optimiser and a fixed random batch."""
+
+    def __init__(self, model, method, batch, epsilon, width=64, filters=4):
+        torch.manual_seed(0)
+        self.method, self.epsilon = method, epsilon
+        shapes = models.preact_resnet18_shapes(width) if model == "preact-resnet18" else models.cnn_shapes(filters)
+        self.params = {name: initial(name, shape).requires_grad_() for name, shape in shapes.items()}
+        values = list(self.params.values())
+        if model == "preact-resnet18":
+            state = {
+                name: torch.zeros(shape) if name.endswith("mean") else torch.ones(shape)
+                for name, shape in models.preact_resnet18_state_shapes(width).items()
+            }
+            norm = models.batch_norm(self.params, state, train=True)
+            self.model = lambda x: models.preact_resnet18(self.params, x, norm)
+            self.optimizer = torch.optim.SGD(values, lr=0.01, momentum=0.9, weight_decay=5e-4)
+        elif model == "cnn":
+            self.model = lambda x: models.cnn(self.params, x)
+            self.optimizer = torch.optim.Adam(values, lr=0.001, weight_decay=5e-4)
+        else:
+            raise ValueError(f"unknown model {model}")
+        self.x, self.labels = torch.rand(batch, 3, 32, 32), torch.randint(0, 10, (batch,))
+        self.delta, self.clean_gradient = self.attack_of(method)
+
+    def attack_of(self, method):
+        """Returns the attack and whether its gradient also serves GradAlign."""
+        if method == "standard":
+            return None, False
+        if method in ("fgsm", "gradalign"):
+            return self.fgsm, method == "gradalign"
+        if method.startswith("pgd") and method[3:].isdigit():
+            return lambda: self.pgd(int(method[3:])), False
+        raise ValueError(f"unknown method {method}")
+
+    def input_gradient(self, point, create_graph=False):
+        point = point.detach().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(self.model(point), self.labels), point, create_graph=create_graph)[0]
+
+    def fgsm(self):
+        # At delta = 0 the clamp to the box only stops the gradient of pixels that are exactly 0 or 1.
+        gradient = self.input_gradient(self.x).mul_((self.x > 0) & (self.x < 1))
+        delta = (1.25 * self.epsilon * gradient.sign()).clamp_(-self.epsilon, self.epsilon)
+        return (self.x + delta).clamp_(0, 1), gradient
+
+    def pgd(self, steps):
+        delta = torch.zeros_like(self.x)
+        for _ in range(steps):
+            point = self.x + delta
+            gradient = self.input_gradient(point.clamp(0, 1)).mul_((point > 0) & (point < 1))
+            delta.add_(gradient.sign_(), alpha=2 * self.epsilon / steps)
+            delta = ((self.x + delta).clamp_(0, 1) - self.x).clamp_(-self.epsilon, self.epsilon)
+        return self.x + delta, None
+
+    def step(self):
+        point, gradient = self.delta() if self.delta else (self.x, None)
+        loss = F.cross_entropy(self.model(point), self.labels)
+        if self.clean_gradient:
+            noise = torch.empty_like(self.x).uniform_(-self.epsilon, self.epsilon)
+            loss = loss + gradalign_penalty(gradient, self.input_gradient(self.x + noise, create_graph=True))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward(inputs=list(self.params.values()))
+        self.optimizer.step()
+        return loss.item()
+
+
+def gradalign_penalty(g1, g2):
+    g1, g2 = g1.flatten(1), g2.flatten(1)
+    norm1, norm2 = g1.norm(dim=1), g2.norm(dim=1)
+    keep = (norm1 != 0) & (norm2.detach() != 0)
+    if not keep.all():
+        g1, g2, norm1, norm2 = g1[keep], g2[keep], norm1[keep], norm2[keep]
+    return STRENGTH * (1 - ((g1 * g2).sum(1) / (norm1 * norm2)).mean())
+
+
+def initial(name, shape):
+    if len(shape) > 1:
+        return torch.randn(shape) * models.he_std(shape)
+    return torch.ones(shape) if ".bn" in name and name.endswith("weight") else torch.zeros(shape)
+
+
+def memory():
+    """Resident bytes: now, and the most so far of the whole process."""
+    with open("/proc/self/statm") as statm:
+        resident = int(statm.read().split()[1]) * resource.getpagesize()
+    return {"rss": resident, "peakRss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+class Server:
+    def __init__(self):
+        self.workload = None
+
+    def prepare(self, **options):
+        self.workload = None
+        self.workload = Workload(**options)
+        loss = self.workload.step()  # allocates, and lets the convolution library choose its kernels
+        parameters = sum(math.prod(p.shape) for p in self.workload.params.values())
+        return {"parameters": parameters, "loss": loss}
+
+    def step(self, n=1):
+        if self.workload is None:
+            raise ValueError("prepare comes first")
+        times = []
+        for _ in range(n):
+            start = time.perf_counter()
+            loss = self.workload.step()
+            times.append((time.perf_counter() - start) * 1000)
+        return {"ms": times, "loss": loss}
+
+    def answer(self, line):
+        try:
+            command = json.loads(line)
+            op = command.pop("op")
+            if op not in ("prepare", "step"):
+                raise ValueError(f"unknown op {op}")
+            return {"ok": True, **getattr(self, op)(**command), **memory()}
+        except Exception as error:  # the harness decides what to do about it
+            return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    torch.set_num_threads(parser.parse_args().threads)
+    print(json.dumps({"ok": True, "torch": torch.__version__, "threads": torch.get_num_threads(), **memory()}), flush=True)
+    server = Server()
+    for line in sys.stdin:
+        print(json.dumps(server.answer(line)), flush=True)

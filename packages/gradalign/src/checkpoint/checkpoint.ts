@@ -1,0 +1,113 @@
+/**
+ * @file A checkpoint's manifest: which tensor file it belongs to, of which model, and how far training had come.
+ *
+ * A checkpoint is a manifest (JSON) and a tensor file (safetensors). The manifest carries the tensor file's SHA-256 and one of
+ * itself, so neither a flipped bit nor a mixed-up pair goes unnoticed. Pure: hashing is passed in.
+ */
+import { CheckpointError } from "@gradalign/tensor";
+import { canonicalJson, type JsonObject } from "./json.ts";
+import type { StoredTensor } from "./safetensors.ts";
+
+/** Which model the tensors belong to; both parts must match to load them. */
+export interface ModelIdentity {
+  readonly name: string;
+  readonly config: JsonObject;
+}
+
+/** What a manifest says. */
+export interface CheckpointManifest {
+  readonly format: "gradalign-checkpoint";
+  readonly version: 1;
+  /** The tensor file's name in the manifest's folder. */
+  readonly tensors: string;
+  /** SHA-256 of the tensor file, lower-case hex. */
+  readonly sha256: string;
+  /** Length of the tensor file. */
+  readonly bytes: number;
+  readonly model: ModelIdentity;
+  /** Optimizer steps done. */
+  readonly iteration: number;
+  /** Epochs done; may be fractional. */
+  readonly epoch: number;
+  /** Whatever else the run wants back: settings, random state, metrics. */
+  readonly run: JsonObject;
+}
+
+/** A file that was not used, and why. */
+export interface RefusedCheckpoint {
+  readonly file: string;
+  readonly reason: string;
+}
+
+/** A checkpoint that passed every check. */
+export interface LoadedCheckpoint {
+  readonly manifest: CheckpointManifest;
+  readonly tensors: Map<string, StoredTensor>;
+  /** Path of the manifest the checkpoint was loaded from. */
+  readonly file: string;
+  /** Newer files that were passed over. */
+  readonly refused: readonly RefusedCheckpoint[];
+}
+
+/** Hex SHA-256 of bytes. */
+export type Sha256 = (bytes: Uint8Array) => string;
+
+/** Writes a manifest as readable JSON that ends in its own checksum. */
+export function encodeManifest(manifest: CheckpointManifest, sha256: Sha256): Uint8Array {
+  // What a reader will parse is what must be summed: dates, say, are strings by then.
+  const body = JSON.parse(JSON.stringify(manifest)) as object;
+  return new TextEncoder().encode(`${JSON.stringify({ ...body, checksum: checksumOf(body, sha256) }, undefined, 2)}\n`);
+}
+
+/**
+ * Reads a manifest.
+ *
+ * @throws CheckpointError with the bare reason, for the caller to put the file's name before.
+ */
+export function decodeManifest(bytes: Uint8Array, sha256: Sha256): CheckpointManifest {
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new CheckpointError(`not JSON (${(error as Error).message})`, { cause: error });
+  }
+  if (typeof value !== "object" || value === null || value.format !== "gradalign-checkpoint") throw new CheckpointError("not a gradalign checkpoint");
+  if (value.version !== 1) throw new CheckpointError(`has format version ${JSON.stringify(value.version)}, this program reads version 1`);
+  const { checksum, ...body } = value;
+  const found = checksumOf(body, sha256);
+  if (checksum !== found) throw new CheckpointError(`altered: its checksum is ${JSON.stringify(checksum)}, its content gives "${found}"`);
+  const manifest = body as unknown as CheckpointManifest;
+  checkManifest(manifest);
+  return manifest;
+}
+
+/** Whether two identities are the same model: equal name and equal config, whatever the order of its keys. */
+export function sameModel(a: ModelIdentity, b: ModelIdentity): boolean {
+  return a.name === b.name && canonicalJson(a.config) === canonicalJson(b.config);
+}
+
+/** A model's identity as shown in messages, e.g. `preact-resnet18 {"classes":10}`. */
+export function describeModel(model: ModelIdentity): string {
+  return `${model.name} ${canonicalJson(model.config)}`;
+}
+
+/** A right checksum over wrong content means another program wrote the file; loading it would still go wrong later. */
+function checkManifest(manifest: CheckpointManifest): void {
+  const { tensors, sha256, bytes, model, iteration, epoch, run } = manifest;
+  const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+  const rules: [boolean, string][] = [
+    // A path could lead out of the folder.
+    [typeof tensors === "string" && /^[A-Za-z0-9_-][A-Za-z0-9_.-]*$/.test(tensors), "tensors must be a plain file name"],
+    [typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256), "sha256 must be 64 hex digits"],
+    [Number.isSafeInteger(bytes) && bytes >= 0, "bytes must be a file length"],
+    [isObject(model) && typeof model.name === "string" && isObject(model.config), "model must have a name and a config"],
+    [Number.isSafeInteger(iteration) && iteration >= 0, "iteration must be a non-negative integer"],
+    [Number.isFinite(epoch) && epoch >= 0, "epoch must be a non-negative number"],
+    [isObject(run), "run must be an object"],
+  ];
+  for (const [holds, rule] of rules) if (!holds) throw new CheckpointError(`invalid manifest: ${rule}`);
+}
+
+function checksumOf(body: object, sha256: Sha256): string {
+  return `sha256:${sha256(new TextEncoder().encode(canonicalJson(body)))}`;
+}

@@ -1,0 +1,196 @@
+/**
+ * @file Checkpoints in a folder, safe against being killed at any moment.
+ *
+ * Saving `last` at step 390 first writes `last-000390-<digest>.safetensors`, then copies `last.json` to `last.previous.json`, then
+ * replaces `last.json`, each by an atomic rename; only then are tensor files deleted that neither manifest names. A tensor
+ * file's name holds the start of its digest, so it is never overwritten with other content and a manifest never points at
+ * tensors of another save. Everything is synchronous: a save happens between two training steps, with nothing else to do.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { CheckpointError, ConfigError } from "@gradalign/tensor";
+import {
+  type CheckpointManifest,
+  decodeManifest,
+  describeModel,
+  encodeManifest,
+  type LoadedCheckpoint,
+  type ModelIdentity,
+  type RefusedCheckpoint,
+  sameModel,
+} from "./checkpoint.ts";
+import type { JsonObject } from "./json.ts";
+import { TEMPORARY_FILE, writeFileAtomic } from "./node-atomic-file.ts";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./safetensors.ts";
+
+/** What is saved. */
+export interface SaveCheckpointOptions {
+  /** `last`, `best`, or any other name of letters, digits and underscores. */
+  readonly name: string;
+  readonly model: ModelIdentity;
+  readonly tensors: ReadonlyMap<string, StoredTensor> | Readonly<Record<string, StoredTensor>>;
+  /** Optimizer steps done. */
+  readonly iteration: number;
+  /** Epochs done. */
+  readonly epoch: number;
+  /** Anything JSON can hold; NaN and infinities become null. */
+  readonly run?: JsonObject;
+}
+
+/** Conditions on what is loaded. */
+export interface LoadCheckpointOptions {
+  /** Refuse tensors of any other model. */
+  readonly expectModel?: ModelIdentity | undefined;
+  /** Called for each file that is passed over; they are also listed in the result. */
+  readonly onRefused?: ((refused: RefusedCheckpoint) => void) | undefined;
+}
+
+/** A reader may meet a writer that deletes old files; it then looks again, this many times. */
+const MAX_LOOKS = 5;
+
+/**
+ * Saves a checkpoint, keeping the one before it as `<name>.previous.json`. Blocks until it is on the disk.
+ *
+ * @throws ConfigError for an unusable name, iteration or epoch; CheckpointError when the files cannot be written.
+ */
+export function saveCheckpoint(folder: string, options: SaveCheckpointOptions): CheckpointManifest {
+  const { name, model, iteration, epoch, run = {} } = options;
+  checkName(name);
+  if (!Number.isSafeInteger(iteration) || iteration < 0)
+    throw new ConfigError(`saveCheckpoint: iteration (=${iteration}) must be a non-negative integer`);
+  if (!Number.isFinite(epoch) || epoch < 0) throw new ConfigError(`saveCheckpoint: epoch (=${epoch}) must be a non-negative number`);
+  const bytes = encodeSafetensors(options.tensors, {
+    format: "pt",
+    "gradalign.model": describeModel(model),
+    "gradalign.iteration": String(iteration),
+  });
+  const digest = sha256(bytes);
+  const tensors = `${name}-${String(iteration).padStart(6, "0")}-${digest.slice(0, 12)}.safetensors`;
+  const manifest: CheckpointManifest = {
+    format: "gradalign-checkpoint",
+    version: 1,
+    tensors,
+    sha256: digest,
+    bytes: bytes.length,
+    model,
+    iteration,
+    epoch,
+    run,
+  };
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeFileAtomic(join(folder, tensors), bytes);
+    keepPrevious(folder, name);
+    writeFileAtomic(join(folder, `${name}.json`), encodeManifest(manifest, sha256));
+    removeUnused(folder, name);
+  } catch (error) {
+    throw new CheckpointError(`saveCheckpoint: cannot save ${name} in ${folder}: ${(error as Error).message}`, { cause: error });
+  }
+  return manifest;
+}
+
+/**
+ * Loads the newest checkpoint of that name which is whole and, if asked, of the expected model.
+ *
+ * @throws CheckpointError listing every file and why it was refused, when none can be used.
+ */
+export function loadCheckpoint(folder: string, name: string, options: LoadCheckpointOptions = {}): LoadedCheckpoint {
+  checkName(name);
+  const refused: RefusedCheckpoint[] = [];
+  for (const file of [join(folder, `${name}.json`), join(folder, `${name}.previous.json`)]) {
+    const result = readPair(folder, file, options.expectModel);
+    if (typeof result !== "string") return { ...result, file, refused };
+    refused.push({ file, reason: result });
+    options.onRefused?.({ file, reason: result });
+  }
+  const list = refused.map(({ file, reason }) => `${file}: ${reason}`).join("; ");
+  throw new CheckpointError(`loadCheckpoint: no usable checkpoint "${name}" in ${folder} (${list}); save one there first, or name another folder`);
+}
+
+/** The checkpoint a manifest file describes, or the reason to refuse it. */
+function readPair(folder: string, file: string, expectModel: ModelIdentity | undefined): Pick<LoadedCheckpoint, "manifest" | "tensors"> | string {
+  let reason = "";
+  for (let look = 0; look < MAX_LOOKS; look++) {
+    const bytes = readIfThere(file);
+    if (bytes === undefined) return "does not exist";
+    let manifest: CheckpointManifest;
+    try {
+      manifest = decodeManifest(bytes, sha256);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    if (expectModel && !sameModel(manifest.model, expectModel)) {
+      return `holds the model ${describeModel(manifest.model)}, expected ${describeModel(expectModel)}`;
+    }
+    const content = readIfThere(join(folder, manifest.tensors));
+    if (content === undefined) {
+      reason = `its tensor file ${manifest.tensors} does not exist`;
+      // Unchanged manifest: the file is really lost, not just replaced while we were reading.
+      if (readIfThere(file)?.equals(bytes)) return reason;
+      continue;
+    }
+    if (content.length !== manifest.bytes) {
+      return `its tensor file ${manifest.tensors} has ${content.length} bytes, expected ${manifest.bytes}`;
+    }
+    const found = sha256(content);
+    if (found !== manifest.sha256) return `its tensor file ${manifest.tensors} is altered: sha256 is ${found}, expected ${manifest.sha256}`;
+    try {
+      return { manifest, tensors: decodeSafetensors(content).tensors };
+    } catch (error) {
+      return `its tensor file ${manifest.tensors} is ${(error as Error).message}`;
+    }
+  }
+  return reason;
+}
+
+/** Copies the current manifest to the previous one's place, unless it is damaged: then the previous one is worth more. */
+function keepPrevious(folder: string, name: string): void {
+  const current = readIfThere(join(folder, `${name}.json`));
+  if (current === undefined) return;
+  try {
+    const { tensors, bytes } = decodeManifest(current, sha256);
+    if (statSync(join(folder, tensors)).size !== bytes) return;
+  } catch {
+    return;
+  }
+  writeFileAtomic(join(folder, `${name}.previous.json`), current);
+}
+
+/** Deletes this name's tensor files that no manifest names, and what stopped saves left. */
+function removeUnused(folder: string, name: string): void {
+  const used = new Set<string>();
+  for (const file of [`${name}.json`, `${name}.previous.json`]) {
+    const bytes = readIfThere(join(folder, file));
+    if (bytes === undefined) continue;
+    try {
+      used.add(decodeManifest(bytes, sha256).tensors);
+    } catch {
+      // A damaged manifest keeps no file alive.
+    }
+  }
+  const isOurs = new RegExp(`^${name}(-\\d{6,}-[0-9a-f]{12}\\.safetensors|\\.json|\\.previous\\.json)$`);
+  for (const file of readdirSync(folder)) {
+    const unfinished = TEMPORARY_FILE.exec(file)?.[1];
+    const stale = unfinished === undefined ? file.endsWith(".safetensors") && isOurs.test(file) && !used.has(file) : isOurs.test(unfinished);
+    if (stale) rmSync(join(folder, file), { force: true });
+  }
+}
+
+function checkName(name: string): void {
+  if (!/^[A-Za-z0-9_]+$/.test(name))
+    throw new ConfigError(`checkpoint name "${name}" must consist of letters, digits and underscores, e.g. last or best`);
+}
+
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new CheckpointError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

@@ -1,0 +1,244 @@
+/**
+ * @file Downloads one large file whose checksum is known, resuming after broken connections and killed processes.
+ *
+ * Received bytes go to `<file>.part`; `<file>.part.json` remembers whose bytes they are. The file gets its own name only once
+ * its checksum is right, so a file with that name is always whole.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
+import { DataError } from "@gradalign/tensor";
+import { type HttpRoute, httpGet } from "./node-http.ts";
+
+/** The digest a file must have. */
+export interface FileChecksum {
+  readonly algorithm: "sha256" | "sha512";
+  /** How `digest` is written: lower-case hex, or base64 as in npm's integrity strings. */
+  readonly encoding: "hex" | "base64";
+  readonly digest: string;
+}
+
+/** One file to download. */
+export interface DownloadOptions {
+  readonly url: string;
+  /** Path of the finished file; its folder must exist. */
+  readonly file: string;
+  /** The file's exact length in bytes. */
+  readonly bytes: number;
+  readonly checksum: FileChecksum;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly route: HttpRoute;
+  readonly connectTimeoutMs: number;
+  /** Milliseconds without a byte after which a connection counts as broken. */
+  readonly idleTimeoutMs: number;
+  /** Called at most every 200 ms, and at the start and end. */
+  readonly onProgress?: ((receivedBytes: number, etaSeconds: number | undefined) => void) | undefined;
+  /** Called before a broken connection is taken up again. */
+  readonly onRetry?: ((reason: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Attempts in a row that bring nothing new before a download is given up. */
+const MAX_FRUITLESS = 4;
+const PROGRESS_INTERVAL_MS = 200;
+
+/** The connection broke or the server is busy: worth another try. */
+class BrokenError extends Error {}
+
+/**
+ * Makes `file` be there with the right checksum; what an earlier attempt left is used.
+ *
+ * @throws UnreachableError when the first attempt gets no answer; DataError when the server sends something else; the
+ *   signal's reason when aborted (the bytes so far are kept for the next attempt).
+ */
+export async function downloadFile(options: DownloadOptions): Promise<void> {
+  const { file, bytes, signal } = options;
+  const part = `${file}.part`;
+  let best = 0;
+  let fruitless = 0;
+  let answered = false;
+  let restarted = false;
+  for (;;) {
+    signal?.throwIfAborted();
+    const resumedFrom = await keptBytes(options);
+    try {
+      if (resumedFrom < bytes) await receiveRest(options, resumedFrom, () => (answered = true));
+    } catch (error) {
+      signal?.throwIfAborted();
+      // Before the first answer another source is the better bet; afterwards, this one is known to work.
+      const retriable = error instanceof BrokenError || (answered && !(error instanceof DataError));
+      const size = await sizeOf(part);
+      fruitless = size > best ? 1 : fruitless + 1;
+      best = Math.max(best, size);
+      if (!retriable) throw error;
+      const reason = (error as Error).message;
+      if (fruitless > MAX_FRUITLESS) {
+        throw new DataError(
+          `download of ${options.url} broke off at ${size} of ${bytes} bytes ${fruitless} times (${reason}); run again to resume it`,
+          {
+            cause: error,
+          },
+        );
+      }
+      options.onRetry?.(reason);
+      await delay(250 * 2 ** fruitless, undefined, signal ? { signal } : {});
+      continue;
+    }
+    const found = await digestOf(part, options.checksum);
+    if (found === options.checksum.digest) break;
+    await discardPart(file);
+    // Bytes of two attempts may come from two versions of the file; only a download in one piece proves the source wrong.
+    if (resumedFrom === 0 || restarted) throw new DataError(wrongChecksum(`download of ${options.url}`, options.checksum, found));
+    restarted = true;
+  }
+  const handle = await open(part, "r+");
+  await handle.sync();
+  await handle.close();
+  await rename(part, file);
+  await rm(`${part}.json`, { force: true });
+}
+
+/** Why an existing file is not the one wanted, or undefined if it is. */
+export async function fileProblem(file: string, bytes: number, checksum: FileChecksum): Promise<string | undefined> {
+  const size = await sizeOf(file);
+  if (size === 0) return `${file} does not exist`;
+  if (size !== bytes) return `${file} has ${size} bytes, expected ${bytes}`;
+  const found = await digestOf(file, checksum);
+  return found === checksum.digest ? undefined : wrongChecksum(file, checksum, found);
+}
+
+function wrongChecksum(what: string, checksum: FileChecksum, found: string): string {
+  return `${what} has the wrong ${checksum.algorithm}: expected ${checksum.digest}, found ${found}`;
+}
+
+/** Length of a partial file that can be resumed; one that cannot is removed. */
+async function keptBytes(options: DownloadOptions): Promise<number> {
+  const size = await sizeOf(`${options.file}.part`);
+  if (size === 0) return 0;
+  if ((await readInfo(options.file))?.url === options.url && size <= options.bytes) return size;
+  await discardPart(options.file);
+  return 0;
+}
+
+async function receiveRest(options: DownloadOptions, resumedFrom: number, onAnswer: () => void): Promise<void> {
+  const { url, file, bytes, signal } = options;
+  const info = resumedFrom > 0 ? await readInfo(file) : undefined;
+  const headers: Record<string, string> = { "accept-encoding": "identity", "user-agent": "gradalign", ...options.headers };
+  if (resumedFrom > 0) headers.range = `bytes=${resumedFrom}-`;
+  if (info?.validator) headers["if-range"] = info.validator;
+  const response = await httpGet(url, { ...options, headers });
+  onAnswer();
+  try {
+    const start = await startOf(response, options, resumedFrom);
+    await writeFile(`${file}.part.json`, JSON.stringify({ url, validator: validatorOf(response) }));
+    await receiveBody(response, options, start);
+  } finally {
+    response.destroy();
+  }
+  signal?.throwIfAborted();
+  const size = await sizeOf(`${file}.part`);
+  if (size < bytes) throw new BrokenError(`connection closed after ${size} of ${bytes} bytes`);
+}
+
+/** The offset a response's body starts at; refuses answers that are not (the rest of) the wanted file. */
+async function startOf(response: IncomingMessage, options: DownloadOptions, resumedFrom: number): Promise<number> {
+  const { url, file, bytes } = options;
+  const status = response.statusCode ?? 0;
+  if (status === 200) {
+    const announced = response.headers["content-length"];
+    if (announced !== undefined && Number(announced) !== bytes) {
+      throw new DataError(`${url} is ${announced} bytes long, expected ${bytes}; a login page or proxy may have answered instead`);
+    }
+    return 0;
+  }
+  if (status === 206) {
+    const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers["content-range"] ?? "");
+    if (range && Number(range[1]) === resumedFrom && (range[2] === "*" || Number(range[2]) === bytes)) return resumedFrom;
+  }
+  if (status === 206 || status === 416) {
+    await discardPart(file);
+    throw new BrokenError(`the server cannot continue at byte ${resumedFrom}`);
+  }
+  if (status === 408 || status === 429 || status >= 500) throw new BrokenError(`the server answered with status ${status}`);
+  throw new DataError(`${url} answered with status ${status}`);
+}
+
+async function receiveBody(response: IncomingMessage, options: DownloadOptions, start: number): Promise<void> {
+  const { url, file, bytes, signal, onProgress, idleTimeoutMs } = options;
+  const began = performance.now();
+  let received = start;
+  let reported = Number.NEGATIVE_INFINITY;
+  const report = () => {
+    reported = performance.now();
+    const seconds = (reported - began) / 1000;
+    const eta = received > start ? ((bytes - received) * seconds) / (received - start) : undefined;
+    onProgress?.(received, eta);
+  };
+  const abort = () => response.destroy(new Error("aborted"));
+  signal?.addEventListener("abort", abort, { once: true });
+  response.setTimeout(idleTimeoutMs, () => response.destroy(new BrokenError(`no byte for ${idleTimeoutMs / 1000} s`)));
+  const handle = await open(`${file}.part`, start === 0 ? "w" : "r+");
+  try {
+    report();
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      if (received + chunk.length > bytes) throw new DataError(`${url} sends more than the expected ${bytes} bytes`);
+      await writeAt(handle, chunk, received, file);
+      received += chunk.length;
+      if (performance.now() - reported >= PROGRESS_INTERVAL_MS) report();
+    }
+    report();
+  } catch (error) {
+    if (error instanceof DataError || error instanceof BrokenError) throw error;
+    throw new BrokenError((error as Error).message, { cause: error });
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    await handle.close();
+  }
+}
+
+async function writeAt(handle: FileHandle, chunk: Uint8Array, position: number, file: string): Promise<void> {
+  try {
+    for (let done = 0; done < chunk.length; ) {
+      const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, position + done);
+      done += bytesWritten;
+    }
+  } catch (error) {
+    throw new DataError(`cannot write ${file}.part: ${(error as Error).message}; free some space or choose another data folder`, { cause: error });
+  }
+}
+
+/** What makes a server notice that its file has changed; weak ETags do not promise equal bytes. */
+function validatorOf(response: IncomingMessage): string | undefined {
+  const { etag } = response.headers;
+  return etag && !etag.startsWith("W/") ? etag : response.headers["last-modified"];
+}
+
+async function readInfo(file: string): Promise<{ url: string; validator?: string } | undefined> {
+  try {
+    return JSON.parse(await readFile(`${file}.part.json`, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+async function discardPart(file: string): Promise<void> {
+  await rm(`${file}.part`, { force: true });
+  await rm(`${file}.part.json`, { force: true });
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
+    throw error;
+  }
+}
+
+async function digestOf(file: string, checksum: FileChecksum): Promise<string> {
+  const hash = createHash(checksum.algorithm);
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest(checksum.encoding);
+}

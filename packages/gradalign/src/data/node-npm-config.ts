@@ -1,0 +1,80 @@
+/**
+ * @file The user's npm settings that decide how a registry is reached: address, token, certificates, proxy.
+ *
+ * Companies route npm through their own registry or proxy; a download from the registry should work wherever `npm install` does.
+ */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+
+/** npm settings by lower-case key, e.g. `registry` or `//host/:_authtoken`. */
+export type NpmConfig = ReadonlyMap<string, string>;
+
+const DEFAULT_REGISTRY = "https://registry.npmjs.org/";
+
+/**
+ * Reads npm's settings: `npm_config_*` variables over the project's, the user's and the global `.npmrc`.
+ * Unreadable files count as absent, as they do for npm.
+ */
+export function readNpmConfig(env: Readonly<Record<string, string | undefined>> = process.env, folder: string = process.cwd()): NpmConfig {
+  const config = new Map<string, string>();
+  const global = env.npm_config_globalconfig ?? join(dirname(dirname(process.execPath)), "etc", "npmrc");
+  const user = env.npm_config_userconfig ?? env.NPM_CONFIG_USERCONFIG ?? join(homedir(), ".npmrc");
+  for (const file of [global, user, join(folder, ".npmrc")]) {
+    let text: string;
+    try {
+      text = readFileSync(file, "utf8");
+    } catch {
+      continue;
+    }
+    for (const [key, value] of parseNpmrc(text, env)) config.set(key, value);
+  }
+  for (const [name, value] of Object.entries(env)) {
+    const match = /^npm_config_(.+)$/i.exec(name);
+    if (!match || !value) continue;
+    const key = (match[1] as string).toLowerCase();
+    // npm spells settings with dashes and their variables with underscores, but registry-scoped keys are kept as they are.
+    config.set(key.startsWith("//") ? key : key.replace(/(?!^)_/g, "-"), value);
+  }
+  return config;
+}
+
+/** Parses an ini-style `.npmrc`, replacing `${NAME}` by the variable's value. */
+export function parseNpmrc(text: string, env: Readonly<Record<string, string | undefined>>): [key: string, value: string][] {
+  const entries: [string, string][] = [];
+  for (const raw of text.split(/\r?\n/)) {
+    const line = raw.trim();
+    const equals = line.indexOf("=");
+    if (equals < 1 || line.startsWith("#") || line.startsWith(";")) continue;
+    const value = line
+      .slice(equals + 1)
+      .trim()
+      .replace(/^(["'])(.*)\1$/, "$2")
+      .replace(/\$\{([^}]+)\}/g, (whole, name: string) => env[name] ?? whole);
+    entries.push([line.slice(0, equals).trim().toLowerCase(), value]);
+  }
+  return entries;
+}
+
+/** The registry's base address, ending in a slash. */
+export function npmRegistry(config: NpmConfig): string {
+  const registry = config.get("registry");
+  if (!registry) return DEFAULT_REGISTRY;
+  return registry.endsWith("/") ? registry : `${registry}/`;
+}
+
+/** The `authorization` header for an address, from the longest `//host/path/:_authToken` (or `:_auth`) setting that covers it. */
+export function npmAuthorization(config: NpmConfig, url: string): string | undefined {
+  const { host, pathname } = new URL(url);
+  const segments = pathname.split("/");
+  for (let length = segments.length; length >= 1; length--) {
+    const path = segments.slice(0, length).join("/");
+    for (const scope of [`//${host}${path}/`, `//${host}${path}`]) {
+      const token = config.get(`${scope.toLowerCase()}:_authtoken`);
+      if (token) return `Bearer ${token}`;
+      const basic = config.get(`${scope.toLowerCase()}:_auth`);
+      if (basic) return `Basic ${basic}`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,72 @@
+/** @file Every error this project throws on purpose: one class per kind of mistake, so that callers can tell them apart. */
+
+/** Base of all deliberate errors; `code` is the class's stable name, also when bundlers rename classes. */
+export class GradalignError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.name = code;
+  }
+}
+
+/** Operands' shapes do not fit an operation. */
+export class ShapeError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("ShapeError", message, options);
+  }
+}
+
+/** Operands' element types do not fit an operation. */
+export class DTypeError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("DTypeError", message, options);
+  }
+}
+
+/** A function cannot be traced, or a traced value was used as if it were a number. */
+export class TraceError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("TraceError", message, options);
+  }
+}
+
+/** The backend or the machine cannot do what was asked. */
+export class UnsupportedError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("UnsupportedError", message, options);
+  }
+}
+
+/** A setting has a value that its rule forbids. */
+export class ConfigError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("ConfigError", message, options);
+  }
+}
+
+/** Data are missing, damaged, or not what they claim to be. */
+export class DataError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("DataError", message, options);
+  }
+}
+
+/** A checkpoint is missing, damaged, or belongs to something else. */
+export class CheckpointError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("CheckpointError", message, options);
+  }
+}
+
+/** A promise this code makes to itself is broken: always our bug, never the user's. */
+export class InvariantError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("InvariantError", `${message} (this is a bug in gradalign, please report it)`, options);
+  }
+}
+
+/** Throws an {@link InvariantError} unless the condition holds. */
+export function invariant(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new InvariantError(message);
+}

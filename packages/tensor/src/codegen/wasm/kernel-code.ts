@@ -1,0 +1,18 @@
+/** @file What the emitters of single kernels and the program assembler share. */
+import type { FunctionBuilder } from "./encoder.ts";
+
+/** A compiled kernel. Its tasks are independent, may run in any order and on any thread, and together write every element. */
+export interface KernelCode {
+  /** Number of independent tasks. */
+  readonly tasks: number;
+  /** Index of the function in the module: parameters are the task (i32), then a byte address (i32) per buffer in the kernel's order. */
+  readonly entry: number;
+}
+
+/** The module under construction, as seen by an emitter. */
+export interface ModuleContext {
+  /** Adds a finished function and returns its index. */
+  add(f: FunctionBuilder): number;
+  /** Whether `f32x4.relaxed_madd` may be used. */
+  readonly relaxed: boolean;
+}

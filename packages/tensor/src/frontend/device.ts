@@ -1,0 +1,37 @@
+/** @file Choosing where programs run. */
+import { ConfigError } from "../base/errors.ts";
+import type { Device } from "../runtime/backend.ts";
+import { createReferenceDevice } from "../runtime/reference.ts";
+import { createWasmDevice } from "../runtime/wasm.ts";
+
+export interface DeviceOptions {
+  /** `wasm` (default) compiles to WebAssembly SIMD; `reference` is slow and exact (float64). */
+  readonly backend?: "wasm" | "reference";
+  /** Threads of the wasm backend, the calling one included; all cores by default. */
+  readonly threads?: number;
+  /** Precision of the reference backend between operations. */
+  readonly precision?: "float64" | "float32";
+}
+
+/** The names `createDevice` takes. */
+export const BACKENDS = ["wasm", "reference"] as const;
+
+let current: Device | null = null;
+
+/** Opens a device; close it when done, or its threads keep the process alive. */
+export async function createDevice({ backend = "wasm", threads, precision }: DeviceOptions = {}): Promise<Device> {
+  if (backend === "reference") return createReferenceDevice(precision ? { precision } : {});
+  if (backend === "wasm") return createWasmDevice(threads === undefined ? {} : { threads });
+  throw new ConfigError(`createDevice: backend must be one of ${BACKENDS.join(", ")}, got "${String(backend)}"`);
+}
+
+/** Sets the device that `jit` and `evaluate` use when none is given. */
+export function setDefaultDevice(device: Device): void {
+  current = device;
+}
+
+/** The default device; the reference backend until one is set. */
+export function defaultDevice(): Device {
+  current ??= createReferenceDevice();
+  return current;
+}

@@ -1,0 +1,117 @@
+/** @file Compiled functions: traced once per argument types, then run as one program. */
+import type { DataArray } from "../base/dtype.ts";
+import { TraceError } from "../base/errors.ts";
+import { formatShape } from "../base/shape.ts";
+import { type Tree, treeLeaves, treeStructure, treeUnflatten } from "../base/tree.ts";
+import { Node, topologicalOrder } from "../ir/graph.ts";
+import type { Device, DeviceBuffer, Executable, ProgramStats } from "../runtime/backend.ts";
+import { defaultDevice } from "./device.ts";
+import { Tensor, tensor } from "./tensor.ts";
+
+export interface JitOptions {
+  /** Where to run; the default device if absent. */
+  readonly device?: Device;
+  /** Arguments (by position) whose memory the results may take over; those tensors cannot be used afterwards. */
+  readonly donate?: readonly number[];
+}
+
+/** A leaf of a compiled function's arguments. */
+export type Argument = Node | number | DataArray;
+
+/** A compiled function: arguments may also be numbers and typed arrays; results are tensors. */
+export interface Compiled<Arguments extends readonly unknown[], Result> {
+  (...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): Result;
+  /** What the most recent call's program cost to compile and needs to run. */
+  stats(): ProgramStats | null;
+  /** Frees the compiled programs. */
+  dispose(): void;
+}
+
+/** The same tree with leaves that a caller may pass. */
+export type Concrete<T> = T extends Node ? Argument : T extends object ? { [K in keyof T]: Concrete<T[K]> } : T;
+
+interface Entry {
+  readonly executable: Executable;
+  readonly result: Tree<Node>;
+}
+
+/** Compiles a function of trees of tensors. It is traced once for every combination of argument shapes and element types; the
+ * trace sees types, not elements. Tensors it closes over become constants of the program.
+ * @example const step = jit((params, x) => treeMap((p) => mul(p, 0.9), params), { donate: [0] }); */
+export function jit<Arguments extends readonly unknown[], Result>(f: (...args: Arguments) => Result, { device, donate = [] }: JitOptions = {}): Compiled<Arguments, Result> {
+  const entries = new Map<Device, Map<string, Entry>>();
+  let latest: Entry | null = null;
+
+  const call = (...args: unknown[]): Result => {
+    const target = device ?? defaultDevice();
+    const leaves = args.map((arg) => treeLeaves(arg as Tree<Argument>).map(toTensor));
+    const flat = leaves.flat();
+    const key = args.map(treeStructure).join(";") + flat.map((leaf) => `${leaf.dtype}${formatShape(leaf.shape)}`).join();
+    const ofDevice = entries.get(target) ?? new Map<string, Entry>();
+    entries.set(target, ofDevice);
+    let entry = ofDevice.get(key);
+    if (!entry) {
+      entry = compile(f, args, leaves, target, donate);
+      ofDevice.set(key, entry);
+    }
+    latest = entry;
+    const temporary = flat.filter((leaf, i) => leaf !== treeLeaves(args as Tree<unknown>)[i]);
+    const results = runChecked(entry, flat, target);
+    for (const leaf of temporary) leaf.dispose();
+    return treeUnflatten(entry.result, results) as Result;
+  };
+  return Object.assign(call, {
+    stats: () => latest?.executable.stats ?? null,
+    dispose() {
+      for (const ofDevice of entries.values()) for (const entry of ofDevice.values()) entry.executable.dispose();
+      entries.clear();
+    },
+  }) as Compiled<Arguments, Result>;
+}
+
+/** Computes values outside of a compiled function. */
+export function evaluate<T extends Tree<Node>>(tree: T, device?: Device): T {
+  const leaves = treeLeaves<Node>(tree);
+  if (leaves.every((leaf) => leaf instanceof Tensor)) return tree;
+  const target = device ?? defaultDevice();
+  const executable = compileGraph([], leaves, [], target);
+  const results = executable.run([]).map((buffer, i) => new Tensor(leaves[i]!.shape, leaves[i]!.dtype, buffer));
+  executable.dispose();
+  return treeUnflatten(tree, results) as unknown as T;
+}
+
+function toTensor(leaf: Argument): Tensor {
+  if (leaf instanceof Tensor) return leaf;
+  if (leaf instanceof Node) return evaluate(leaf) as Tensor;
+  if (typeof leaf === "number" || ArrayBuffer.isView(leaf)) return tensor(leaf);
+  throw new TraceError(`jit: arguments must be trees of tensors, numbers and typed arrays, got ${leaf === null ? "null" : typeof leaf}`);
+}
+
+function runChecked(entry: Entry, leaves: readonly Tensor[], device: Device): Tensor[] {
+  const buffers = entry.executable.run(leaves.map((leaf) => leaf.bufferOn(device)));
+  const nodes = treeLeaves<Node>(entry.result);
+  return buffers.map((buffer, i) => new Tensor(nodes[i]!.shape, nodes[i]!.dtype, buffer));
+}
+
+function compile(f: (...args: never) => unknown, args: readonly unknown[], leaves: readonly Tensor[][], device: Device, donate: readonly number[]): Entry {
+  const placeholders = leaves.map((list) => list.map((leaf) => new Node("input", [], {}, leaf.shape, leaf.dtype)));
+  const traced = args.map((arg, i) => treeUnflatten(arg as Tree<unknown>, placeholders[i]!));
+  const result = f(...(traced as never)) as Tree<Node>;
+  for (const leaf of treeLeaves<unknown>(result)) {
+    if (!(leaf instanceof Node)) throw new TraceError(`jit: the function must return a tree of tensors, got a leaf of type ${typeof leaf}`);
+  }
+  const donated = placeholders.flatMap((list, i) => list.map(() => donate.includes(i)));
+  return { executable: compileGraph(placeholders.flat(), treeLeaves<Node>(result), donated, device), result };
+}
+
+function compileGraph(inputs: readonly Node[], outputs: readonly Node[], donated: readonly boolean[], device: Device): Executable {
+  const constants = new Map<Node, DeviceBuffer>();
+  const known = new Set(inputs);
+  for (const node of topologicalOrder(outputs)) {
+    if (node instanceof Tensor) constants.set(node, node.bufferOn(device));
+    else if (node.op === "input" && !known.has(node)) {
+      throw new TraceError("jit: a traced value escaped from the function it belongs to; return it instead of storing it outside");
+    }
+  }
+  return device.compile({ inputs, outputs, donated, constants });
+}

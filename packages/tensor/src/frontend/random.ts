@@ -1,0 +1,57 @@
+/** @file Random values as functions of an explicit key: the same key gives the same numbers, on every backend. */
+import { keyOfSeed } from "../base/random.ts";
+import type { Shape } from "../base/shape.ts";
+import * as build from "../ops/build.ts";
+import { toValue } from "./broadcasting.ts";
+import { add, cos, log, mul, shiftRight, sin, sqrt, convert } from "./math.ts";
+import { concat, reshape, slice } from "./shaping.ts";
+import { type Operand, type Tensor, tensor, type Value } from "./tensor.ts";
+
+/** Streams of one key: numbers drawn, and keys derived, never share counters. */
+const DRAW = 0;
+const DERIVE = 1 << 30;
+
+/** A key from a non-negative integer seed. */
+export function randomKey(seed: number): Tensor {
+  return tensor(Int32Array.from(keyOfSeed(seed)));
+}
+
+/** A new key from a key and a number below 2^30, for instance an iteration. */
+export function foldIn(key: Value, data: Operand): Value {
+  const number = toValue("foldIn", data, "int32");
+  return build.randomBits(key, build.add(number, build.full([], DERIVE, "int32")), [2]);
+}
+
+/** `count` independent keys. */
+export function split(key: Value, count: number): Value[] {
+  return Array.from({ length: count }, (_, i) => foldIn(foldIn(key, 0x73706c69 & (DERIVE - 1)), i));
+}
+
+/** Uniform 32-bit words as int32. */
+export function randomBits(key: Value, shape: Shape): Value {
+  return build.randomBits(key, build.full([], DRAW, "int32"), shape);
+}
+
+/** Uniform float32 in [low, high): 24 random bits, scaled. */
+export function uniform(key: Value, shape: Shape, low: Operand = 0, high: Operand = 1): Value {
+  const unit = mul(convert(shiftRight(randomBits(key, shape), 8), "float32"), 2 ** -24);
+  return low === 0 && high === 1 ? unit : add(mul(unit, build.convert(toValue("uniform", subtract(high, low)), "float32")), low);
+}
+
+function subtract(high: Operand, low: Operand): Operand {
+  return typeof high === "number" && typeof low === "number" ? high - low : add(high, mul(-1, low));
+}
+
+/** Standard normal float32 by the Box-Muller transform. */
+export function normal(key: Value, shape: Shape): Value {
+  const count = shape.reduce((n, extent) => n * extent, 1);
+  const half = Math.ceil(count / 2);
+  const bits = randomBits(key, [2, half]);
+  const row = (i: number): Value => reshape(slice(bits, [i, 0], [i + 1, half]), [half]);
+  // (0, 1]: the logarithm stays finite.
+  const u = mul(add(convert(shiftRight(row(0), 8), "float32"), 1), 2 ** -24);
+  const angle = mul(convert(shiftRight(row(1), 8), "float32"), 2 * Math.PI * 2 ** -24);
+  const radius = sqrt(mul(-2, log(u)));
+  const both = concat([mul(radius, cos(angle)), mul(radius, sin(angle))]);
+  return reshape(count === 2 * half ? both : slice(both, [0], [count]), shape);
+}

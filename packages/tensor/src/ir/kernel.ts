@@ -1,0 +1,96 @@
+/** @file Kernel IR: what a backend's code generator gets. A kernel names its buffers by position; addresses are the runtime's
+ * business. Nothing here belongs to one target: a loop nest, two contractions and a random generator are enough. */
+import type { DType } from "../base/dtype.ts";
+import type { Affine, Expr } from "./scalar.ts";
+
+export type Combine = "sum" | "max" | "min";
+
+/** One tensor written by a loop kernel. */
+export interface LoopOutput {
+  readonly buffer: number;
+  readonly dtype: DType;
+  /** Where the element goes; strides of reduced loops are 0. */
+  readonly at: Affine;
+  readonly value: Expr;
+}
+
+/** A perfect loop nest, outermost first, innermost last. The last `reduced` loops combine values, the others are independent.
+ * Elements are computed in a fixed order, so results do not depend on how the independent loops are shared out. */
+export interface LoopKernel {
+  readonly kind: "loop";
+  readonly extents: readonly number[];
+  readonly reduced: number;
+  readonly combine?: Combine;
+  readonly outputs: readonly LoopOutput[];
+}
+
+/** Strides in elements of an image batch: address = offset + image·b + row·y + pixel·x. */
+export interface ImageStrides {
+  readonly offset: number;
+  readonly image: number;
+  readonly row: number;
+  readonly pixel: number;
+}
+
+/** Dense contraction of image windows with a packed filter (convolution, its input gradient, matrix product):
+ * out[b,y,x,k] = Σ_r Σ_i in[input(b,y,x) + tapRow·r + i] · filter[⌊k/block⌋][r][i][k mod block].
+ * A window row (filter width × channels) is one contiguous run of the input; padding has been made explicit before. */
+export interface ConvKernel {
+  readonly kind: "conv";
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  /** k: output channels. */
+  readonly channels: number;
+  /** Channels are stored in blocks of this many (4 or 8); the last block is zero-padded. */
+  readonly block: number;
+  /** Filter rows. */
+  readonly rows: number;
+  /** Contiguous length of a window row. */
+  readonly run: number;
+  readonly tapRow: number;
+  /** Steps of the window over the input. */
+  readonly input: ImageStrides;
+  readonly output: ImageStrides;
+  /** Buffers: 0 input, 1 packed filter, 2 output. Channels of the output are contiguous. */
+}
+
+/** Gradient of a convolution with respect to its filter (and the product Aᵀ·B):
+ * out[chunk][r][i][k] = Σ over the chunk's images b and all y, x of in[input(b,y,x) + tapRow·r + i] · cotangent[cotangent(b,y,x) + k]. */
+export interface FilterGradKernel {
+  readonly kind: "filter-grad";
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly rows: number;
+  readonly run: number;
+  readonly tapRow: number;
+  readonly input: ImageStrides;
+  readonly cotangent: ImageStrides;
+  /** The batch is split into this many equal parts, each with its own partial sum (divides `batch`). */
+  readonly chunks: number;
+  /** Buffers: 0 input, 1 cotangent, 2 output. */
+}
+
+/** out[i] = word i mod 4 of Philox-4x32-10 at counter (⌊i/4⌋, stream, 0, 0) under the key. Buffers: 0 key int32[2], 1 stream int32[], 2 output. */
+export interface RandomKernel {
+  readonly kind: "random";
+  readonly count: number;
+}
+
+/** out = base; then out[Σ indices[d][i]·strides[d] + slice] += updates[i][slice] for i in order; indices are clipped.
+ * Buffers: 0 updates, 1.. indices, last: output. */
+export interface ScatterKernel {
+  readonly kind: "scatter-add";
+  /** Number of index tuples. */
+  readonly count: number;
+  /** Contiguous elements per update. */
+  readonly slice: number;
+  /** Elements of the output. */
+  readonly size: number;
+  readonly extents: readonly number[];
+  readonly strides: readonly number[];
+}
+
+export type Kernel = LoopKernel | ConvKernel | FilterGradKernel | RandomKernel | ScatterKernel;

@@ -1,0 +1,30 @@
+/** @file 2-D convolution (cross-correlation): y[n,k,i,j] = Σ_{c,r,s} x[n,c,i·stride+r−padding,…]·w[k,c,r,s]. */
+import { sizeOf } from "../base/shape.ts";
+import { conv2dFilterGrad, conv2dInputGrad } from "./build.ts";
+import { CONV_CASES, checkConv, checkFloat, forEachTerm, geometryOf } from "./conv-geometry.ts";
+import type { Operation } from "./definition.ts";
+
+export const conv2d: Operation = {
+  name: "conv2d",
+  infer(inputs, attrs) {
+    const [x, w] = inputs;
+    checkFloat("conv2d", inputs);
+    return { shape: checkConv("conv2d", x!.shape, w!.shape, geometryOf(attrs)), dtype: "float32" };
+  },
+  vjp({ inputs: [x, w], attrs }, ct) {
+    const geometry = geometryOf(attrs);
+    return [
+      conv2dInputGrad(ct, w!, geometry, [x!.shape[2]!, x!.shape[3]!]),
+      conv2dFilterGrad(x!, ct, geometry, [w!.shape[2]!, w!.shape[3]!]),
+    ];
+  },
+  lower: { kind: "special" },
+  reference([x, w], node) {
+    const out = new Float64Array(sizeOf(node.shape));
+    forEachTerm(node.inputs[0]!.shape, node.inputs[1]!.shape, node.shape, geometryOf(node.attrs), (xi, wi, yi) => {
+      out[yi] = out[yi]! + x![xi]! * w![wi]!;
+    });
+    return out;
+  },
+  samples: CONV_CASES.map(({ x, w, stride, padding }) => ({ inputs: [{ shape: x }, { shape: w }], attrs: { stride, padding } })),
+};

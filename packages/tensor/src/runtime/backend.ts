@@ -1,0 +1,55 @@
+/** @file What a backend offers to the frontend: buffers, and programs compiled from graphs. */
+import type { DType, HostArray } from "../base/dtype.ts";
+import type { Node } from "../ir/graph.ts";
+
+/** Elements in a device's memory. */
+export interface DeviceBuffer {
+  readonly device: Device;
+  readonly dtype: DType;
+  /** Number of elements. */
+  readonly count: number;
+  /** Set once the buffer can no longer be used. */
+  released: "no" | "disposed" | "donated";
+}
+
+/** A traced function: its inputs in argument order, its results, and what may be overwritten. */
+export interface Program {
+  readonly inputs: readonly Node[];
+  readonly outputs: readonly Node[];
+  /** Per input: its buffer may be reused for a result. */
+  readonly donated: readonly boolean[];
+  /** Buffers of the graph's `constant` leaves. */
+  readonly constants: ReadonlyMap<Node, DeviceBuffer>;
+}
+
+/** What compiling cost and what running needs. */
+export interface ProgramStats {
+  readonly kernels: number;
+  /** Bytes of scratch memory for intermediate results. */
+  readonly arenaBytes: number;
+  readonly codeBytes: number;
+  /** Milliseconds from graph to executable. */
+  readonly compileMs: number;
+}
+
+export interface Executable {
+  readonly stats: ProgramStats;
+  /** Runs to completion and returns the results' buffers; donated inputs are released. */
+  run(inputs: readonly DeviceBuffer[]): DeviceBuffer[];
+  dispose(): void;
+}
+
+export interface Device {
+  readonly backend: string;
+  /** Number of threads that compute. */
+  readonly threads: number;
+  compile(program: Program): Executable;
+  upload(dtype: DType, data: HostArray): DeviceBuffer;
+  /** A copy of the elements. */
+  download(buffer: DeviceBuffer): HostArray;
+  free(buffer: DeviceBuffer): void;
+  /** Bytes held now, and the most held so far. */
+  memory(): { readonly liveBytes: number; readonly peakBytes: number };
+  /** Stops the threads; the device cannot be used afterwards. */
+  close(): void;
+}

@@ -1,0 +1,17 @@
+"""Writes every fixture anew: `python3 tools/oracle/make.py`."""
+import batch_norm
+import cnn
+import convolution
+import cross_entropy
+import models
+import optimizers
+import preact_resnet18
+from fixture import PACKAGES
+
+if __name__ == "__main__":
+    for script in (convolution, batch_norm, cross_entropy, optimizers, cnn, preact_resnet18):
+        script.make()
+    # The sizes the tests assert, counted here from the same shapes the fixtures use.
+    print("parameters: PreAct ResNet-18", models.count(models.preact_resnet18_shapes(64)), "CNN", models.count(models.cnn_shapes(4)))
+    total = sum(path.stat().st_size for path in PACKAGES.glob("*/test/fixtures/*.safetensors"))
+    print(f"total: {total:,} bytes")
