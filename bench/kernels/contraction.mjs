@@ -1,5 +1,5 @@
 /** @file Single-thread speed of the contraction kernels on the shapes of the models.
- * Usage: node bench/kernels/contraction.mjs [--plain] [--filter=TEXT] [--repeat=N] [--modules=FOLDER] */
+ * Usage: node bench/kernels/contraction.mjs [--plain] [--filter=REGEXP] [--repeat=N] [--modules=FOLDER] */
 import { parseArgs } from "node:util";
 import v8 from "node:v8";
 
@@ -13,7 +13,7 @@ const { values: options } = parseArgs({
 });
 // Node 20 has relaxed SIMD behind a flag, later versions have it on.
 if (!options.plain) v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
-const { emitConv, emitFilterGrad } = await import(`${options.modules}/contraction.js`);
+const { channelBlock, emitConv, emitFilterGrad, filterGradChunks } = await import(`${options.modules}/contraction.js`);
 const { encodeModule } = await import(`${options.modules}/encoder.js`);
 
 /** Convolution geometry: images, channels, output side, filters, filter side, stride. */
@@ -33,8 +33,6 @@ const SHAPES = [
   { name: "linear 512>10", batch: 128, inputs: 512, side: 1, channels: 10, window: 1, stride: 1 },
 ];
 
-const blockOf = (channels) => (channels <= 4 ? 4 : 8);
-
 function convKernel(shape) {
   const { batch, inputs, side, channels, window, stride } = shape;
   const padded = (side - 1) * stride + window;
@@ -43,12 +41,12 @@ function convKernel(shape) {
   const output = { offset: 0, image: side * side * channels, row: side * channels, pixel: channels };
   const extents = { batch, height: side, width: side };
   if (matrix) Object.assign(extents, { batch: 1, width: batch });
-  return { kind: "conv", ...extents, channels, block: blockOf(channels), rows: window, run: window * inputs, tapRow: padded * inputs, input, output };
+  return { kind: "conv", ...extents, channels, block: channelBlock(channels), rows: window, run: window * inputs, tapRow: padded * inputs, input, output };
 }
 
-function filterGradKernel(shape) {
+function filterGradKernel(shape, chunks) {
   const { block: _, output: cotangent, ...rest } = convKernel(shape);
-  return { ...rest, kind: "filter-grad", cotangent, chunks: shape.chunks ?? 1 };
+  return { ...rest, kind: "filter-grad", cotangent, chunks };
 }
 
 function compile(emit, kernel) {
@@ -77,7 +75,7 @@ function place(memory, sizes) {
 }
 
 function measure(label, shape, emit, kernel, sizes) {
-  if (!label.includes(options.filter)) return;
+  if (!new RegExp(options.filter).test(label)) return;
   const { tasks, run, memory, bytes } = compile(emit, kernel);
   const addresses = place(memory, sizes);
   const pass = () => {
@@ -108,10 +106,9 @@ for (const shape of SHAPES) {
   const pixels = shape.batch * shape.side ** 2;
   const inputSize = shape.batch * kernel.input.image;
   measure(`conv ${shape.name}`, shape, emitConv, kernel, [inputSize, blocks * kernel.block * kernel.rows * kernel.run, pixels * shape.channels]);
-  if (!emitFilterGrad) continue;
-  for (const chunks of new Set([1, Math.min(8, shape.batch), shape.batch])) {
-    if (shape.side === 1 && chunks > 1) continue;
-    const grad = filterGradKernel({ ...shape, chunks });
+  const chosen = shape.side === 1 ? 1 : filterGradChunks(shape.batch, shape.side, shape.side);
+  for (const chunks of new Set([1, chosen])) {
+    const grad = filterGradKernel(shape, chunks);
     measure(`filter-grad ${shape.name} /${chunks}`, shape, emitFilterGrad, grad, [inputSize, pixels * shape.channels, chunks * grad.rows * grad.run * grad.channels]);
   }
 }

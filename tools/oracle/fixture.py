@@ -69,7 +69,7 @@ class Fixture:
 
     def _add(self, name, array):
         assert name not in self.arrays, f"{name} is stored twice"
-        self.arrays[name] = array
+        self.arrays[name] = array.copy()  # optimisers and batch norm go on to change theirs in place
 
     def write(self):
         """The whole format: u64 length of the header, the header in JSON, the arrays one after another."""

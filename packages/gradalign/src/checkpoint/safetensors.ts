@@ -95,7 +95,8 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
   if (8 + headerLength > bytes.length) throw invalid(`the header needs ${headerLength} bytes but only ${bytes.length - 8} follow its length`);
   const { tensors, metadata } = parseHeader(bytes.subarray(8, 8 + headerLength));
 
-  const body = bytes.subarray(8 + headerLength);
+  // Not `bytes.subarray`: the slices of a Node Buffer are views, and these must be copies.
+  const body = new Uint8Array(bytes.buffer, bytes.byteOffset + 8 + headerLength, bytes.length - 8 - headerLength);
   const byOffset = [...tensors].sort(([, a], [, b]) => a.start - b.start || a.end - b.end);
   let covered = 0;
   for (const [name, { start, end }] of byOffset) {

@@ -41,18 +41,16 @@ export async function readCifar10Archive(
       const name = entry.header.name.slice(entry.header.name.lastIndexOf("/") + 1);
       const target = wanted.get(name);
       const isList = layout === "png-sheets" && (name === LABEL_LISTS.train || name === LABEL_LISTS.test);
-      if (target === undefined && !isList) {
-        await entry.body.cancel();
-        continue;
-      }
+      // Unwanted entries are read too: cancelling a body makes modern-tar 0.8 lose the next one.
       const content = new Uint8Array(await new Response(entry.body).arrayBuffer());
+      if (target === undefined && !isList) continue;
       if (target === undefined) lists.set(name, JSON.parse(new TextDecoder().decode(content)));
       else contents.set(target.name, layout === "records" ? content : packSheet(name, content, target));
     }
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof DataError) throw error;
-    throw new DataError(`cannot read the archive ${file}: ${(error as Error).message}; delete it and run again`, { cause: error });
+    throw new DataError(`cannot read the archive ${file}: ${(error as Error).message}`, { cause: error });
   }
   if (layout === "png-sheets") {
     for (const split of ["train", "test"] as const) addLabels(contents, lists, files, split);

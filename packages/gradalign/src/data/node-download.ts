@@ -33,6 +33,8 @@ export interface DownloadOptions {
   readonly connectTimeoutMs: number;
   /** Milliseconds without a byte after which a connection counts as broken. */
   readonly idleTimeoutMs: number;
+  /** Milliseconds before the first retry; doubles with each fruitless attempt. */
+  readonly retryDelayMs: number;
   /** Called at most every 200 ms, and at the start and end. */
   readonly onProgress?: ((receivedBytes: number, etaSeconds: number | undefined) => void) | undefined;
   /** Called before a broken connection is taken up again. */
@@ -83,7 +85,7 @@ export async function downloadFile(options: DownloadOptions): Promise<void> {
         );
       }
       options.onRetry?.(reason);
-      await delay(250 * 2 ** fruitless, undefined, signal ? { signal } : {});
+      await delay(options.retryDelayMs * 2 ** (fruitless - 1), undefined, signal ? { signal } : {});
       continue;
     }
     const found = await digestOf(part, options.checksum);

@@ -48,6 +48,8 @@ export function httpRoute(npm: NpmConfig, env: Readonly<Record<string, string | 
       const address = url.protocol === "https:" ? forHttps : forHttp;
       if (!address || address === "null" || address === "false") return undefined;
       const host = url.hostname.toLowerCase();
+      // A proxy's own localhost is another machine than the one meant.
+      if (host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host)) return undefined;
       if (direct.some((name) => name === "*" || host === name || url.host.toLowerCase() === name || host.endsWith(`.${name}`))) return undefined;
       return new URL(address.includes("://") ? address : `http://${address}`);
     },

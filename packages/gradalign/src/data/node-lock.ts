@@ -46,8 +46,9 @@ async function acquire(file: string, token: string): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
-  if (await isAbandoned(file)) await rm(file, { force: true });
-  return false;
+  if (!(await isAbandoned(file))) return false;
+  await rm(file, { force: true });
+  return acquire(file, token);
 }
 
 async function isAbandoned(file: string): Promise<boolean> {

@@ -64,6 +64,14 @@ export function reshape(x: Value, shape: Shape): Value {
   const known = shape.reduce((n, extent) => (extent === -1 ? n : n * extent), 1);
   return build.reshape(x, shape.map((extent, axis) => (axis === unknown ? sizeOf(x.shape) / known : extent)));
 }
+/** Repeats `x` up to `shape`, its axis i becoming axis `axes[i]` (ascending): a per-channel [C] spreads over NCHW with axes [1]. */
+export function broadcastAlong(x: Value, shape: Shape, axes: readonly number[]): Value {
+  const places = normalizeAxes("broadcastAlong", axes, shape.length);
+  if (places.length !== x.shape.length || places.some((axis, i) => shape[axis] !== x.shape[i])) {
+    throw new ShapeError(`broadcastAlong: ${formatShape(x.shape)} does not fit axes [${axes.join(", ")}] of ${formatShape(shape)}`);
+  }
+  return build.broadcast(x, shape, places);
+}
 /** Permutes axes: axis i of the result is axis permutation[i]; reverses them by default. */
 export function transpose(x: Value, permutation?: readonly number[]): Value {
   return build.transpose(x, permutation ?? x.shape.map((_, i) => x.shape.length - 1 - i));

@@ -67,6 +67,11 @@ export class Tensor extends Node {
     return buffer;
   }
 
+  /** @internal The devices that hold a copy. */
+  homes(): Device[] {
+    return [...this.#buffers.keys()];
+  }
+
   #check(buffer: DeviceBuffer): void {
     if (buffer.released === "donated") {
       throw new TraceError("tensor: its memory was donated to a compiled function; use the function's result instead, or do not donate it");

@@ -32,6 +32,12 @@ export interface ImageStrides {
   readonly pixel: number;
 }
 
+/** The better block of channels for contractions with this many of them: eight lanes, unless four (with taller register tiles)
+ * waste less. */
+export function channelBlock(channels: number): 4 | 8 {
+  return Math.ceil(channels / 4) * 4 < Math.ceil(channels / 8) * 7 ? 4 : 8;
+}
+
 /** Dense contraction of image windows with a packed filter (convolution, its input gradient, matrix product):
  * out[b,y,x,k] = Σ_r Σ_i in[input(b,y,x) + tapRow·r + i] · filter[⌊k/block⌋][r][i][k mod block].
  * A window row (filter width × channels) is one contiguous run of the input; padding has been made explicit before. */

@@ -1,3 +1,186 @@
-import { UnsupportedError } from "../base/errors.ts";
-import type { Device } from "./backend.ts";
-export async function createWasmDevice(_: { threads?: number }): Promise<Device> { throw new UnsupportedError("wasm: not built yet"); }
+/** @file The Wasm backend: programs compiled to WebAssembly SIMD at run time, run by several threads over one shared memory. */
+import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
+import { ConfigError, invariant } from "../base/errors.ts";
+import { sizeOf } from "../base/shape.ts";
+import { type BufferRef, CONTROL, encodeProgram } from "../codegen/wasm/program.ts";
+import type { Node } from "../ir/graph.ts";
+import { compileGraph } from "../passes/pipeline.ts";
+import type { Place } from "../passes/plan-memory.ts";
+import type { Device, DeviceBuffer, Executable, Program } from "./backend.ts";
+import { type Block, LinearMemory } from "./wasm-memory.ts";
+import { relaxedSimdAvailable } from "./wasm-features.ts";
+import { ThreadPool, threadsAvailable } from "./wasm-threads.ts";
+
+interface WasmBuffer extends DeviceBuffer {
+  readonly block: Block;
+}
+
+export interface WasmOptions {
+  /** Threads including the calling one; all cores by default, 1 where memory cannot be shared. */
+  readonly threads?: number;
+}
+
+type RunFunction = (threads: number, control: number, table: number, arena: number) => void;
+
+/** Opens a device with its own memory and threads. */
+export async function createWasmDevice({ threads }: WasmOptions = {}): Promise<Device> {
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 64)) {
+    throw new ConfigError(`threads must be an integer in [1, 64], got ${threads}; leave it out to use all cores`);
+  }
+  const cores = globalThis.navigator?.hardwareConcurrency ?? coresOfNode();
+  const count = threadsAvailable() ? (threads ?? Math.min(64, cores)) : 1;
+  return new WasmDevice(count);
+}
+
+function coresOfNode(): number {
+  const process = (globalThis as { process?: { getBuiltinModule?(id: string): { availableParallelism(): number } } }).process;
+  return process?.getBuiltinModule?.("node:os").availableParallelism() ?? 1;
+}
+
+class WasmDevice implements Device {
+  readonly backend = "wasm";
+  readonly threads: number;
+  readonly #memory: LinearMemory;
+  readonly #pool: ThreadPool | null;
+  readonly #relaxed = relaxedSimdAvailable();
+  /** Scratch memory, shared by all programs because they run one at a time. */
+  #arena: Block;
+  #nextProgram = 1;
+
+  constructor(threads: number) {
+    this.threads = threads;
+    this.#memory = new LinearMemory(threads > 1);
+    this.#pool = threads > 1 ? ThreadPool.start(threads, this.#memory.memory) : null;
+    this.#arena = this.#memory.allocate(64);
+  }
+
+  compile(program: Program): Executable {
+    const started = performance.now();
+    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated);
+    const slots = new SlotTable(program);
+    const { bytes, controlBytes } = encodeProgram(
+      calls.map(({ kernel, buffers }) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))) })),
+      { memory: this.#memory, relaxed: this.#relaxed },
+    );
+    const id = this.#nextProgram++;
+    const run = this.#load(id, bytes);
+    if (plan.arenaBytes > this.#arena.size) {
+      this.#memory.release(this.#arena);
+      this.#arena = this.#memory.allocate(plan.arenaBytes);
+    }
+    const fixed = this.#memory.allocate(Math.ceil(controlBytes / 64) * 64 + 4 * slots.count);
+    const control = fixed.address;
+    const table = control + Math.ceil(controlBytes / 64) * 64;
+    this.#words(control, CONTROL.size / 4).fill(0);
+    const constants = [...program.constants.values()] as WasmBuffer[];
+    return {
+      stats: { kernels: calls.length, arenaBytes: plan.arenaBytes, codeBytes: bytes.length, compileMs: performance.now() - started },
+      run: (inputs) => {
+        const buffers = outputs.map((node, i): WasmBuffer => {
+          const source = plan.reused[i]!;
+          if (source < 0) return this.#allocate(node.dtype, sizeOf(node.shape));
+          const taken = inputs[source] as WasmBuffer;
+          taken.released = "donated";
+          return { device: this, dtype: node.dtype, count: sizeOf(node.shape), released: "no", block: taken.block };
+        });
+        const addresses = [...(inputs as readonly WasmBuffer[]), ...constants, ...buffers].map((buffer) => buffer.block.address);
+        this.#words(table, addresses.length).set(addresses);
+        this.#words(control + CONTROL.size, controlBytes / 4 - CONTROL.size / 4).fill(0);
+        this.#pool?.run(id, { control, table, arena: this.#arena.address });
+        run(this.threads, control, table, this.#arena.address);
+        inputs.forEach((buffer, i) => {
+          if (program.donated[i] && buffer.released === "no") this.#release(buffer as WasmBuffer, "donated");
+        });
+        return buffers;
+      },
+      dispose: () => {
+        this.#pool?.unload(id);
+        this.#memory.release(fixed);
+      },
+    };
+  }
+
+  upload(dtype: DType, data: HostArray): DeviceBuffer {
+    const buffer = this.#allocate(dtype, data.length);
+    this.#view(buffer).set(data);
+    return buffer;
+  }
+
+  download(buffer: DeviceBuffer): HostArray {
+    const copy = hostArray(buffer.dtype, buffer.count);
+    copy.set(this.#view(buffer as WasmBuffer));
+    return copy;
+  }
+
+  free(buffer: DeviceBuffer): void {
+    this.#release(buffer as WasmBuffer, "disposed");
+  }
+
+  memory(): { liveBytes: number; peakBytes: number } {
+    return { liveBytes: this.#memory.liveBytes, peakBytes: this.#memory.peakBytes };
+  }
+
+  close(): void {
+    this.#pool?.close();
+  }
+
+  #load(id: number, bytes: Uint8Array<ArrayBuffer>): RunFunction {
+    const memory = this.#memory.memory;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    if (this.#pool) {
+      const block = this.#memory.allocate(bytes.length);
+      new Uint8Array(memory.buffer, block.address, bytes.length).set(bytes);
+      this.#pool.load(id, block.address, bytes.length);
+      this.#memory.release(block);
+    }
+    return instance.exports["run"] as RunFunction;
+  }
+
+  #allocate(dtype: DType, count: number): WasmBuffer {
+    return { device: this, dtype, count, released: "no", block: this.#memory.allocate(count * BYTES[dtype]) };
+  }
+
+  #release(buffer: WasmBuffer, how: "disposed" | "donated"): void {
+    invariant(buffer.released === "no", "a buffer was freed twice");
+    buffer.released = how;
+    this.#memory.release(buffer.block);
+  }
+
+  #words(address: number, count: number): Int32Array {
+    return new Int32Array(this.#memory.memory.buffer, address, count);
+  }
+
+  #view(buffer: WasmBuffer): HostArray {
+    const { buffer: memory } = this.#memory.memory;
+    const { dtype, count, block } = buffer;
+    if (dtype === "float32") return new Float32Array(memory, block.address, count);
+    return dtype === "int32" ? new Int32Array(memory, block.address, count) : new Uint8Array(memory, block.address, count);
+  }
+}
+
+/** Numbers the buffers that lie outside the arena: inputs, then constants, then results. */
+class SlotTable {
+  readonly count: number;
+  readonly #inputs: number;
+  readonly #constants: readonly Node[];
+
+  constructor(program: Program) {
+    this.#inputs = program.inputs.length;
+    this.#constants = [...program.constants.keys()];
+    this.count = this.#inputs + this.#constants.length + program.outputs.length;
+  }
+
+  refOf(place: Place | undefined): BufferRef {
+    invariant(place !== undefined, "a kernel uses a value without a place");
+    switch (place.kind) {
+      case "arena":
+        return place;
+      case "input":
+        return { kind: "slot", slot: place.index };
+      case "constant":
+        return { kind: "slot", slot: this.#inputs + this.#constants.indexOf(place.node) };
+      case "output":
+        return { kind: "slot", slot: this.#inputs + this.#constants.length + place.index };
+    }
+  }
+}

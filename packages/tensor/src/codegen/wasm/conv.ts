@@ -2,15 +2,13 @@
 import type { ConvKernel } from "../../ir/kernel.ts";
 import { FunctionBuilder, I32, OP } from "./encoder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
-import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop } from "./micro-kernel.ts";
-import { evenPart, type PixelDimension, pixelDimensions } from "./pixels.ts";
+import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, TILE_ROWS } from "./micro-kernel.ts";
+import { emitRange, evenPart, type PixelDimension, pixelDimensions } from "./pixels.ts";
 
-/** Pixels of a register tile, by channels per block. */
-const TILE_PIXELS: Readonly<Record<number, number>> = { 4: 7, 8: 4 };
 /** Pixels that pass over a filter block together: enough to reuse the block, few enough for their windows to stay in cache. */
 const GROUP_PIXELS = 64;
 /** Multiply-adds of a task, about 100 µs; less where a kernel would have too few tasks to share out. */
-const TASK_WORK = 2e6;
+const TASK_WORK = 3e6;
 const MINIMUM_TASK_WORK = 3e5;
 const WANTED_TASKS = 16;
 /** Bytes of a task's filter blocks that surely stay in the first-level cache. */
@@ -27,7 +25,7 @@ interface TiledDimension extends PixelDimension {
 export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode {
   const { block, channels, rows, run } = kernel;
   const pixels = pixelDimensions([kernel.batch, kernel.height, kernel.width], kernel.input, kernel.output);
-  const dimensions = tileDimensions(pixels, TILE_PIXELS[block] ?? 4);
+  const dimensions = tileDimensions(pixels, TILE_ROWS[block / 4] ?? 4);
   const offsets = tileOffsets(dimensions);
   const scalars = offsets.map((offset) => offset.first);
   const rowOffsets = offsets.map((offset) => offset.second);
@@ -72,16 +70,6 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
   if (split.blocksPerGroup * blockBytes <= RESIDENT_FILTER) forTiles(() => forBlocks(body));
   else forBlocks(() => forTiles(body));
   return { tasks: split.tileGroups * Math.ceil(blocks / split.blocksPerGroup), entry: module.add(f) };
-}
-
-/** Runs `body` with `local` going over part number (top of stack) of 0…total-1, cut into parts of `size`. */
-function emitRange(f: FunctionBuilder, local: number, end: number, size: number, total: number, body: () => void): void {
-  f.i32(size).op(OP.i32_mul).tee(local).i32(size).op(OP.i32_add).set(end);
-  if (total % size !== 0) f.get(end).i32(total).get(end).i32(total).op(OP.i32_lt_s, OP.select).set(end);
-  f.loop(() => {
-    body();
-    f.get(local).i32(1).op(OP.i32_add).tee(local).get(end).op(OP.i32_lt_s).branchIf(0);
-  });
 }
 
 /** Adds the byte offsets of a tile's first pixel to the two addresses. */

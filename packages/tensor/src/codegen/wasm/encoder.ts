@@ -183,6 +183,16 @@ export class FunctionBuilder {
   extractLaneI32(lane: number): this {
     return this.simd(27).emit(lane);
   }
+  /** Vector and i32 from the stack: replaces one lane. */
+  replaceLaneI32(lane: number): this {
+    return this.simd(28).emit(lane);
+  }
+  /** A constant of four 32-bit integer lanes. */
+  v128Lanes(lanes: readonly number[]): this {
+    this.emit(0xfd, 12);
+    for (const bits of lanes) this.emit(bits & 255, (bits >>> 8) & 255, (bits >>> 16) & 255, bits >>> 24);
+    return this;
+  }
   shuffle(lanes: readonly number[]): this {
     return this.simd(13).emit(...lanes);
   }

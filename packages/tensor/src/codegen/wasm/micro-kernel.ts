@@ -1,7 +1,7 @@
 /** @file The register-tiled inner loops shared by the contractions: a few rows of splatted scalars times one or two vectors,
  * accumulated in locals. V8 keeps the accumulators in registers as long as rows·vectors + rows + vectors stays below 16, and only
  * without manual unrolling, since it hoists every load of a loop body to its start. */
-import { FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
+import { type FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
 
 /** One reduction loop: how often, and how many bytes it moves the scalar and the vector operand. */
 export interface ReductionLoop {
@@ -32,8 +32,13 @@ export interface LaneGroup {
 
 /** The vectors of `channels` channels from the vector pointer on; lanes of a rest are loaded whole, the operand is padded. */
 export function laneGroups(channels: number): LaneGroup[] {
-  return Array.from({ length: Math.ceil(channels / 4) }, (_, i) => ({ channel: 4 * i, first: 0, end: Math.min(4, channels - 4 * i), partial: false }));
+  return Array.from({ length: Math.ceil(channels / 4) }, (_, i) => {
+    return { channel: 4 * i, first: 0, end: Math.min(4, channels - 4 * i), partial: false };
+  });
 }
+
+/** Rows of a register tile of one or two vectors: what V8 keeps in registers. */
+export const TILE_ROWS: Readonly<Record<number, number>> = { 1: 7, 2: 4 };
 
 /** Emits register tiles into one function; its locals are shared by all tiles. */
 export class MicroKernel {
@@ -54,7 +59,7 @@ export class MicroKernel {
     this.#loops(tile, scalar, vector, loops);
   }
 
-  /** Stores the accumulators at `address` + row·rowStep[row] bytes. */
+  /** Stores the accumulators; `rowOffsets` are the rows' byte offsets from the address in the local `address`. */
   store(tile: RegisterTile, address: number, rowOffsets: readonly number[]): void {
     this.#each(tile, rowOffsets, (lanes, accumulator, offset) => {
       const f = this.#f;
@@ -106,17 +111,13 @@ export class MicroKernel {
     const a = this.#local(`scalar${depth}`, I32);
     const b = this.#local(`vector${depth}`, I32);
     f.get(scalar).set(a).get(vector).set(b);
-    const turn = (): void => {
+    const count = this.#local(`count${depth}`, I32);
+    if (typeof loop.count === "number") f.i32(loop.count).set(count);
+    else f.get(loop.count.local).set(count);
+    f.loop(() => {
       this.#loops(tile, a, b, inner, depth + 1);
       f.get(a).i32(loop.scalarStep).op(OP.i32_add).set(a);
       f.get(b).i32(loop.vectorStep).op(OP.i32_add).set(b);
-    };
-    const count = this.#local(`count${depth}`, I32);
-    if (typeof loop.count === "number") f.i32(loop.count);
-    else f.get(loop.count.local);
-    f.set(count);
-    f.loop(() => {
-      turn();
       f.get(count).i32(1).op(OP.i32_sub).tee(count).branchIf(0);
     });
   }

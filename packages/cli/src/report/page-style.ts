@@ -1,0 +1,80 @@
+/** @file The report's style sheet: light, dark and print, without any outside resource. */
+
+/** CSS of every report. Series colours are told apart also by the colour-blind (after Okabe and Ito). */
+export const PAGE_STYLE = `
+:root {
+  color-scheme: light dark;
+  --page: #f6f7f9; --surface: #ffffff; --text: #1b2230; --muted: #667085; --line: #d9dee7;
+  --clean: #00835f; --fgsm: #d1570a; --pgd: #0b63b5; --alignment: #8a3fa0; --cosine: #00838f; --alarm: #c2253b; --fine: #00835f;
+  --run-1: #d1570a; --run-2: #0b63b5; --run-3: #00835f; --run-4: #a8438f; --run-5: #8a6d00; --run-6: #3a9bd9; --run-7: #6b4fc9; --run-8: #6b7280;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --page: #12151b; --surface: #1a1f28; --text: #e6e9ef; --muted: #98a2b3; --line: #323a48;
+    --clean: #35c99a; --fgsm: #ff9150; --pgd: #62b0ff; --alignment: #d08ae6; --cosine: #3fd0dc; --alarm: #ff7285; --fine: #35c99a;
+    --run-1: #ff9150; --run-2: #62b0ff; --run-3: #35c99a; --run-4: #f08cc8; --run-5: #e5c04a; --run-6: #8fd3ff; --run-7: #ab9bff; --run-8: #a7b0be;
+  }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 1160px; margin: 0 auto; padding: 32px 20px 64px; }
+header { margin-bottom: 24px; }
+h1 { margin: 0 0 4px; font-size: 26px; line-height: 1.25; letter-spacing: -0.01em; }
+h2 { margin: 40px 0 12px; font-size: 18px; }
+h3 { margin: 0; font-size: 15px; }
+p { margin: 0; }
+.subtitle, .caption, .note { color: var(--muted); }
+.caption { font-size: 13px; margin: 2px 0 8px; max-width: 78ch; }
+.note { font-size: 13px; margin-top: 8px; }
+.verdict { margin-top: 18px; padding: 12px 16px; border-left: 4px solid var(--fine); background: var(--surface); border-radius: 0 8px 8px 0; }
+.verdict + .verdict { margin-top: 8px; }
+.verdict.overfitted { border-left-color: var(--alarm); }
+.verdict strong { color: var(--fine); }
+.verdict.overfitted strong { color: var(--alarm); }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin-top: 16px; }
+.tile { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; }
+.tile .value { font-size: 25px; font-weight: 650; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.tile .name { color: var(--muted); font-size: 13px; }
+.tile .detail { color: var(--muted); font-size: 12px; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 16px; }
+.figures .wide { grid-column: 1 / -1; }
+.card { margin: 0; background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px 12px; min-width: 0; }
+.card figure { margin: 0; }
+.card svg { max-width: 100%; height: auto; --plot-background: var(--surface); font-size: 11px; }
+.card [class$="-swatches"] { font-size: 12.5px; min-height: 24px; margin-bottom: 2px; }
+.card [class$="-swatches"] svg { width: 12px; height: 12px; }
+.card [aria-label$="grid"] { stroke: var(--line); stroke-opacity: 1; }
+.hover line:hover { stroke: var(--muted); stroke-opacity: 0.35; }
+.filters { display: grid; grid-template-columns: repeat(auto-fit, minmax(205px, 1fr)); gap: 16px; }
+.filters .card { padding: 12px 14px; }
+.scroll { overflow-x: auto; background: var(--surface); border: 1px solid var(--line); border-radius: 10px; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
+th, td { text-align: left; padding: 7px 14px; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap; }
+tbody tr:last-child > * { border-bottom: 0; }
+thead th { color: var(--muted); font-weight: 600; font-size: 13px; }
+tbody th { font-weight: 600; }
+td.number, th.number { text-align: right; }
+.bad { color: var(--alarm); font-weight: 600; }
+.differs td { font-weight: 600; }
+.swatch { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 7px; }
+code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 13px; }
+pre { margin: 0; padding: 12px 16px; overflow-x: auto; background: var(--surface); border: 1px solid var(--line); border-radius: 10px; white-space: pre-wrap; }
+details { margin-top: 12px; }
+summary { cursor: pointer; color: var(--muted); margin-bottom: 8px; }
+footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
+@media print {
+  :root {
+    color-scheme: light;
+    --page: #fff; --surface: #fff; --text: #000; --muted: #444; --line: #ccc;
+    --clean: #00835f; --fgsm: #d1570a; --pgd: #0b63b5; --alignment: #8a3fa0; --cosine: #00838f; --alarm: #c2253b; --fine: #00835f;
+    --run-1: #d1570a; --run-2: #0b63b5; --run-3: #00835f; --run-4: #a8438f; --run-5: #8a6d00; --run-6: #3a9bd9; --run-7: #6b4fc9; --run-8: #6b7280;
+  }
+  body { font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  main { max-width: none; padding: 0; }
+  .figures { grid-template-columns: 1fr 1fr; }
+  .card, .tile, .verdict, tr { break-inside: avoid; }
+  h2 { break-after: avoid; }
+  details:not([open]) { display: none; }
+  .hover { display: none; }
+}
+`;

@@ -1,0 +1,26 @@
+/** @file Opening the device that a command computes on. */
+import { createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
+import type { RunMachine } from "../report/report-data.ts";
+import type { Settings } from "../settings/settings.ts";
+import { VERSION } from "../version.ts";
+
+/**
+ * Opens the device; `auto` takes the reference backend where WebAssembly does not do.
+ *
+ * @throws UnsupportedError when the named backend does not work here.
+ */
+export async function openDevice({ backend = "auto", threads }: Pick<Settings, "backend" | "threads">, note: (text: string) => void): Promise<Device> {
+  if (backend === "reference") return createDevice({ backend });
+  try {
+    return await createDevice({ backend: "wasm", ...(threads === undefined ? {} : { threads }) });
+  } catch (error) {
+    if (backend === "wasm" || !(error instanceof UnsupportedError)) throw error;
+    note(`the wasm backend does not work here (${error.message}); using the reference backend, which is very slow`);
+    return createDevice({ backend: "reference" });
+  }
+}
+
+/** What a run notes about where it was computed. */
+export function machineOf(device: Device): RunMachine {
+  return { backend: device.backend, threads: device.threads, version: VERSION, node: process.versions.node };
+}

@@ -1,0 +1,173 @@
+/**
+ * @file Every setting of a training run, once: its flag, its key in a config file, its rule and what to do when it is broken.
+ *
+ * Flags and config files share names (`--batch-size 128` is `batch-size: 128`) and units (`epsilon` in steps of 1/255). What a
+ * setting means to training, and its default, is the library's business; here only its form is checked.
+ */
+import { ConfigError } from "@gradalign/tensor";
+import { z } from "zod";
+
+/** One setting. `Value` is its type after checking. */
+export interface Setting<Value = unknown> {
+  /** Placeholder in the help text. */
+  readonly argument: string;
+  readonly help: string;
+  readonly kind: "number" | "text";
+  readonly schema: z.ZodType<Value>;
+  /** Completes "must be …". */
+  readonly rule: string;
+  /** What to write instead. */
+  readonly remedy: string;
+}
+
+const integer = (least: number, help: string, remedy: string): Setting<number> => ({
+  argument: "<n>",
+  help,
+  kind: "number",
+  schema: z.int().min(least),
+  rule: `an integer of at least ${least}`,
+  remedy,
+});
+
+const real = (help: string, rule: string, schema: z.ZodType<number>, remedy: string, argument = "<x>"): Setting<number> => ({
+  argument,
+  help,
+  kind: "number",
+  schema,
+  rule,
+  remedy,
+});
+
+const choice = <const Names extends readonly [string, ...string[]]>(names: Names, help: string): Setting<Names[number]> => ({
+  argument: `<${names.join("|")}>`,
+  help,
+  kind: "text",
+  schema: z.enum(names),
+  rule: `one of ${names.join(", ")}`,
+  remedy: "choose one of them",
+});
+
+const name = (help: string, remedy: string, argument = "<name>"): Setting<string> => ({
+  argument,
+  help,
+  kind: "text",
+  schema: z.string().min(1),
+  rule: "a name",
+  remedy,
+});
+
+/** Settings that decide the result; they are stored with the run. */
+export const TRAINING_SETTINGS = {
+  dataset: name(
+    "cifar10, or a folder of your own images in CIFAR-10's binary format: train*.bin or data_batch*.bin, and test*.bin",
+    'write "cifar10" or the path of a folder',
+    "<name|folder>",
+  ),
+  model: name("cnn or preact-resnet18 (default)", 'write "cnn" or "preact-resnet18"'),
+  filters: integer(1, "filters of the cnn; the paper's has 4", "leave it out for 4"),
+  width: integer(1, "channels of preact-resnet18's first stage; the paper's has 64", "leave it out for 64"),
+  method: name(
+    "standard, fgsm, fgsm-rs, fgsm-gradalign (default), pgd, pgd-gradalign, pgd-corner, random-corner or free",
+    'write the name of a method, e.g. "fgsm-gradalign"',
+  ),
+  epsilon: real(
+    "radius of the l-infinity ball in steps of 1/255: 8 means 8/255",
+    "a number from 0 to 255, in steps of 1/255",
+    z.number().min(0).max(255),
+    "write 8 for 8/255",
+    "<n>",
+  ),
+  epochs: integer(1, "passes over the training images", "write e.g. 30"),
+  seed: integer(0, "decides every random choice; equal seeds give equal bits", "write e.g. 0"),
+  lr: real("peak learning rate of the schedule", "a number above 0", z.number().positive(), "leave it out for the paper's"),
+  lambda: real("weight of the GradAlign regulariser", "a number of at least 0", z.number().min(0), "leave it out for the paper's schedule over epsilon"),
+  stepSize: real(
+    "the attack's step as a multiple of epsilon (the paper's alpha / epsilon)",
+    "a number above 0, as a multiple of epsilon",
+    z.number().positive(),
+    "write 1 for a step of epsilon, 1.25 for the paper's FGSM-RS",
+  ),
+  steps: integer(1, "steps of the pgd methods", "write e.g. 10"),
+  start: choice(["zero", "random"], "where the pgd methods start in the ball"),
+  branches: choice(["one", "both"], "input gradients that GradAlign's derivative passes through"),
+  replays: integer(1, "how often free repeats each batch (m)", "write e.g. 8"),
+  warmupEpochs: real("epochs over which the attack grows to its full size", "a number of at least 0", z.number().min(0), "write 0 for none", "<n>"),
+  optimizer: choice(["sgd", "adam"], "sgd (the ResNet's) or adam (the cnn's)"),
+  momentum: real("momentum of sgd", "a number from 0 to below 1", z.number().min(0).lt(1), "write e.g. 0.9"),
+  weightDecay: real("weight decay (L2) of the optimizer", "a number of at least 0", z.number().min(0), "write e.g. 5e-4"),
+  schedule: choice(["cyclic", "piecewise"], "course of the learning rate"),
+  batchSize: integer(1, "images per step", "write e.g. 128"),
+  trainSize: integer(1, "train on the first so many images only", "leave it out to train on all"),
+  crop: integer(0, "padding of the random crop in pixels, 0 for none", "write e.g. 4"),
+  flip: choice(["yes", "no"], "whether to mirror images at random"),
+  evalEvery: integer(1, "steps between evaluations", "write e.g. 200"),
+  evalExamples: integer(1, "training and test images per evaluation", "write e.g. 256"),
+} as const;
+
+/** Settings of this machine and this invocation; they do not change what is learned. */
+export const RUN_SETTINGS = {
+  threads: integer(1, "threads to compute with; all cores unless set, and the result is the same with any number", "leave it out for all cores"),
+  backend: choice(["auto", "wasm", "reference"], "what computes; auto takes wasm where it works"),
+  finalAttack: {
+    argument: "<attack>",
+    help: "attack on the last and the best model at the end: pgd-50-10, pgd-K, pgd-K-R, fgsm, or none",
+    kind: "text",
+    schema: z.string().regex(/^(none|fgsm|fgsm-rs|random-corner|pgd(-corner)?-[1-9]\d*(-[1-9]\d*)?)$/),
+    rule: "pgd-K, pgd-K-R, pgd-corner-K, fgsm, fgsm-rs, random-corner or none",
+    remedy: 'write "pgd-50-10" for 50 steps and 10 restarts',
+  } satisfies Setting<string>,
+  finalExamples: integer(1, "test images for the attack at the end", "write e.g. 1000"),
+} as const;
+
+const ALL = { ...TRAINING_SETTINGS, ...RUN_SETTINGS };
+
+/** Name of a setting in the program, e.g. `batchSize`. */
+export type SettingName = keyof typeof ALL;
+
+type ValuesOf<Table> = { [Key in keyof Table]?: Table[Key] extends Setting<infer Value> ? Value : never };
+
+/** Settings that decide the result, those that were given. */
+export type TrainingSettings = ValuesOf<typeof TRAINING_SETTINGS>;
+
+/** All settings that were given. */
+export type Settings = TrainingSettings & ValuesOf<typeof RUN_SETTINGS>;
+
+/** A setting's name outside the program: `batchSize` is `batch-size`. */
+export function externalName(setting: string): string {
+  return setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The names of all settings in the order of the help text. */
+export const SETTING_NAMES: readonly SettingName[] = Object.keys(ALL) as SettingName[];
+
+/** The entry of a setting. */
+export function settingOf(setting: SettingName): Setting {
+  return ALL[setting];
+}
+
+/**
+ * Checks one value.
+ *
+ * @param source where the value was written, for the message, e.g. `--epsilon` or `paper.yaml: epsilon`.
+ * @throws ConfigError naming value, rule and remedy.
+ */
+export function checkSetting(setting: SettingName, value: unknown, source: string): Settings[SettingName] {
+  const { schema, rule, remedy } = settingOf(setting);
+  const result = schema.safeParse(value);
+  if (!result.success) throw new ConfigError(`${source} (=${JSON.stringify(value)}) must be ${rule}; ${remedy}`);
+  return result.data as Settings[SettingName];
+}
+
+/**
+ * Reads a flag's text as the value it stands for; `10/255` is taken for an epsilon of 10.
+ *
+ * @throws ConfigError naming value, rule and remedy.
+ */
+export function parseFlag(setting: SettingName, text: string): Settings[SettingName] {
+  const flag = `--${externalName(setting)}`;
+  if (settingOf(setting).kind === "text") return checkSetting(setting, text, flag);
+  const trimmed = setting === "epsilon" ? text.trim().replace(/\s*\/\s*255$/, "") : text.trim();
+  // Number("") is 0 and Number("0x10") is 16: neither is what was meant.
+  const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(trimmed) ? Number(trimmed) : text;
+  return checkSetting(setting, value, flag);
+}

@@ -1,0 +1,9 @@
+/** @file The fast gradient sign method: one step to the ball's corner that a linear loss would choose. */
+import { projectedGradientAttack } from "./attack.ts";
+
+/** FGSM without random start and with a full step, as in the paper's evaluations. */
+export const fgsm = projectedGradientAttack({
+  id: "fgsm",
+  paper: "Goodfellow, Shlens, Szegedy 2015; here without random start",
+  defaults: { steps: 1, stepSize: 1, start: "zero", restarts: 1 },
+});

@@ -1,0 +1,125 @@
+/** @file The accuracy of a trained model on clean and on attacked images. */
+import { ConfigError, DataError, type Device, type Tensor, type Value } from "@gradalign/tensor";
+import { parseAttack } from "../attacks/index.ts";
+import type { ImageSplit } from "../data/dataset.ts";
+import type { Model } from "../models/model.ts";
+import type { Params } from "../nn/params.ts";
+import { linf } from "../threat/linf.ts";
+import type { Threat } from "../threat/threat.ts";
+import { keyFor } from "../train/keys.ts";
+import { disposeBatch, exampleBatch } from "./examples.ts";
+import { pauser } from "./pause.ts";
+import { modelPrograms } from "./programs.ts";
+import { attackRunner } from "./run-attack.ts";
+import { wilsonInterval } from "./wilson.ts";
+
+/** How {@link evaluateRobustness} evaluates. */
+export interface EvaluateOptions {
+  readonly device: Device;
+  /** `none`, `fgsm`, `fgsm-rs`, `random-corner`, `pgd-STEPS`, `pgd-STEPS-RESTARTS`, `pgd-corner-STEPS`; the paper's is `pgd-50-10`. */
+  readonly attack: string;
+  /** Radius in the threat model's units; pixel units [0, 1] for l-infinity. */
+  readonly epsilon: number;
+  /** The first so many examples; 1000 unless set (the paper's number). */
+  readonly n?: number | "all";
+  readonly seed?: number;
+  /** Examples at a time; 128 unless set. It does not change the results. */
+  readonly batchSize?: number;
+  /** Image shape [C, H, W]; the model's own unless set. */
+  readonly imageShape?: readonly number[];
+  readonly threat?: Threat;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly cleanAccuracy: number; readonly robustAccuracy: number }) => void;
+  /** Stops between batches by rejecting with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** An evaluation's outcome; accuracies in [0, 1]. */
+export interface RobustnessReport {
+  readonly attack: string;
+  readonly epsilon: number;
+  readonly n: number;
+  readonly cleanAccuracy: number;
+  readonly robustAccuracy: number;
+  /** Wilson's 95 % interval of the robust accuracy. */
+  readonly confidence95: readonly [low: number, high: number];
+  /** Mean cross-entropy on the attacked images. */
+  readonly meanLoss: number;
+  readonly seconds: number;
+}
+
+/**
+ * Clean and robust accuracy in eval mode.
+ *
+ * @throws ConfigError for an unknown attack or impossible numbers; DataError when the split does not fit the model.
+ */
+export async function evaluateRobustness(model: Model, params: Params, state: Params, split: ImageSplit, options: EvaluateOptions): Promise<RobustnessReport> {
+  const started = performance.now();
+  const { device, attack, epsilon, seed = 0, threat = linf, signal } = options;
+  const named = parseAttack(attack);
+  if (!(epsilon >= 0 && Number.isFinite(epsilon))) throw new ConfigError(`evaluate: epsilon (=${epsilon}) must be a number of at least 0`);
+  const total = exampleCount(options.n ?? Math.min(1000, split.count), split.count);
+  const size = Math.min(options.batchSize ?? 128, total);
+  if (!Number.isInteger(size) || size < 1) throw new ConfigError(`evaluate: batchSize (=${options.batchSize}) must be a positive integer`);
+  const imageShape = imageShapeOf(model, split, options.imageShape);
+
+  const pause = pauser();
+  const programs = modelPrograms(model, device);
+  const runner = named && attackRunner(programs, named.attack, named.options, threat, epsilon, device);
+  const totals = { clean: 0, robust: 0, loss: 0 };
+  try {
+    for (let first = 0; first < total; first += size) {
+      signal?.throwIfAborted();
+      const batch = exampleBatch(split, imageShape, first, size, total);
+      const target = { params, state, ...batch };
+      const clean = programs.score(params, state, batch.x, batch.labels);
+      const attacked = runner ? await runner.run(target, (index, restart) => keyFor(seed, "evaluation", index, restart), pause) : clean;
+      totals.clean += await sumFirst(clean.correct, batch.count);
+      totals.robust += await sumFirst(attacked.correct, batch.count);
+      totals.loss += await sumFirst(attacked.losses, batch.count);
+      for (const value of new Set<Value>([...Object.values(clean), ...Object.values(attacked)])) (value as Tensor).dispose();
+      disposeBatch(batch);
+      const done = first + batch.count;
+      options.onProgress?.({ done, total, cleanAccuracy: totals.clean / done, robustAccuracy: totals.robust / done });
+      await pause();
+    }
+  } finally {
+    runner?.dispose();
+    programs.dispose();
+  }
+  return {
+    attack,
+    epsilon,
+    n: total,
+    cleanAccuracy: totals.clean / total,
+    robustAccuracy: totals.robust / total,
+    confidence95: wilsonInterval(totals.robust, total),
+    meanLoss: totals.loss / total,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+function exampleCount(n: number | "all", available: number): number {
+  if (n === "all") return available;
+  if (!Number.isInteger(n) || n < 1 || n > available) {
+    throw new ConfigError(`evaluate: n (=${n}) must be "all" or an integer from 1 to ${available}, the number of images`);
+  }
+  return n;
+}
+
+function imageShapeOf(model: Model, split: ImageSplit, given: readonly number[] | undefined): readonly number[] {
+  const shape = given ?? (model.config["shape"] as readonly number[] | undefined);
+  const size = split.images.length / split.count;
+  if (!shape) throw new ConfigError(`evaluate: the model ${model.name} does not say its image shape; pass imageShape, e.g. [3, 32, 32]`);
+  if (shape.reduce((product, extent) => product * extent, 1) !== size) {
+    throw new DataError(`evaluate: images have ${size} values each, the model ${model.name} expects [${shape.join(", ")}]`);
+  }
+  return shape;
+}
+
+/** Sum of the first `count` elements. */
+async function sumFirst(values: Value, count: number): Promise<number> {
+  const data = await (values as Tensor).read();
+  let total = 0;
+  for (let i = 0; i < count; i++) total += data[i] as number;
+  return total;
+}

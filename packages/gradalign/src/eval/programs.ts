@@ -1,0 +1,47 @@
+/** @file A model in eval mode, compiled: its input gradients and its scores. Everything that attacks at evaluation need of it. */
+import { convert, type Compiled, type Device, grad, jit, sum, type Value } from "@gradalign/tensor";
+import type { Model } from "../models/model.ts";
+import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
+import type { Params } from "../nn/params.ts";
+
+/** How a batch fares: float32 [N] each. */
+export interface Scores {
+  readonly [name: string]: Value;
+  /** Cross-entropy. */
+  readonly losses: Value;
+  /** 1 where classified correctly, else 0. */
+  readonly correct: Value;
+}
+
+/** Compiled functions of (params, state, images, labels). */
+export interface ModelPrograms {
+  /** Gradient of the summed cross-entropy with respect to the images: each example's own gradient. */
+  readonly gradient: Compiled<[Params, Params, Value, Value], Value>;
+  readonly score: Compiled<[Params, Params, Value, Value], Scores>;
+  dispose(): void;
+}
+
+/** Compiles a model for evaluation; each program is compiled when it is first called. */
+export function modelPrograms(model: Model, device: Device): ModelPrograms {
+  const logitsAt = (params: Params, state: Params, x: Value): Value => model.apply(params, state, x, { train: false }).logits;
+  const gradient = jit(
+    (params: Params, state: Params, x: Value, labels: Value): Value =>
+      grad((point: Value) => sum(crossEntropyPerExample(logitsAt(params, state, point), labels)))(x),
+    { device },
+  );
+  const score = jit(
+    (params: Params, state: Params, x: Value, labels: Value): Scores => {
+      const logits = logitsAt(params, state, x);
+      return { losses: crossEntropyPerExample(logits, labels), correct: convert(isCorrect(logits, labels), "float32") };
+    },
+    { device },
+  );
+  return {
+    gradient,
+    score,
+    dispose() {
+      gradient.dispose();
+      score.dispose();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/** @file The network as a training step sees it: in train mode, every forward pass moving the batch-norm statistics. */
+import { grad, type Value } from "@gradalign/tensor";
+import type { Model } from "../models/model.ts";
+import { crossEntropy } from "../nn/cross-entropy.ts";
+import type { Params } from "../nn/params.ts";
+import { saturatingClamp } from "../threat/box.ts";
+
+/** A forward pass. */
+export interface Forward {
+  /** Mean cross-entropy over the batch. */
+  readonly loss: Value;
+  readonly logits: Value;
+}
+
+/** A model at given parameters, on one batch's labels. Passes are ordered: each starts from the statistics the last one left. */
+export interface TrainingNetwork {
+  /** Loss and logits at images [N, C, H, W]. */
+  forward(x: Value): Forward;
+  /** Gradient of the loss with respect to the images. */
+  inputGradient(x: Value): Value;
+  /** The same at x clipped to [0, 1], and zero where the clip is active or just reached: what attacks follow. */
+  boxedInputGradient(x: Value): Value;
+  /** The batch-norm statistics now. */
+  readonly state: Params;
+}
+
+/** Binds a model to parameters, statistics and labels. */
+export function trainingNetwork(model: Model, params: Params, state: Params, labels: Value): TrainingNetwork {
+  let current = state;
+  const forward = (x: Value): Forward => {
+    const output = model.apply(params, current, x, { train: true });
+    current = output.state;
+    return { loss: crossEntropy(output.logits, labels), logits: output.logits };
+  };
+  return {
+    forward,
+    inputGradient: (x) => grad((point: Value) => forward(point).loss)(x),
+    boxedInputGradient: (x) => grad((point: Value) => forward(saturatingClamp(point)).loss)(x),
+    get state() {
+      return current;
+    },
+  };
+}

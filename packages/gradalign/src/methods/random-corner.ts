@@ -1,0 +1,18 @@
+/** @file Training on random corners of the ball: as large as FGSM's perturbations, but not adversarial. */
+import { add } from "@gradalign/tensor";
+import { randomCorner as corner } from "../attacks/random-corner.ts";
+import { linf } from "../threat/linf.ts";
+import type { Method } from "./method.ts";
+
+/** The loss at x plus random signs times epsilon, not clipped to the box (paper's code). */
+export const randomCorner: Method = {
+  id: "random-corner",
+  paper: "Andriushchenko, Flammarion 2020, section 3",
+  defaults: {},
+  warmup: "none",
+  loss({ network, x, epsilon, key }) {
+    const delta = corner.start({ x, threat: linf, epsilon }, key, corner.defaults);
+    network.forward(x);
+    return { adversarial: network.forward(add(x, delta)) };
+  },
+};

@@ -1,0 +1,14 @@
+/** @file Standard training: no adversary. */
+import type { Method } from "./method.ts";
+
+/** The loss at x. As in the paper's code an extra clean pass, there to monitor gradients, also moves the statistics. */
+export const standard: Method = {
+  id: "standard",
+  paper: "no adversary",
+  defaults: {},
+  warmup: "none",
+  loss({ network, x }) {
+    network.forward(x);
+    return { adversarial: network.forward(x) };
+  },
+};

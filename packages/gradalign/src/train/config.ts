@@ -1,0 +1,162 @@
+/** @file A run's settings: complete, checked, and plain JSON, so that they can be stored and compared. */
+import { ConfigError } from "@gradalign/tensor";
+import { type MethodName, methodNamed } from "../methods/index.ts";
+import type { MethodOptions } from "../methods/method.ts";
+import { type ModelConfig, models } from "../models/index.ts";
+import { type OptimizerConfig, schedules } from "../optim/index.ts";
+import type { Augmentation } from "./batch.ts";
+import { augmentationFor, methodDefaults, recipeFor } from "./recipes.ts";
+
+/** A method and the options it uses. */
+export type MethodConfig = { readonly name: MethodName } & Partial<MethodOptions>;
+
+/** All settings of a training run. */
+export interface TrainConfig {
+  /** `cifar10`, `svhn`, or the name of a data set of one's own. */
+  readonly dataset: string;
+  readonly model: ModelConfig;
+  readonly method: MethodConfig;
+  /** Radius of the l-infinity ball in pixel units, e.g. 8/255. */
+  readonly epsilon: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Train on the first so many images; null for all. */
+  readonly trainSize: number | null;
+  readonly seed: number;
+  readonly optimizer: OptimizerConfig;
+  readonly schedule: { readonly name: "cyclic" | "piecewise"; readonly peak: number };
+  readonly augment: Augmentation;
+  /** Iterations between evaluations. */
+  readonly evalEvery: number;
+  /** Images of each split that evaluations during training use. */
+  readonly evalExamples: number;
+}
+
+/** Settings a caller may leave out; the paper's recipe fills them in. */
+export interface PartialTrainConfig {
+  /** A name, or a data set whose name and augmentation are taken. */
+  readonly dataset?: string | ({ readonly name: string } & Augmentation);
+  readonly model?: string | ModelConfig;
+  readonly method?: MethodName | MethodConfig;
+  readonly epsilon?: number;
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly trainSize?: number | null;
+  readonly seed?: number;
+  readonly optimizer?: { readonly name?: "sgd" | "adam"; readonly [option: string]: string | number | undefined };
+  readonly schedule?: { readonly name?: "cyclic" | "piecewise"; readonly peak?: number };
+  readonly augment?: Partial<Augmentation>;
+  readonly evalEvery?: number;
+  readonly evalExamples?: number;
+}
+
+/**
+ * Fills in the paper's recipe for the chosen data set, model and method, and checks every value.
+ *
+ * Defaults: CIFAR-10, PreAct ResNet-18, FGSM + GradAlign, epsilon 8/255, batches of 128, seed 0, 256 evaluation images.
+ * @throws ConfigError naming the value, its rule and a remedy.
+ */
+export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfig {
+  const source = partial.dataset ?? "cifar10";
+  const dataset = typeof source === "string" ? source : source.name;
+  const augmentation = typeof source === "string" ? augmentationFor(source) : { crop: source.crop, flip: source.flip };
+  const model = typeof partial.model === "string" ? { name: partial.model } : (partial.model ?? { name: "preact-resnet18" });
+  const epsilon = partial.epsilon ?? 8 / 255;
+  const { name, ...chosen } = typeof partial.method === "string" ? { name: partial.method } : (partial.method ?? { name: "fgsm-gradalign" as const });
+  methodNamed(name);
+  const recipe = recipeFor(dataset, model.name, name);
+  const config: TrainConfig = {
+    dataset,
+    model: model.name === "cnn" ? { filters: 4, ...model } : model.name === "preact-resnet18" ? { width: 64, ...model } : model,
+    method: { name, ...methodDefaults(name, dataset, epsilon, chosen), ...chosen },
+    epsilon,
+    epochs: partial.epochs ?? recipe.epochs,
+    batchSize: partial.batchSize ?? 128,
+    trainSize: partial.trainSize ?? null,
+    seed: partial.seed ?? 0,
+    optimizer: resolveOptimizer(partial.optimizer, recipe.optimizer),
+    schedule: { name: partial.schedule?.name ?? "cyclic", peak: partial.schedule?.peak ?? recipe.peak },
+    augment: { crop: partial.augment?.crop ?? augmentation.crop, flip: partial.augment?.flip ?? augmentation.flip },
+    evalEvery: partial.evalEvery ?? recipe.evalEvery,
+    evalExamples: partial.evalExamples ?? 256,
+  };
+  checkConfig(config);
+  return config;
+}
+
+/** The method's options with neutral values for those it does not use. */
+export function methodOptions({ method }: TrainConfig): MethodOptions {
+  const { name: _, ...options } = method;
+  return { stepSize: 1, steps: 1, start: "zero", lambda: 0, branches: "one", replays: 1, warmupEpochs: 0, ...options };
+}
+
+function resolveOptimizer(partial: PartialTrainConfig["optimizer"], recipe: OptimizerConfig): OptimizerConfig {
+  const name = partial?.name ?? recipe.name;
+  const defaults: OptimizerConfig =
+    name === "adam"
+      ? { name: "adam", beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: recipe.weightDecay }
+      : { name: "sgd", momentum: 0.9, weightDecay: recipe.weightDecay };
+  for (const option of Object.keys(partial ?? {})) {
+    if (!Object.hasOwn(defaults, option)) throw new ConfigError(`config: optimizer.${option} is not an option of ${name}, which has ${Object.keys(defaults).join(", ")}`);
+  }
+  return { ...defaults, ...partial } as OptimizerConfig;
+}
+
+function checkConfig(config: TrainConfig): void {
+  const { method, optimizer, schedule } = config;
+  const fail = (name: string, value: unknown, rule: string): never => {
+    throw new ConfigError(`config: ${name} (=${JSON.stringify(value)}) must be ${rule}`);
+  };
+  const integer = (name: string, value: unknown, least: number, remedy = ""): void => {
+    if (!Number.isSafeInteger(value) || (value as number) < least) fail(name, value, `an integer of at least ${least}${remedy}`);
+  };
+  const inRange = (name: string, value: unknown, low: number, high: number, remedy = ""): void => {
+    if (typeof value !== "number" || !(value >= low && value <= high)) fail(name, value, `a number from ${low} to ${high}${remedy}`);
+  };
+  if (config.dataset === "") fail("dataset", config.dataset, "a non-empty name");
+  inRange("epsilon", config.epsilon, 0, 1, "; it is in pixel units of [0, 1], so eight levels are 8 / 255");
+  integer("epochs", config.epochs, 1);
+  integer("batchSize", config.batchSize, 1);
+  if (config.trainSize !== null) integer("trainSize", config.trainSize, config.batchSize, ", the batch size, or null for all images");
+  integer("seed", config.seed, 0);
+  integer("evalEvery", config.evalEvery, 1);
+  integer("evalExamples", config.evalExamples, 1);
+  integer("augment.crop", config.augment.crop, 0, "; it is the padding in pixels");
+  if (typeof config.augment.flip !== "boolean") fail("augment.flip", config.augment.flip, "true or false");
+  if (!Object.hasOwn(schedules, schedule.name)) fail("schedule.name", schedule.name, `one of ${Object.keys(schedules).join(", ")}`);
+  inRange("schedule.peak", schedule.peak, 0, 1e3);
+  if (optimizer.name !== "sgd" && optimizer.name !== "adam") fail("optimizer.name", (optimizer as { name: unknown }).name, "sgd or adam");
+  inRange("optimizer.weightDecay", optimizer.weightDecay, 0, 1);
+  if (optimizer.name === "sgd") inRange("optimizer.momentum", optimizer.momentum, 0, 1);
+  else {
+    inRange("optimizer.beta1", optimizer.beta1, 0, 0.999999);
+    inRange("optimizer.beta2", optimizer.beta2, 0, 0.999999);
+    inRange("optimizer.epsilon", optimizer.epsilon, 0, 1);
+  }
+  checkMethod(method, integer, inRange, fail);
+  // Names that are not built in belong to the caller's own models, which train takes as an option.
+  if (config.model.name === "") fail("model.name", config.model.name, `one of ${Object.keys(models).join(", ")}, or your own model's name`);
+  if (config.model.filters !== undefined) integer("model.filters", config.model.filters, 1);
+  if (config.model.width !== undefined) integer("model.width", config.model.width, 1);
+}
+
+function checkMethod(
+  { name, ...options }: MethodConfig,
+  integer: (name: string, value: unknown, least: number) => void,
+  inRange: (name: string, value: unknown, low: number, high: number, remedy?: string) => void,
+  fail: (name: string, value: unknown, rule: string) => never,
+): void {
+  const { defaults, warmup } = methodNamed(name);
+  const used = [...Object.keys(defaults), ...(defaults.branches ? ["lambda"] : []), ...(warmup === "none" ? [] : ["warmupEpochs"])];
+  for (const option of Object.keys(options)) {
+    if (!used.includes(option)) throw new ConfigError(`config: method.${option} is not an option of ${name}, which has ${used.join(", ") || "none"}`);
+  }
+  const { stepSize, steps, start, lambda, branches, replays, warmupEpochs } = options;
+  if (stepSize !== undefined) inRange("method.stepSize", stepSize, 0, 100, "; it is a multiple of epsilon");
+  if (steps !== undefined) integer("method.steps", steps, 1);
+  if (start !== undefined && start !== "zero" && start !== "random") fail("method.start", start, "zero or random");
+  if (lambda !== undefined) inRange("method.lambda", lambda, 0, 1e6);
+  if (branches !== undefined && branches !== "one" && branches !== "both") fail("method.branches", branches, "one or both");
+  if (replays !== undefined) integer("method.replays", replays, 1);
+  if (warmupEpochs !== undefined) inRange("method.warmupEpochs", warmupEpochs, 0, 1e6);
+}

@@ -1,0 +1,104 @@
+/** @file One training iteration as one program: batch, attack, losses, gradients through gradients, optimiser, metrics. */
+import { abs, add, convert, full, gather, lt, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
+import type { Method, MethodOptions } from "../methods/method.ts";
+import { trainingNetwork } from "../methods/network.ts";
+import type { Model } from "../models/model.ts";
+import { countCorrect } from "../nn/cross-entropy.ts";
+import type { Params } from "../nn/params.ts";
+import type { Optimizer, OptimizerState } from "../optim/optimizer.ts";
+import { type Augmentation, augmentedImages, batchRows, type TrainingData } from "./batch.ts";
+
+/** Sums since the last evaluation, float32 scalars. */
+export interface MetricSums {
+  readonly [name: string]: Value;
+  readonly loss: Value;
+  readonly regularizer: Value;
+  readonly correct: Value;
+  /** Iterations summed. */
+  readonly iterations: Value;
+  /** How many of the iterations had a finite loss before the first that had not. */
+  readonly finite: Value;
+}
+
+/** All that one iteration hands to the next. */
+export interface TrainState {
+  readonly params: Params;
+  readonly state: Params;
+  readonly optimizer: OptimizerState;
+  /** Free's perturbation; empty for other methods. */
+  readonly carry: Params;
+  readonly sums: MetricSums;
+}
+
+/** What changes from iteration to iteration besides the state. */
+export interface StepInputs {
+  /** Where the batch starts in the epoch's order: int32 [1]. */
+  readonly position: Value;
+  readonly augmentKey: Value;
+  readonly attackKey: Value;
+  /** Learning rate, a scalar. */
+  readonly lr: Value;
+  /** Warm-up of the attack, a scalar in [0, 1]; not read without a warm-up. */
+  readonly ramp: Value;
+}
+
+/** What a step is built from. */
+export interface StepOptions {
+  readonly model: Model;
+  readonly method: Method;
+  readonly options: MethodOptions;
+  readonly optimizer: Optimizer;
+  readonly epsilon: number;
+  readonly batchSize: number;
+  readonly augment: Augmentation;
+}
+
+/** The state before the first iteration, for images of shape [C, H, W]. */
+export function initialState({ model, method, optimizer, batchSize }: StepOptions, imageShape: readonly number[], key: Value): TrainState {
+  const { params, state } = model.init(key);
+  const carry = method.carriesDelta ? { delta: zeros([batchSize, ...imageShape]) } : {};
+  return { params, state, optimizer: optimizer.init(params), carry, sums: noSums() };
+}
+
+/** Sums of nothing. */
+export function noSums(): MetricSums {
+  return { loss: zeros([]), regularizer: zeros([]), correct: zeros([]), iterations: zeros([]), finite: zeros([]) };
+}
+
+/** The step function, to be compiled with its first argument donated. */
+export function trainingStep(setup: StepOptions): (train: TrainState, data: TrainingData, order: Value, inputs: StepInputs) => TrainState {
+  const { model, method, options, optimizer, epsilon, batchSize, augment } = setup;
+  return (train, data, order, { position, augmentKey, attackKey, lr, ramp }) => {
+    const rows = batchRows(order, position, batchSize);
+    const x = augmentedImages(data.images, rows, augmentKey, augment);
+    const labels = gather(data.labels, [rows]);
+    const warmup: Operand = options.warmupEpochs > 0 ? ramp : 1;
+
+    const objective = (params: Params): [Value, Omit<TrainState, "params" | "optimizer">] => {
+      const network = trainingNetwork(model, params, train.state, labels);
+      const carried = train.carry["delta"] ?? null;
+      const result = method.loss({ network, x, epsilon, ramp: warmup, key: attackKey, carry: carried, options });
+      const { loss, logits } = result.adversarial;
+      const regularizer = result.regularizer ?? full([], 0);
+      const total = add(loss, regularizer);
+      const sums = addMetrics(train.sums, loss, regularizer, countCorrect(logits, labels), total);
+      return [total, { state: network.state, carry: result.carry ? { delta: result.carry } : {}, sums }];
+    };
+    const [[, next], grads] = valueAndGrad(objective)(train.params);
+    const [params, optimizerState] = optimizer.update(train.params, grads as Params, train.optimizer, lr);
+    return { ...next, params, optimizer: optimizerState };
+  };
+}
+
+function addMetrics(sums: MetricSums, loss: Value, regularizer: Value, correct: Value, total: Value): MetricSums {
+  // A comparison with NaN is false; and once a loss was not finite, `finite` stays behind `iterations` for good.
+  const isFinite = convert(lt(abs(total), 3e38), "float32");
+  const soFar = where(lt(sums.finite, sums.iterations), 0, 1);
+  return {
+    loss: add(sums.loss, loss),
+    regularizer: add(sums.regularizer, regularizer),
+    correct: add(sums.correct, correct),
+    iterations: add(sums.iterations, 1),
+    finite: add(sums.finite, mul(isFinite, soFar)),
+  };
+}

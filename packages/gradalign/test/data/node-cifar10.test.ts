@@ -1,0 +1,250 @@
+/** @file Fetching and caching CIFAR-10, against servers on this machine that fail in the ways real ones do. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseCifar10 } from "../../src/data/cifar10.ts";
+import { type Cifar10Source, type DataEvent, type LoadCifar10Options, loadCifar10 } from "../../src/data/node-cifar10.ts";
+import { contents, files, recordsArchive, sheetsArchive, sourceOf } from "./cifar-fixture.ts";
+import { type Misbehaviour, serveFile, startServer, type TestServer } from "./test-server.ts";
+
+const archive = await recordsArchive();
+const expected = parseCifar10(contents, files);
+let folder: string;
+let servers: TestServer[];
+let events: DataEvent[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "gradalign-data-"));
+  servers = [];
+  events = [];
+});
+
+afterEach(async () => {
+  for (const server of servers) await server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function keep(server: TestServer): TestServer {
+  servers.push(server);
+  return server;
+}
+
+async function serve(fault?: Misbehaviour, bytes: Uint8Array = archive): Promise<TestServer> {
+  return keep(await serveFile(bytes, fault));
+}
+
+function load(sources: readonly Cifar10Source[], options: Partial<LoadCifar10Options> = {}) {
+  return loadCifar10({ cacheDir: folder, files, sources, onProgress: (event) => events.push(event), idleTimeoutMs: 5000, retryDelayMs: 10, ...options });
+}
+
+const kinds = (type: DataEvent["type"]) => events.filter((event) => event.type === type);
+
+describe("loadCifar10", () => {
+  it("fetches the official archive into an empty cache, and then needs no network", async () => {
+    const server = await serve();
+    const data = await load([sourceOf(archive, server.url)]);
+    expect(data).toEqual(expected);
+    expect(readdirSync(folder)).toEqual(["cifar-10-batches-bin"]);
+    expect(kinds("progress").at(-1)).toMatchObject({ source: "test source", receivedBytes: archive.length, totalBytes: archive.length, etaSeconds: 0 });
+
+    expect(await load([], { offline: true })).toEqual(expected);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("makes the same files of the mirror's sheets", async () => {
+    const sheets = await sheetsArchive();
+    const server = await serve({}, sheets);
+    expect(await load([sourceOf(sheets, server.url, { layout: "png-sheets" })])).toEqual(expected);
+    for (const [name, bytes] of contents) expect(new Uint8Array(readFileSync(join(folder, "cifar-10-batches-bin", name)))).toEqual(bytes);
+  });
+
+  it("resumes where a connection broke", async () => {
+    const server = await serve({ cutAfter: 5000, times: 2 });
+    expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
+    expect(server.requests.map((request) => request.headers.range)).toEqual([undefined, "bytes=5000-", "bytes=10000-"]);
+    expect(kinds("retry")).toHaveLength(2);
+  });
+
+  it("resumes after the process was stopped, if the file is still the same", async () => {
+    const server = await serve({ cutAfter: 5000, etag: '"v1"' });
+    const source = sourceOf(archive, server.url);
+    const stop = new AbortController();
+    const reason = new Error("stopped");
+    const stopped = load([source], { signal: stop.signal, onProgress: (event) => event.type === "retry" && stop.abort(reason) });
+    await expect(stopped).rejects.toBe(reason);
+    expect(readdirSync(folder)).toContain("archive.tar.gz.part");
+
+    expect(await load([source])).toEqual(expected);
+    expect(server.requests.at(-1)?.headers).toMatchObject({ range: "bytes=5000-", "if-range": '"v1"' });
+  });
+
+  it("starts again when the file has changed on the server", async () => {
+    writeFileSync(join(folder, "archive.tar.gz.part"), new Uint8Array(700));
+    const server = await serve({ etag: '"v2"' });
+    writeFileSync(join(folder, "archive.tar.gz.part.json"), JSON.stringify({ url: server.url, validator: '"v1"' }));
+    expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("starts again when what was kept turns out to be wrong", async () => {
+    const server = await serve();
+    writeFileSync(join(folder, "archive.tar.gz.part"), new Uint8Array(700));
+    writeFileSync(join(folder, "archive.tar.gz.part.json"), JSON.stringify({ url: server.url }));
+    expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
+    expect(server.requests.map((request) => request.headers.range)).toEqual(["bytes=700-", undefined]);
+  });
+
+  it("copes with a server that cannot resume", async () => {
+    const server = await serve({ cutAfter: 5000, noRanges: true });
+    expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
+  });
+
+  it("gives up on a server that never sends more", async () => {
+    const server = await serve({ cutAfter: 5000, noRanges: true, times: 100 });
+    await expect(load([sourceOf(archive, server.url)])).rejects.toThrow(/broke off at 5000 of \d+ bytes 5 times/);
+  });
+
+  it("notices a silent connection", async () => {
+    const server = keep(
+      await startServer((request, response, count) => {
+        if (count > 1) return response.writeHead(404).end();
+        response.writeHead(200, { "content-length": archive.length });
+        return response.write(archive.subarray(0, 100));
+      }),
+    );
+    await expect(load([sourceOf(archive, server.url)], { idleTimeoutMs: 200 })).rejects.toThrow("answered with status 404");
+    expect(kinds("retry")).toMatchObject([{ reason: "no byte for 0.2 s" }]);
+  });
+
+  it("refuses an archive with the wrong checksum", async () => {
+    const altered = archive.slice();
+    altered[altered.length >> 1]! ^= 1;
+    const server = await serve({}, altered);
+    const source = sourceOf(archive, server.url);
+    const message = new RegExp(`has the wrong sha256: expected ${source.checksum.digest}, found [0-9a-f]{64}`);
+    await expect(load([source])).rejects.toThrow(expect.objectContaining({ code: "DataError", message: expect.stringMatching(message) }));
+    expect(readdirSync(folder)).toEqual(["cifar-10-batches-bin"]);
+  });
+
+  it("refuses an archive whose files are not CIFAR-10's, and drops it", async () => {
+    const server = await serve();
+    const wrong = files.map((file) => ({ ...file, sha1: "0".repeat(40) }));
+    await expect(load([sourceOf(archive, server.url)], { files: wrong })).rejects.toThrow(
+      /data_batch_1.bin from test source: expected 12292 bytes with sha1 0{40}, found 12292 bytes/,
+    );
+    const unknown = [{ ...files[0]!, name: "data_batch_9.bin" }];
+    await expect(load([sourceOf(archive, server.url)], { files: unknown })).rejects.toThrow("data_batch_9.bin from test source: not in the archive");
+    expect(readdirSync(folder)).toEqual(["cifar-10-batches-bin"]);
+  });
+
+  it("refuses a login page in place of the archive", async () => {
+    const server = await serve({}, new TextEncoder().encode("<html>please log in</html>"));
+    await expect(load([sourceOf(archive, server.url)])).rejects.toThrow(`is 26 bytes long, expected ${archive.length}`);
+  });
+
+  it("falls back to the next source, saying why", async () => {
+    const gone = keep(await startServer((_, response) => response.writeHead(404).end()));
+    const server = await serve();
+    const unreachable = sourceOf(archive, "http://127.0.0.1:1/archive.tar.gz", { name: "official" });
+    const sources = [unreachable, sourceOf(archive, gone.url, { name: "second" }), sourceOf(archive, server.url)];
+    expect(await load(sources)).toEqual(expected);
+    expect(kinds("fallback")).toMatchObject([
+      { source: "official", reason: expect.stringContaining("cannot reach 127.0.0.1:1") },
+      { source: "second", reason: expect.stringContaining("status 404") },
+    ]);
+  });
+
+  it("does not wait long for a source that does not answer", async () => {
+    const silent = keep(await startServer(() => {}));
+    const server = await serve();
+    expect(await load([sourceOf(archive, silent.url, { name: "silent" }), sourceOf(archive, server.url)], { connectTimeoutMs: 100 })).toEqual(expected);
+    expect(kinds("fallback")).toMatchObject([{ source: "silent", reason: expect.stringContaining("within 0.1 s") }]);
+  });
+
+  it("names every source and the remedy when none works", async () => {
+    const sources = [sourceOf(archive, "http://127.0.0.1:1/a", { name: "one" }), sourceOf(archive, "http://127.0.0.1:1/b", { name: "two" })];
+    await expect(load(sources)).rejects.toThrow(/one: cannot reach .*; two: cannot reach .*HTTPS_PROXY.*put archive.tar.gz/);
+  });
+
+  it("offline, uses an archive put there by hand, and otherwise says what is missing", async () => {
+    const source = sourceOf(archive, "http://127.0.0.1:1/a");
+    await expect(load([source], { offline: true })).rejects.toThrow(/no source could be used \(test source: offline, and .*does not exist\)/);
+    writeFileSync(join(folder, "archive.tar.gz"), archive);
+    expect(await load([source], { offline: true })).toEqual(expected);
+  });
+
+  it("stops when aborted, at once and in the middle", async () => {
+    const server = keep(
+      await startServer((_, response) => {
+        response.writeHead(200, { "content-length": archive.length });
+        response.write(archive.subarray(0, 100));
+      }),
+    );
+    const source = sourceOf(archive, server.url);
+    await expect(load([source], { signal: AbortSignal.abort(new Error("before")) })).rejects.toThrow("before");
+    expect(server.requests).toHaveLength(0);
+    const stop = new AbortController();
+    const running = load([source], { signal: stop.signal });
+    setTimeout(() => stop.abort(new Error("user pressed stop")), 100);
+    await expect(running).rejects.toThrow("user pressed stop");
+    expect(readdirSync(folder)).not.toContain("cifar10.lock");
+  });
+
+  it("sends a source's headers, but not to another host", async () => {
+    const server = await serve();
+    const elsewhere = server.url.replace("127.0.0.1", "localhost");
+    const first = keep(await startServer((_, response) => response.writeHead(302, { location: elsewhere }).end()));
+    await load([sourceOf(archive, first.url, { headers: { authorization: "Bearer secret" } })]);
+    expect(first.requests[0]?.headers.authorization).toBe("Bearer secret");
+    expect(server.requests[0]?.headers.authorization).toBeUndefined();
+  });
+});
+
+describe("a cached file", () => {
+  const file = () => join(folder, "cifar-10-batches-bin", "data_batch_2.bin");
+  beforeEach(async () => {
+    const server = await serve();
+    await load([sourceOf(archive, server.url)]);
+  });
+
+  it("is refused when it is truncated", async () => {
+    truncateSync(file(), 5000);
+    const { sha1 } = files[1]!;
+    const message = `${file()} is damaged: expected 9219 bytes with sha1 ${sha1}, found 5000 bytes with sha1`;
+    await expect(load([])).rejects.toThrow(expect.objectContaining({ code: "DataError", message: expect.stringContaining(message) }));
+    await expect(load([])).rejects.toThrow("delete this file to have it fetched again");
+  });
+
+  it("is refused when one bit is wrong", async () => {
+    const bytes = readFileSync(file());
+    bytes[4000]! ^= 8;
+    writeFileSync(file(), bytes);
+    await expect(load([])).rejects.toThrow("is damaged: expected 9219 bytes");
+  });
+
+  it("is fetched again once deleted", async () => {
+    rmSync(file());
+    expect(await load([sourceOf(archive, servers[0]!.url)])).toEqual(expected);
+  });
+});
+
+describe("two processes", () => {
+  it("download once", async () => {
+    const server = await serve();
+    const source = sourceOf(archive, server.url);
+    expect(await Promise.all([load([source]), load([source])])).toEqual([expected, expected]);
+    expect(server.requests).toHaveLength(1);
+    expect(kinds("wait")).toHaveLength(1);
+  });
+
+  it("are not kept waiting by one that died", async () => {
+    const server = await serve();
+    const lock = join(folder, "cifar10.lock");
+    writeFileSync(lock, JSON.stringify({ host: "some-other-host", pid: 1 }));
+    const minuteAgo = Date.now() / 1000 - 60;
+    utimesSync(lock, minuteAgo, minuteAgo);
+    expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
+    expect(readdirSync(folder)).toEqual(["cifar-10-batches-bin"]);
+  });
+});

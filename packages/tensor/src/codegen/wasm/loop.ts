@@ -1,0 +1,403 @@
+/** @file Loop kernels as WebAssembly: element-wise nests ("map"), and reductions along rows (lanes run along the innermost reduced
+ * loop and are combined at the end) or along columns (lanes run along the innermost independent loop and accumulate in memory). */
+import { BYTES, type DType } from "../../base/dtype.ts";
+import type { Combine, LoopKernel } from "../../ir/kernel.ts";
+import type { Expr, Guard } from "../../ir/scalar.ts";
+import { F32, FunctionBuilder, I32, OP, V128 } from "./encoder.ts";
+import { emitStore, ExprEmitter, type Form, hasLaneForm, type LoopScope } from "./expr-code.ts";
+import type { KernelCode, ModuleContext } from "./kernel-code.ts";
+import { ELEMENT, LANES } from "./scalar-code.ts";
+
+/** Elements of one task, about: enough to outweigh claiming it, few enough to share out evenly. */
+const TASK_ELEMENTS = 16384;
+
+type Strategy = "map" | "rows" | "columns";
+
+interface Shape {
+  readonly strategy: Strategy;
+  /** The loop that runs innermost. */
+  readonly inner: number;
+  readonly lanes: boolean;
+}
+
+export function emitLoop(kernel: LoopKernel, module: ModuleContext): KernelCode {
+  return new LoopEmitter(kernel.extents.length > 0 ? kernel : { ...withOneLoop(kernel) }, module).emit();
+}
+
+/** A scalar is a loop of one turn. */
+function withOneLoop(kernel: LoopKernel): LoopKernel {
+  const extend = <T extends { readonly strides: readonly number[] }>(a: T): T => ({ ...a, strides: [...a.strides, 0] });
+  const map = (expr: Expr): Expr => {
+    switch (expr.kind) {
+      case "const":
+        return expr;
+      case "op":
+        return { ...expr, args: expr.args.map(map) };
+      case "guard":
+        return { ...expr, guards: expr.guards.map(extend), inside: map(expr.inside) };
+      case "gather":
+        return { ...expr, at: extend(expr.at), terms: expr.terms.map((term) => ({ ...term, index: map(term.index) })) };
+      default:
+        return { ...expr, at: extend(expr.at) };
+    }
+  };
+  return { ...kernel, extents: [1], outputs: kernel.outputs.map((output) => ({ ...output, at: extend(output.at), value: map(output.value) })) };
+}
+
+function chooseShape(kernel: LoopKernel): Shape {
+  const { extents, reduced, outputs } = kernel;
+  const values = outputs.map((output) => output.value);
+  const last = extents.length - 1;
+  const wide = outputs.every((output) => BYTES[output.dtype] === 4);
+  const laneLoop = (loop: number): boolean => wide && extents[loop]! >= 4 && hasLaneForm(values, loop);
+  if (reduced === 0) {
+    const contiguous = outputs.every((output) => output.at.strides[last] === 1);
+    // A guard around the whole value is cut out of the loop instead.
+    const inside = values.map((value) => (value.kind === "guard" ? value.inside : value));
+    return { strategy: "map", inner: last, lanes: wide && contiguous && extents[last]! >= 4 && hasLaneForm(inside, last) };
+  }
+  const lastKept = last - reduced;
+  if (lastKept >= 0 && unitStrides(values, lastKept) >= unitStrides(values, last) && laneLoop(lastKept) && outputs.every((o) => o.at.strides[lastKept] === 1)) {
+    return { strategy: "columns", inner: lastKept, lanes: true };
+  }
+  return { strategy: "rows", inner: last, lanes: laneLoop(last) };
+}
+
+function unitStrides(values: readonly Expr[], loop: number): number {
+  let count = 0;
+  const seen = new Set<Expr>();
+  const walk = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    if (expr.kind === "load" && expr.at.strides[loop] === 1) count++;
+    else if (expr.kind === "op") expr.args.forEach(walk);
+    else if (expr.kind === "guard") walk(expr.inside);
+    else if (expr.kind === "gather") for (const term of expr.terms) walk(term.index);
+  };
+  values.forEach(walk);
+  return count;
+}
+
+function identityOf(combine: Combine, dtype: DType): number {
+  if (combine === "sum") return 0;
+  const float = dtype === "float32";
+  return combine === "max" ? (float ? -Infinity : -(2 ** 31)) : float ? Infinity : 2 ** 31 - 1;
+}
+
+const INSTRUCTION = { sum: "add", max: "max", min: "min" } as const;
+
+class LoopEmitter {
+  readonly #kernel: LoopKernel;
+  readonly #module: ModuleContext;
+  readonly #f: FunctionBuilder;
+  readonly #shape: Shape;
+  readonly #indices: number[];
+  readonly #buffers: number[];
+  /** Bounds of the loop that is shared out in pieces. */
+  readonly #bounds = new Map<number, { readonly start: number; readonly end: number }>();
+  /** Loops whose index comes from the task number. */
+  readonly #fixed = new Set<number>();
+
+  constructor(kernel: LoopKernel, module: ModuleContext) {
+    this.#kernel = kernel;
+    this.#module = module;
+    const buffers = bufferCount(kernel);
+    this.#f = new FunctionBuilder(new Array<typeof I32>(buffers + 1).fill(I32));
+    this.#buffers = Array.from({ length: buffers }, (_, i) => i + 1);
+    this.#shape = chooseShape(kernel);
+    this.#indices = kernel.extents.map(() => this.#f.local(I32));
+  }
+
+  emit(): KernelCode {
+    if (this.#kernel.extents.some((extent) => extent === 0) && this.#kernel.reduced === 0) return { tasks: 0, entry: this.#module.add(this.#f) };
+    const tasks = this.#emitTasks();
+    const { strategy, inner } = this.#shape;
+    const kept = this.#loops(0, this.#kernel.extents.length - this.#kernel.reduced);
+    const reducedLoops = this.#loops(kept.length, this.#kernel.extents.length);
+    if (strategy === "map") this.#nest(kept.filter((loop) => loop !== inner), () => this.#map());
+    else if (strategy === "columns") this.#nest(kept.filter((loop) => loop !== inner), () => this.#columns(reducedLoops));
+    else this.#nest(kept, () => this.#rows(reducedLoops));
+    return { tasks, entry: this.#module.add(this.#f) };
+  }
+
+  #loops(from: number, to: number): number[] {
+    return Array.from({ length: to - from }, (_, i) => from + i);
+  }
+
+  /** Decides which outer independent loops tasks run over, and decodes the task number into their indices. */
+  #emitTasks(): number {
+    const f = this.#f;
+    const { extents, reduced } = this.#kernel;
+    const kept = extents.length - reduced;
+    const work = extents.reduce((n, extent) => n * extent, 1);
+    const wanted = Math.max(1, Math.ceil(work / TASK_ELEMENTS));
+    let tasks = 1;
+    let loop = 0;
+    const fixed: number[] = [];
+    // Whole loops become tasks while one task would still be too much work.
+    while (loop < kept && tasks * extents[loop]! <= wanted && (loop !== this.#shape.inner || !this.#shape.lanes)) {
+      tasks *= extents[loop]!;
+      fixed.push(loop++);
+    }
+    let pieces = 1;
+    if (loop < kept && tasks < wanted) {
+      let size = Math.max(1, Math.ceil(extents[loop]! / Math.ceil(wanted / tasks)));
+      if (loop === this.#shape.inner) size = Math.ceil(size / 16) * 16;
+      pieces = Math.ceil(extents[loop]! / size);
+      const start = f.local(I32);
+      const end = f.local(I32);
+      f.get(0).i32(pieces).op(OP.i32_rem_u).i32(size).op(OP.i32_mul).tee(start).i32(size).op(OP.i32_add).set(end);
+      f.get(end).i32(extents[loop]!).get(end).i32(extents[loop]!).op(OP.i32_lt_s, OP.select).set(end);
+      this.#bounds.set(loop, { start, end });
+    }
+    let divisor = pieces;
+    for (const outer of fixed.reverse()) {
+      f.get(0).i32(divisor).op(OP.i32_div_u).i32(extents[outer]!).op(OP.i32_rem_u).set(this.#indices[outer]!);
+      divisor *= extents[outer]!;
+      this.#fixed.add(outer);
+    }
+    return tasks * pieces;
+  }
+
+  /** Runs `body` for every index of the loops, those given by the task excepted. */
+  #nest(loops: readonly number[], body: () => void): void {
+    const f = this.#f;
+    const [loop, ...rest] = loops;
+    if (loop === undefined) return body();
+    if (this.#fixed.has(loop)) return this.#nest(rest, body);
+    const index = this.#indices[loop]!;
+    const bounds = this.#bounds.get(loop);
+    if (!bounds) {
+      f.countedLoop(index, 0, this.#kernel.extents[loop]!, 1, () => this.#nest(rest, body));
+      return;
+    }
+    f.get(bounds.start).set(index);
+    f.loop(() => {
+      this.#nest(rest, body);
+      f.get(index).i32(1).op(OP.i32_add).tee(index).get(bounds.end).op(OP.i32_lt_s).branchIf(0);
+    });
+  }
+
+  #scope(): LoopScope {
+    return { f: this.#f, indices: this.#indices, buffers: this.#buffers, inner: this.#shape.inner };
+  }
+
+  /** Emits the innermost loop over [from, to) (cut by the task's piece): lanes first, then single elements. The body is built
+   * before the prologue, because it says what can be computed once. */
+  #inner(emitter: ExprEmitter, from: number, to: number, body: (form: Form) => void): void {
+    const f = this.#f;
+    const { inner, lanes } = this.#shape;
+    const index = this.#indices[inner]!;
+    const bounds = this.#bounds.get(inner);
+    const extent = to - from;
+    if (extent <= 0) return;
+    const capture = (form: Form): number[] => {
+      emitter.reset();
+      const before = f.code.length;
+      body(form);
+      return f.code.splice(before);
+    };
+    const laneBody = lanes ? capture("lanes") : [];
+    const hasTail = !lanes || bounds !== undefined || extent % 4 !== 0;
+    const elementBody = hasTail ? capture("element") : [];
+    emitter.emitPrologue();
+    const run = (code: readonly number[], step: number, limit: () => void): void => {
+      f.block(() => {
+        f.get(index).i32(step).op(OP.i32_add);
+        limit();
+        f.op(OP.i32_gt_s).branchIf(0);
+        f.loop(() => {
+          for (const byte of code) f.code.push(byte);
+          f.get(index).i32(step).op(OP.i32_add).tee(index).i32(step).op(OP.i32_add);
+          limit();
+          f.op(OP.i32_le_s).branchIf(0);
+        });
+      });
+    };
+    if (!bounds) {
+      f.i32(from).set(index);
+      if (lanes) run(laneBody, 4, () => f.i32(to));
+      if (hasTail) run(elementBody, 1, () => f.i32(to));
+      return;
+    }
+    const end = f.local(I32);
+    const clip = (value: () => void, limit: number, keepLarger: boolean): void => {
+      value();
+      f.i32(limit);
+      value();
+      f.i32(limit).op(keepLarger ? OP.i32_gt_s : OP.i32_lt_s, OP.select);
+    };
+    clip(() => f.get(bounds.start), from, true);
+    f.set(index);
+    clip(() => f.get(bounds.end), to, false);
+    f.set(end);
+    if (lanes) run(laneBody, 4, () => f.get(end));
+    run(elementBody, 1, () => f.get(end));
+  }
+
+  /** Every output of the current element, each under its own outermost guard. */
+  #map(): void {
+    const { inner } = this.#shape;
+    const { outputs, extents } = this.#kernel;
+    const groups = new Map<string, { guards: readonly Guard[]; members: { output: LoopKernel["outputs"][number]; value: Expr; fill: number }[] }>();
+    for (const output of outputs) {
+      const { value } = output;
+      const cut = value.kind === "guard" && value.guards.every((guard) => cuttable(guard, inner));
+      const guards = cut ? value.guards : [];
+      const key = JSON.stringify(guards);
+      const group = groups.get(key) ?? { guards, members: [] };
+      groups.set(key, group);
+      group.members.push({ output, value: cut ? value.inside : value, fill: cut ? value.fill : 0 });
+    }
+    for (const { guards, members } of groups.values()) {
+      const store = (pick: (member: (typeof members)[number]) => Expr) => (from: number, to: number): void => {
+        const emitter = new ExprEmitter(this.#scope(), members.map(pick));
+        this.#inner(emitter, from, to, (form) => {
+          for (const member of members) {
+            const { buffer, at, dtype } = member.output;
+            emitter.pushAddress(buffer, at, dtype);
+            emitter.push(pick(member), form);
+            emitStore(this.#f, dtype, form);
+          }
+        });
+      };
+      const inside = store((member) => member.value);
+      const outside = store(({ output, fill }) => ({ kind: "const", dtype: output.dtype, value: fill }));
+      const extent = extents[inner]!;
+      const outer = guards.filter((guard) => guard.strides[inner] === 0);
+      let [low, high] = [0, extent];
+      for (const guard of guards) {
+        if (guard.strides[inner] !== 1) continue;
+        low = Math.max(low, -guard.offset);
+        high = Math.min(high, guard.extent - guard.offset);
+      }
+      [low, high] = [Math.min(low, extent), Math.max(high, Math.min(low, extent))];
+      const segments = (): void => {
+        outside(0, low);
+        inside(low, high);
+        outside(high, extent);
+      };
+      if (outer.length === 0) segments();
+      else {
+        new ExprEmitter(this.#scope(), []).pushGuards(outer);
+        this.#f.if(segments, () => outside(0, extent));
+      }
+    }
+  }
+
+  /** Lanes along the last independent loop; partial results live in the output until all reduced turns have added to them. */
+  #columns(reducedLoops: readonly number[]): void {
+    const f = this.#f;
+    const { outputs, extents, combine } = this.#kernel;
+    const extent = extents[this.#shape.inner]!;
+    const pass = (values: readonly Expr[], accumulate: boolean): void => {
+      const emitter = new ExprEmitter(this.#scope(), values);
+      this.#inner(emitter, 0, extent, (form) => {
+        outputs.forEach(({ buffer, at, dtype }, i) => {
+          emitter.pushAddress(buffer, at, dtype);
+          if (accumulate) {
+            emitter.pushAddress(buffer, at, dtype);
+            if (form === "lanes") f.v128Load();
+            else if (dtype === "float32") f.f32Load();
+            else f.i32Load();
+          }
+          emitter.push(values[i]!, form);
+          if (accumulate) this.#combine(form, dtype);
+          emitStore(f, dtype, form);
+        });
+      });
+    };
+    pass(outputs.map(({ dtype }) => ({ kind: "const", dtype, value: identityOf(combine!, dtype) })), false);
+    this.#nest(reducedLoops, () => pass(outputs.map((output) => output.value), true));
+  }
+
+  #combine(form: Form, dtype: DType): void {
+    const f = this.#f;
+    const op = INSTRUCTION[this.#kernel.combine!];
+    if (form === "lanes") LANES[op](f, dtype);
+    else if (dtype === "float32" || op === "add") ELEMENT[op](f, dtype);
+    else {
+      const [a, b] = [f.local(I32), f.local(I32)];
+      f.set(b).tee(a).get(b).get(a).get(b).op(op === "min" ? OP.i32_lt_s : OP.i32_gt_s, OP.select);
+    }
+  }
+
+  /** Lanes along the last reduced loop, in registers; combined pairwise at the end. */
+  #rows(reducedLoops: readonly number[]): void {
+    const f = this.#f;
+    const { outputs, extents, combine } = this.#kernel;
+    const { inner, lanes } = this.#shape;
+    const elements = outputs.map(({ dtype }) => f.local(dtype === "float32" ? F32 : I32));
+    const vectors = outputs.map(() => f.local(V128));
+    outputs.forEach(({ dtype }, i) => {
+      const identity = identityOf(combine!, dtype);
+      if (dtype === "float32") f.f32(identity).set(elements[i]!);
+      else f.i32(identity).set(elements[i]!);
+      f.v128(dtype === "float32" ? new Int32Array(new Float32Array([identity]).buffer)[0]! : identity).set(vectors[i]!);
+    });
+    this.#nest(reducedLoops.filter((loop) => loop !== inner), () => {
+      const emitter = new ExprEmitter(this.#scope(), outputs.map((output) => output.value));
+      this.#inner(emitter, 0, extents[inner]!, (form) => {
+        outputs.forEach(({ value, dtype }, i) => {
+          const accumulator = form === "lanes" ? vectors[i]! : elements[i]!;
+          f.get(accumulator);
+          emitter.push(value, form);
+          this.#combine(form, dtype);
+          f.set(accumulator);
+        });
+      });
+    });
+    outputs.forEach(({ buffer, at, dtype }, i) => {
+      if (lanes) {
+        // (0,1,2,3) + (2,3,·,·), then + (1,·,·,·): the same order everywhere.
+        for (const shift of [8, 4]) {
+          f.get(vectors[i]!).get(vectors[i]!).get(vectors[i]!).shuffle(Array.from({ length: 16 }, (_, byte) => (byte + shift) % 16));
+          this.#combine("lanes", dtype);
+          f.set(vectors[i]!);
+        }
+        f.get(vectors[i]!);
+        if (dtype === "float32") f.extractLaneF32(0);
+        else f.extractLaneI32(0);
+        f.get(elements[i]!);
+        this.#combine("element", dtype);
+        f.set(elements[i]!);
+      }
+      this.#storeResult(buffer, at, dtype, elements[i]!);
+    });
+  }
+
+  #storeResult(buffer: number, at: { offset: number; strides: readonly number[] }, dtype: DType, local: number): void {
+    const f = this.#f;
+    f.get(this.#buffers[buffer]!).i32(at.offset * BYTES[dtype]).op(OP.i32_add);
+    at.strides.forEach((stride, loop) => {
+      if (stride !== 0) f.get(this.#indices[loop]!).i32(stride * BYTES[dtype]).op(OP.i32_mul, OP.i32_add);
+    });
+    f.get(local);
+    emitStore(f, dtype, "element");
+  }
+}
+
+/** A guard that either does not depend on the innermost loop or holds on a known range of it. */
+function cuttable(guard: Guard, inner: number): boolean {
+  const onlyInner = guard.strides.every((stride, loop) => loop === inner || stride === 0);
+  return guard.strides[inner] === 0 || (guard.strides[inner] === 1 && onlyInner);
+}
+
+function bufferCount(kernel: LoopKernel): number {
+  let count = 0;
+  const seen = new Set<Expr>();
+  const walk = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    if (expr.kind === "load" || expr.kind === "gather") count = Math.max(count, expr.buffer + 1);
+    if (expr.kind === "op") expr.args.forEach(walk);
+    else if (expr.kind === "guard") walk(expr.inside);
+    else if (expr.kind === "gather") for (const term of expr.terms) walk(term.index);
+  };
+  for (const output of kernel.outputs) {
+    count = Math.max(count, output.buffer + 1);
+    walk(output.value);
+  }
+  return count;
+}
+

@@ -1,0 +1,143 @@
+/** @file A program as one WebAssembly module. Its `run` function calls the kernels in order; threads claim tasks of the current
+ * kernel from an atomic counter and meet at a barrier before the next. Equal kernels share code: only addresses differ. */
+import type { Kernel } from "../../ir/kernel.ts";
+import { emitConv, emitFilterGrad } from "./contraction.ts";
+import { encodeModule, FunctionBuilder, I32, type ModuleMemory, OP } from "./encoder.ts";
+import type { KernelCode, ModuleContext } from "./kernel-code.ts";
+import { emitLoop } from "./loop.ts";
+import { emitRandom } from "./random.ts";
+import { emitScatter } from "./scatter.ts";
+
+/** A buffer of a kernel call: a fixed place in the arena, or entry `slot` of the run's address table. */
+export type BufferRef = { readonly kind: "arena"; readonly offset: number } | { readonly kind: "slot"; readonly slot: number };
+
+export interface ProgramCall {
+  readonly kernel: Kernel;
+  readonly buffers: readonly BufferRef[];
+}
+
+/** Byte offsets in the control block that threads share. */
+export const CONTROL = {
+  /** Threads that have arrived at the barrier. */
+  arrived: 0,
+  /** Number of barriers passed. */
+  generation: 64,
+  /** Threads asleep at the barrier. */
+  sleeping: 128,
+  /** Size of the fixed part; one task counter per kernel follows. */
+  size: 192,
+} as const;
+
+/** Loads before a waiting thread goes to sleep: about 100 µs, several times the usual imbalance. */
+const SPINS = 20000;
+
+export interface EncodedProgram {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Bytes of control block that a run needs. */
+  readonly controlBytes: number;
+}
+
+export interface ProgramOptions {
+  readonly memory: ModuleMemory;
+  readonly relaxed: boolean;
+}
+
+/** Encodes `run(threads, control, table, arena)`. The address table holds one i32 per slot. With unshared memory the module
+ * contains no atomics and serves one thread. */
+export function encodeProgram(calls: readonly ProgramCall[], { memory, relaxed }: ProgramOptions): EncodedProgram {
+  const functions: FunctionBuilder[] = [];
+  const module: ModuleContext = { add: (f) => functions.push(f) - 1, relaxed };
+  const known = new Map<string, KernelCode>();
+  const codes = calls.map(({ kernel }) => {
+    const key = kernelKey(kernel);
+    const code = known.get(key) ?? emitKernel(kernel, module);
+    known.set(key, code);
+    return code;
+  });
+  const barrier = memory.shared ? module.add(barrierFunction()) : -1;
+  const run = module.add(runFunction(calls, codes, barrier));
+  return { bytes: encodeModule(functions, { run }, memory), controlBytes: CONTROL.size + 4 * calls.length };
+}
+
+/** Kernels with equal keys have equal code. */
+function kernelKey(kernel: Kernel): string {
+  return JSON.stringify(kernel, (_, value: unknown) => (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? "-0" : value}` : value));
+}
+
+function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
+  switch (kernel.kind) {
+    case "loop":
+      return emitLoop(kernel, module);
+    case "conv":
+      return emitConv(kernel, module);
+    case "filter-grad":
+      return emitFilterGrad(kernel, module);
+    case "random":
+      return emitRandom(kernel, module);
+    case "scatter-add":
+      return emitScatter(kernel, module);
+  }
+}
+
+const [THREADS, CONTROL_BLOCK, TABLE, ARENA] = [0, 1, 2, 3] as const;
+
+function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[], barrier: number): FunctionBuilder {
+  const f = new FunctionBuilder([I32, I32, I32, I32]);
+  const task = f.local(I32);
+  calls.forEach(({ buffers }, i) => {
+    const { tasks, entry } = codes[i]!;
+    const callTask = (): void => {
+      f.get(task);
+      for (const ref of buffers) {
+        if (ref.kind === "arena") f.get(ARENA).i32(ref.offset).op(OP.i32_add);
+        else f.get(TABLE).i32Load(4 * ref.slot);
+      }
+      f.call(entry);
+    };
+    if (barrier < 0) {
+      f.countedLoop(task, 0, tasks, 1, callTask);
+      return;
+    }
+    const counter = CONTROL.size + 4 * i;
+    f.block(() => {
+      f.loop(() => {
+        f.get(CONTROL_BLOCK).i32(1).atomicAdd(counter).tee(task).i32(tasks).op(OP.i32_ge_u).branchIf(1);
+        callTask();
+        f.branch(0);
+      });
+    });
+    f.get(THREADS).get(CONTROL_BLOCK).call(barrier);
+  });
+  return f;
+}
+
+/** (threads, control): returns when all threads have called it. The last to arrive starts the next generation; the others spin,
+ * then sleep. */
+function barrierFunction(): FunctionBuilder {
+  const f = new FunctionBuilder([I32, I32]);
+  const [threads, control] = [0, 1];
+  const [generation, spins] = [f.local(I32), f.local(I32)];
+  f.get(control).atomicLoad(CONTROL.generation).set(generation);
+  f.get(control).i32(1).atomicAdd(CONTROL.arrived).i32(1).op(OP.i32_add).get(threads).op(OP.i32_eq);
+  f.if(() => {
+    f.get(control).i32(0).atomicStore(CONTROL.arrived);
+    f.get(control).i32(1).atomicAdd(CONTROL.generation).op(OP.drop);
+    f.get(control).atomicLoad(CONTROL.sleeping).if(() => {
+      f.get(control).i32(-1).atomicNotify(CONTROL.generation).op(OP.drop);
+    });
+    f.op(OP.return);
+  });
+  f.i32(SPINS).set(spins);
+  f.loop(() => {
+    f.get(control).atomicLoad(CONTROL.generation).get(generation).op(OP.i32_ne).if(() => f.op(OP.return));
+    f.get(spins).i32(1).op(OP.i32_sub).tee(spins).branchIf(0);
+  });
+  f.get(control).i32(1).atomicAdd(CONTROL.sleeping).op(OP.drop);
+  f.loop(() => {
+    // Wakes at once if the generation has moved on meanwhile.
+    f.get(control).get(generation).i64(1_000_000_000).atomicWait(CONTROL.generation).op(OP.drop);
+    f.get(control).atomicLoad(CONTROL.generation).get(generation).op(OP.i32_eq).branchIf(0);
+  });
+  f.get(control).i32(-1).atomicAdd(CONTROL.sleeping).op(OP.drop);
+  return f;
+}

@@ -1,0 +1,151 @@
+/** @file Fusion: which values get a place in memory. Everything else is computed inside the kernels that use it, perhaps more
+ * than once when that is cheaper than a trip through memory. */
+import { sizeOf } from "../base/shape.ts";
+import { type Node, topologicalOrder } from "../ir/graph.ts";
+import { operation } from "../ops/definition.ts";
+import { isLeaf } from "./rewrite.ts";
+
+/** A value used several times is still recomputed in each user if it takes at most this many instructions … */
+const RECOMPUTE_INSTRUCTIONS = 8;
+/** … and reads at most this many large operands. */
+const RECOMPUTE_READS = 2;
+/** A chain of this many instructions is cut, so that kernels stay of a size that compilers like. */
+const LONGEST_CHAIN = 96;
+
+/** What the inlined expression of a node costs. */
+interface Cost {
+  readonly instructions: number;
+  /** Materialised operands of at least a quarter of the node's size. */
+  readonly reads: ReadonlySet<Node>;
+  /** Whether elements are read out of order (a transposition on the way). */
+  readonly strided: boolean;
+}
+
+/** A reshape is free of index arithmetic if every operand axis becomes a run of result axes. */
+export function splitsAxes(from: readonly number[], to: readonly number[]): number[][] | null {
+  const groups: number[][] = [];
+  let next = 0;
+  for (const extent of from) {
+    const group: number[] = [];
+    let product = 1;
+    if (extent === 1) {
+      if (to[next] === 1) group.push(next++);
+      groups.push(group);
+      continue;
+    }
+    while (product < extent && next < to.length) {
+      product *= to[next]!;
+      group.push(next++);
+    }
+    if (product !== extent) return null;
+    groups.push(group);
+  }
+  for (; next < to.length; next++) if (to[next] !== 1) return null;
+  return groups;
+}
+
+/** Values that must be in memory because their users address them freely. */
+function forcedOperands(node: Node): readonly Node[] {
+  switch (node.op) {
+    case "packed-conv":
+    case "phased-conv":
+    case "packed-filter-grad":
+    case "random-bits":
+    case "scatter-add":
+      return node.inputs;
+    case "gather":
+      return [node.inputs[0]!];
+    case "reshape":
+      return splitsAxes(node.inputs[0]!.shape, node.shape) ? [] : [node.inputs[0]!];
+    default:
+      return [];
+  }
+}
+
+/** Operations that are kernels of their own. */
+function isRoot(node: Node): boolean {
+  switch (node.op) {
+    case "packed-conv":
+    case "phased-conv":
+    case "packed-filter-grad":
+    case "random-bits":
+    case "scatter-add":
+      return true;
+    case "reshape":
+    case "gather":
+      return false;
+    default:
+      return operation(node.op).lower.kind === "reduce";
+  }
+}
+
+/** Instructions of the operation itself. */
+function ownInstructions(node: Node): number {
+  switch (node.op) {
+    case "exp":
+    case "log":
+    case "sin":
+    case "cos":
+      return 24;
+    case "div":
+    case "sqrt":
+      return 4;
+    case "gather":
+      return 6;
+    default:
+      return operation(node.op).lower.kind === "elementwise" ? 1 : 0;
+  }
+}
+
+/** The nodes that get a buffer. A reshape of such a node that merges axes shares its buffer instead. */
+export function chooseMaterialized(outputs: readonly Node[]): Set<Node> {
+  const order = topologicalOrder(outputs);
+  const users = new Map<Node, Node[]>();
+  for (const node of order) for (const input of new Set(node.inputs)) users.set(input, [...(users.get(input) ?? []), node]);
+  const materialized = new Set<Node>(order.filter((node) => isLeaf(node) || isRoot(node)));
+  for (const output of outputs) materialized.add(output);
+  for (const node of order) {
+    for (const operand of forcedOperands(node)) if (!isMergingReshape(operand)) materialized.add(operand);
+  }
+  const costs = new Map<Node, Cost>();
+  for (const node of order) {
+    if (!materialized.has(node)) {
+      const cost = combinedCost(node, costs, materialized);
+      if (shouldStore(node, users.get(node) ?? [], cost)) materialized.add(node);
+      else {
+        costs.set(node, cost);
+        continue;
+      }
+    }
+    costs.set(node, { instructions: 0, reads: new Set([node]), strided: false });
+  }
+  return materialized;
+}
+
+/** A reshape that needs its operand in memory and is then only another name for it. */
+export function isMergingReshape(node: Node): boolean {
+  return node.op === "reshape" && splitsAxes(node.inputs[0]!.shape, node.shape) === null;
+}
+
+function combinedCost(node: Node, costs: ReadonlyMap<Node, Cost>, materialized: ReadonlySet<Node>): Cost {
+  let instructions = ownInstructions(node);
+  const reads = new Set<Node>();
+  let strided = node.op === "transpose" && sizeOf(node.shape) >= 4096;
+  for (const input of new Set(node.inputs)) {
+    const cost = costs.get(input)!;
+    instructions += cost.instructions;
+    strided ||= cost.strided;
+    for (const read of cost.reads) if (4 * sizeOf(read.shape) >= sizeOf(node.shape) && materialized.has(read)) reads.add(read);
+  }
+  return { instructions, reads, strided };
+}
+
+function shouldStore(node: Node, users: readonly Node[], { instructions, reads, strided }: Cost): boolean {
+  if (isMergingReshape(node) || node.op === "full" || node.op === "iota") return false;
+  if (instructions > LONGEST_CHAIN) return true;
+  const size = sizeOf(node.shape);
+  const repeated = users.some((user) => user.op === "broadcast" && sizeOf(user.shape) >= 4 * size);
+  if (repeated && instructions > 0) return true;
+  const branches = users.length > 1;
+  return branches && (instructions > RECOMPUTE_INSTRUCTIONS || reads.size > RECOMPUTE_READS || strided);
+}

@@ -1,0 +1,279 @@
+/** @file Layout: one walk that decides the order of every value's axes in memory. Images arrive as [N, C, H, W]; contractions
+ * want channels last. Each value is represented by a node plus a permutation, and permutations ride along through element-wise
+ * operations, reductions and movement until something needs a particular order. Contractions become their physical forms here. */
+import { InvariantError } from "../base/errors.ts";
+import { Node, topologicalOrder } from "../ir/graph.ts";
+import { broadcast, flip, pad, reshape, slice, sum, transpose } from "../ops/build.ts";
+import { geometryOf } from "../ops/conv-geometry.ts";
+import { operation } from "../ops/definition.ts";
+import { keptAxes } from "../ops/reduce.ts";
+import { type FilterView, filterGradChunks, packedConv, packedFilterGrad, packFilter, phasedConv, type Phase, turnFilter } from "./physical.ts";
+import { isLeaf } from "./rewrite.ts";
+
+/** logical axis i is axis permutation[i] of `node`. */
+interface Placed {
+  readonly node: Node;
+  readonly permutation: readonly number[];
+}
+
+type Numbers = readonly number[];
+
+const NHWC: Numbers = [0, 3, 1, 2];
+
+const identity = (rank: number): number[] => Array.from({ length: rank }, (_, i) => i);
+const plain = (node: Node): Placed => ({ node, permutation: identity(node.shape.length) });
+const same = (a: Numbers, b: Numbers): boolean => a.every((n, i) => n === b[i]);
+
+/** Puts a per-axis list from logical into physical order. */
+function permute(values: Numbers, permutation: Numbers): number[] {
+  const out = new Array<number>(values.length);
+  permutation.forEach((axis, i) => {
+    out[axis] = values[i]!;
+  });
+  return out;
+}
+
+/** The value with its axes in the wanted order. */
+function arrange({ node, permutation }: Placed, wanted: Numbers): Node {
+  if (same(permutation, wanted)) return node;
+  return transpose(node, permute(permutation, wanted));
+}
+
+export function assignLayout(roots: readonly Node[]): Node[] {
+  const placed = new Map<Node, Placed>();
+  for (const node of topologicalOrder(roots)) {
+    placed.set(node, isLeaf(node) ? plain(node) : place(node, node.inputs.map((input) => placed.get(input)!)));
+  }
+  return roots.map((root) => arrange(placed.get(root)!, identity(root.shape.length)));
+}
+
+function place(node: Node, inputs: readonly Placed[]): Placed {
+  const x = inputs[0]!;
+  const attrs = node.attrs as { readonly [key: string]: Numbers };
+  switch (node.op) {
+    case "transpose":
+      return { node: x.node, permutation: attrs["permutation"]!.map((axis) => x.permutation[axis]!) };
+    case "slice":
+      return {
+        node: slice(x.node, permute(attrs["starts"]!, x.permutation), permute(attrs["ends"]!, x.permutation), permute(attrs["steps"]!, x.permutation)),
+        permutation: x.permutation,
+      };
+    case "flip":
+      return { node: flip(x.node, attrs["axes"]!.map((axis) => x.permutation[axis]!)), permutation: x.permutation };
+    case "pad": {
+      const [low, high, interior] = ["low", "high", "interior"].map((name) => permute(attrs[name]!, x.permutation)) as [number[], number[], number[]];
+      return { node: padSpread(x.node, low, high, interior, node.attrs["value"] as number), permutation: x.permutation };
+    }
+    case "broadcast":
+      return plain(broadcast(arrange(x, identity(x.permutation.length)), node.shape, attrs["axes"]!));
+    case "reshape":
+      return placeReshape(node, x);
+    case "dot":
+      return plain(lowerDot(x, inputs[1]!));
+    case "conv2d":
+      return lowerConv(node, x, inputs[1]!);
+    case "conv2d-input-grad":
+      return lowerInputGrad(node, x, inputs[1]!);
+    case "conv2d-filter-grad":
+      return lowerFilterGrad(node, x, inputs[1]!);
+  }
+  const { lower } = operation(node.op);
+  if (lower.kind === "elementwise") return placeElementwise(node, inputs);
+  if (lower.kind === "reduce") return placeReduce(node, x);
+  return plain(rebuild(node, inputs.map((input) => arrange(input, identity(input.permutation.length))), node.shape));
+}
+
+function rebuild(node: Node, inputs: readonly Node[], shape: Numbers): Node {
+  return new Node(node.op, inputs, node.attrs, shape, node.dtype);
+}
+
+/** Takes the order that most operands already have; constants and repeated values follow for free. A tie goes to the order a
+ * contraction chose. */
+function placeElementwise(node: Node, inputs: readonly Placed[]): Placed {
+  const votes = new Map<string, { permutation: Numbers; count: number }>();
+  for (const { node: operand, permutation } of inputs) {
+    if (operand.op === "full" || operand.op === "broadcast") continue;
+    const key = permutation.join();
+    const vote = votes.get(key) ?? { permutation, count: 0 };
+    votes.set(key, { permutation, count: vote.count + 1 });
+  }
+  const straight = identity(node.shape.length);
+  let best = { permutation: straight as Numbers, count: 0 };
+  for (const vote of votes.values()) {
+    if (vote.count > best.count || (vote.count === best.count && same(best.permutation, straight))) best = vote;
+  }
+  const { permutation } = best;
+  return { node: rebuild(node, inputs.map((input) => arrange(input, permutation)), permute(node.shape, permutation)), permutation };
+}
+
+function placeReduce(node: Node, { node: x, permutation }: Placed): Placed {
+  const logicalAxes = node.attrs["axes"] as Numbers;
+  const axes = logicalAxes.map((axis) => permutation[axis]!).sort((a, b) => a - b);
+  const kept = keptAxes(x.shape.length, axes);
+  const result = new Node(node.op, [x], { axes }, kept.map((axis) => x.shape[axis]!), node.dtype);
+  return { node: result, permutation: keptAxes(x.shape.length, logicalAxes).map((axis) => kept.indexOf(permutation[axis]!)) };
+}
+
+/** A reshape that only adds or drops axes of extent 1 keeps the order; any other needs the elements in logical order. */
+function placeReshape(node: Node, { node: x, permutation }: Placed): Placed {
+  const before = node.inputs[0]!.shape;
+  const long = (shape: Numbers): number[] => shape.flatMap((extent, axis) => (extent === 1 ? [] : [axis]));
+  const from = long(before);
+  const to = long(node.shape);
+  if (from.length !== to.length || from.some((axis, i) => before[axis] !== node.shape[to[i]!])) {
+    return plain(reshape(arrange({ node: x, permutation }, identity(before.length)), node.shape));
+  }
+  const order = from.map((_, i) => i).sort((i, j) => permutation[from[i]!]! - permutation[from[j]!]!);
+  const result = new Array<number>(node.shape.length).fill(-1);
+  order.forEach((i, position) => {
+    result[to[i]!] = position;
+  });
+  let next = order.length;
+  result.forEach((position, axis) => {
+    if (position < 0) result[axis] = next++;
+  });
+  return { node: reshape(x, permute(node.shape, result)), permutation: result };
+}
+
+/** Interior padding by a detour: an axis [n] becomes [n, 1], is padded to [n, k+1], and read as [n·(k+1)]. */
+function padSpread(x: Node, low: Numbers, high: Numbers, interior: Numbers, value: number): Node {
+  let spread = x;
+  interior.forEach((gap, axis) => {
+    const extent = x.shape[axis]!;
+    if (gap === 0 || extent <= 1) return;
+    const only = (n: number): number[] => [...spread.shape.map(() => 0), 0].map((_, i) => (i === axis + 1 ? n : 0));
+    const column = reshape(spread, [...spread.shape.slice(0, axis + 1), 1, ...spread.shape.slice(axis + 1)]);
+    const wide = pad(column, only(0), only(gap), only(0), value);
+    const joined = reshape(wide, [...spread.shape.slice(0, axis), extent * (gap + 1), ...spread.shape.slice(axis + 1)]);
+    spread = slice(joined, joined.shape.map(() => 0), joined.shape.map((n, i) => (i === axis ? n - gap : n)), joined.shape.map(() => 1));
+  });
+  return pad(spread, low, high, interior.map(() => 0), value);
+}
+
+/** a·b as a 1x1 convolution over a's rows; with a stored transposed, as a filter gradient. */
+function lowerDot(a: Placed, b: Placed): Node {
+  const straight = same(a.permutation, [0, 1]);
+  const [m, k] = straight ? a.node.shape : [a.node.shape[1]!, a.node.shape[0]!];
+  const n = b.node.shape[b.permutation[1]!]!;
+  if (straight) {
+    const filter: FilterView = { node: reshape(b.node, [...b.node.shape, 1, 1]), axes: [b.permutation[1]!, b.permutation[0]!, 2, 3] };
+    const image = reshape(a.node, [1, 1, m!, k!]);
+    return reshape(packedConv(image, packFilter(filter), n, [1, 1], [1, m!]), [m!, n]);
+  }
+  const x = reshape(a.node, [1, 1, k!, m!]);
+  const dy = reshape(arrange(b, [0, 1]), [1, 1, k!, n]);
+  return reshape(packedFilterGrad(x, dy, [1, 1], [1, 1], 1), [m!, n]);
+}
+
+function filterOf(w: Placed): FilterView {
+  return { node: w.node, axes: w.permutation as FilterView["axes"] };
+}
+
+/** Zeros around the rows and columns of a channel-last image. */
+function padImage(x: Node, low: Numbers, high: Numbers): Node {
+  return pad(x, [0, low[0]!, low[1]!, 0], [0, high[0]!, high[1]!, 0], [0, 0, 0, 0]);
+}
+
+function lowerConv(node: Node, x: Placed, w: Placed): Placed {
+  const { stride, padding } = geometryOf(node.attrs);
+  const image = padImage(arrange(x, NHWC), padding, padding);
+  const y = packedConv(image, packFilter(filterOf(w)), node.shape[1]!, stride, [node.shape[2]!, node.shape[3]!]);
+  return { node: y, permutation: NHWC };
+}
+
+/** The input gradient is a convolution of the cotangent with the turned filter. With a stride, the input's pixels fall into
+ * stride² classes by position, and each class is a convolution with every stride-th tap of the filter. */
+function lowerInputGrad(node: Node, dy: Placed, w: Placed): Placed {
+  const { stride, padding } = geometryOf(node.attrs);
+  const [batch, channels, height, width] = node.shape as [number, number, number, number];
+  const turned = turnFilter(filterOf(w));
+  const [, , rowAxis, columnAxis] = turned.axes;
+  const taps = [turned.node.shape[rowAxis]!, turned.node.shape[columnAxis]!] as const;
+  const cotangent = arrange(dy, NHWC);
+  const size = [height, width] as const;
+  if (stride[0] === 1 && stride[1] === 1) {
+    // An output pixel reads dy from position − (taps − 1 − padding); rows beyond the window's reach are cut off.
+    const low = [0, 1].map((d) => taps[d]! - 1 - padding[d]!);
+    const high = [0, 1].map((d) => size[d]! + taps[d]! - 1 - low[d]! - cotangent.shape[d + 1]!);
+    const image = padImage(crop(cotangent, low, high), low.map(atLeastZero), high.map(atLeastZero));
+    return { node: packedConv(image, packFilter(turned), channels, [1, 1], size), permutation: NHWC };
+  }
+  const axisPhases = ([0, 1] as const).map((d) => phasesOf(size[d], taps[d], stride[d], padding[d]));
+  const low = [0, 1].map((d) => Math.max(0, ...axisPhases[d]!.map((p) => -p.start)));
+  const high = [0, 1].map((d) => Math.max(0, ...axisPhases[d]!.map((p) => p.start + p.count + p.taps.length - 1 - cotangent.shape[d + 1]!)));
+  const image = padImage(cotangent, low, high);
+  const phases: Phase[] = [];
+  const filters: Node[] = [];
+  for (const row of axisPhases[0]!) {
+    for (const column of axisPhases[1]!) {
+      phases.push({ phase: [row.phase, column.phase], start: [row.start + low[0]!, column.start + low[1]!] });
+      filters.push(packFilter({ node: everyTap(turned, row.taps, column.taps, stride), axes: turned.axes }));
+    }
+  }
+  return { node: phasedConv(image, filters, phases, [batch, height, width, channels], stride), permutation: NHWC };
+}
+
+const atLeastZero = (n: number): number => Math.max(0, n);
+
+/** Drops the rows and columns that negative padding would cut. */
+function crop(x: Node, low: Numbers, high: Numbers): Node {
+  const cut = (list: Numbers): number[] => [0, Math.max(0, -list[0]!), Math.max(0, -list[1]!), 0];
+  const [starts, ends] = [cut(low), cut(high)];
+  return slice(x, starts, x.shape.map((extent, axis) => extent - ends[axis]!), [1, 1, 1, 1]);
+}
+
+interface AxisPhase {
+  readonly phase: number;
+  /** Number of input positions in the class. */
+  readonly count: number;
+  /** First output position that the class's window touches (may be negative). */
+  readonly start: number;
+  /** Tap numbers of the turned filter, ascending with the output position. */
+  readonly taps: Numbers;
+}
+
+/** Input position s·i + phase meets output o through tap k = s·i + phase + padding − s·o. */
+function phasesOf(size: number, taps: number, stride: number, padding: number): AxisPhase[] {
+  const phases: AxisPhase[] = [];
+  for (let phase = 0; phase < Math.min(stride, size); phase++) {
+    const first = (phase + padding) % stride;
+    const ks = Array.from({ length: taps }, (_, k) => k).filter((k) => k % stride === first);
+    if (ks.length === 0) continue;
+    const last = ks.at(-1)!;
+    phases.push({
+      phase,
+      count: Math.ceil((size - phase) / stride),
+      start: (phase + padding - last) / stride,
+      // Largest k first: turned tap number taps − 1 − k.
+      taps: ks.reverse().map((k) => taps - 1 - k),
+    });
+  }
+  return phases;
+}
+
+function everyTap(filter: FilterView, rows: Numbers, columns: Numbers, stride: readonly [number, number]): Node {
+  const [, , rowAxis, columnAxis] = filter.axes;
+  const { shape } = filter.node;
+  const starts = shape.map((_, axis) => (axis === rowAxis ? rows[0]! : axis === columnAxis ? columns[0]! : 0));
+  const ends = shape.map((extent, axis) => (axis === rowAxis ? rows.at(-1)! + 1 : axis === columnAxis ? columns.at(-1)! + 1 : extent));
+  const steps = shape.map((_, axis) => (axis === rowAxis ? stride[0] : axis === columnAxis ? stride[1] : 1));
+  return slice(filter.node, starts, ends, steps);
+}
+
+function lowerFilterGrad(node: Node, x: Placed, dy: Placed): Placed {
+  const { stride, padding } = geometryOf(node.attrs);
+  const [channels, inputChannels, rows, columns] = node.shape as [number, number, number, number];
+  const image = padImage(arrange(x, NHWC), padding, padding);
+  const cotangent = arrange(dy, NHWC);
+  const chunks = filterGradChunks(cotangent.shape[0]!, cotangent.shape[1]!, cotangent.shape[2]!);
+  const parts = packedFilterGrad(image, cotangent, stride, [rows, columns], chunks);
+  const whole = sum(parts, [0]);
+  return { node: reshape(whole, [rows, columns, inputChannels, channels]), permutation: [3, 2, 0, 1] };
+}
+
+/** Checks that a pass left no logical contraction behind. */
+export function checkPhysical(roots: readonly Node[]): void {
+  for (const node of topologicalOrder(roots)) {
+    if (node.op === "dot" || node.op.startsWith("conv2d")) throw new InvariantError(`${node.op} survived the layout pass`);
+  }
+}

@@ -1,0 +1,122 @@
+/** @file Loop nests: merging neighbouring loops that memory does not tell apart, and splitting reductions into parts. */
+import { invariant } from "../base/errors.ts";
+import type { LoopKernel, LoopOutput } from "../ir/kernel.ts";
+import type { Affine, Expr, Guard } from "../ir/scalar.ts";
+
+/** Calls `visit` for each distinct expression, operands first. */
+export function forEachExpr(roots: readonly Expr[], visit: (expr: Expr) => void): void {
+  const seen = new Set<Expr>();
+  const walk = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    if (expr.kind === "op") expr.args.forEach(walk);
+    else if (expr.kind === "guard") walk(expr.inside);
+    else if (expr.kind === "gather") for (const term of expr.terms) walk(term.index);
+    visit(expr);
+  };
+  roots.forEach(walk);
+}
+
+/** Rebuilds expressions with other affine functions and guards; shared parts stay shared. */
+function mapIndices(affine: (a: Affine) => Affine, guard: (g: Guard) => Guard): (expr: Expr) => Expr {
+  const done = new Map<Expr, Expr>();
+  const map = (expr: Expr): Expr => {
+    let result = done.get(expr);
+    if (!result) {
+      result = rebuild(expr);
+      done.set(expr, result);
+    }
+    return result;
+  };
+  const rebuild = (expr: Expr): Expr => {
+    switch (expr.kind) {
+      case "const":
+        return expr;
+      case "index":
+      case "load":
+        return { ...expr, at: affine(expr.at) };
+      case "gather":
+        return { ...expr, at: affine(expr.at), terms: expr.terms.map((term) => ({ ...term, index: map(term.index) })) };
+      case "guard":
+        return { ...expr, guards: expr.guards.map(guard), inside: map(expr.inside) };
+      case "op":
+        return { ...expr, args: expr.args.map(map) };
+    }
+  };
+  return map;
+}
+
+function transformKernel(kernel: LoopKernel, extents: readonly number[], reduced: number, affine: (a: Affine) => Affine, guard: (g: Guard) => Guard): LoopKernel {
+  const map = mapIndices(affine, guard);
+  const outputs = kernel.outputs.map((output): LoopOutput => ({ ...output, at: affine(output.at), value: map(output.value) }));
+  return { ...kernel, extents, reduced, outputs };
+}
+
+/** Drops loops of one turn and merges loops i, i+1 where every access moves through memory as if they were one. */
+export function coalesce(kernel: LoopKernel): LoopKernel {
+  let current = dropSingleTurns(kernel);
+  for (let loop = current.extents.length - 2; loop >= 0; loop--) {
+    const firstReduced = current.extents.length - current.reduced;
+    if (loop + 1 === firstReduced || !canMerge(current, loop)) continue;
+    const inner = current.extents[loop + 1]!;
+    const without = (strides: readonly number[]): number[] => strides.filter((_, i) => i !== loop);
+    const extents = current.extents.flatMap((extent, i) => (i === loop ? [] : i === loop + 1 ? [extent * current.extents[loop]!] : [extent]));
+    const affine = (a: Affine): Affine => ({ offset: a.offset, strides: without(a.strides) });
+    const guard = (g: Guard): Guard =>
+      g.strides[loop] !== 0 && g.strides[loop + 1] === 0
+        ? { offset: g.offset * inner, strides: without(g.strides).map((_, i) => (i === loop ? 1 : 0)), extent: g.extent * inner }
+        : { ...affine(g), extent: g.extent };
+    current = transformKernel(current, extents, loop >= firstReduced ? current.reduced - 1 : current.reduced, affine, guard);
+  }
+  return current;
+}
+
+function dropSingleTurns(kernel: LoopKernel): LoopKernel {
+  const kept = kernel.extents.map((extent) => extent !== 1);
+  if (kept.every(Boolean)) return kernel;
+  const keep = <T>(list: readonly T[]): T[] => list.filter((_, i) => kept[i]);
+  const affine = (a: Affine): Affine => ({ offset: a.offset, strides: keep(a.strides) });
+  const reduced = kept.slice(kernel.extents.length - kernel.reduced).filter(Boolean).length;
+  return transformKernel(kernel, keep(kernel.extents), reduced, affine, (g) => ({ ...affine(g), extent: g.extent }));
+}
+
+function canMerge(kernel: LoopKernel, loop: number): boolean {
+  const inner = kernel.extents[loop + 1]!;
+  const fits = ({ strides }: Affine): boolean => strides[loop] === strides[loop + 1]! * inner;
+  const guardFits = (guard: Guard): boolean => {
+    if (fits(guard)) return true;
+    // A guard on the outer loop alone becomes a range of the merged loop.
+    return guard.strides[loop] === 1 && guard.strides.every((stride, i) => i === loop || stride === 0);
+  };
+  let ok = kernel.outputs.every((output) => fits(output.at));
+  forEachExpr(kernel.outputs.map((output) => output.value), (expr) => {
+    if (expr.kind === "index" || expr.kind === "load" || expr.kind === "gather") ok &&= fits(expr.at);
+    else if (expr.kind === "guard") ok &&= expr.guards.every(guardFits);
+  });
+  return ok;
+}
+
+/** The first half of a reduction in two steps: `parts` partial results, as a new outermost independent loop.
+ * The outputs' addresses gain that loop with stride `partStride`. */
+export function splitReduction(kernel: LoopKernel, parts: number, partStride: number): LoopKernel {
+  const first = kernel.extents.length - kernel.reduced;
+  const extent = kernel.extents[first]!;
+  invariant(extent % parts === 0, `reduction of ${extent} split into ${parts}`);
+  const turn = extent / parts;
+  const extents = [parts, ...kernel.extents.slice(0, first), turn, ...kernel.extents.slice(first + 1)];
+  const affine = (a: Affine): Affine => ({ offset: a.offset, strides: [a.strides[first]! * turn, ...a.strides] });
+  const split = transformKernel(kernel, extents, kernel.reduced, affine, (g) => ({ ...affine(g), extent: g.extent }));
+  return { ...split, outputs: split.outputs.map((output) => ({ ...output, at: { ...output.at, strides: output.at.strides.map((s, i) => (i === 0 ? partStride : s)) } })) };
+}
+
+/** Into how many parts to split a reduction: the largest divisor of its first loop up to 64, if that makes enough work per part. */
+export function reductionParts(kernel: LoopKernel): number {
+  const first = kernel.extents.length - kernel.reduced;
+  const kept = kernel.extents.slice(0, first).reduce((n, extent) => n * extent, 1);
+  const total = kernel.extents.slice(first).reduce((n, extent) => n * extent, 1);
+  // Enough independent results keep the threads busy without a second step.
+  if (kernel.reduced === 0 || kept >= 2048 || kept * total < 65536) return 1;
+  const extent = kernel.extents[first]!;
+  for (let parts = Math.min(64, Math.floor((kept * total) / 8192)); parts > 1; parts--) if (extent % parts === 0) return parts;
+  return 1;
+}

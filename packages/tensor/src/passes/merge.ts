@@ -1,0 +1,87 @@
+/** @file Horizontal fusion: loop kernels over the same indices that read a common buffer become one kernel with several results,
+ * so that the buffer is read once. (The two sums of a batch-norm derivative are the typical pair.) */
+import { sizeOf } from "../base/shape.ts";
+import type { Node } from "../ir/graph.ts";
+import type { LoopKernel } from "../ir/kernel.ts";
+import type { Expr } from "../ir/scalar.ts";
+import type { KernelCall } from "./lower.ts";
+
+const MOST_OUTPUTS = 4;
+const MOST_BUFFERS = 12;
+
+export function mergeSiblings(calls: readonly KernelCall[]): KernelCall[] {
+  const merged: KernelCall[] = [];
+  /** Position in `merged` of the call that last writes a value. */
+  const writer = new Map<Node, number>();
+  /** Loop kernels by iteration space. */
+  const candidates = new Map<string, number[]>();
+  for (const call of calls) {
+    const ready = Math.max(-1, ...call.buffers.map((node) => writer.get(node) ?? -1));
+    const place = findPartner(call, merged, candidates, ready);
+    if (place !== null) {
+      merged[place] = join(merged[place]!, call);
+      for (const node of call.buffers.slice(-call.written)) writer.set(node, place);
+      continue;
+    }
+    const position = merged.push(call) - 1;
+    for (const node of call.buffers.slice(-call.written)) writer.set(node, position);
+    const key = spaceOf(call);
+    if (key) candidates.set(key, [...(candidates.get(key) ?? []), position]);
+  }
+  return merged;
+}
+
+function spaceOf({ kernel }: KernelCall): string | null {
+  return kernel.kind === "loop" ? `${kernel.extents.join()};${kernel.reduced};${kernel.combine ?? ""}` : null;
+}
+
+/** An earlier kernel over the same space, after everything `call` reads, that shares its largest operand. */
+function findPartner(call: KernelCall, merged: readonly KernelCall[], candidates: ReadonlyMap<string, readonly number[]>, ready: number): number | null {
+  const key = spaceOf(call);
+  if (!key) return null;
+  const reads = call.buffers.slice(0, -call.written);
+  const largest = Math.max(0, ...reads.map((node) => sizeOf(node.shape)));
+  for (const position of candidates.get(key) ?? []) {
+    const other = merged[position]!;
+    if (position <= ready || other.written + call.written > MOST_OUTPUTS || new Set([...other.buffers, ...call.buffers]).size > MOST_BUFFERS) continue;
+    const otherReads = other.buffers.slice(0, -other.written);
+    if (reads.some((node) => sizeOf(node.shape) === largest && otherReads.includes(node))) return position;
+  }
+  return null;
+}
+
+function join(a: KernelCall, b: KernelCall): KernelCall {
+  const reads = [...new Set([...a.buffers.slice(0, -a.written), ...b.buffers.slice(0, -b.written)])];
+  const writes = [...a.buffers.slice(-a.written), ...b.buffers.slice(-b.written)];
+  const buffers = [...reads, ...writes];
+  const kernelA = a.kernel as LoopKernel;
+  const kernelB = b.kernel as LoopKernel;
+  const known = new Map<string, Expr>();
+  const outputs = [
+    ...kernelA.outputs.map((output) => renumber(output, a.buffers, buffers, known)),
+    ...kernelB.outputs.map((output) => renumber(output, b.buffers, buffers, known)),
+  ];
+  return { kernel: { ...kernelA, outputs }, buffers, written: writes.length };
+}
+
+function renumber(output: LoopKernel["outputs"][number], from: readonly Node[], to: readonly Node[], known: Map<string, Expr>): LoopKernel["outputs"][number] {
+  const place = (buffer: number): number => to.indexOf(from[buffer]!);
+  const done = new Map<Expr, Expr>();
+  const map = (expr: Expr): Expr => {
+    const found = done.get(expr);
+    if (found) return found;
+    let result: Expr = expr;
+    if (expr.kind === "load") {
+      result = { ...expr, buffer: place(expr.buffer) };
+      // The same element read by both kernels is one expression.
+      const key = JSON.stringify(result);
+      result = known.get(key) ?? result;
+      known.set(key, result);
+    } else if (expr.kind === "gather") result = { ...expr, buffer: place(expr.buffer), terms: expr.terms.map((term) => ({ ...term, index: map(term.index) })) };
+    else if (expr.kind === "guard") result = { ...expr, inside: map(expr.inside) };
+    else if (expr.kind === "op") result = { ...expr, args: expr.args.map(map) };
+    done.set(expr, result);
+    return result;
+  };
+  return { ...output, buffer: place(output.buffer), value: map(output.value) };
+}

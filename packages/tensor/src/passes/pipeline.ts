@@ -1,0 +1,35 @@
+/** @file The passes in order: from a traced graph to kernels with places in memory. */
+import { Node } from "../ir/graph.ts";
+import { assignLayout, checkPhysical } from "./layout.ts";
+import { type KernelCall, lowerGraph } from "./lower.ts";
+import { mergeSiblings } from "./merge.ts";
+import { type MemoryPlan, planMemory } from "./plan-memory.ts";
+import { simplify } from "./simplify.ts";
+
+export interface CompiledGraph {
+  readonly calls: readonly KernelCall[];
+  readonly plan: MemoryPlan;
+  /** The nodes whose buffers are the results, one per result, all distinct. */
+  readonly outputs: readonly Node[];
+}
+
+export function compileGraph(inputs: readonly Node[], outputs: readonly Node[], donated: readonly boolean[]): CompiledGraph {
+  const logical = simplify(outputs);
+  const physical = assignLayout(logical);
+  checkPhysical(physical);
+  const results = distinct(simplify(physical));
+  const calls = mergeSiblings(lowerGraph(results));
+  return { calls, plan: planMemory({ calls, inputs, outputs: results, donated }), outputs: results };
+}
+
+/** A result that is a leaf, or a result twice, needs a buffer of its own: a copy. */
+function distinct(outputs: readonly Node[]): Node[] {
+  const seen = new Set<Node>();
+  return outputs.map((output) => {
+    if (!seen.has(output) && output.op !== "input" && output.op !== "constant") {
+      seen.add(output);
+      return output;
+    }
+    return new Node("alias", [output], {}, output.shape, output.dtype);
+  });
+}

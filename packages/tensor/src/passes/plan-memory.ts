@@ -1,0 +1,125 @@
+/** @file The memory plan: every intermediate value gets an offset in one arena, and values whose lifetimes do not overlap share
+ * places. Results go to buffers of their own, or over a donated input that nobody reads any more. */
+import { BYTES } from "../base/dtype.ts";
+import { sizeOf } from "../base/shape.ts";
+import type { Node } from "../ir/graph.ts";
+import type { Affine } from "../ir/scalar.ts";
+import { forEachExpr } from "./loops.ts";
+import type { KernelCall } from "./lower.ts";
+
+/** Buffers start at multiples of a cache line; the gap keeps equal strides of neighbours out of the same cache set. */
+const ALIGNMENT = 64;
+const GAP = 64;
+
+/** Where a value is. */
+export type Place =
+  | { readonly kind: "arena"; readonly offset: number }
+  | { readonly kind: "input"; readonly index: number }
+  | { readonly kind: "constant"; readonly node: Node }
+  | { readonly kind: "output"; readonly index: number };
+
+export interface MemoryPlan {
+  readonly places: ReadonlyMap<Node, Place>;
+  readonly arenaBytes: number;
+  /** Per output: the donated input whose buffer it takes over, or -1. */
+  readonly reused: readonly number[];
+}
+
+export function byteLength(node: Node): number {
+  return sizeOf(node.shape) * BYTES[node.dtype];
+}
+
+export interface PlanRequest {
+  readonly calls: readonly KernelCall[];
+  readonly inputs: readonly Node[];
+  readonly outputs: readonly Node[];
+  readonly donated: readonly boolean[];
+}
+
+export function planMemory({ calls, inputs, outputs, donated }: PlanRequest): MemoryPlan {
+  const places = new Map<Node, Place>();
+  inputs.forEach((node, index) => {
+    places.set(node, { kind: "input", index });
+  });
+  const lastUse = new Map<Node, number>();
+  const firstUse = new Map<Node, number>();
+  calls.forEach((call, time) => {
+    for (const node of call.buffers) {
+      lastUse.set(node, time);
+      if (!firstUse.has(node)) firstUse.set(node, time);
+    }
+  });
+  const reused = assignOutputs({ calls, inputs, outputs, donated }, lastUse, places);
+  const values = [...firstUse.keys()].filter((node) => !places.has(node));
+  for (const node of values.filter((value) => value.op === "constant")) places.set(node, { kind: "constant", node });
+  const arena = values.filter((value) => value.op !== "constant");
+  const arenaBytes = placeInArena(arena, firstUse, lastUse, places);
+  return { places, arenaBytes, reused };
+}
+
+/** An output may overwrite a donated input of its type if no later kernel reads that input, and the writing kernel itself reads
+ * it only at the element being written. */
+function assignOutputs({ calls, inputs, outputs, donated }: PlanRequest, lastUse: ReadonlyMap<Node, number>, places: Map<Node, Place>): number[] {
+  const taken = new Set<number>();
+  const preferred = (output: Node, position: number): number[] => {
+    const fits = inputs.flatMap((input, i) => (donated[i] && !taken.has(i) && byteLength(input) === byteLength(output) && input.dtype === output.dtype ? [i] : []));
+    // States come and go in the same order, so the input at the same position is the likeliest.
+    return fits.sort((a, b) => Math.abs(a - position) - Math.abs(b - position));
+  };
+  return outputs.map((output, position) => {
+    if (places.has(output)) return -1;
+    places.set(output, { kind: "output", index: position });
+    const writers = calls.flatMap((call, time) => (call.buffers.slice(-call.written).includes(output) ? [time] : []));
+    if (writers.length !== 1) return -1;
+    const time = writers[0]!;
+    for (const candidate of preferred(output, position)) {
+      const input = inputs[candidate]!;
+      const last = lastUse.get(input) ?? -1;
+      const isOutput = outputs.includes(input);
+      if (isOutput || last > time || (last === time && !readsInPlace(calls[time]!, input, output))) continue;
+      taken.add(candidate);
+      return candidate;
+    }
+    return -1;
+  });
+}
+
+function readsInPlace({ kernel, buffers }: KernelCall, input: Node, output: Node): boolean {
+  if (kernel.kind !== "loop" || kernel.reduced > 0) return false;
+  const target = kernel.outputs.find((o) => buffers[o.buffer] === output)!;
+  const same = (a: Affine, b: Affine): boolean => a.offset === b.offset && a.strides.every((stride, i) => stride === b.strides[i]);
+  let inPlace = true;
+  forEachExpr(kernel.outputs.map((o) => o.value), (expr) => {
+    if (expr.kind === "load" && buffers[expr.buffer] === input) inPlace &&= same(expr.at, target.at);
+    if (expr.kind === "gather" && buffers[expr.buffer] === input) inPlace = false;
+  });
+  return inPlace;
+}
+
+/** Largest first, each at the lowest offset that is free during its whole life. */
+function placeInArena(nodes: readonly Node[], firstUse: ReadonlyMap<Node, number>, lastUse: ReadonlyMap<Node, number>, places: Map<Node, Place>): number {
+  interface Slot {
+    readonly start: number;
+    readonly end: number;
+    readonly first: number;
+    readonly last: number;
+  }
+  const slots: Slot[] = [];
+  let total = 0;
+  for (const node of [...nodes].sort((a, b) => byteLength(b) - byteLength(a) || a.id - b.id)) {
+    const size = Math.ceil((byteLength(node) + GAP) / ALIGNMENT) * ALIGNMENT;
+    const [first, last] = [firstUse.get(node)!, lastUse.get(node)!];
+    let offset = 0;
+    for (const slot of slots) {
+      if (slot.last < first || slot.first > last) continue;
+      if (slot.start >= offset + size) break;
+      offset = Math.max(offset, slot.end);
+    }
+    const slot = { start: offset, end: offset + size, first, last };
+    const at = slots.findIndex((other) => other.start > offset);
+    slots.splice(at < 0 ? slots.length : at, 0, slot);
+    places.set(node, { kind: "arena", offset });
+    total = Math.max(total, slot.end);
+  }
+  return total;
+}

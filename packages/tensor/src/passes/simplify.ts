@@ -1,0 +1,111 @@
+/** @file Simplification and common subexpressions in one walk: each node is first reduced by local rules, then looked up among
+ * the nodes already built. What no result depends on disappears by not being visited. */
+import type { Node } from "../ir/graph.ts";
+import { broadcast, full, reshape, transpose } from "../ops/build.ts";
+import { operation } from "../ops/definition.ts";
+import { inversePermutation } from "../ops/transpose.ts";
+import { rewrite, withInputs } from "./rewrite.ts";
+
+export function simplify(roots: readonly Node[]): Node[] {
+  const known = new Map<string, Node>();
+  const intern = (node: Node): Node => {
+    const key = `${node.op}(${node.inputs.map((input) => input.id).join(",")})${node.dtype}${JSON.stringify(node.attrs)}`;
+    const found = known.get(key);
+    if (found) return found;
+    known.set(key, node);
+    return node;
+  };
+  return rewrite(roots, (node, inputs) => {
+    const reduced = reduceNode(withInputs(node, inputs));
+    // A rule may build helper nodes; they are interned too, so that equal ones meet.
+    return internDeep(reduced, intern, new Set(inputs));
+  });
+}
+
+function internDeep(node: Node, intern: (node: Node) => Node, done: ReadonlySet<Node>): Node {
+  if (done.has(node) || node.op === "input" || node.op === "constant") return node;
+  return intern(withInputs(node, node.inputs.map((input) => (done.has(input) ? input : internDeep(input, intern, done)))));
+}
+
+function constantValue(node: Node): number | null {
+  return node.op === "full" ? (node.attrs["value"] as number) : null;
+}
+
+/** Applies the first rule that fits. Only identities that hold for every float are used, but for the sign of a zero sum. */
+function reduceNode(node: Node): Node {
+  const [a, b] = node.inputs;
+  switch (node.op) {
+    case "alias":
+    case "stop-gradient":
+      return a!;
+    case "add":
+      if (constantValue(a!) === 0) return b!;
+      if (constantValue(b!) === 0) return a!;
+      break;
+    case "sub":
+      if (constantValue(b!) === 0) return a!;
+      break;
+    case "mul":
+      if (constantValue(a!) === 1) return b!;
+      if (constantValue(b!) === 1) return a!;
+      break;
+    case "div":
+      if (constantValue(b!) === 1) return a!;
+      break;
+    case "neg":
+      if (a!.op === "neg") return a!.inputs[0]!;
+      break;
+    case "select": {
+      const condition = constantValue(a!);
+      if (condition !== null) return condition !== 0 ? b! : node.inputs[2]!;
+      if (b === node.inputs[2]) return b!;
+      break;
+    }
+    case "reshape":
+      if (a!.op === "reshape") return reshape(a!.inputs[0]!, node.shape);
+      if (a!.op === "full") return full(node.shape, constantValue(a!)!, node.dtype);
+      break;
+    case "broadcast":
+      if (a!.op === "full") return full(node.shape, constantValue(a!)!, node.dtype);
+      if (a!.op === "broadcast") {
+        const outer = node.attrs["axes"] as readonly number[];
+        return broadcast(a!.inputs[0]!, node.shape, (a!.attrs["axes"] as readonly number[]).map((axis) => outer[axis]!));
+      }
+      break;
+    case "transpose": {
+      const permutation = node.attrs["permutation"] as readonly number[];
+      if (a!.op === "full") return full(node.shape, constantValue(a!)!, node.dtype);
+      if (a!.op === "transpose") {
+        const inner = a!.attrs["permutation"] as readonly number[];
+        return transpose(a!.inputs[0]!, permutation.map((axis) => inner[axis]!));
+      }
+      if (a!.op === "broadcast") return transposeBroadcast(a!, permutation);
+      break;
+    }
+    case "slice":
+      if (a!.op === "full") return full(node.shape, constantValue(a!)!, node.dtype);
+      break;
+    case "convert":
+      if (a!.op === "full" && node.dtype === "float32") return full(node.shape, constantValue(a!)!, node.dtype);
+      break;
+  }
+  return foldConstants(node);
+}
+
+/** transpose(broadcast(x)) = broadcast(transpose(x)): the small operand moves, not the large result. */
+function transposeBroadcast(node: Node, permutation: readonly number[]): Node {
+  const inverse = inversePermutation(permutation);
+  const axes = (node.attrs["axes"] as readonly number[]).map((axis) => inverse[axis]!);
+  const order = axes.map((_, i) => i).sort((i, j) => axes[i]! - axes[j]!);
+  return broadcast(transpose(node.inputs[0]!, order), permutation.map((axis) => node.shape[axis]!), order.map((i) => axes[i]!));
+}
+
+/** Element-wise float operations on equal constants everywhere are computed now, rounded as the program would. */
+function foldConstants(node: Node): Node {
+  if (node.inputs.length === 0 || node.dtype !== "float32" || operation(node.op).lower.kind !== "elementwise") return node;
+  const values = node.inputs.map(constantValue);
+  if (values.some((value) => value === null) || node.inputs.some((input) => input.dtype !== "float32")) return node;
+  const scalarNode = { ...node, shape: [], inputs: node.inputs } as unknown as Node;
+  const [value] = Array.from(operation(node.op).reference(values.map((value) => Float64Array.of(Math.fround(value!))), scalarNode));
+  return full(node.shape, Math.fround(value!), node.dtype);
+}

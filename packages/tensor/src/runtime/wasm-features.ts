@@ -1,0 +1,29 @@
+/** @file What this WebAssembly engine can do. */
+import { encodeModule, FunctionBuilder, OP, SIMD } from "../codegen/wasm/encoder.ts";
+
+let relaxed: boolean | null = null;
+
+/** Whether fused multiply-add exists. Node 20 has it behind a flag, which is switched on here; it must be before the first use. */
+export function relaxedSimdAvailable(): boolean {
+  if (relaxed === null) {
+    const process = (globalThis as { process?: { getBuiltinModule?(id: string): { setFlagsFromString(flag: string): void } } }).process;
+    if (!usesRelaxed()) process?.getBuiltinModule?.("node:v8").setFlagsFromString("--experimental-wasm-relaxed-simd");
+    relaxed = usesRelaxed();
+  }
+  return relaxed;
+}
+
+/** Whether 128-bit SIMD exists. */
+export function simdAvailable(): boolean {
+  return validates((f) => f.v128(0).op(OP.drop));
+}
+
+function usesRelaxed(): boolean {
+  return validates((f) => f.v128(0).v128(0).v128(0).simd(SIMD.f32x4_relaxed_madd).op(OP.drop));
+}
+
+function validates(body: (f: FunctionBuilder) => void): boolean {
+  const f = new FunctionBuilder([]);
+  body(f);
+  return WebAssembly.validate(encodeModule([f], {}, { initialPages: 1, maximumPages: 1, shared: false }));
+}

@@ -1,0 +1,137 @@
+/** @file The Wasm device's threads: workers that share its memory and run the same modules as the calling thread. Commands go
+ * through shared memory, because a worker that waits for work must not depend on its event loop. */
+import { InvariantError } from "../base/errors.ts";
+
+/** Words of the command block. */
+const COMMAND = { sequence: 0, op: 1, program: 2, address: 3, length: 4, table: 5, arena: 6, control: 7, threads: 8, done: 9, failed: 10, words: 16 } as const;
+const OPS = { load: 1, run: 2, unload: 3, exit: 4 } as const;
+
+/** What a worker runs; plain JavaScript, so that it works from a string in Node and in browsers. A worker that is idle spins for
+ * about 100 µs, then sleeps. */
+const WORKER_SOURCE = `
+const start = ({ memory, commands }) => {
+  const words = new Int32Array(commands);
+  const programs = new Map();
+  let seen = 0;
+  for (;;) {
+    for (let spins = 0; Atomics.load(words, ${COMMAND.sequence}) === seen; ) {
+      if (++spins > 50000) Atomics.wait(words, ${COMMAND.sequence}, seen);
+    }
+    seen = Atomics.load(words, ${COMMAND.sequence});
+    const op = Atomics.load(words, ${COMMAND.op});
+    if (op === ${OPS.exit}) return;
+    const program = words[${COMMAND.program}];
+    try {
+      if (op === ${OPS.run}) {
+        programs.get(program)(words[${COMMAND.threads}], words[${COMMAND.control}], words[${COMMAND.table}], words[${COMMAND.arena}]);
+        continue;
+      }
+      if (op === ${OPS.load}) {
+        const bytes = new Uint8Array(memory.buffer, words[${COMMAND.address}] >>> 0, words[${COMMAND.length}]).slice();
+        programs.set(program, new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports.run);
+      } else programs.delete(program);
+    } catch (error) {
+      console.error(error);
+      Atomics.store(words, ${COMMAND.failed}, 1);
+    }
+    Atomics.add(words, ${COMMAND.done}, 1);
+    Atomics.notify(words, ${COMMAND.done});
+  }
+};
+`;
+const NODE_SOURCE = `${WORKER_SOURCE} require("node:worker_threads").parentPort.once("message", (message) => { start(message); process.exit(); });`;
+const BROWSER_SOURCE = `${WORKER_SOURCE} onmessage = (event) => { start(event.data); close(); };`;
+
+interface AnyWorker {
+  postMessage(message: unknown): void;
+  terminate(): unknown;
+  unref?(): void;
+}
+
+/** The parts of Node's worker_threads used here; absent in browsers. */
+interface NodeProcess {
+  getBuiltinModule?(id: string): { Worker: new (source: string, options: { eval: boolean }) => AnyWorker };
+}
+
+export interface RunArguments {
+  readonly control: number;
+  readonly table: number;
+  readonly arena: number;
+}
+
+export class ThreadPool {
+  /** Number of threads including the calling one. */
+  readonly threads: number;
+  readonly #workers: AnyWorker[];
+  readonly #words: Int32Array;
+
+  private constructor(workers: AnyWorker[], words: Int32Array) {
+    this.#workers = workers;
+    this.#words = words;
+    this.threads = workers.length + 1;
+  }
+
+  /** Starts `threads - 1` workers. */
+  static start(threads: number, memory: WebAssembly.Memory): ThreadPool {
+    const commands = new SharedArrayBuffer(4 * COMMAND.words);
+    const workers = Array.from({ length: threads - 1 }, () => {
+      const worker = createWorker();
+      worker.postMessage({ memory, commands });
+      // An idle pool does not keep Node alive.
+      worker.unref?.();
+      return worker;
+    });
+    return new ThreadPool(workers, new Int32Array(commands));
+  }
+
+  /** Makes every worker instantiate a module whose bytes are in shared memory. */
+  load(program: number, address: number, length: number): void {
+    this.#command(OPS.load, { [COMMAND.program]: program, [COMMAND.address]: address, [COMMAND.length]: length });
+  }
+
+  unload(program: number): void {
+    this.#command(OPS.unload, { [COMMAND.program]: program });
+  }
+
+  /** Starts a program on every worker; the caller runs it too, and its last barrier joins them. */
+  run(program: number, { control, table, arena }: RunArguments): void {
+    const words = { [COMMAND.program]: program, [COMMAND.control]: control, [COMMAND.table]: table, [COMMAND.arena]: arena, [COMMAND.threads]: this.threads };
+    this.#send(OPS.run, words);
+  }
+
+  close(): void {
+    this.#send(OPS.exit, {});
+    this.#workers.length = 0;
+  }
+
+  #send(op: number, values: Readonly<Record<number, number>>): void {
+    for (const [word, value] of Object.entries(values)) this.#words[Number(word)] = value;
+    Atomics.store(this.#words, COMMAND.op, op);
+    Atomics.add(this.#words, COMMAND.sequence, 1);
+    Atomics.notify(this.#words, COMMAND.sequence);
+  }
+
+  #command(op: number, values: Readonly<Record<number, number>>): void {
+    Atomics.store(this.#words, COMMAND.done, 0);
+    this.#send(op, values);
+    for (let done = Atomics.load(this.#words, COMMAND.done); done < this.#workers.length; done = Atomics.load(this.#words, COMMAND.done)) {
+      if (Atomics.load(this.#words, COMMAND.failed) !== 0) throw new InvariantError("wasm: a worker could not load a program");
+      // A page's main thread must not sleep; it spins instead.
+      if (MAY_SLEEP) Atomics.wait(this.#words, COMMAND.done, done, 100);
+    }
+  }
+}
+
+const MAY_SLEEP = typeof document === "undefined";
+
+function createWorker(): AnyWorker {
+  const node = (globalThis as { process?: NodeProcess }).process?.getBuiltinModule?.("node:worker_threads");
+  if (node) return new node.Worker(NODE_SOURCE, { eval: true });
+  return new Worker(URL.createObjectURL(new Blob([BROWSER_SOURCE], { type: "text/javascript" })));
+}
+
+/** Whether workers can share memory here. */
+export function threadsAvailable(): boolean {
+  const hasNode = (globalThis as { process?: NodeProcess }).process?.getBuiltinModule !== undefined;
+  return typeof SharedArrayBuffer !== "undefined" && (hasNode || (typeof Worker !== "undefined" && globalThis.crossOriginIsolated));
+}

@@ -1,0 +1,112 @@
+/** @file Every operation on every device: values against the reference, first and second derivatives against finite differences. */
+import { type Device, grad, jit, mul, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { describe, expect, test } from "vitest";
+import { Node } from "../../src/ir/graph.ts";
+import { operations } from "../../src/ops/index.ts";
+import { apply, type Operation, type Sample } from "../../src/ops/definition.ts";
+import { sizeOf } from "../../src/base/shape.ts";
+import { openDevices, relativeError } from "../support/devices.ts";
+import { pseudoRandom } from "../support/pseudo-random.ts";
+import { referenceTensor, referenceValues } from "../support/reference.ts";
+
+const { reference, tested } = await openDevices();
+
+/** float32 rounding of a short formula; polynomials of transcendental functions are good to about 2 ulp. */
+const TOLERANCE = 2e-6;
+
+function sampleInputs({ inputs }: Sample): Tensor[] {
+  return inputs.map(({ shape, dtype = "float32", data, range = [-2, 2] }, i) => {
+    const random = pseudoRandom(17 * i + sizeOf(shape) + 1);
+    const values = data ?? Array.from({ length: sizeOf(shape) }, () => range[0] + random() * (range[1] - range[0]));
+    return tensor(Float64Array.from(values, dtype === "float32" ? (x) => x : Math.round), shape, dtype);
+  });
+}
+
+function run(operation: Operation, sample: Sample, device: Device): ArrayLike<number> {
+  const f = jit((...inputs: Node[]) => apply(operation.name, inputs, sample.attrs), { device });
+  return f(...sampleInputs(sample)).data();
+}
+
+/** A smooth scalar function of an operation's float inputs: ⟨weights, operation(…)⟩. */
+function weighted(operation: Operation, sample: Sample, inputs: readonly Value[]): Value {
+  const out = apply(operation.name, inputs, sample.attrs);
+  const random = pseudoRandom(99);
+  return sum(mul(out, tensor(Float64Array.from({ length: sizeOf(out.shape) }, () => random() + 0.5), out.shape)));
+}
+
+const samples = operations.flatMap((operation) => operation.samples.map((sample, i) => ({ operation, sample, name: `${operation.name} ${sample.name ?? i}` })));
+
+describe.each(tested)("%s", (_, device) => {
+  test.each(samples)("$name equals the reference", ({ operation, sample }) => {
+    const expected = run(operation, sample, reference);
+    const actual = run(operation, sample, device);
+    expect(actual.length).toBe(expected.length);
+    expect(relativeError(actual, expected)).toBeLessThan(TOLERANCE);
+  });
+});
+
+test("one thread and two threads give the same bits", () => {
+  for (const { operation, sample } of samples) {
+    const [one, two] = tested.map(([, device]) => run(operation, sample, device));
+    expect(two, operation.name).toEqual(one);
+  }
+});
+
+/** `stop-gradient` lies about its derivative on purpose. */
+const differentiable = samples.filter(({ operation, sample }) => operation.vjp && operation.name !== "stop-gradient" && resultType(operation, sample) === "float32" && sample.inputs.some(({ dtype }) => !dtype || dtype === "float32") && sample.inputs.every(({ shape }) => sizeOf(shape) <= 600));
+
+/** Directional derivative of `f` at `inputs` along `direction` by central differences in float64. */
+function centralDifference(f: (inputs: Tensor[]) => number, inputs: Tensor[], direction: (Float64Array | null)[]): number {
+  const step = 1e-5;
+  const shifted = (sign: number): Tensor[] =>
+    inputs.map((input, i) => {
+      const d = direction[i];
+      if (!d) return input;
+      return exact(Float64Array.from(input.data(), (x, j) => x + sign * step * d[j]!), input.shape);
+    });
+  return (f(shifted(1)) - f(shifted(-1))) / (2 * step);
+}
+
+/** A tensor that keeps float64 values on the reference device. */
+function exact(values: Float64Array, shape: readonly number[]): Tensor {
+  return referenceTensor(reference, values, shape);
+}
+
+function dotProduct(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!;
+  return total;
+}
+
+describe("derivatives against finite differences in float64", () => {
+  test.each(differentiable)("$name", ({ operation, sample }) => {
+    const inputs = sampleInputs(sample);
+    const float = inputs.map((input) => input.dtype === "float32");
+    const random = pseudoRandom(5);
+    const directions = inputs.map((input, i) => (float[i] ? Float64Array.from({ length: sizeOf(input.shape) }, () => random() - 0.5) : null));
+    const value = jit((...args: Node[]) => weighted(operation, sample, args), { device: reference });
+    const f = (args: Tensor[]): number => referenceValues(value(...args))[0]!;
+    // ⟨gradient, direction⟩, itself a function to differentiate again.
+    const along = (args: readonly Node[]): Value => {
+      const parts = args.flatMap((_, i) => {
+        if (!float[i]) return [];
+        const g = grad((x: Node) => weighted(operation, sample, args.map((arg, j) => (j === i ? x : arg))))(args[i]!);
+        return [sum(mul(g, tensor(directions[i]!, args[i]!.shape)))];
+      });
+      return parts.reduce((a, b) => apply("add", [a, b]));
+    };
+    const first = jit((...args: Node[]) => along(args), { device: reference });
+    const g = (args: Tensor[]): number => referenceValues(first(...args))[0]!;
+    const expected = centralDifference(f, inputs, directions.map((d) => d && Float64Array.from(d, Math.fround)));
+    expect(g(inputs)).toBeCloseTo(expected, 5);
+    // Second order along another direction.
+    const second = inputs.map((input, i) => (float[i] ? Float64Array.from({ length: sizeOf(input.shape) }, () => Math.fround(random() - 0.5)) : null));
+    const hessian = inputs.map((_, i) => (float[i] ? jit((...args: Node[]) => grad((x: Node) => along(args.map((arg, j) => (j === i ? x : arg))))(args[i]!), { device: reference }) : null));
+    const product = hessian.reduce((total, h, i) => total + (h ? dotProduct(referenceValues(h(...inputs)), second[i]!) : 0), 0);
+    expect(product).toBeCloseTo(centralDifference(g, inputs, second), 4);
+  });
+});
+
+function resultType(operation: Operation, sample: Sample): string {
+  return operation.infer(sample.inputs.map(({ shape, dtype = "float32" }) => ({ shape, dtype })), sample.attrs ?? {}).dtype;
+}

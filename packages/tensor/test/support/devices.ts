@@ -1,0 +1,27 @@
+/** @file Devices the tests compare, opened once per test file. */
+import { createDevice, type Device } from "@gradalign/tensor";
+import { afterAll } from "vitest";
+
+/** Every device under test by name; the reference device is the one they are compared with. */
+export async function openDevices(): Promise<{ reference: Device; tested: [string, Device][] }> {
+  const reference = await createDevice({ backend: "reference" });
+  const tested: [string, Device][] = [
+    ["wasm, 1 thread", await createDevice({ backend: "wasm", threads: 1 })],
+    ["wasm, 2 threads", await createDevice({ backend: "wasm", threads: 2 })],
+  ];
+  afterAll(() => {
+    for (const [, device] of tested) device.close();
+  });
+  return { reference, tested };
+}
+
+/** ‖a − b‖₂ / ‖b‖₂, and the absolute norm where b is zero. */
+export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let difference = 0;
+  let norm = 0;
+  for (let i = 0; i < b.length; i++) {
+    difference += (a[i]! - b[i]!) ** 2;
+    norm += b[i]! ** 2;
+  }
+  return Math.sqrt(difference) / (Math.sqrt(norm) || 1);
+}
