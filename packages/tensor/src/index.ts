@@ -13,5 +13,5 @@ export * from "./frontend/random.ts";
 export { type Operand, Tensor, tensor, type Value } from "./frontend/tensor.ts";
 export { type Argument, type Compiled, type Concrete, evaluate, jit, type JitOptions } from "./frontend/jit.ts";
 export { BACKENDS, createDevice, defaultDevice, type DeviceOptions, setDefaultDevice } from "./frontend/device.ts";
-export type { Device, DeviceBuffer, ProgramStats } from "./runtime/backend.ts";
+export type { Device, DeviceBuffer, KernelTime, ProgramStats } from "./runtime/backend.ts";
 export { printGraph } from "./ir/print.ts";

@@ -18,7 +18,8 @@ it("kill -9 while saving in a loop", async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const saving = spawn(process.execPath, [child, folder, String(next)], { stdio: ["ignore", "pipe", "inherit"] });
     const exited = once(saving, "exit");
-    await once(saving.stdout, "data");
+    const [first] = await Promise.race([once(saving.stdout, "data"), exited]);
+    expect(String(first)).toBe("saved\n");
     // Spread over the few milliseconds that one save takes.
     await delay(15 + round * 4.3);
     saving.kill("SIGKILL");

@@ -35,7 +35,15 @@ async function serve(fault?: Misbehaviour, bytes: Uint8Array = archive): Promise
 }
 
 function load(sources: readonly Cifar10Source[], options: Partial<LoadCifar10Options> = {}) {
-  return loadCifar10({ cacheDir: folder, files, sources, onProgress: (event) => events.push(event), idleTimeoutMs: 5000, retryDelayMs: 10, ...options });
+  return loadCifar10({
+    cacheDir: folder,
+    files,
+    sources,
+    onProgress: (event) => events.push(event),
+    idleTimeoutMs: 5000,
+    retryDelayMs: 10,
+    ...options,
+  });
 }
 
 const kinds = (type: DataEvent["type"]) => events.filter((event) => event.type === type);
@@ -46,7 +54,12 @@ describe("loadCifar10", () => {
     const data = await load([sourceOf(archive, server.url)]);
     expect(data).toEqual(expected);
     expect(readdirSync(folder)).toEqual(["cifar-10-batches-bin"]);
-    expect(kinds("progress").at(-1)).toMatchObject({ source: "test source", receivedBytes: archive.length, totalBytes: archive.length, etaSeconds: 0 });
+    expect(kinds("progress").at(-1)).toMatchObject({
+      source: "test source",
+      receivedBytes: archive.length,
+      totalBytes: archive.length,
+      etaSeconds: 0,
+    });
 
     expect(await load([], { offline: true })).toEqual(expected);
     expect(server.requests).toHaveLength(1);
@@ -158,7 +171,9 @@ describe("loadCifar10", () => {
   it("does not wait long for a source that does not answer", async () => {
     const silent = keep(await startServer(() => {}));
     const server = await serve();
-    expect(await load([sourceOf(archive, silent.url, { name: "silent" }), sourceOf(archive, server.url)], { connectTimeoutMs: 100 })).toEqual(expected);
+    expect(await load([sourceOf(archive, silent.url, { name: "silent" }), sourceOf(archive, server.url)], { connectTimeoutMs: 100 })).toEqual(
+      expected,
+    );
     expect(kinds("fallback")).toMatchObject([{ source: "silent", reason: expect.stringContaining("within 0.1 s") }]);
   });
 

@@ -4,7 +4,7 @@ import { TraceError } from "../base/errors.ts";
 import { formatShape } from "../base/shape.ts";
 import { type Tree, treeLeaves, treeStructure, treeUnflatten } from "../base/tree.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
-import type { Device, DeviceBuffer, Executable, ProgramStats } from "../runtime/backend.ts";
+import type { Device, DeviceBuffer, Executable, KernelTime, ProgramStats } from "../runtime/backend.ts";
 import { defaultDevice } from "./device.ts";
 import { Tensor, tensor } from "./tensor.ts";
 
@@ -23,6 +23,8 @@ export interface Compiled<Arguments extends readonly unknown[], Result> {
   (...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): Result;
   /** What the most recent call's program cost to compile and needs to run. */
   stats(): ProgramStats | null;
+  /** Calls the function once with every kernel timed on one thread; null on backends that cannot. */
+  profile(...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): { result: Result; times: KernelTime[] } | null;
   /** Frees the compiled programs. */
   dispose(): void;
 }
@@ -42,7 +44,7 @@ export function jit<Arguments extends readonly unknown[], Result>(f: (...args: A
   const entries = new Map<Device, Map<string, Entry>>();
   let latest: Entry | null = null;
 
-  const call = (...args: unknown[]): Result => {
+  const perform = (args: readonly unknown[], execute: (executable: Executable, inputs: DeviceBuffer[]) => DeviceBuffer[]): Result => {
     const target = device ?? defaultDevice();
     const leaves = args.map((arg) => treeLeaves(arg as Tree<Argument>).map(toTensor));
     const flat = leaves.flat();
@@ -56,11 +58,22 @@ export function jit<Arguments extends readonly unknown[], Result>(f: (...args: A
     }
     latest = entry;
     const temporary = flat.filter((leaf, i) => leaf !== treeLeaves(args as Tree<unknown>)[i]);
-    const results = runChecked(entry, flat, target);
+    const results = execute(entry.executable, flat.map((leaf) => leaf.bufferOn(target)));
     for (const leaf of temporary) leaf.dispose();
-    return treeUnflatten(entry.result, results) as Result;
+    const nodes = treeLeaves<Node>(entry.result);
+    return treeUnflatten(entry.result, results.map((buffer, i) => new Tensor(nodes[i]!.shape, nodes[i]!.dtype, buffer))) as Result;
   };
+  const call = (...args: unknown[]): Result => perform(args, (executable, inputs) => executable.run(inputs));
   return Object.assign(call, {
+    profile(...args: unknown[]) {
+      let times: KernelTime[] | null = null;
+      const result = perform(args, (executable, inputs) => {
+        const profiled = executable.profile?.(inputs);
+        times = profiled?.times ?? null;
+        return profiled?.results ?? executable.run(inputs);
+      });
+      return times && { result, times };
+    },
     stats: () => latest?.executable.stats ?? null,
     dispose() {
       for (const ofDevice of entries.values()) for (const entry of ofDevice.values()) entry.executable.dispose();
@@ -85,12 +98,6 @@ function toTensor(leaf: Argument): Tensor {
   if (leaf instanceof Node) return evaluate(leaf) as Tensor;
   if (typeof leaf === "number" || ArrayBuffer.isView(leaf)) return tensor(leaf);
   throw new TraceError(`jit: arguments must be trees of tensors, numbers and typed arrays, got ${leaf === null ? "null" : typeof leaf}`);
-}
-
-function runChecked(entry: Entry, leaves: readonly Tensor[], device: Device): Tensor[] {
-  const buffers = entry.executable.run(leaves.map((leaf) => leaf.bufferOn(device)));
-  const nodes = treeLeaves<Node>(entry.result);
-  return buffers.map((buffer, i) => new Tensor(nodes[i]!.shape, nodes[i]!.dtype, buffer));
 }
 
 function compile(f: (...args: never) => unknown, args: readonly unknown[], leaves: readonly Tensor[][], device: Device, donate: readonly number[]): Entry {

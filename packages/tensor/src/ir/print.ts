@@ -1,6 +1,8 @@
-/** @file Graphs as text, for errors, tests and debugging. */
+/** @file Graphs and kernels as text, for errors, tests and debugging. */
 import { formatShape } from "../base/shape.ts";
 import { type Node, topologicalOrder } from "./graph.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Expr } from "./scalar.ts";
 
 /** One line per node: `%3 = mul(%1, %2) float32[2, 3] {axis: 1}`; numbering starts at 0 whatever ran before. */
 export function printGraph(roots: readonly Node[]): string {
@@ -11,4 +13,45 @@ export function printGraph(roots: readonly Node[]): string {
     return `%${i} = ${node.op}(${node.inputs.map((input) => names.get(input)).join(", ")}) ${node.dtype}${formatShape(node.shape)}${attrs}`;
   });
   return [...lines, `return ${roots.map((root) => names.get(root)).join(", ")}`].join("\n");
+}
+
+/** A kernel in a few words: its kind, extents and amount of arithmetic per element. */
+export function describeKernel(kernel: Kernel): string {
+  switch (kernel.kind) {
+    case "loop": {
+      const kept = kernel.extents.slice(0, kernel.extents.length - kernel.reduced);
+      const reduced = kernel.reduced > 0 ? ` ${kernel.combine} over [${kernel.extents.slice(-kernel.reduced).join(",")}]` : "";
+      return `loop [${kept.join(",")}]${reduced}, ${kernel.outputs.length} out, ${countInstructions(kernel.outputs.map((output) => output.value))} ops`;
+    }
+    case "conv":
+      return `conv ${kernel.batch}x${kernel.height}x${kernel.width} window ${kernel.rows}x${kernel.run} to ${kernel.channels}`;
+    case "filter-grad":
+      return `filter-grad ${kernel.batch}x${kernel.height}x${kernel.width} window ${kernel.rows}x${kernel.run} by ${kernel.channels}, ${kernel.chunks} chunks`;
+    case "random":
+      return `random ${kernel.count}`;
+    case "scatter-add":
+      return `scatter-add ${kernel.count} x ${kernel.slice}`;
+  }
+}
+
+/** Floating-point operations of a contraction; 0 for other kernels. */
+export function kernelFlops(kernel: Kernel): number {
+  if (kernel.kind !== "conv" && kernel.kind !== "filter-grad") return 0;
+  return 2 * kernel.batch * kernel.height * kernel.width * kernel.rows * kernel.run * kernel.channels;
+}
+
+function countInstructions(roots: readonly Expr[]): number {
+  const seen = new Set<Expr>();
+  let count = 0;
+  const walk = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    if (expr.kind === "op") {
+      count++;
+      expr.args.forEach(walk);
+    } else if (expr.kind === "guard") walk(expr.inside);
+    else if (expr.kind === "gather") for (const term of expr.terms) walk(term.index);
+  };
+  roots.forEach(walk);
+  return count;
 }

@@ -32,10 +32,24 @@ export interface ProgramStats {
   readonly compileMs: number;
 }
 
+/** One kernel of a profiled run. */
+export interface KernelTime {
+  /** What the kernel does, in short. */
+  readonly kernel: string;
+  /** Milliseconds on one thread. */
+  readonly ms: number;
+  /** Multiply-adds count as two; 0 for kernels that are bound by memory. */
+  readonly flops: number;
+  /** Bytes of the buffers it touches. */
+  readonly bytes: number;
+}
+
 export interface Executable {
   readonly stats: ProgramStats;
   /** Runs to completion and returns the results' buffers; donated inputs are released. */
   run(inputs: readonly DeviceBuffer[]): DeviceBuffer[];
+  /** Runs once like `run`, on one thread, and times every kernel in order. Absent where kernels cannot be timed. */
+  profile?(inputs: readonly DeviceBuffer[]): { results: DeviceBuffer[]; times: KernelTime[] };
   dispose(): void;
 }
 

@@ -4,9 +4,10 @@ import { ConfigError, invariant } from "../base/errors.ts";
 import { sizeOf } from "../base/shape.ts";
 import { type BufferRef, CONTROL, encodeProgram } from "../codegen/wasm/program.ts";
 import type { Node } from "../ir/graph.ts";
+import { describeKernel, kernelFlops } from "../ir/print.ts";
 import { compileGraph } from "../passes/pipeline.ts";
-import type { Place } from "../passes/plan-memory.ts";
-import type { Device, DeviceBuffer, Executable, Program } from "./backend.ts";
+import { byteLength, type Place } from "../passes/plan-memory.ts";
+import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./backend.ts";
 import { type Block, LinearMemory } from "./wasm-memory.ts";
 import { relaxedSimdAvailable } from "./wasm-features.ts";
 import { ThreadPool, threadsAvailable } from "./wasm-threads.ts";
@@ -58,12 +59,13 @@ class WasmDevice implements Device {
     const started = performance.now();
     const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated);
     const slots = new SlotTable(program);
-    const { bytes, controlBytes } = encodeProgram(
+    const { bytes, controlBytes, entries } = encodeProgram(
       calls.map(({ kernel, buffers }) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))) })),
       { memory: this.#memory, relaxed: this.#relaxed },
     );
     const id = this.#nextProgram++;
-    const run = this.#load(id, bytes);
+    const exports = this.#load(id, bytes);
+    const run = exports["run"] as RunFunction;
     if (plan.arenaBytes > this.#arena.size) {
       this.#memory.release(this.#arena);
       this.#arena = this.#memory.allocate(plan.arenaBytes);
@@ -73,25 +75,48 @@ class WasmDevice implements Device {
     const table = control + Math.ceil(controlBytes / 64) * 64;
     this.#words(control, CONTROL.size / 4).fill(0);
     const constants = [...program.constants.values()] as WasmBuffer[];
+    /** Allocates results and writes every address the run needs; `execute` does the work. */
+    const perform = (inputs: readonly DeviceBuffer[], execute: () => void): DeviceBuffer[] => {
+      const buffers = outputs.map((node, i): WasmBuffer => {
+        const source = plan.reused[i]!;
+        if (source < 0) return this.#allocate(node.dtype, sizeOf(node.shape));
+        const taken = inputs[source] as WasmBuffer;
+        taken.released = "donated";
+        return { device: this, dtype: node.dtype, count: sizeOf(node.shape), released: "no", block: taken.block };
+      });
+      const addresses = [...(inputs as readonly WasmBuffer[]), ...constants, ...buffers].map((buffer) => buffer.block.address);
+      this.#words(table, addresses.length).set(addresses);
+      this.#words(control + CONTROL.size, controlBytes / 4 - CONTROL.size / 4).fill(0);
+      execute();
+      inputs.forEach((buffer, i) => {
+        if (program.donated[i] && buffer.released === "no") this.#release(buffer as WasmBuffer, "donated");
+      });
+      return buffers;
+    };
     return {
       stats: { kernels: calls.length, arenaBytes: plan.arenaBytes, codeBytes: bytes.length, compileMs: performance.now() - started },
-      run: (inputs) => {
-        const buffers = outputs.map((node, i): WasmBuffer => {
-          const source = plan.reused[i]!;
-          if (source < 0) return this.#allocate(node.dtype, sizeOf(node.shape));
-          const taken = inputs[source] as WasmBuffer;
-          taken.released = "donated";
-          return { device: this, dtype: node.dtype, count: sizeOf(node.shape), released: "no", block: taken.block };
+      run: (inputs) =>
+        perform(inputs, () => {
+          this.#pool?.run(id, { control, table, arena: this.#arena.address });
+          run(this.threads, control, table, this.#arena.address);
+        }),
+      profile: (inputs) => {
+        const times: KernelTime[] = [];
+        const results = perform(inputs, () => {
+          calls.forEach(({ kernel, buffers }, i) => {
+            const { name, tasks } = entries[i]!;
+            const entry = exports[name] as (task: number, ...addresses: number[]) => void;
+            const addresses = buffers.map((node) => {
+              const ref = slots.refOf(plan.places.get(node));
+              return ref.kind === "arena" ? this.#arena.address + ref.offset : this.#words(table, slots.count)[ref.slot]!;
+            });
+            const start = performance.now();
+            for (let task = 0; task < tasks; task++) entry(task, ...addresses);
+            const ms = performance.now() - start;
+            times.push({ kernel: describeKernel(kernel), ms, flops: kernelFlops(kernel), bytes: buffers.reduce((n, node) => n + byteLength(node), 0) });
+          });
         });
-        const addresses = [...(inputs as readonly WasmBuffer[]), ...constants, ...buffers].map((buffer) => buffer.block.address);
-        this.#words(table, addresses.length).set(addresses);
-        this.#words(control + CONTROL.size, controlBytes / 4 - CONTROL.size / 4).fill(0);
-        this.#pool?.run(id, { control, table, arena: this.#arena.address });
-        run(this.threads, control, table, this.#arena.address);
-        inputs.forEach((buffer, i) => {
-          if (program.donated[i] && buffer.released === "no") this.#release(buffer as WasmBuffer, "donated");
-        });
-        return buffers;
+        return { results, times };
       },
       dispose: () => {
         this.#pool?.unload(id);
@@ -124,7 +149,7 @@ class WasmDevice implements Device {
     this.#pool?.close();
   }
 
-  #load(id: number, bytes: Uint8Array<ArrayBuffer>): RunFunction {
+  #load(id: number, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports {
     const memory = this.#memory.memory;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
     if (this.#pool) {
@@ -133,7 +158,7 @@ class WasmDevice implements Device {
       this.#pool.load(id, block.address, bytes.length);
       this.#memory.release(block);
     }
-    return instance.exports["run"] as RunFunction;
+    return instance.exports;
   }
 
   #allocate(dtype: DType, count: number): WasmBuffer {

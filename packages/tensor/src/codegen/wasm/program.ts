@@ -35,6 +35,8 @@ export interface EncodedProgram {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Bytes of control block that a run needs. */
   readonly controlBytes: number;
+  /** Per call, for profiling: the name of the exported kernel function and its number of tasks. */
+  readonly entries: readonly { readonly name: string; readonly tasks: number }[];
 }
 
 export interface ProgramOptions {
@@ -56,7 +58,9 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, relaxed }
   });
   const barrier = memory.shared ? module.add(barrierFunction()) : -1;
   const run = module.add(runFunction(calls, codes, barrier));
-  return { bytes: encodeModule(functions, { run }, memory), controlBytes: CONTROL.size + 4 * calls.length };
+  const entries = codes.map(({ entry, tasks }) => ({ name: `kernel${entry}`, tasks }));
+  const exports = { run, ...Object.fromEntries(codes.map(({ entry }) => [`kernel${entry}`, entry])) };
+  return { bytes: encodeModule(functions, exports, memory), controlBytes: CONTROL.size + 4 * calls.length, entries };
 }
 
 /** Kernels with equal keys have equal code. */
