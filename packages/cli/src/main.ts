@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** @file The gradalign command. */
 import { runCli } from "./cli.ts";
 

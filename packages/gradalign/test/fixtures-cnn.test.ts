@@ -1,10 +1,11 @@
 /** @file The four-filter network against PyTorch: gradients, attacks, the loss of every method, alignment, training steps. */
-import { add, grad, mean, randomKey, slice, stopGradient, sub, type Tensor, tensor, type Value, where } from "@gradalign/tensor";
+import { add, grad, randomKey, slice, stopGradient, sub, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { type Attack, type AttackOptions, unrollAttack } from "../src/attacks/attack.ts";
 import { fgsm } from "../src/attacks/fgsm.ts";
 import { fgsmRs } from "../src/attacks/fgsm-rs.ts";
 import { pgd } from "../src/attacks/pgd.ts";
+import { alignment, gradientAlignment } from "../src/diagnostics/gradient-alignment.ts";
 import { gradAlignPenalty } from "../src/methods/gradalign.ts";
 import { methods } from "../src/methods/index.ts";
 import type { Method, MethodOptions } from "../src/methods/method.ts";
@@ -66,12 +67,6 @@ function firstRows(values: Values): Values {
   return { ...values, "_model.3.weight": slice(linear, [0, 0], [STORED_ROWS, linear.shape[1] as number]) };
 }
 
-/** Equation 5 as measured: an example with a zero gradient counts as aligned. */
-function alignment(g1: Value, g2: Value): Value {
-  const { cosine, defined } = cosineSimilarity(g1, g2);
-  return mean(where(defined, cosine, 1));
-}
-
 describe("CNN", () => {
   test("has PyTorch's parameters, 41,082 with four filters", () => {
     const initial = model.init(randomKey(0)).params;
@@ -111,7 +106,7 @@ describeOracle("CNN", { wasm: 1e-4 }, (oracle) => {
       const g1 = stopGradient(inputGradient(params, images));
       const g2 = (params: Values): Value => inputGradient(params, add(images, eta));
       const penalty = (params: Values): Value => gradAlignPenalty(g1, g2(params), lambda);
-      return flatten({ penalty: penalty(params), alignment: alignment(g1, g2(params)), gradient: firstRows(grad(penalty)(params)) });
+      return flatten({ penalty: penalty(params), alignment: gradientAlignment(g1, g2(params)), gradient: firstRows(grad(penalty)(params)) });
     };
     oracle.check(gradients, [dark, images, eta], stored(fixture, "dead/", "penalty", "alignment", "gradient/"));
   });
@@ -120,7 +115,7 @@ describeOracle("CNN", { wasm: 1e-4 }, (oracle) => {
     const measure = (params: Values, x: Value, eta: Value): Values => {
       const { boxedInputGradient } = networkOf(params);
       const [g1, g2] = [boxedInputGradient(x), boxedInputGradient(add(x, eta))];
-      return { cosines: cosineSimilarity(g1, g2).cosine, mean: alignment(g1, g2) };
+      return { cosines: alignment(g1, g2), mean: gradientAlignment(g1, g2) };
     };
     oracle.check(measure, [params, x, eta], stored(fixture, "alignment/", "cosines", "mean"));
   });

@@ -1,7 +1,8 @@
 /** @file `gradalign data download`: fetches a data set into the cache. */
-import { dataFolder } from "gradalign/node";
+
 import type { Command } from "commander";
 import { Argument } from "commander";
+import { dataFolder } from "gradalign/node";
 import { type Context, print } from "../context.ts";
 import { loadDataset } from "../run/dataset.ts";
 import { count } from "../terminal/format.ts";

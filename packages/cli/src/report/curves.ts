@@ -6,7 +6,19 @@
  */
 import * as Plot from "@observablehq/plot";
 import type { ReportRun } from "./report-data.ts";
-import { ACCURACIES, filterColor, LINEARITY, LOSSES, needsLogScale, normRows, runColor, type Series, type SeriesRow, seriesRows, TRAINING } from "./series.ts";
+import {
+  ACCURACIES,
+  filterColor,
+  LINEARITY,
+  LOSSES,
+  needsLogScale,
+  normRows,
+  runColor,
+  type Series,
+  type SeriesRow,
+  seriesRows,
+  TRAINING,
+} from "./series.ts";
 import { drawFigure } from "./svg.ts";
 
 /** A drawn figure with the words around it. */
@@ -43,7 +55,8 @@ const GROUPS: readonly CurveGroup[] = [
   {
     id: "loss",
     title: "Loss under attack",
-    caption: "While the loss is locally linear, FGSM finds nearly the same loss as PGD. A gap means that FGSM no longer solves the inner maximisation.",
+    caption:
+      "While the loss is locally linear, FGSM finds nearly the same loss as PGD. A gap means that FGSM no longer solves the inner maximisation.",
     axis: "cross-entropy",
     series: LOSSES,
     scale: "loss",
@@ -51,7 +64,8 @@ const GROUPS: readonly CurveGroup[] = [
   {
     id: "linearity",
     title: "Local linearity",
-    caption: "Gradient alignment: cosine of the input gradients at x and at x + η, η uniform in the ball. Below it, the cosine of the two attacks' perturbations.",
+    caption:
+      "Gradient alignment: cosine of the input gradients at x and at x + η, η uniform in the ball. Below it, the cosine of the two attacks' perturbations.",
     axis: "cosine",
     series: LINEARITY,
     scale: "cosine",
@@ -87,7 +101,8 @@ const NORMS = [
     key: "filter_norms",
     id: "filter-norms",
     title: "Norms of the filters",
-    caption: "‖w‖₂ of each filter of the first layer. In the paper one filter, a Laplace-like edge detector, grows after the collapse while the others shrink.",
+    caption:
+      "‖w‖₂ of each filter of the first layer. In the paper one filter, a Laplace-like edge detector, grows after the collapse while the others shrink.",
   },
   {
     key: "outgoing_norms",
@@ -100,10 +115,15 @@ const NORMS = [
 /** The figures of one run. */
 export function runFigures(run: ReportRun): Figure[] {
   const curves = GROUPS.flatMap((group) => {
-    const rows = seriesRows([run], group.series.filter((series) => isMeasured(run, series)));
+    const rows = seriesRows(
+      [run],
+      group.series.filter((series) => isMeasured(run, series)),
+    );
     if (rows.length === 0) return [];
     const shown = group.series.filter((series) => rows.some((row) => row.series === series.label));
-    return [draw(group, { rows, runs: [run], names: shown.map((series) => series.label), colors: shown.map((series) => series.color), color: "series" })];
+    return [
+      draw(group, { rows, runs: [run], names: shown.map((series) => series.label), colors: shown.map((series) => series.color), color: "series" }),
+    ];
   });
   return [...curves, ...normFigures([run])];
 }
@@ -111,7 +131,10 @@ export function runFigures(run: ReportRun): Figure[] {
 /** The figures that compare several runs. */
 export function comparisonFigures(runs: readonly ReportRun[]): Figure[] {
   const curves = GROUPS.flatMap((group) => {
-    const rows = seriesRows(runs, group.series.filter((series) => runs.some((run) => isMeasured(run, series))));
+    const rows = seriesRows(
+      runs,
+      group.series.filter((series) => runs.some((run) => isMeasured(run, series))),
+    );
     if (rows.length === 0) return [];
     const names = runs.map((run) => run.label);
     return [draw(group, { rows, runs, names, colors: names.map((_, i) => runColor(i)), color: "run", facet: "series" })];
@@ -172,7 +195,15 @@ function draw(group: CurveGroup, options: DrawOptions): Figure {
       // Raised, to leave the line below it to the words about overfitting.
       ...(wide ? [Plot.axisFx({ anchor: "top", dy: -15, fontWeight: 600 })] : []),
       ...(bound === undefined ? [] : [Plot.ruleY([bound], { stroke: "var(--muted)", strokeDasharray: "1,3" })]),
-      Plot.lineY(rows, { x: "epoch", y: "value", z: (row: SeriesRow) => `${row.run}/${row.series}`, stroke: color, strokeWidth: 1.8, strokeLinejoin: "round", ...fx }),
+      Plot.lineY(rows, {
+        x: "epoch",
+        y: "value",
+        z: (row: SeriesRow) => `${row.run}/${row.series}`,
+        stroke: color,
+        strokeWidth: 1.8,
+        strokeLinejoin: "round",
+        ...fx,
+      }),
       // A run of few evaluations would otherwise be a line between unmarked points.
       ...(rows.length / Math.max(1, names.length * Math.max(1, facets.length)) <= 40
         ? [Plot.dot(rows, { x: "epoch", y: "value", fill: color, r: 2.2, ...fx })]
@@ -263,11 +294,15 @@ function describeRanges(rows: readonly SeriesRow[], scale: CurveGroup["scale"]):
     const key = `${row.run} ${row.series}`;
     groups.set(key, [...(groups.get(key) ?? []), row.value]);
   }
-  const parts = [...groups].map(([name, values]) => `${name} from ${formatValue(values[0] as number, scale)} to ${formatValue(values.at(-1) as number, scale)}`);
+  const parts = [...groups].map(
+    ([name, values]) => `${name} from ${formatValue(values[0] as number, scale)} to ${formatValue(values.at(-1) as number, scale)}`,
+  );
   return `Over the epochs: ${parts.join(", ")}.`;
 }
 
 function describeOverfitting(runs: readonly ReportRun[]): string {
-  const parts = runs.flatMap((run) => (run.overfitting ? [`${run.label} overfits catastrophically at epoch ${run.overfitting.epoch.toFixed(1)}`] : []));
+  const parts = runs.flatMap((run) =>
+    run.overfitting ? [`${run.label} overfits catastrophically at epoch ${run.overfitting.epoch.toFixed(1)}`] : [],
+  );
   return parts.length === 0 ? "No catastrophic overfitting." : `${parts.join("; ")}.`;
 }

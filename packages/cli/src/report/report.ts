@@ -52,7 +52,9 @@ function verdict(run: ReportRun, label?: string): Markup {
   const name = label === undefined ? "" : `${label}: `;
   if (run.overfitting === null) {
     const last = run.evaluations.at(-1);
-    const state = last ? ` At the end, PGD accuracy is ${percent(last.test_pgd_acc)} and gradient alignment ${decimals(last.gradient_alignment, 2)}.` : "";
+    const state = last
+      ? ` At the end, PGD accuracy is ${percent(last.test_pgd_acc)} and gradient alignment ${decimals(last.gradient_alignment, 2)}.`
+      : "";
     return html`<p class="verdict">${name}<strong>No catastrophic overfitting.</strong>${state}</p>`;
   }
   const { iteration, epoch } = run.overfitting;
@@ -112,7 +114,10 @@ function intervalNote(): Markup {
 
 function footer(runs: readonly ReportRun[]): string {
   const [machine] = runs.flatMap((run) => run.machine ?? []);
-  const seconds = runs.reduce((sum, run) => sum + (run.evaluations.at(-1)?.seconds ?? 0), 0);
-  const where = machine ? ` ${machine.version} on Node ${machine.node}, ${machine.backend} backend, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}` : "";
-  return `Made by gradalign${where}; training took ${duration(seconds)}.`;
+  // Runs that trained side by side shared the machine: their times say nothing.
+  const took = runs.length === 1 ? `; training took ${duration(runs[0]?.evaluations.at(-1)?.seconds ?? 0)}` : "";
+  const where = machine
+    ? ` ${machine.version} on Node ${machine.node}, ${machine.backend} backend, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}`
+    : "";
+  return `Made by gradalign${where}${took}.`;
 }

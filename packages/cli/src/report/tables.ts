@@ -2,7 +2,7 @@
 import type { Evaluation } from "gradalign";
 import { describeSettings } from "../settings/describe.ts";
 import { count, decimals, percent, radius } from "../terminal/format.ts";
-import { html, type HtmlPart, type Markup } from "./html.ts";
+import { type HtmlPart, html, type Markup } from "./html.ts";
 import type { ReportRun, RobustnessRecord } from "./report-data.ts";
 import { runColor } from "./series.ts";
 

@@ -33,9 +33,12 @@ export function readRecordFolder(folder: string): RecordFolder {
     // Batch 10 comes after batch 9.
     names = readdirSync(folder).sort(new Intl.Collator("en", { numeric: true }).compare);
   } catch (error) {
-    throw new DataError(`--dataset: cannot read the folder ${folder} (${(error as NodeJS.ErrnoException).code}); write cifar10 or the path of a folder`, {
-      cause: error,
-    });
+    throw new DataError(
+      `--dataset: cannot read the folder ${folder} (${(error as NodeJS.ErrnoException).code}); write cifar10 or the path of a folder`,
+      {
+        cause: error,
+      },
+    );
   }
   const hash = createHash("sha256");
   const read = (split: "train" | "test") => {
@@ -57,7 +60,11 @@ export function readRecordFolder(folder: string): RecordFolder {
   const train = read("train");
   const test = read("test");
   const listed = names.find((name) => name === "batches.meta.txt" || name === "classes.txt");
-  const classes = listed ? readFileSync(join(folder, listed), "utf8").split(/\r?\n/).filter((line) => line.trim() !== "") : [];
+  const classes = listed
+    ? readFileSync(join(folder, listed), "utf8")
+        .split(/\r?\n/)
+        .filter((line) => line.trim() !== "")
+    : [];
   const most = [...train.labels, ...test.labels].reduce((largest, label) => Math.max(largest, label), 1);
   const classNames = classes.length > 0 ? classes : Array.from({ length: most + 1 }, (_, label) => String(label));
   const dataset = imageDataset({ name: resolve(folder), classNames, shape: [3, 32, 32], train, test });

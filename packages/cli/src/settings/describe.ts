@@ -8,7 +8,7 @@ import { externalName } from "./settings.ts";
 export function describeRun(config: TrainConfig): string {
   const { model, method } = config;
   const size = model.filters !== undefined ? ` with ${model.filters} filters` : model.width !== undefined ? ` of width ${model.width}` : "";
-  return `${model.name}${size}, ${method.name}, ε = ${radius(config.epsilon)}, ${config.epochs} epochs, seed ${config.seed}`;
+  return `${model.name}${size}, ${method.name}, ε = ${radius(config.epsilon)}, ${config.epochs} epoch${config.epochs === 1 ? "" : "s"}, seed ${config.seed}`;
 }
 
 /** All settings as name and value, named as the flags are. */

@@ -3,21 +3,13 @@
  *
  * One view serves one run as well as several that train side by side; the three kinds get the same events.
  */
-import type { Evaluation, TrainEvent } from "gradalign";
-import type { RobustnessRecord, RunMachine } from "../report/report-data.ts";
+import type { Evaluation } from "gradalign";
 import { count, decimals, duration, percent } from "./format.ts";
 import { LiveRegion } from "./live-region.ts";
 import { progressBar, sparkline } from "./progress-bar.ts";
+import { describeEvent, evaluationHeading, type RunEvent } from "./run-events.ts";
 import type { Streams } from "./streams.ts";
-import { type Paint, paintFor } from "./style.ts";
-
-/** Events of a run: the library's, and what the command does around them. */
-export type RunEvent =
-  | TrainEvent
-  | { readonly type: "run"; readonly directory: string; readonly description: string; readonly resumed: boolean; readonly machine: RunMachine }
-  | { readonly type: "attacking"; readonly attack: string; readonly which: string; readonly done: number; readonly total: number }
-  | { readonly type: "robustness"; readonly record: RobustnessRecord }
-  | { readonly type: "report"; readonly path: string };
+import { paintFor } from "./style.ts";
 
 /** Shows runs as they train. */
 export interface TrainingView {
@@ -71,6 +63,8 @@ function plainView({ streams, runs, compact = false }: TrainingViewOptions): Tra
         if (!headed) write(`${prefix("")}${evaluationHeading()}`);
         headed = true;
       }
+      // Several runs end in one report of their own.
+      if (compact && event.type === "report") return;
       for (const line of describeEvent(event, speeds.get(run), (_, text) => text)) write(`${prefix(run)}${line}`);
     },
     note: write,
@@ -98,6 +92,7 @@ function liveView({ streams, runs, compact = false }: TrainingViewOptions): Trai
   const prefix = prefixFor(runs);
   const states = new Map<string, Progress>();
   let headed = false;
+  let finished = false;
   const lines = () => [
     ...(compact ? [paint("dim", `${prefix("")}${compactHeading()}`)] : []),
     ...runs.flatMap((run) => {
@@ -107,11 +102,21 @@ function liveView({ streams, runs, compact = false }: TrainingViewOptions): Trai
   ];
   return {
     event(run, event) {
-      const state = states.get(run) ?? { iterations: 0, iteration: 0, epoch: 0, loss: Number.NaN, speed: 0, eta: Number.NaN, latest: undefined, pgd: [], activity: "compiling" };
+      const state = states.get(run) ?? {
+        iterations: 0,
+        iteration: 0,
+        epoch: 0,
+        loss: Number.NaN,
+        speed: 0,
+        eta: Number.NaN,
+        latest: undefined,
+        pgd: [],
+        activity: "compiling",
+      };
       states.set(run, state);
       update(state, event);
       const isRow = event.type === "evaluation";
-      if (!(compact && isRow)) {
+      if (!(compact && (isRow || event.type === "report"))) {
         if (isRow && !headed) region.log(paint("dim", `${prefix("")}${evaluationHeading()}`));
         headed ||= isRow;
         for (const line of describeEvent(event, state.speed, paint)) region.log(`${prefix(run)}${line}`);
@@ -120,6 +125,8 @@ function liveView({ streams, runs, compact = false }: TrainingViewOptions): Trai
     },
     note: (text) => region.log(text),
     finish() {
+      if (finished) return;
+      finished = true;
       if (compact) region.finish();
       else region.clear();
     },
@@ -188,57 +195,6 @@ function compactLine(state: Progress): string {
 function thin(values: readonly number[], most: number): number[] {
   if (values.length <= most) return [...values];
   return Array.from({ length: most }, (_, i) => values[Math.round(((i + 1) * values.length) / most) - 1] as number);
-}
-
-const COLUMNS: readonly [heading: string, width: number, show: (evaluation: Evaluation) => string][] = [
-  ["iteration", 9, (e) => count(e.iteration)],
-  ["epoch", 5, (e) => e.epoch.toFixed(2)],
-  ["loss", 6, (e) => decimals(e.train_loss, 3)],
-  ["clean", 7, (e) => percent(e.test_clean_acc)],
-  ["FGSM", 7, (e) => percent(e.test_fgsm_acc)],
-  ["PGD", 7, (e) => percent(e.test_pgd_acc)],
-  ["train PGD", 9, (e) => percent(e.train_pgd_acc)],
-  ["align", 5, (e) => decimals(e.gradient_alignment, 2)],
-  ["cos δ", 5, (e) => decimals(e.cos_fgsm_pgd, 2)],
-];
-
-function evaluationHeading(): string {
-  return [...COLUMNS.map(([heading, width]) => heading.padStart(width)), "images/s"].join("  ");
-}
-
-/** The lines that stay of an event. */
-function describeEvent(event: RunEvent, speed: number | undefined, paint: Paint): string[] {
-  switch (event.type) {
-    case "run":
-      return [
-        `${event.description}${event.resumed ? ", resumed" : ""}`,
-        `${event.machine.backend}, ${event.machine.threads} thread${event.machine.threads === 1 ? "" : "s"}; run folder ${event.directory}`,
-      ];
-    case "start": {
-      const from = event.iteration > 0 ? ` from step ${count(event.iteration)}` : "";
-      return [`${count(event.parameters)} parameters, ${count(event.iterations)} steps${from}, compiled in ${decimals(event.compileMs / 1000, 1)} s`];
-    }
-    case "evaluation":
-      return [[...COLUMNS.map(([, width, show]) => show(event.evaluation).padStart(width)), (speed ? count(speed) : "–").padStart(8)].join("  ")];
-    case "catastrophic-overfitting":
-      return [paint("red", `catastrophic overfitting at iteration ${count(event.iteration)}, epoch ${event.epoch.toFixed(1)}: ${event.evidence}`)];
-    case "end":
-      return event.interrupted ? [paint("yellow", `stopped after iteration ${count(event.iteration)}, checkpoint written`)] : [];
-    case "robustness":
-      return [describeRobustness(event.record)];
-    case "report":
-      return [`report: ${event.path}`];
-    default:
-      return [];
-  }
-}
-
-/** An attack's outcome in one line. */
-export function describeRobustness(record: RobustnessRecord): string {
-  const [low, high] = record.confidence95;
-  const attacked =
-    record.attack === "none" ? "" : `, ${record.attack.toUpperCase()} ${percent(record.robustAccuracy)} (95 % interval ${percent(low)} to ${percent(high)})`;
-  return `${record.which} (iteration ${count(record.iteration)}): clean ${percent(record.cleanAccuracy)}${attacked}, first ${count(record.n)} test images`;
 }
 
 /** Labels flush left in one column, or nothing for a single run. */

@@ -7,7 +7,7 @@
  * tensors of another save. Everything is synchronous: a save happens between two training steps, with nothing else to do.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointError, ConfigError } from "@gradalign/tensor";
 import {
@@ -144,16 +144,11 @@ function readPair(folder: string, file: string, expectModel: ModelIdentity | und
   return reason;
 }
 
-/** Copies the current manifest to the previous one's place, unless it is damaged: then the previous one is worth more. */
+/** Copies the current manifest to the previous one's place, unless its checkpoint is damaged: then the previous one is worth more. */
 function keepPrevious(folder: string, name: string): void {
-  const current = readIfThere(join(folder, `${name}.json`));
-  if (current === undefined) return;
-  try {
-    const { tensors, bytes } = decodeManifest(current, sha256);
-    if (statSync(join(folder, tensors)).size !== bytes) return;
-  } catch {
-    return;
-  }
+  const file = join(folder, `${name}.json`);
+  const current = readIfThere(file);
+  if (current === undefined || typeof readPair(folder, file, undefined) === "string") return;
   writeFileAtomic(join(folder, `${name}.previous.json`), current);
 }
 

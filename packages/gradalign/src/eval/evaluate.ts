@@ -6,7 +6,7 @@ import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
 import { linf } from "../threat/linf.ts";
 import type { Threat } from "../threat/threat.ts";
-import { keyFor } from "../train/keys.ts";
+import { keyFor } from "../keys.ts";
 import { disposeBatch, exampleBatch } from "./examples.ts";
 import { pauser } from "./pause.ts";
 import { modelPrograms } from "./programs.ts";

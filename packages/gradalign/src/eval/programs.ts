@@ -6,7 +6,6 @@ import type { Params } from "../nn/params.ts";
 
 /** How a batch fares: float32 [N] each. */
 export interface Scores {
-  readonly [name: string]: Value;
   /** Cross-entropy. */
   readonly losses: Value;
   /** 1 where classified correctly, else 0. */

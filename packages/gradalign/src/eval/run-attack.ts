@@ -38,7 +38,6 @@ export interface AttackRunner {
 }
 
 interface Attempt {
-  readonly [name: string]: Value;
   readonly delta: Value;
   readonly losses: Value;
   readonly correct: Value;

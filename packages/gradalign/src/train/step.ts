@@ -10,7 +10,6 @@ import { type Augmentation, augmentedImages, batchRows, type TrainingData } from
 
 /** Sums since the last evaluation, float32 scalars. */
 export interface MetricSums {
-  readonly [name: string]: Value;
   readonly loss: Value;
   readonly regularizer: Value;
   readonly correct: Value;

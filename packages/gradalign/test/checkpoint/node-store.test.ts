@@ -146,8 +146,7 @@ describe("a damaged checkpoint", () => {
     save(11);
     expect(loadedIteration()).toBe(11);
     rmSync(path("last.json"));
-    // The damage to a weight alone is only found by reading all of it, which a save does not do.
-    expect(() => loadedIteration()).not.toThrow(TypeError);
+    expect(loadedIteration()).toBe(10);
   });
 
   it("is refused when truncated at any byte", () => {

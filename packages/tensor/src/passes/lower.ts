@@ -199,10 +199,15 @@ class ExprBuilder {
     return { offset, strides: sum };
   }
 
-  #internTree(expr: Expr): Expr {
+  #internTree(expr: Expr, done = new Map<Expr, Expr>()): Expr {
     if (this.#ids.has(expr)) return expr;
-    if (expr.kind === "index") return this.#intern({ ...expr, at: this.#sized(expr.at) });
-    return this.#intern(expr.kind === "op" ? { ...expr, args: expr.args.map((arg) => this.#internTree(arg)) } : expr);
+    let result = done.get(expr);
+    if (!result) {
+      if (expr.kind === "index") result = this.#intern({ ...expr, at: this.#sized(expr.at) });
+      else result = this.#intern(expr.kind === "op" ? { ...expr, args: expr.args.map((arg) => this.#internTree(arg, done)) } : expr);
+      done.set(expr, result);
+    }
+    return result;
   }
 
   #intern(expr: Expr): Expr {

@@ -4,27 +4,22 @@ import type { Node } from "../ir/graph.ts";
 import { broadcast, full, reshape, transpose } from "../ops/build.ts";
 import { operation } from "../ops/definition.ts";
 import { inversePermutation } from "../ops/transpose.ts";
-import { rewrite, withInputs } from "./rewrite.ts";
+import { isLeaf, rewrite, withInputs } from "./rewrite.ts";
 
 export function simplify(roots: readonly Node[]): Node[] {
   const known = new Map<string, Node>();
+  const interned = new Set<Node>();
+  /** The one node equal to this one. A rule may build helper nodes: they are interned too, so that equal ones meet. */
   const intern = (node: Node): Node => {
-    const key = `${node.op}(${node.inputs.map((input) => input.id).join(",")})${node.dtype}${JSON.stringify(node.attrs)}`;
-    const found = known.get(key);
-    if (found) return found;
-    known.set(key, node);
-    return node;
+    if (interned.has(node) || isLeaf(node)) return node;
+    const unique = withInputs(node, node.inputs.map(intern));
+    const key = `${unique.op}(${unique.inputs.map((input) => input.id).join()})${unique.dtype}${JSON.stringify(unique.attrs)}${unique.shape.join()}`;
+    const found = known.get(key) ?? unique;
+    known.set(key, found);
+    interned.add(found);
+    return found;
   };
-  return rewrite(roots, (node, inputs) => {
-    const reduced = reduceNode(withInputs(node, inputs));
-    // A rule may build helper nodes; they are interned too, so that equal ones meet.
-    return internDeep(reduced, intern, new Set(inputs));
-  });
-}
-
-function internDeep(node: Node, intern: (node: Node) => Node, done: ReadonlySet<Node>): Node {
-  if (done.has(node) || node.op === "input" || node.op === "constant") return node;
-  return intern(withInputs(node, node.inputs.map((input) => (done.has(input) ? input : internDeep(input, intern, done)))));
+  return rewrite(roots, (node, inputs) => intern(reduceNode(withInputs(node, inputs))));
 }
 
 function constantValue(node: Node): number | null {

@@ -63,9 +63,22 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, relaxed }
   return { bytes: encodeModule(functions, exports, memory), controlBytes: CONTROL.size + 4 * calls.length, entries };
 }
 
-/** Kernels with equal keys have equal code. */
+/** Kernels with equal keys have equal code. Shared expressions are written once and then referred to by number, or the text
+ * would grow exponentially with their depth. */
 function kernelKey(kernel: Kernel): string {
-  return JSON.stringify(kernel, (_, value: unknown) => (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? "-0" : value}` : value));
+  const numbers = new Map<object, number>();
+  const text = (value: unknown): string => {
+    if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
+    if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "";
+    if (Array.isArray(value)) return `[${value.map(text).join()}]`;
+    const number = numbers.get(value);
+    if (number !== undefined) return `#${number}`;
+    numbers.set(value, numbers.size);
+    return `{${Object.entries(value)
+      .map(([name, item]) => `${name}:${text(item)}`)
+      .join()}}`;
+  };
+  return text(kernel);
 }
 
 function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {

@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+// npm links this file when it installs, which may be before the first build.
+import "../dist/main.js";

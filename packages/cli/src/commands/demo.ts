@@ -1,0 +1,179 @@
+/** @file `gradalign demo`: catastrophic overfitting and its cure, side by side, in minutes. */
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { resolveTrainConfig, type TrainConfig } from "gradalign";
+import { openRun } from "gradalign/node";
+import { type Context, print, remark } from "../context.ts";
+import { compareReport } from "../report/report.ts";
+import type { ReportRun } from "../report/report-data.ts";
+import { strongest } from "../report/tables.ts";
+import { loadDataset } from "../run/dataset.ts";
+import { openDevice } from "../run/device.ts";
+import { type FinalAttack, performRun } from "../run/perform-run.ts";
+import { readReportRun } from "../run/read-run.ts";
+import { freeFolder, requireEmptyFolder, timestamp } from "../run/run-folder.ts";
+import { partialConfig } from "../settings/convert.ts";
+import { shellWord } from "../settings/describe.ts";
+import type { Settings } from "../settings/settings.ts";
+import { count, decimals, percent } from "../terminal/format.ts";
+import { EXIT_CODE_OF_SIGNAL, listenForInterrupt } from "../terminal/interrupt.ts";
+import { commandName } from "../terminal/invocation.ts";
+import { textTable } from "../terminal/table.ts";
+import { createTrainingView } from "../terminal/training-view.ts";
+import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
+
+/** Whether FGSM collapses depends on the seed; with this one it does. */
+const DEMO_SEED = 0;
+/** Steps between evaluations: fewer than the paper's 50, to spend the time on training. */
+const DEMO_EVAL_EVERY = 200;
+const DEMO_METHODS = ["fgsm", "fgsm-gradalign"] as const;
+const DEMO_SETTINGS = { dataset: "cifar10", model: "cnn", filters: 4, epsilon: 10, epochs: 30, seed: DEMO_SEED, evalEvery: DEMO_EVAL_EVERY } as const;
+const DEMO_FINAL: FinalAttack = { attack: "pgd-50-10", examples: 1000, which: ["last"] };
+
+const HELP = `
+Trains the paper's single-layer network (4 filters, epsilon 10/255, 30 epochs) on CIFAR-10 with FGSM and with FGSM + GradAlign
+from the same seed, and writes one report that compares them. CIFAR-10 is downloaded first if it is not cached.
+
+Examples:
+  gradalign demo
+  gradalign demo --epochs 2 --train-size 5000
+  gradalign demo --resume runs/demo-2026-03-01-1405`;
+
+const FLAGS = ["dataset", "epochs", "seed", "trainSize", "evalEvery", "evalExamples", "threads", "backend", "finalAttack", "finalExamples"] as const;
+
+interface DemoFlags {
+  readonly out?: string;
+  readonly resume?: string;
+  readonly json?: boolean;
+}
+
+/** Adds the command to the program. */
+export function registerDemo(program: Command, context: Context): void {
+  const command = program.command("demo").description("watch FGSM training collapse and GradAlign prevent it (about 5 minutes)");
+  addSettingFlags(command, FLAGS)
+    .option("--out <dir>", "folder of both runs and the report; runs/demo-<date> unless set")
+    .option("--resume <dir>", "go on with an interrupted demo")
+    .option("--json", "print events as JSON lines")
+    .addHelpText("after", HELP)
+    .action((options: DemoFlags & Record<string, unknown>) => runDemo(options, context));
+}
+
+async function runDemo(options: DemoFlags & Record<string, unknown>, context: Context): Promise<void> {
+  const settings: Settings = { ...DEMO_SETTINGS, ...settingsFromFlags(options, FLAGS) };
+  const folder = options.resume ?? options.out ?? freeFolder(join("runs", `demo-${timestamp(new Date())}`));
+  if (options.resume === undefined) requireEmptyFolder(folder, `continue with --resume ${shellWord(folder)}`);
+  const plans = DEMO_METHODS.map((method) => planRun(method, join(folder, method), settings));
+  const final: FinalAttack = {
+    ...DEMO_FINAL,
+    ...(settings.finalAttack === undefined ? {} : { attack: settings.finalAttack }),
+    ...(settings.finalExamples === undefined ? {} : { examples: settings.finalExamples }),
+  };
+  const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: DEMO_METHODS, compact: true });
+  const interrupt = listenForInterrupt((signal) => view.note(`${signal}: finishing the step and writing checkpoints; once more to exit at once`));
+  // One run's failure must not leave the other one running.
+  const failure = new AbortController();
+  const signal = AbortSignal.any([interrupt.signal, failure.signal]);
+  try {
+    const data = await loadDataset(plans[0]?.config.dataset ?? DEMO_SETTINGS.dataset, context.streams.stderr, interrupt.signal);
+    const device = await openDevice(settings, view.note);
+    let interrupted = false;
+    try {
+      mkdirSync(folder, { recursive: true });
+      // Both take turns on the device, so that they can be watched side by side.
+      const runs = plans.map(async (plan) => {
+        const outcome = await performRun({ ...plan, data, device, final, view, signal }).catch((error: unknown) => {
+          failure.abort();
+          throw error;
+        });
+        interrupted ||= outcome.interrupted;
+      });
+      for (const settled of await Promise.allSettled(runs)) if (settled.status === "rejected") throw settled.reason;
+    } finally {
+      device.close();
+    }
+    view.finish();
+    conclude({ folder, labels: DEMO_METHODS, interrupted, json: options.json ?? false }, context);
+  } catch (error) {
+    // Stopped before training began: nothing is lost, nothing to resume.
+    if (error !== interrupt.signal.reason) throw error;
+    remark(context, "stopped");
+  } finally {
+    view.finish();
+    interrupt.release();
+    const stopped = interrupt.received();
+    if (stopped) context.exitCode = EXIT_CODE_OF_SIGNAL[stopped];
+  }
+}
+
+interface Plan {
+  readonly label: string;
+  readonly folder: string;
+  readonly config: TrainConfig;
+  readonly resume: boolean;
+}
+
+function planRun(method: string, folder: string, settings: Settings): Plan {
+  if (existsSync(join(folder, "config.json"))) return { label: method, folder, config: openRun(folder).config, resume: true };
+  const { dataset = DEMO_SETTINGS.dataset } = settings;
+  const config = resolveTrainConfig(partialConfig({ ...settings, method, dataset: dataset === "cifar10" ? dataset : resolve(dataset) }));
+  return { label: method, folder, config, resume: false };
+}
+
+interface Conclusion {
+  readonly folder: string;
+  readonly labels: readonly string[];
+  readonly interrupted: boolean;
+  readonly json: boolean;
+}
+
+/** The table and the report. */
+function conclude({ folder, labels, interrupted, json }: Conclusion, context: Context): void {
+  const runs = labels.map((label) => readReportRun(join(folder, label), label));
+  const file = resolve(folder, "report.html");
+  writeFileSync(file, compareReport(runs, "FGSM with and without GradAlign"));
+  if (json) {
+    print(context, JSON.stringify({ type: "summary", interrupted, runs: runs.map(summary), report: file }));
+    return;
+  }
+  print(context, "");
+  for (const line of summaryLines(runs)) print(context, line);
+  print(context, `\nreport: ${file}`);
+  if (interrupted) print(context, `stopped before the end; resume with: ${commandName()} demo --resume ${shellWord(folder)}`);
+}
+
+function summary(run: ReportRun) {
+  const last = run.evaluations.at(-1);
+  const attack = strongest(run);
+  return {
+    method: run.label,
+    clean: attack?.cleanAccuracy ?? last?.test_clean_acc ?? null,
+    fgsm: last?.test_fgsm_acc ?? null,
+    attack: attack?.attack ?? "pgd-10",
+    robust: attack?.robustAccuracy ?? last?.test_pgd_acc ?? null,
+    gradient_alignment: last?.gradient_alignment ?? null,
+    overfitting: run.overfitting && { iteration: run.overfitting.iteration, epoch: run.overfitting.epoch },
+  };
+}
+
+function summaryLines(runs: readonly ReportRun[]): string[] {
+  const rows = runs.map(summary);
+  const attack = [...new Set(rows.map((row) => row.attack.toUpperCase()))].join(" / ");
+  const lines = textTable([
+    ["method", "clean", "FGSM", attack, "gradient alignment", "catastrophic overfitting"],
+    ...rows.map((row) => [
+      row.method,
+      percent(row.clean),
+      percent(row.fgsm),
+      percent(row.robust),
+      decimals(row.gradient_alignment, 2),
+      row.overfitting ? `iteration ${count(row.overfitting.iteration)} (epoch ${row.overfitting.epoch.toFixed(1)})` : "none",
+    ]),
+  ]);
+  const attacked = runs.map(strongest).find((record) => record !== undefined);
+  const examples = runs[0]?.config.evalExamples ?? 0;
+  const sizes = attacked
+    ? `clean and ${attacked.attack.toUpperCase()}: first ${count(attacked.n)} test images; the rest: first ${count(examples)}`
+    : `first ${count(examples)} test images`;
+  return [...lines, `(${sizes})`];
+}

@@ -1,0 +1,95 @@
+/** @file `gradalign eval`: the accuracy of a saved model on clean and on attacked test images. */
+import { ConfigError } from "@gradalign/tensor";
+import type { Command } from "commander";
+import { evaluateRobustness, restoreModel } from "gradalign";
+import { type Context, print, remark } from "../context.ts";
+import type { RobustnessRecord } from "../report/report-data.ts";
+import { loadDataset } from "../run/dataset.ts";
+import { openDevice } from "../run/device.ts";
+import { noteRobustness } from "../run/run-notes.ts";
+import { loadSavedModel, modelOfSnapshot, type Which } from "../run/saved-model.ts";
+import { checkSetting, parseFlag, type Settings } from "../settings/settings.ts";
+import { duration, percent, radius } from "../terminal/format.ts";
+import { LiveRegion } from "../terminal/live-region.ts";
+import { progressBar } from "../terminal/progress-bar.ts";
+import { describeRobustness } from "../terminal/run-events.ts";
+import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
+import { whichOption } from "./which-option.ts";
+
+const HELP = `
+PGD-50-10 is the paper's final evaluation: 50 steps of epsilon / 4, 10 random restarts, on the first 1000 test images. The
+outcome is added to the run folder and shown by the next "gradalign report".
+
+Examples:
+  gradalign eval runs/my-run
+  gradalign eval runs/my-run --which best --attack pgd-50-10 --n all
+  gradalign eval runs/my-run/checkpoints/best.json --attack fgsm --epsilon 8 --json`;
+
+const FLAGS = ["epsilon", "seed", "threads", "backend"] as const;
+
+interface EvalFlags {
+  readonly which?: Which;
+  readonly attack: string;
+  readonly n: string;
+  readonly json?: boolean;
+}
+
+/** Adds the command to the program. */
+export function registerEval(program: Command, context: Context): void {
+  const command = program
+    .command("eval")
+    .description("attack a saved model and report its accuracy")
+    .argument("<run|checkpoint>", "run folder, or last.json or best.json in its checkpoints folder")
+    .addOption(whichOption())
+    .option("--attack <attack>", "none, fgsm, fgsm-rs, random-corner, pgd-K, pgd-K-R (K steps, R restarts) or pgd-corner-K", "pgd-50-10")
+    .option("--n <count|all>", "the first so many test images", "1000");
+  addSettingFlags(command, FLAGS)
+    .option("--json", "print the outcome as one JSON object")
+    .addHelpText("after", `\nEpsilon and seed are the run's unless set.\n${HELP}`)
+    .action((path: string, options: EvalFlags & Record<string, unknown>) => runEval(path, options, context));
+}
+
+async function runEval(path: string, options: EvalFlags & Record<string, unknown>, context: Context): Promise<void> {
+  const settings: Settings = settingsFromFlags(options, FLAGS);
+  const attack = checkSetting("finalAttack", options.attack, "--attack") as string;
+  const n = parseCount(options.n);
+  const { stderr } = context.streams;
+  const note = (text: string) => remark(context, text);
+  const { run, folder, which, snapshot } = loadSavedModel(path, options.which, note);
+  const epsilon = settings.epsilon === undefined ? run.config.epsilon : settings.epsilon / 255;
+  const seed = settings.seed ?? run.config.seed;
+  const { dataset } = await loadDataset(run.config.dataset, stderr);
+  const device = await openDevice(settings, note);
+  const region = stderr.isTTY ? new LiveRegion(stderr) : undefined;
+  const began = performance.now();
+  try {
+    const model = modelOfSnapshot(snapshot);
+    const { params, state } = restoreModel(model, snapshot);
+    const report = await evaluateRobustness(model, params, state, dataset.test, {
+      device,
+      attack,
+      epsilon,
+      n: n === "all" ? n : Math.min(n, dataset.test.count),
+      seed,
+      onProgress({ done, total, robustAccuracy }) {
+        const eta = ((performance.now() - began) / 1000 / done) * (total - done);
+        region?.show([`${progressBar(done / total, 24)} ${done}/${total} images  ${percent(robustAccuracy)} so far  ETA ${duration(eta)}`]);
+      },
+    });
+    region?.clear();
+    const record: RobustnessRecord = { which, iteration: snapshot.iteration, seed, ...report };
+    noteRobustness(folder, record);
+    print(context, options.json ? JSON.stringify(record) : `${describeRobustness(record)}, ε = ${radius(epsilon)}, ${duration(report.seconds)}`);
+  } finally {
+    device.close();
+  }
+}
+
+function parseCount(text: string): number | "all" {
+  if (text === "all") return text;
+  try {
+    return parseFlag("finalExamples", text) as number;
+  } catch (error) {
+    throw new ConfigError(`--n (="${text}") must be all or an integer of at least 1; write e.g. 1000`, { cause: error });
+  }
+}

@@ -1,0 +1,48 @@
+/** @file Names of run folders, and not writing over what is there. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { ConfigError } from "@gradalign/tensor";
+import type { TrainConfig } from "gradalign";
+import { radius } from "../terminal/format.ts";
+
+/** `runs/<date>-<model>-<method>-eps<e>-seed<s>`, with a number after it if that folder is taken. */
+export function defaultRunFolder(config: TrainConfig, now: Date = new Date()): string {
+  const epsilon = radius(config.epsilon).replace("/255", "");
+  return freeFolder(join("runs", `${timestamp(now)}-${config.model.name}-${config.method.name}-eps${epsilon}-seed${config.seed}`));
+}
+
+/** Local date and time, sortable and free of colons: `2026-03-01-1405`. */
+export function timestamp(now: Date): string {
+  const pad = (value: number) => String(value).padStart(2, "0");
+  return `${now.getFullYear()}-${pad(now.getMonth() + 1)}-${pad(now.getDate())}-${pad(now.getHours())}${pad(now.getMinutes())}`;
+}
+
+/** The folder's name, or the first of `name-2`, `name-3`, … that is not taken. */
+export function freeFolder(name: string): string {
+  for (let i = 1; ; i++) {
+    const candidate = i === 1 ? name : `${name}-${i}`;
+    if (!existsSync(candidate)) return candidate;
+  }
+}
+
+/**
+ * Makes sure that a new run overwrites nothing.
+ *
+ * @throws ConfigError when the folder exists and is not empty.
+ */
+export function requireEmptyFolder(folder: string, resumeHint: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw new ConfigError(
+      `--out (="${folder}") must be a folder that is empty or not there (${(error as NodeJS.ErrnoException).code}); name another`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (names.length > 0)
+    throw new ConfigError(`--out (="${folder}") must be empty or not there, it holds ${names.length} files; name another, or ${resumeHint}`);
+}

@@ -1,0 +1,96 @@
+/** @file Runs that are stopped: by kill -9 at some moment, by Ctrl-C. Needs the built command (`npm run build`). */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, expect, test } from "vitest";
+import { writeRecordFiles } from "./support/record-files.ts";
+
+const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "gradalign-interruption-"));
+const data = join(folder, "images");
+const settings = ["--dataset", data, "--model", "cnn", "--method", "fgsm-gradalign", "--epsilon", "10", "--epochs", "6", "--batch-size", "32"];
+const flags = [...settings, "--eval-every", "4", "--eval-examples", "32", "--final-attack", "none", "--threads", "1", "--json"];
+
+beforeAll(() => {
+  if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: run "npm run build" first`);
+  writeRecordFiles(data, 256, 64);
+});
+
+interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stderr: string;
+}
+
+/** Runs the built command; `onEvent` may stop it. */
+function gradalign(
+  argv: readonly string[],
+  onEvent: (event: { type: string; kind?: string }, child: ChildProcess) => void = () => {},
+): Promise<Finished> {
+  const child = spawn(process.execPath, [MAIN, ...argv]);
+  let rest = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    const lines = (rest + chunk.toString()).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) onEvent(JSON.parse(line) as { type: string }, child);
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  return new Promise((done) => child.on("close", (code, signal) => done({ code, signal, stderr })));
+}
+
+/** Digest of the tensors of a run's last checkpoint, and its metrics without times. */
+function outcome(run: string): { checkpoint: string; metrics: unknown[] } {
+  const checkpoints = join(run, "checkpoints");
+  const manifest = JSON.parse(readFileSync(join(checkpoints, "last.json"), "utf8")) as { tensors: string; iteration: number };
+  expect(manifest.iteration).toBe(48);
+  const metrics = readFileSync(join(run, "metrics.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => ({ ...(JSON.parse(line) as object), seconds: 0 }));
+  return {
+    checkpoint: createHash("sha256")
+      .update(readFileSync(join(checkpoints, manifest.tensors)))
+      .digest("hex"),
+    metrics,
+  };
+}
+
+test("killed at two moments and resumed, a run ends with the bits of an undisturbed one", async () => {
+  const whole = join(folder, "whole");
+  const killed = join(folder, "killed");
+  const undisturbed = gradalign(["train", ...flags, "--out", whole]);
+
+  let saves = 0;
+  const stopAfter = (count: number, delay: number) => (event: { type: string; kind?: string }, child: ChildProcess) => {
+    if (event.type === "checkpoint" && event.kind === "last" && ++saves === count) setTimeout(() => child.kill("SIGKILL"), delay);
+  };
+  const first = await gradalign(["train", ...flags, "--out", killed], stopAfter(2, 3));
+  expect(first.signal).toBe("SIGKILL");
+  saves = 0;
+  const second = await gradalign(["train", "--resume", killed, "--final-attack", "none", "--threads", "1", "--json"], stopAfter(3, 0));
+  expect(second.signal).toBe("SIGKILL");
+  const third = await gradalign(["train", "--resume", killed, "--final-attack", "none", "--json"]);
+  expect(third).toMatchObject({ code: 0, stderr: "" });
+
+  expect((await undisturbed).code).toBe(0);
+  expect(outcome(killed)).toEqual(outcome(whole));
+});
+
+test("Ctrl-C finishes the step, writes a checkpoint and a report, and says how to resume", async () => {
+  const run = join(folder, "interrupted");
+  let interrupted = false;
+  const { code, stderr } = await gradalign(["train", ...flags, "--epochs", "500", "--out", run], (event, child) => {
+    if (event.type === "evaluation") child.kill("SIGINT");
+    if (event.type === "end") interrupted = (event as unknown as { interrupted: boolean }).interrupted;
+  });
+  expect(code).toBe(130);
+  expect(interrupted).toBe(true);
+  expect(stderr).toMatch(`gradalign train --resume ${run}`);
+  expect(readdirSync(run)).toEqual(expect.arrayContaining(["checkpoints", "metrics.jsonl", "report.html"]));
+});

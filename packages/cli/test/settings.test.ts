@@ -1,0 +1,86 @@
+/** @file Flags and config files: what is accepted, what is refused and how, and which one wins. */
+import { ConfigError } from "@gradalign/tensor";
+import { describe, expect, test } from "vitest";
+import { parseConfig } from "../src/settings/config-file.ts";
+import { partialConfig } from "../src/settings/convert.ts";
+import { externalName, parseFlag, SETTING_NAMES } from "../src/settings/settings.ts";
+
+describe("flags", () => {
+  test("numbers", () => {
+    expect(parseFlag("batchSize", "128")).toBe(128);
+    expect(parseFlag("lr", "3e-3")).toBe(0.003);
+    expect(parseFlag("weightDecay", ".5")).toBe(0.5);
+  });
+
+  test("epsilon is in steps of 1/255, which may be said", () => {
+    expect(parseFlag("epsilon", "10")).toBe(10);
+    expect(parseFlag("epsilon", "10/255")).toBe(10);
+    expect(partialConfig({ epsilon: 10 }).epsilon).toBe(10 / 255);
+  });
+
+  test.each([
+    ["epochs", "", '--epochs (="") must be an integer of at least 1; write e.g. 30'],
+    ["epochs", "1.5", "--epochs (=1.5) must be an integer of at least 1; write e.g. 30"],
+    ["epochs", "0x10", '--epochs (="0x10") must be an integer of at least 1; write e.g. 30'],
+    ["epsilon", "256", "--epsilon (=256) must be a number from 0 to 255, in steps of 1/255; write 8 for 8/255"],
+    ["backend", "cuda", '--backend (="cuda") must be one of auto, wasm, reference; choose one of them'],
+    [
+      "finalAttack",
+      "pgd",
+      '--final-attack (="pgd") must be pgd-K, pgd-K-R, pgd-corner-K, fgsm, fgsm-rs, random-corner or none; write "pgd-50-10" for 50 steps and 10 restarts',
+    ],
+  ] as const)("--%s %s is refused with value, rule and remedy", (setting, text, message) => {
+    expect(() => parseFlag(setting, text)).toThrow(new ConfigError(message));
+  });
+
+  test("names differ from each other outside the program too", () => {
+    expect(new Set(SETTING_NAMES.map(externalName)).size).toBe(SETTING_NAMES.length);
+  });
+});
+
+describe("config files", () => {
+  test("hold settings by their flags' names", () => {
+    const text = "model: cnn\nfilters: 4\nepsilon: 10/255 # the paper's\nbatch-size: 64\nflip: no\n";
+    expect(parseConfig(text, "a.yaml")).toEqual({ model: "cnn", filters: 4, epsilon: 10, batchSize: 64, flip: "no" });
+  });
+
+  test("an empty file says nothing", () => {
+    expect(parseConfig("# later\n", "a.yaml")).toEqual({});
+  });
+
+  test.each([
+    ["epocs: 3", 'a.yaml: unknown setting "epocs"; did you mean "epochs"?'],
+    ["batchSize: 3", 'a.yaml: unknown setting "batchSize"; did you mean "batch-size"?'],
+    ["zzzzzzzz: 3", 'a.yaml: unknown setting "zzzzzzzz"; the settings are the flags of "gradalign train" without dashes before them'],
+    ['epochs: "3"', 'a.yaml: epochs (="3") must be an integer of at least 1; write e.g. 30'],
+    ["- epochs", 'a.yaml: must hold settings as "name: value" lines, got a list'],
+  ])("%s is refused", (text, message) => {
+    expect(() => parseConfig(text, "a.yaml")).toThrow(new ConfigError(message));
+  });
+
+  test("a YAML error names the line", () => {
+    expect(() => parseConfig("epochs: [1", "a.yaml")).toThrow(/^a\.yaml: not valid YAML: .*line 1/);
+  });
+});
+
+describe("library config", () => {
+  test("holds nothing that was not given", () => {
+    expect(partialConfig({})).toEqual({});
+  });
+
+  test("nests what belongs together", () => {
+    expect(partialConfig({ filters: 8, lr: 0.01, optimizer: "sgd", momentum: 0.5, steps: 3, method: "pgd", crop: 0, flip: "no" })).toEqual({
+      model: { name: "cnn", filters: 8 },
+      method: { name: "pgd", steps: 3 },
+      optimizer: { name: "sgd", momentum: 0.5 },
+      schedule: { peak: 0.01 },
+      augment: { crop: 0, flip: false },
+    });
+  });
+
+  test("a size of another model is refused", () => {
+    expect(() => partialConfig({ model: "preact-resnet18", filters: 4 })).toThrow(
+      new ConfigError("--filters (=4) must be left out for preact-resnet18; it is the size of the cnn"),
+    );
+  });
+});

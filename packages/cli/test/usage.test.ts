@@ -1,0 +1,73 @@
+/** @file Usage: help, exit codes, and what is said of mistakes. */
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { gradalign } from "./support/captured.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "gradalign-usage-"));
+
+describe("help", () => {
+  test.each([[], ["demo"], ["train"], ["eval"], ["report"], ["export"], ["data", "download"], ["info"]])(
+    "of gradalign %s %s has examples",
+    async (...command) => {
+      const { code, stdout, stderr } = await gradalign(...command, "--help");
+      expect(code).toBe(0);
+      expect(stdout).toContain("Examples:\n  ");
+      expect(stderr).toBe("");
+    },
+  );
+
+  test("names the exit codes", async () => {
+    expect((await gradalign("--help")).stdout).toMatch(/0 fine, 1 failure, 2 wrong usage/);
+  });
+
+  test("the version is the package's", async () => {
+    expect((await gradalign("--version")).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("wrong usage exits with 2 and says what to do", () => {
+  writeFileSync(join(folder, "wrong.yaml"), "epsilon: many\n");
+  writeFileSync(join(folder, "misspelt.yaml"), "lamda: 1\n");
+  test.each([
+    [["trian"], "Did you mean train?"],
+    [["train", "--epsilom", "8"], "Did you mean --epsilon?"],
+    [["train", "--epsilon", "lots"], '--epsilon (="lots") must be a number from 0 to 255'],
+    [["train", "--method", "fgsm-best"], 'name (="fgsm-best") must be one of standard, fgsm'],
+    [["train", "--method", "fgsm", "--lambda", "1"], "lambda is not an option of fgsm"],
+    [["train", "--model", "cnn", "--width", "16"], "--width (=16) must be left out for cnn"],
+    [["train", "--config", join(folder, "absent.yaml")], "cannot read"],
+    [["train", "--config", join(folder, "wrong.yaml")], 'epsilon (="many") must be a number from 0 to 255'],
+    [["train", "--config", join(folder, "misspelt.yaml")], 'did you mean "lambda"?'],
+    [["train", "--out", folder], "must be empty or not there"],
+    [["train", "--resume", folder], "is not a run folder"],
+    [["train", "--resume", folder, "--out", folder], "must be left out with --resume"],
+    [["eval", join(folder, "nothing")], "nothing is there"],
+    [["eval", folder, "--attack", "pgd"], '--attack (="pgd") must be'],
+    [["eval", folder, "--n", "0"], '--n (="0") must be all or an integer of at least 1'],
+    [["report"], "missing required argument"],
+    [["export", folder], "required option '--out <file>' not specified"],
+    [["export", folder, "--format", "onnx", "--out", "x"], "Allowed choices are safetensors"],
+    [["data", "download", "mnist"], "Allowed choices are cifar10"],
+  ])("gradalign %s", async (argv, message) => {
+    const { code, stdout, stderr } = await gradalign(...argv);
+    expect(stderr).toContain(message);
+    expect(stdout).toBe("");
+    expect(code).toBe(2);
+  });
+});
+
+test("a failure exits with 1", async () => {
+  const { code, stderr } = await gradalign("train", "--model", "cnn", "--dataset", join(folder, "absent"), "--out", join(folder, "run"));
+  expect(stderr).toContain("error: --dataset: cannot read the folder");
+  expect(code).toBe(1);
+});
+
+test("info is one JSON object with --json", async () => {
+  const { code, stdout } = await gradalign("info", "--json");
+  expect(code).toBe(0);
+  const info = JSON.parse(stdout) as { backends: Record<string, unknown>; wasm: Record<string, boolean> };
+  expect(Object.keys(info.backends)).toEqual(["wasm", "reference"]);
+  expect(info.wasm.simd).toBe(true);
+});

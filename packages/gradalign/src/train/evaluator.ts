@@ -1,0 +1,151 @@
+/** @file The measurements taken during training, on the first few hundred training and test images. */
+import { add, clamp, and, type Device, gt, jit, lt, type Tensor, type Value, where } from "@gradalign/tensor";
+import { fgsm } from "../attacks/fgsm.ts";
+import { pgd } from "../attacks/pgd.ts";
+import type { ImageDataset, ImageSplit } from "../data/dataset.ts";
+import { alignment } from "../diagnostics/gradient-alignment.ts";
+import { filterNorms, outgoingNorms } from "../diagnostics/norms.ts";
+import { disposeBatch, type ExampleBatch, exampleBatches } from "../eval/examples.ts";
+import { modelPrograms } from "../eval/programs.ts";
+import { type AttackResult, attackRunner } from "../eval/run-attack.ts";
+import { keyFor } from "../keys.ts";
+import type { Model } from "../models/model.ts";
+import type { Params } from "../nn/params.ts";
+import { l2 } from "../threat/l2.ts";
+import { linf } from "../threat/linf.ts";
+import type { TrainConfig } from "./config.ts";
+import type { Evaluation } from "./events.ts";
+
+/** The part of an {@link Evaluation} that is measured on fixed images. */
+export type Measurements = Omit<Evaluation, "iteration" | "epoch" | "lr" | "train_loss" | "train_reg" | "train_acc" | "seconds">;
+
+/** Measures a model again and again on the same images with the same random numbers, so that only the model's change shows. */
+export interface Evaluator {
+  evaluate(params: Params, state: Params, pause: () => Promise<void>): Promise<Measurements>;
+  dispose(): void;
+}
+
+/** Larger batches need more memory than training does. */
+const MAX_BATCH = 128;
+
+/** Prepares the evaluation a run's settings ask for. */
+export function createEvaluator(model: Model, config: TrainConfig, dataset: ImageDataset, device: Device): Evaluator {
+  const { epsilon, seed } = config;
+  const programs = modelPrograms(model, device);
+  const attackers = {
+    fgsm: attackRunner(programs, fgsm, fgsm.defaults, linf, epsilon, device),
+    pgd: attackRunner(programs, pgd, pgd.defaults, linf, epsilon, device),
+  };
+  const near = jit((x: Value, key: Value) => {
+    const point = add(x, linf.randomStart(key, x.shape, epsilon));
+    return { point, clipped: clamp(point, 0, 1) };
+  }, { device });
+  // The paper's code takes the gradient through the clamp, so a pixel outside of (0, 1) has none.
+  const compare = jit((x: Value, g1: Value, point: Value, g2: Value) => alignment(boxed(g1, x), boxed(g2, point)), { device });
+  const similarity = jit((a: Value, b: Value) => ({ cosine: alignment(a, b), norm: l2.distance(a) }), { device });
+  const weights = model.name === "cnn" ? cnnNorms(model, device) : null;
+
+  const batchesOf = (split: ImageSplit): ExampleBatch[] => {
+    const total = Math.min(config.evalExamples, split.count);
+    return exampleBatches(split, dataset.shape, Math.min(MAX_BATCH, total), total);
+  };
+  const splits = { train: batchesOf(dataset.train), test: batchesOf(dataset.test) };
+  const keysOf = (part: 0 | 1) => (index: number) => keyFor(seed, "evaluation", index, part);
+
+  /** Mean cosine between the gradients at x and at a random neighbour, per example. */
+  const alignmentOf = (params: Params, state: Params, batch: ExampleBatch, number: number): Tensor => {
+    const { x, labels } = batch;
+    const { point, clipped } = near(x, Int32Array.from(keyFor(seed, "alignment", number))) as { point: Tensor; clipped: Tensor };
+    const g1 = programs.gradient(params, state, x, labels) as Tensor;
+    const g2 = programs.gradient(params, state, clipped, labels) as Tensor;
+    const cosines = compare(x, g1, point, g2) as Tensor;
+    for (const value of [point, clipped, g1, g2]) value.dispose();
+    return cosines;
+  };
+
+  return {
+    async evaluate(params, state, pause) {
+      const trainPgd = new Mean();
+      for (const batch of splits.train) {
+        const result = await attackers.pgd.run({ params, state, ...batch }, keysOf(0), pause);
+        await trainPgd.add(result.correct, batch.count);
+        disposeResult(result);
+      }
+      const test = { clean: new Mean(), fgsm: new Mean(), fgsmLoss: new Mean(), pgd: new Mean(), pgdLoss: new Mean() };
+      const [aligned, agreement, size] = [new Mean(), new Mean(), new Mean()];
+      for (const [number, batch] of splits.test.entries()) {
+        const { count } = batch;
+        const clean = programs.score(params, state, batch.x, batch.labels) as { losses: Tensor; correct: Tensor };
+        const single = await attackers.fgsm.run({ params, state, ...batch }, keysOf(1), pause);
+        const iterated = await attackers.pgd.run({ params, state, ...batch }, keysOf(1), pause);
+        const cosines = alignmentOf(params, state, batch, number);
+        const { cosine, norm } = similarity(single.delta, iterated.delta) as { cosine: Tensor; norm: Tensor };
+        await test.clean.add(clean.correct, count);
+        await test.fgsm.add(single.correct, count);
+        await test.fgsmLoss.add(single.losses, count);
+        await test.pgd.add(iterated.correct, count);
+        await test.pgdLoss.add(iterated.losses, count);
+        await aligned.add(cosines, count);
+        await agreement.add(cosine, count);
+        await size.add(norm, count);
+        for (const value of [clean.losses, clean.correct, cosines, cosine, norm]) value.dispose();
+        disposeResult(single);
+        disposeResult(iterated);
+      }
+      return {
+        train_pgd_acc: trainPgd.value,
+        test_clean_acc: test.clean.value,
+        test_fgsm_acc: test.fgsm.value,
+        test_pgd_acc: test.pgd.value,
+        test_fgsm_loss: test.fgsmLoss.value,
+        test_pgd_loss: test.pgdLoss.value,
+        gradient_alignment: aligned.value,
+        cos_fgsm_pgd: agreement.value,
+        delta_l2: size.value,
+        ...(weights ? await weights(params) : {}),
+      };
+    },
+    dispose() {
+      programs.dispose();
+      for (const program of [attackers.fgsm, attackers.pgd, near, compare, similarity]) program.dispose();
+      for (const batch of [...splits.train, ...splits.test]) disposeBatch(batch);
+    },
+  };
+}
+
+/** A gradient with zeros where its point is not strictly inside the box. */
+function boxed(gradient: Value, point: Value): Value {
+  return where(and(gt(point, 0), lt(point, 1)), gradient, 0);
+}
+
+function cnnNorms(model: Model, device: Device): (params: Params) => Promise<Pick<Evaluation, "filter_norms" | "outgoing_norms">> {
+  const filters = model.config["filters"] as number;
+  const norms = jit((conv: Value, linear: Value) => ({ filter: filterNorms(conv), outgoing: outgoingNorms(linear, filters) }), { device });
+  return async (params) => {
+    const { filter, outgoing } = norms(params["_model.0.weight"] as Value, params["_model.3.weight"] as Value) as { filter: Tensor; outgoing: Tensor };
+    const result = { filter_norms: [...(await filter.read())], outgoing_norms: [...(await outgoing.read())] };
+    filter.dispose();
+    outgoing.dispose();
+    return result;
+  };
+}
+
+function disposeResult(result: AttackResult): void {
+  for (const value of [result.delta, result.losses, result.correct]) value.dispose();
+}
+
+/** A mean over batches of per-example tensors. */
+class Mean {
+  #total = 0;
+  #count = 0;
+
+  async add(values: Tensor, count: number): Promise<void> {
+    const data = await values.read();
+    for (let i = 0; i < count; i++) this.#total += data[i] as number;
+    this.#count += count;
+  }
+
+  get value(): number {
+    return this.#total / this.#count;
+  }
+}

@@ -1,0 +1,64 @@
+/** @file What a training run reports while it goes on. */
+
+/** Measurements at one iteration; accuracies in [0, 1], losses are mean cross-entropies, `train_*` means since the last evaluation. */
+export interface Evaluation {
+  /** Optimiser steps done. */
+  readonly iteration: number;
+  /** Epochs done, fractional. */
+  readonly epoch: number;
+  /** Learning rate of the last step. */
+  readonly lr: number;
+  readonly train_loss: number;
+  /** Regulariser, already multiplied by lambda. */
+  readonly train_reg: number;
+  readonly train_acc: number;
+  /** On unaugmented training images in eval mode; decides which checkpoint is the best. */
+  readonly train_pgd_acc: number;
+  readonly test_clean_acc: number;
+  readonly test_fgsm_acc: number;
+  readonly test_pgd_acc: number;
+  readonly test_fgsm_loss: number;
+  readonly test_pgd_loss: number;
+  /** Mean cosine between the input gradients at x and at x + eta (Eq. 5). */
+  readonly gradient_alignment: number;
+  /** Mean cosine between FGSM's and PGD's perturbations. */
+  readonly cos_fgsm_pgd: number;
+  /** Mean Euclidean norm of FGSM's perturbations. */
+  readonly delta_l2: number;
+  /** Seconds of training and evaluation so far. */
+  readonly seconds: number;
+  /** Norm of each filter (single-layer network only). */
+  readonly filter_norms?: readonly number[];
+  /** Norm of the linear weights behind each filter (single-layer network only). */
+  readonly outgoing_norms?: readonly number[];
+}
+
+/** An event of a run, in the order they happen. */
+export type TrainEvent =
+  | { readonly type: "start"; readonly iterations: number; readonly iteration: number; readonly parameters: number; readonly compileMs: number }
+  | {
+      readonly type: "step";
+      readonly iteration: number;
+      readonly epoch: number;
+      /** Mean since the last step event. */
+      readonly loss: number;
+      readonly imagesPerSecond: number;
+      readonly etaSeconds: number;
+    }
+  | { readonly type: "evaluation"; readonly evaluation: Evaluation }
+  | {
+      readonly type: "catastrophic-overfitting";
+      readonly iteration: number;
+      readonly epoch: number;
+      readonly evidence: string;
+      readonly before: Evaluation;
+      readonly after: Evaluation;
+    }
+  | { readonly type: "checkpoint"; readonly kind: "last" | "best"; readonly iteration: number; readonly path?: string }
+  | {
+      readonly type: "end";
+      readonly iteration: number;
+      readonly interrupted: boolean;
+      readonly best: { readonly iteration: number; readonly train_pgd_acc: number } | null;
+      readonly overfitting: { readonly iteration: number; readonly epoch: number } | null;
+    };

@@ -1,0 +1,47 @@
+/** @file Throttled step events: mean loss, speed, and time to go. */
+import type { TrainEvent } from "./events.ts";
+import type { Session } from "./session.ts";
+
+/** Milliseconds between step events. */
+const REPORT_EVERY = 300;
+
+/** Reports on a run's iterations. */
+export interface ProgressReporter {
+  /** To be called after each iteration; emits an event when one is due. */
+  report(iteration: number): Promise<void>;
+  /** Runs something whose time does not count as training time. */
+  excluding(work: () => Promise<void>): Promise<void>;
+}
+
+/** Makes a reporter for a run that has already done `first` iterations. */
+export function progressReporter(batchSize: number, session: Session, first: number, emit: (event: TrainEvent) => void): ProgressReporter {
+  const started = performance.now();
+  let since = { time: started, iteration: first, loss: 0, summed: 0 };
+  let excluded = 0;
+  return {
+    async report(iteration) {
+      const now = performance.now();
+      if (now - since.time - excluded < REPORT_EVERY) return;
+      const { loss, iterations: summed } = await session.readSums();
+      // Sums are cleared at evaluations; what came before is then in that event.
+      const cleared = summed <= since.summed;
+      const [total, count] = cleared ? [loss, summed] : [loss - since.loss, summed - since.summed];
+      const rate = (iteration - first) / (now - started);
+      emit({
+        type: "step",
+        iteration,
+        epoch: iteration / session.iterationsPerEpoch,
+        loss: total / count,
+        imagesPerSecond: ((iteration - since.iteration) * batchSize * 1000) / (now - since.time - excluded),
+        etaSeconds: (session.iterations - iteration) / rate / 1000,
+      });
+      since = { time: now, iteration, loss, summed };
+      excluded = 0;
+    },
+    async excluding(work) {
+      const before = performance.now();
+      await work();
+      excluded += performance.now() - before;
+    },
+  };
+}

@@ -1,0 +1,163 @@
+/** @file A training run's programs and device memory: advance by one iteration, read the sums, copy the state out. */
+import { type Compiled, DataError, type Device, jit, permutation, type Tensor, tensor, type Tree, treeLeaves, type Value } from "@gradalign/tensor";
+import type { ImageDataset } from "../data/dataset.ts";
+import { keyFor } from "../keys.ts";
+import { methodNamed } from "../methods/index.ts";
+import type { Model } from "../models/model.ts";
+import { createOptimizer, schedules } from "../optim/index.ts";
+import type { TrainingData } from "./batch.ts";
+import { methodOptions, type TrainConfig } from "./config.ts";
+import { restoreTree } from "./snapshot.ts";
+import type { StoredTensor } from "../checkpoint/safetensors.ts";
+import { initialState, type MetricSums, noSums, type StepInputs, type StepOptions, type TrainState, trainingStep } from "./step.ts";
+
+/** Sums on the host. */
+export type HostSums = Readonly<Record<keyof MetricSums, number>>;
+
+/** The compiled step with the types it is called with. (The general type of `jit` recurses too deeply on an optimiser's tree.) */
+interface CompiledStep extends Pick<Compiled<[], TrainState>, "stats" | "dispose"> {
+  (train: TrainState, data: TrainingData, order: Tensor, inputs: { readonly [K in keyof StepInputs]: Int32Array | number }): TrainState;
+}
+
+/** A run in progress. */
+export interface Session {
+  readonly iterationsPerEpoch: number;
+  readonly iterations: number;
+  /** The state after the last iteration; replaced by the next one. */
+  readonly current: TrainState;
+  /** Draws the initial parameters and moves the batch-norm statistics by one batch without an update, as the paper's code does. */
+  initialize(): void;
+  /** Takes up a stored state. */
+  restore(tensors: ReadonlyMap<string, StoredTensor>): void;
+  /** Runs iteration `index` (from 0). */
+  step(index: number): void;
+  /** Learning rate of iteration `index`. */
+  learningRate(index: number): number;
+  readSums(): Promise<HostSums>;
+  clearSums(): void;
+  /** Milliseconds spent compiling the step; 0 before it ran. */
+  compileMs(): number;
+  /** Frees everything but parameters and statistics. */
+  dispose(): void;
+}
+
+/**
+ * Uploads the data and prepares the programs.
+ *
+ * @throws DataError when there are fewer training images than a batch takes.
+ */
+export function createSession(model: Model, config: TrainConfig, dataset: ImageDataset, device: Device): Session {
+  const { batchSize, seed, epochs } = config;
+  const method = methodNamed(config.method.name);
+  const options = methodOptions(config);
+  const setup: StepOptions = {
+    model,
+    method,
+    options,
+    optimizer: createOptimizer(config.optimizer),
+    epsilon: config.epsilon,
+    batchSize,
+    augment: config.augment,
+  };
+  const size = config.trainSize ?? dataset.train.count;
+  if (size > dataset.train.count) throw new DataError(`train: trainSize (=${size}) must be at most ${dataset.train.count}, the number of training images`);
+  if (size < batchSize) throw new DataError(`train: batchSize (=${batchSize}) must be at most ${size}, the number of training images`);
+  const perEpoch = Math.floor(size / batchSize);
+  const warmupIterations = Math.floor((options.warmupEpochs * size) / batchSize);
+  const schedule = schedules[config.schedule.name]({ epochs, peak: config.schedule.peak });
+  const learningRate = (index: number): number => schedule(Math.floor(index / perEpoch) + ((index % perEpoch) + 1) / perEpoch);
+
+  const pixels = dataset.shape.reduce((product, extent) => product * extent, 1);
+  const data = {
+    images: tensor(dataset.train.images.subarray(0, size * pixels), [size, ...dataset.shape]),
+    labels: tensor(dataset.train.labels.subarray(0, size)),
+  };
+  const step = jit(trainingStep(setup) as never, { device, donate: [0] }) as unknown as CompiledStep;
+  const order = epochOrder(seed, size);
+  let current: TrainState | null = null;
+
+  const run = (epoch: number, i: number, index: number, lr: number): void => {
+    // Free replays a batch: same images, same augmentation.
+    const replayed = i - (i % options.replays);
+    const inputs = {
+      position: Int32Array.of(replayed * batchSize),
+      augmentKey: Int32Array.from(keyFor(seed, "augment", epoch * perEpoch + replayed)),
+      attackKey: Int32Array.from(keyFor(seed, "attack", index)),
+      lr,
+      ramp: warmupIterations > 0 ? Math.min(1, index / warmupIterations) : 1,
+    };
+    current = step(state(), data, order.of(epoch), inputs);
+  };
+  const state = (): TrainState => {
+    if (!current) throw new DataError("train: the session has no state yet; initialize or restore it first");
+    return current;
+  };
+
+  return {
+    iterationsPerEpoch: perEpoch,
+    iterations: epochs * perEpoch,
+    learningRate,
+    get current() {
+      return state();
+    },
+    initialize() {
+      const init = jit((key: Value) => initialState(setup, dataset.shape, key) as unknown as Tree<Value>, { device });
+      const fresh = init(Int32Array.from(keyFor(seed, "model"))) as unknown as TrainState;
+      const again = init(Int32Array.from(keyFor(seed, "model"))) as unknown as TrainState;
+      init.dispose();
+      current = fresh;
+      run(0, 0, 0, 0);
+      // With learning rate 0 only statistics, the carried perturbation and the sums have moved; the optimiser starts afresh.
+      const { params, state: moved, carry, sums, optimizer } = state();
+      current = { params, state: moved, carry, sums, optimizer: again.optimizer };
+      disposeTree({ optimizer, params: again.params, state: again.state, carry: again.carry, sums: again.sums });
+    },
+    restore(tensors) {
+      const template = initialState(setup, dataset.shape, tensor(new Int32Array(2)));
+      current = restoreTree(template as unknown as Tree<Value>, tensors) as unknown as TrainState;
+    },
+    step(index) {
+      // Epoch 0 is the one that only initialised the statistics.
+      run(1 + Math.floor(index / perEpoch), index % perEpoch, index, learningRate(index));
+    },
+    async readSums() {
+      const entries = Object.entries(state().sums).map(async ([name, value]) => [name, (await (value as Tensor).read())[0]] as const);
+      return Object.fromEntries(await Promise.all(entries)) as HostSums;
+    },
+    clearSums() {
+      const { sums, ...rest } = state();
+      disposeTree(sums);
+      const zero = Object.fromEntries(Object.keys(noSums()).map((name) => [name, tensor(0)])) as unknown as MetricSums;
+      current = { ...rest, sums: zero };
+    },
+    compileMs: () => step.stats()?.compileMs ?? 0,
+    dispose() {
+      const { optimizer, carry, sums } = state();
+      disposeTree({ optimizer, carry, sums });
+      disposeTree(data);
+      order.dispose();
+      step.dispose();
+    },
+  };
+}
+
+/** The order of examples of an epoch, kept on the device while the epoch lasts. */
+function epochOrder(seed: number, size: number): { of(epoch: number): Tensor; dispose(): void } {
+  let held: { epoch: number; order: Tensor } | null = null;
+  return {
+    of(epoch) {
+      if (held?.epoch === epoch) return held.order;
+      held?.order.dispose();
+      const order = tensor(permutation(keyFor(seed, "order", epoch), size));
+      held = { epoch, order };
+      return order;
+    },
+    dispose() {
+      held?.order.dispose();
+    },
+  };
+}
+
+function disposeTree(tree: object): void {
+  for (const leaf of treeLeaves<Value>(tree as Tree<Value>)) (leaf as Tensor).dispose();
+}

@@ -1,0 +1,83 @@
+/** @file Snapshots of a run: everything that later bits depend on, as named arrays and JSON. */
+import { CheckpointError, type Tensor, tensor, type Tree, treeLeaves, treeUnflatten, type Value } from "@gradalign/tensor";
+import type { ModelIdentity } from "../checkpoint/checkpoint.ts";
+import type { JsonObject } from "../checkpoint/json.ts";
+import type { StoredTensor } from "../checkpoint/safetensors.ts";
+import type { Model, ModelTensors } from "../models/model.ts";
+import type { Evaluation } from "./events.ts";
+
+/**
+ * What a checkpoint holds. Tensors of both kinds: `params/NAME` and `state/NAME`; of kind `last` also `optimizer/...`, `carry/...`
+ * (Free's perturbation), `sums/...`, and the best parameters so far (`best/params/NAME`, `best/state/NAME`).
+ */
+export interface Snapshot {
+  readonly model: ModelIdentity;
+  /** Optimiser steps done. */
+  readonly iteration: number;
+  /** Epochs done, fractional. */
+  readonly epoch: number;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly run: JsonObject;
+}
+
+/** Where snapshots and evaluations go. */
+export interface CheckpointSink {
+  /** Stores a snapshot and says where, if that means anything. */
+  save(kind: "last" | "best", snapshot: Snapshot): string | undefined;
+  /** Notes an evaluation as soon as it is there. */
+  record?(evaluation: Evaluation): void;
+  /** Called once before the run: of evaluations noted earlier only these belong to it. */
+  rewind?(evaluations: readonly Evaluation[]): void;
+}
+
+/** Copies a tree's tensors to the host, named by their path in the tree, e.g. `params/conv1.weight`. */
+export async function storeTree(tree: Tree<Value>): Promise<Map<string, StoredTensor>> {
+  const stored = new Map<string, StoredTensor>();
+  const paths = treePaths(tree, "");
+  for (const [i, leaf] of treeLeaves<Value>(tree).entries()) {
+    const data = await (leaf as Tensor).read();
+    stored.set(paths[i] as string, { dtype: leaf.dtype, shape: leaf.shape, data });
+  }
+  return stored;
+}
+
+/**
+ * Tensors with a template's structure and names.
+ *
+ * @throws CheckpointError when one is missing or has another type.
+ */
+export function restoreTree<T extends Tree<Value>>(template: T, stored: ReadonlyMap<string, StoredTensor>): T {
+  const paths = treePaths(template, "");
+  const leaves = treeLeaves<Value>(template).map((leaf, i) => {
+    const path = paths[i] as string;
+    const found = stored.get(path);
+    const expected = `${leaf.dtype}[${leaf.shape.join(", ")}]`;
+    if (!found) throw new CheckpointError(`checkpoint: it has no tensor "${path}" (${expected}); it belongs to another model or method`);
+    const got = `${found.dtype}[${found.shape.join(", ")}]`;
+    if (got !== expected) throw new CheckpointError(`checkpoint: tensor "${path}" is ${got}, expected ${expected}; it belongs to another model`);
+    return tensor(found.data as Float32Array, [...leaf.shape], leaf.dtype);
+  });
+  return treeUnflatten(template, leaves) as T;
+}
+
+/**
+ * A model's parameters and statistics from a snapshot of either kind.
+ *
+ * @throws CheckpointError when they do not fit the model.
+ */
+export function restoreModel(model: Model, snapshot: Pick<Snapshot, "tensors">): ModelTensors {
+  const { params, state } = model.init(tensor(new Int32Array(2)));
+  return restoreTree({ params, state } as Tree<Value>, snapshot.tensors) as unknown as ModelTensors;
+}
+
+/** The leaves' paths, in the order of `treeLeaves`. */
+function treePaths(tree: Tree<Value>, path: string): string[] {
+  const below = (name: string | number): string => (path === "" ? `${name}` : `${path}/${name}`);
+  if (Array.isArray(tree)) return tree.flatMap((item, i) => treePaths(item as Tree<Value>, below(i)));
+  const prototype = Object.getPrototypeOf(tree) as unknown;
+  if (prototype !== Object.prototype && prototype !== null) return [path];
+  const branches = tree as Readonly<Record<string, Tree<Value>>>;
+  return Object.keys(branches)
+    .sort()
+    .flatMap((name) => treePaths(branches[name] as Tree<Value>, below(name)));
+}

@@ -1,0 +1,241 @@
+/** @file The training loop: iterations, evaluations, checkpoints, and a way to stop and go on with the same bits. */
+import { CheckpointError, ConfigError, type Device, GradalignError, type Tree, type Value } from "@gradalign/tensor";
+import { canonicalJson, type JsonObject } from "../checkpoint/json.ts";
+import type { StoredTensor } from "../checkpoint/safetensors.ts";
+import type { ImageDataset } from "../data/dataset.ts";
+import { detectOverfitting, type Overfitting } from "../diagnostics/overfitting.ts";
+import { pauser } from "../eval/pause.ts";
+import { createModel, models } from "../models/index.ts";
+import type { Model } from "../models/model.ts";
+import { countParameters, type Params } from "../nn/params.ts";
+import type { TrainConfig } from "./config.ts";
+import { createEvaluator } from "./evaluator.ts";
+import type { Evaluation, TrainEvent } from "./events.ts";
+import { progressReporter } from "./progress.ts";
+import { createSession, type HostSums, type Session } from "./session.ts";
+import { type CheckpointSink, restoreModel, type Snapshot, storeTree } from "./snapshot.ts";
+
+/** How {@link train} runs. */
+export interface TrainOptions {
+  readonly device: Device;
+  /** A model of one's own; its name must be the settings'. */
+  readonly model?: Model;
+  readonly onEvent?: (event: TrainEvent) => void;
+  /** Ends the run after the iteration in progress, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  readonly checkpoints?: CheckpointSink;
+  /** Goes on from a snapshot of kind `last`. */
+  readonly resume?: Snapshot;
+  /** Iterations between checkpoints; as between evaluations unless set. */
+  readonly checkpointEvery?: number;
+}
+
+/** What a run leaves. */
+export interface TrainResult {
+  readonly model: Model;
+  readonly params: Params;
+  readonly state: Params;
+  /** The parameters with the highest PGD accuracy on training images: the paper's early stopping. */
+  readonly best: { readonly params: Params; readonly state: Params; readonly iteration: number } | null;
+  readonly evaluations: readonly Evaluation[];
+  readonly interrupted: boolean;
+  readonly overfitting: Overfitting | null;
+}
+
+/** The best parameters so far, on the host, as `params/NAME` and `state/NAME`. */
+interface Best {
+  readonly iteration: number;
+  readonly train_pgd_acc: number;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/**
+ * Trains a model as the settings say. On one backend and thread count, equal settings give equal bits, stopped and resumed or not.
+ *
+ * @throws ConfigError for settings that do not fit the model; DataError for a data set too small; CheckpointError when `resume`
+ * belongs to another run; TrainingError when the loss stops being finite.
+ * @example
+ * const result = await train(resolveTrainConfig({ dataset: data, model: "cnn", method: "fgsm", epochs: 5 }), data, { device });
+ */
+export async function train(config: TrainConfig, dataset: ImageDataset, options: TrainOptions): Promise<TrainResult> {
+  const { device, signal, checkpoints, resume } = options;
+  const emit = options.onEvent ?? (() => {});
+  const model = modelFor(config, dataset, options.model);
+  const identity = { name: model.name, config: model.config };
+  const session = createSession(model, config, dataset, device);
+  const evaluator = createEvaluator(model, config, dataset, device);
+  const pause = pauser();
+  const checkpointEvery = options.checkpointEvery ?? config.evalEvery;
+
+  const evaluations: Evaluation[] = [];
+  let best: Best | null = null;
+  let iteration = 0;
+  let earlierSeconds = 0;
+  if (resume) {
+    const progress = checkResume(resume, config);
+    session.restore(resume.tensors);
+    iteration = resume.iteration;
+    evaluations.push(...progress.evaluations);
+    best = progress.best;
+    earlierSeconds = progress.seconds;
+  } else session.initialize();
+  checkpoints?.rewind?.(evaluations);
+
+  const chance = 1 / dataset.classNames.length;
+  const adversarial = config.method.name !== "standard";
+  const findOverfitting = (): Overfitting | null => (adversarial ? detectOverfitting(evaluations, chance) : null);
+  let overfitting = findOverfitting();
+  const started = performance.now();
+  const seconds = (): number => earlierSeconds + (performance.now() - started) / 1000;
+  const epochOf = (done: number): number => done / session.iterationsPerEpoch;
+
+  const save = async (kind: "last" | "best"): Promise<void> => {
+    if (!checkpoints) return;
+    const progress = { evaluations, best: best && { iteration: best.iteration, train_pgd_acc: best.train_pgd_acc }, seconds: seconds() };
+    const run = { config, ...(kind === "last" ? progress : { train_pgd_acc: progress.best?.train_pgd_acc }) } as unknown as JsonObject;
+    const tensors = kind === "best" ? (best?.tensors ?? new Map()) : await lastTensors(session, best);
+    if (kind === "last") checkFinite(tensors, iteration, config);
+    const path = checkpoints.save(kind, { model: identity, iteration, epoch: epochOf(iteration), tensors, run });
+    emit({ type: "checkpoint", kind, iteration, ...(path === undefined ? {} : { path }) });
+  };
+
+  const evaluate = async (): Promise<void> => {
+    const sums = await checkedSums(session, iteration, config);
+    const { params, state } = session.current;
+    const measured = await evaluator.evaluate(params, state, pause);
+    const examples = sums.iterations * config.batchSize;
+    const evaluation: Evaluation = {
+      iteration,
+      epoch: epochOf(iteration),
+      lr: iteration === 0 ? 0 : session.learningRate(iteration - 1),
+      train_loss: sums.loss / sums.iterations,
+      train_reg: sums.regularizer / sums.iterations,
+      train_acc: sums.correct / examples,
+      ...measured,
+      seconds: seconds(),
+    };
+    session.clearSums();
+    evaluations.push(evaluation);
+    checkpoints?.record?.(evaluation);
+    emit({ type: "evaluation", evaluation });
+    if (!overfitting) {
+      overfitting = findOverfitting();
+      if (overfitting) {
+        emit({ type: "catastrophic-overfitting", ...overfitting, before: overfitting.before as Evaluation, after: overfitting.after as Evaluation });
+      }
+    }
+    if (evaluation.train_pgd_acc > (best?.train_pgd_acc ?? -1)) {
+      best = { iteration, train_pgd_acc: evaluation.train_pgd_acc, tensors: await storeTree({ params, state } as Tree<Value>) };
+      await save("best");
+    }
+  };
+
+  try {
+    emit({
+      type: "start",
+      iterations: session.iterations,
+      iteration,
+      parameters: countParameters(session.current.params),
+      compileMs: session.compileMs(),
+    });
+    const progress = progressReporter(config.batchSize, session, iteration, emit);
+    if (!resume) await evaluate();
+    let saved = iteration;
+    while (iteration < session.iterations && !signal?.aborted) {
+      session.step(iteration);
+      iteration++;
+      await progress.report(iteration);
+      if (iteration % config.evalEvery === 0 || iteration === session.iterations) await progress.excluding(evaluate);
+      if (iteration % checkpointEvery === 0 || iteration === session.iterations) {
+        await progress.excluding(async () => {
+          await checkedSums(session, iteration, config);
+          await save("last");
+        });
+        saved = iteration;
+      }
+      await pause();
+    }
+    const interrupted = iteration < session.iterations;
+    if (interrupted && saved !== iteration) {
+      await checkedSums(session, iteration, config);
+      await save("last");
+    }
+    const { params, state } = session.current;
+    const found = best as Best | null;
+    emit({
+      type: "end",
+      iteration,
+      interrupted,
+      best: found && { iteration: found.iteration, train_pgd_acc: found.train_pgd_acc },
+      overfitting: overfitting && { iteration: overfitting.iteration, epoch: overfitting.epoch },
+    });
+    return { model, params, state, best: found && { ...restoreModel(model, found), iteration: found.iteration }, evaluations, interrupted, overfitting };
+  } finally {
+    session.dispose();
+    evaluator.dispose();
+  }
+}
+
+/** Training went wrong numerically. */
+export class TrainingError extends GradalignError {
+  constructor(message: string) {
+    super("TrainingError", message);
+  }
+}
+
+function modelFor(config: TrainConfig, dataset: ImageDataset, own: Model | undefined): Model {
+  if (!own) return createModel(config.model, { classes: dataset.classNames.length, shape: dataset.shape });
+  if (own.name !== config.model.name || Object.hasOwn(models, own.name)) {
+    throw new ConfigError(
+      `train: the model passed as an option is named "${own.name}", the settings say "${config.model.name}"; give both one name that is not a built-in model's`,
+    );
+  }
+  return own;
+}
+
+/** Everything later bits depend on. */
+async function lastTensors(session: Session, best: Best | null): Promise<Map<string, StoredTensor>> {
+  const tensors = await storeTree(session.current as unknown as Tree<Value>);
+  for (const [name, stored] of best?.tensors ?? []) tensors.set(`best/${name}`, stored);
+  return tensors;
+}
+
+/** What a snapshot says of the run so far, once it is known to be this run's. */
+function checkResume(snapshot: Snapshot, config: TrainConfig): { evaluations: Evaluation[]; best: Best | null; seconds: number } {
+  const { config: stored, evaluations, best, seconds } = snapshot.run as unknown as {
+    config: TrainConfig;
+    evaluations?: Evaluation[];
+    best: Pick<Best, "iteration" | "train_pgd_acc"> | null;
+    seconds: number;
+  };
+  if (!evaluations) throw new CheckpointError('train: resume needs a snapshot of kind "last"; this one cannot be trained further');
+  for (const name of Object.keys(config) as (keyof TrainConfig)[]) {
+    const [was, is] = [canonicalJson(stored[name]), canonicalJson(config[name])];
+    if (was !== is) throw new CheckpointError(`train: the checkpoint was made with ${name} ${was}, this run has ${is}; resume with the same settings, or start a new run`);
+  }
+  const prefix = "best/";
+  const tensors = [...snapshot.tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value] as const);
+  return { evaluations, best: best && { ...best, tensors: new Map(tensors) }, seconds };
+}
+
+/** The sums, unless a loss among them was not finite. */
+async function checkedSums(session: Session, iteration: number, config: TrainConfig): Promise<HostSums> {
+  const sums = await session.readSums();
+  if (sums.finite < sums.iterations) throw notFinite("the loss", iteration - sums.iterations + sums.finite + 1, config);
+  return sums;
+}
+
+/** A last finite loss may still have led to parameters that are not; such a state must not replace a good checkpoint. */
+function checkFinite(tensors: ReadonlyMap<string, StoredTensor>, iteration: number, config: TrainConfig): void {
+  for (const [name, { data }] of tensors) {
+    if (data instanceof Float32Array && !data.every(Number.isFinite)) throw notFinite(name, iteration, config);
+  }
+}
+
+function notFinite(what: string, iteration: number, { schedule, method }: TrainConfig): TrainingError {
+  const weight = method.lambda === undefined ? "" : ` or the weight of the regulariser (lambda, now ${method.lambda.toPrecision(3)})`;
+  return new TrainingError(
+    `train: ${what} was not finite at iteration ${iteration}; lower the peak learning rate (now ${schedule.peak})${weight}, ` +
+      "or try another seed. The last checkpoint, if any, is from before and was kept",
+  );
+}
