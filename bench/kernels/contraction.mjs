@@ -8,13 +8,15 @@ const { values: options } = parseArgs({
     plain: { type: "boolean", default: false },
     filter: { type: "string", default: "" },
     repeat: { type: "string", default: "7" },
-    modules: { type: "string", default: new URL("../../packages/tensor/dist/codegen/wasm", import.meta.url).href },
+    modules: { type: "string", default: new URL("../../packages/tensor/dist", import.meta.url).href },
   },
 });
 // Node 20 has relaxed SIMD behind a flag, later versions have it on.
 if (!options.plain) v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
-const { channelBlock, emitConv, emitFilterGrad, filterGradChunks } = await import(`${options.modules}/contraction.js`);
-const { encodeModule } = await import(`${options.modules}/encoder.js`);
+const { emitConv, emitFilterGrad } = await import(`${options.modules}/codegen/wasm/contraction.js`);
+const { encodeModule } = await import(`${options.modules}/codegen/wasm/encoder.js`);
+const { channelBlock } = await import(`${options.modules}/ir/kernel.js`);
+const { filterGradChunks } = await import(`${options.modules}/passes/physical.js`);
 
 /** Convolution geometry: images, channels, output side, filters, filter side, stride. */
 const SHAPES = [

@@ -10,7 +10,8 @@ import { writeRecordFiles } from "./support/record-files.ts";
 const folder = mkdtempSync(join(tmpdir(), "gradalign-runs-"));
 const data = join(folder, "images");
 const run = join(folder, "run");
-const small = ["--dataset", data, "--model", "cnn", "--batch-size", "32", "--eval-every", "8", "--eval-examples", "32", "--threads", "1", "--final-attack", "pgd-3-2"];
+const attack = ["--threads", "1", "--final-attack", "pgd-3-2"];
+const small = ["--dataset", data, "--model", "cnn", "--batch-size", "32", "--eval-every", "8", "--eval-examples", "32", ...attack];
 let trained: Captured;
 
 beforeAll(async () => {
@@ -117,7 +118,8 @@ test("report writes again, and compares", async () => {
 
 test("demo trains both methods and ends with a table and one report", async () => {
   const out = join(folder, "demo");
-  const flags = ["--dataset", data, "--train-size", "128", "--epochs", "1", "--final-attack", "pgd-2", "--out", out];
+  const size = ["--train-size", "128", "--epochs", "1", "--eval-examples", "32", "--threads", "1"];
+  const flags = ["--dataset", data, ...size, "--final-attack", "pgd-2", "--out", out];
   const { code, stdout, stderr } = await gradalign("demo", ...flags);
   expect(stderr).toBe("");
   expect(code).toBe(0);

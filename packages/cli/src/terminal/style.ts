@@ -7,5 +7,6 @@ export type Paint = (style: "bold" | "dim" | "red" | "green" | "yellow" | "cyan"
 
 /** Styles for a stream: none on a pipe, none where `NO_COLOR` is set (https://no-color.org). */
 export function paintFor(stream: OutputStream, env: Readonly<Record<string, string | undefined>> = process.env): Paint {
-  return stream.isTTY && !env.NO_COLOR ? (style, text) => styleText(style, text) : (_, text) => text;
+  // Validated here already, and against the stream that is written to.
+  return stream.isTTY && !env.NO_COLOR ? (style, text) => styleText(style, text, { validateStream: false }) : (_, text) => text;
 }

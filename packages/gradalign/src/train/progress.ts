@@ -9,29 +9,33 @@ const REPORT_EVERY = 300;
 export interface ProgressReporter {
   /** To be called after each iteration; emits an event when one is due. */
   report(iteration: number): Promise<void>;
-  /** Runs something whose time does not count as training time. */
+  /** Runs something whose time does not count as training time, and after which the session's sums may start anew. */
   excluding(work: () => Promise<void>): Promise<void>;
 }
 
 /** Makes a reporter for a run that has already done `first` iterations. */
-export function progressReporter(batchSize: number, session: Session, first: number, emit: (event: TrainEvent) => void): ProgressReporter {
+export async function progressReporter(
+  batchSize: number,
+  session: Session,
+  first: number,
+  emit: (event: TrainEvent) => void,
+): Promise<ProgressReporter> {
   const started = performance.now();
-  let since = { time: started, iteration: first, loss: 0, summed: 0 };
+  // A resumed run's sums began before it.
+  const before = await session.readSums();
+  let since = { time: started, iteration: first, loss: before.loss, summed: before.iterations };
   let excluded = 0;
   return {
     async report(iteration) {
       const now = performance.now();
       if (now - since.time - excluded < REPORT_EVERY) return;
       const { loss, iterations: summed } = await session.readSums();
-      // Sums are cleared at evaluations; what came before is then in that event.
-      const cleared = summed <= since.summed;
-      const [total, count] = cleared ? [loss, summed] : [loss - since.loss, summed - since.summed];
       const rate = (iteration - first) / (now - started);
       emit({
         type: "step",
         iteration,
         epoch: iteration / session.iterationsPerEpoch,
-        loss: total / count,
+        loss: (loss - since.loss) / (summed - since.summed),
         imagesPerSecond: ((iteration - since.iteration) * batchSize * 1000) / (now - since.time - excluded),
         etaSeconds: (session.iterations - iteration) / rate / 1000,
       });
@@ -42,6 +46,8 @@ export function progressReporter(batchSize: number, session: Session, first: num
       const before = performance.now();
       await work();
       excluded += performance.now() - before;
+      const { loss, iterations: summed } = await session.readSums();
+      since = { ...since, loss, summed };
     },
   };
 }

@@ -138,9 +138,9 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
       parameters: countParameters(session.current.params),
       compileMs: session.compileMs(),
     });
-    const progress = progressReporter(config.batchSize, session, iteration, emit);
     if (!resume) await evaluate();
-    let saved = iteration;
+    const progress = await progressReporter(config.batchSize, session, iteration, emit);
+    let saved = resume ? iteration : -1;
     while (iteration < session.iterations && !signal?.aborted) {
       session.step(iteration);
       iteration++;

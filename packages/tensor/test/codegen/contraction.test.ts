@@ -1,10 +1,11 @@
 /** @file Contraction kernels against their definitions, on every kind of geometry the models lower to and on awkward ones. */
 import v8 from "node:v8";
 import { describe, expect, it } from "vitest";
-import { channelBlock, emitConv, emitFilterGrad, filterGradChunks } from "../../src/codegen/wasm/contraction.ts";
+import { emitConv, emitFilterGrad } from "../../src/codegen/wasm/contraction.ts";
 import { encodeModule, FunctionBuilder, SIMD } from "../../src/codegen/wasm/encoder.ts";
 import type { KernelCode, ModuleContext } from "../../src/codegen/wasm/kernel-code.ts";
-import type { ConvKernel, FilterGradKernel, ImageStrides } from "../../src/ir/kernel.ts";
+import { channelBlock, type ConvKernel, type FilterGradKernel, type ImageStrides } from "../../src/ir/kernel.ts";
+import { filterGradChunks } from "../../src/passes/physical.ts";
 
 // Node 20 has relaxed SIMD behind this flag; later versions have it on and ignore the flag.
 v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
