@@ -111,6 +111,10 @@ for (const shape of SHAPES) {
   const chosen = shape.side === 1 ? 1 : filterGradChunks(shape.batch, shape.side, shape.side);
   for (const chunks of new Set([1, chosen])) {
     const grad = filterGradKernel(shape, chunks);
-    measure(`filter-grad ${shape.name} /${chunks}`, shape, emitFilterGrad, grad, [inputSize, pixels * shape.channels, chunks * grad.rows * grad.run * grad.channels]);
+    measure(`filter-grad ${shape.name} /${chunks}`, shape, emitFilterGrad, grad, [
+      inputSize,
+      pixels * shape.channels,
+      chunks * grad.rows * grad.run * grad.channels,
+    ]);
   }
 }

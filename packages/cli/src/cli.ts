@@ -47,8 +47,7 @@ export function createProgram(context: Context): Command {
     .configureOutput({ writeOut: (text) => context.streams.stdout.write(text), writeErr: (text) => context.streams.stderr.write(text) })
     .showHelpAfterError("(add --help for the command's flags and examples)")
     .addHelpText("after", HELP);
-  for (const register of [registerDemo, registerTrain, registerEval, registerReport, registerExport, registerData, registerInfo])
-    register(program, context);
+  for (const register of [registerDemo, registerTrain, registerEval, registerReport, registerExport, registerData, registerInfo]) register(program, context);
   return program;
 }
 

@@ -26,10 +26,7 @@ interface Finished {
 }
 
 /** Runs the built command; `onEvent` may stop it. */
-function gradalign(
-  argv: readonly string[],
-  onEvent: (event: { type: string; kind?: string }, child: ChildProcess) => void = () => {},
-): Promise<Finished> {
+function gradalign(argv: readonly string[], onEvent: (event: { type: string; kind?: string }, child: ChildProcess) => void = () => {}): Promise<Finished> {
   const child = spawn(process.execPath, [MAIN, ...argv]);
   let rest = "";
   let stderr = "";

@@ -75,9 +75,7 @@ test("a run that was stopped before its first evaluation still has a report", ()
 });
 
 test("values that are missing are left out, not drawn as zero", () => {
-  const evaluations = aligned.evaluations.map((evaluation, i) =>
-    i === 3 ? { ...evaluation, test_pgd_loss: null as unknown as number } : evaluation,
-  );
+  const evaluations = aligned.evaluations.map((evaluation, i) => (i === 3 ? { ...evaluation, test_pgd_loss: null as unknown as number } : evaluation));
   expect(runReport({ ...aligned, evaluations })).not.toMatch(/NaN/);
 });
 

@@ -1,17 +1,17 @@
 /** @file The public face of the tensor compiler. */
 import "./ops/index.ts";
 
-export * from "./base/errors.ts";
-export { type DType, type HostArray, type DataArray } from "./base/dtype.ts";
-export { type Shape, formatShape, sizeOf } from "./base/shape.ts";
-export { type Tree, treeLeaves, treeMap, treeStructure, treeUnflatten } from "./base/tree.ts";
-export { type Key, keyOfSeed, permutation, philox } from "./base/random.ts";
 export { grad, valueAndGrad, vjp } from "./autodiff/vjp.ts";
+export type { DataArray, DType, HostArray } from "./base/dtype.ts";
+export * from "./base/errors.ts";
+export { type Key, keyOfSeed, permutation, philox } from "./base/random.ts";
+export { formatShape, type Shape, sizeOf } from "./base/shape.ts";
+export { type Tree, treeLeaves, treeMap, treeStructure, treeUnflatten } from "./base/tree.ts";
+export { BACKENDS, createDevice, type DeviceOptions, defaultDevice, setDefaultDevice } from "./frontend/device.ts";
+export { type Argument, type Compiled, type Concrete, evaluate, type JitOptions, jit } from "./frontend/jit.ts";
 export * from "./frontend/math.ts";
-export * from "./frontend/shaping.ts";
 export * from "./frontend/random.ts";
+export * from "./frontend/shaping.ts";
 export { type Operand, Tensor, tensor, type Value } from "./frontend/tensor.ts";
-export { type Argument, type Compiled, type Concrete, evaluate, jit, type JitOptions } from "./frontend/jit.ts";
-export { BACKENDS, createDevice, defaultDevice, type DeviceOptions, setDefaultDevice } from "./frontend/device.ts";
-export type { Device, DeviceBuffer, KernelTime, ProgramStats } from "./runtime/backend.ts";
 export { printGraph } from "./ir/print.ts";
+export type { Device, DeviceBuffer, KernelTime, ProgramStats } from "./runtime/backend.ts";

@@ -6,19 +6,7 @@
  */
 import * as Plot from "@observablehq/plot";
 import type { ReportRun } from "./report-data.ts";
-import {
-  ACCURACIES,
-  filterColor,
-  LINEARITY,
-  LOSSES,
-  needsLogScale,
-  normRows,
-  runColor,
-  type Series,
-  type SeriesRow,
-  seriesRows,
-  TRAINING,
-} from "./series.ts";
+import { ACCURACIES, filterColor, LINEARITY, LOSSES, needsLogScale, normRows, runColor, type Series, type SeriesRow, seriesRows, TRAINING } from "./series.ts";
 import { drawFigure } from "./svg.ts";
 
 /** A drawn figure with the words around it. */
@@ -46,8 +34,7 @@ const GROUPS: readonly CurveGroup[] = [
   {
     id: "accuracy",
     title: "Accuracy on test images",
-    caption:
-      "First test images, attacked with the training radius. Catastrophic overfitting: FGSM accuracy jumps up while PGD accuracy falls towards zero.",
+    caption: "First test images, attacked with the training radius. Catastrophic overfitting: FGSM accuracy jumps up while PGD accuracy falls towards zero.",
     axis: "accuracy",
     series: ACCURACIES,
     scale: "percent",
@@ -55,8 +42,7 @@ const GROUPS: readonly CurveGroup[] = [
   {
     id: "loss",
     title: "Loss under attack",
-    caption:
-      "While the loss is locally linear, FGSM finds nearly the same loss as PGD. A gap means that FGSM no longer solves the inner maximisation.",
+    caption: "While the loss is locally linear, FGSM finds nearly the same loss as PGD. A gap means that FGSM no longer solves the inner maximisation.",
     axis: "cross-entropy",
     series: LOSSES,
     scale: "loss",
@@ -101,8 +87,7 @@ const NORMS = [
     key: "filter_norms",
     id: "filter-norms",
     title: "Norms of the filters",
-    caption:
-      "‖w‖₂ of each filter of the first layer. In the paper one filter, a Laplace-like edge detector, grows after the collapse while the others shrink.",
+    caption: "‖w‖₂ of each filter of the first layer. In the paper one filter, a Laplace-like edge detector, grows after the collapse while the others shrink.",
   },
   {
     key: "outgoing_norms",
@@ -121,9 +106,7 @@ export function runFigures(run: ReportRun): Figure[] {
     );
     if (rows.length === 0) return [];
     const shown = group.series.filter((series) => rows.some((row) => row.series === series.label));
-    return [
-      draw(group, { rows, runs: [run], names: shown.map((series) => series.label), colors: shown.map((series) => series.color), color: "series" }),
-    ];
+    return [draw(group, { rows, runs: [run], names: shown.map((series) => series.label), colors: shown.map((series) => series.color), color: "series" })];
   });
   return [...curves, ...normFigures([run])];
 }
@@ -182,11 +165,12 @@ function draw(group: CurveGroup, options: DrawOptions): Figure {
     ariaLabel: group.title,
     ariaDescription: `${describeRanges(rows, group.scale)} ${describeOverfitting(runs)}`,
     width: wide ? 1080 : 520,
-    height: 300,
+    height: 312,
     marginTop: wide ? 50 : 34,
     marginLeft: 50,
     marginRight: 16,
-    x: { label: "epoch", domain: [0, epochs], nice: false },
+    marginBottom: 42,
+    x: { label: "epoch", labelOffset: 38, domain: [0, epochs], nice: false },
     y: { ...yScale(group, rows, log), grid: true, label: log ? `${group.axis} (log)` : group.axis },
     ...(wide ? { fx: { label: null, domain: facets, padding: 0.12, axis: null } } : {}),
     color: { domain: [...names], range: [...colors], legend: names.length > 1 },
@@ -301,8 +285,6 @@ function describeRanges(rows: readonly SeriesRow[], scale: CurveGroup["scale"]):
 }
 
 function describeOverfitting(runs: readonly ReportRun[]): string {
-  const parts = runs.flatMap((run) =>
-    run.overfitting ? [`${run.label} overfits catastrophically at epoch ${run.overfitting.epoch.toFixed(1)}`] : [],
-  );
+  const parts = runs.flatMap((run) => (run.overfitting ? [`${run.label} overfits catastrophically at epoch ${run.overfitting.epoch.toFixed(1)}`] : []));
   return parts.length === 0 ? "No catastrophic overfitting." : `${parts.join("; ")}.`;
 }

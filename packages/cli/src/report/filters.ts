@@ -35,11 +35,20 @@ const MAX_PANELS = 16;
 const RGB: readonly string[] = ["red", "green", "blue"];
 const CELL = 14;
 
-/** Draws the filters; undefined when the run has none that can be shown. */
-export function filterGallery(run: ReportRun): FilterGallery | undefined {
+/** The largest absolute weight in the filters of some runs: the end of the scale they share. */
+export function largestWeight(runs: readonly ReportRun[]): number {
+  const snapshots = runs.flatMap((run) => run.filters);
+  return snapshots.reduce((most, { weights }) => weights.reduce((largest, weight) => Math.max(largest, Math.abs(weight)), most), 0);
+}
+
+/**
+ * Draws the filters; undefined when the run has none that can be shown.
+ *
+ * @param largest weight at the end of the colour scale.
+ */
+export function filterGallery(run: ReportRun, largest: number): FilterGallery | undefined {
   const [first] = run.filters;
   if (first === undefined || first.shape[1] !== RGB.length) return undefined;
-  const largest = Math.max(...run.filters.map(({ weights }) => weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0)));
   const last = run.filters.at(-1) as FilterSnapshot;
   const order = Array.from({ length: first.shape[0] }, (_, i) => i);
   if (order.length > MAX_PANELS) order.sort((a, b) => norm(last, b) - norm(last, a)).length = MAX_PANELS;

@@ -5,6 +5,8 @@ import type { Evaluation, TrainConfig } from "gradalign";
 export interface OverfittingPoint {
   readonly iteration: number;
   readonly epoch: number;
+  /** What fell, in words. */
+  readonly evidence: string;
 }
 
 /** One row of the outcome table: the accuracy of a saved model under an attack. */

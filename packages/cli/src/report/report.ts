@@ -2,7 +2,7 @@
 import { describeRun, reproduceCommand } from "../settings/describe.ts";
 import { count, decimals, duration, percent, radius } from "../terminal/format.ts";
 import { comparisonFigures, type Figure, runFigures } from "./curves.ts";
-import { filterGallery } from "./filters.ts";
+import { filterGallery, largestWeight } from "./filters.ts";
 import { html, type Markup, markup } from "./html.ts";
 import { htmlPage } from "./page.ts";
 import type { ReportRun } from "./report-data.ts";
@@ -21,7 +21,7 @@ ${tiles(run)}
 ${outcome && html`<section><h2>Accuracy of the saved models</h2>${outcome}${intervalNote()}</section>`}
 <section><h2>While training</h2><div class="figures">${runFigures(run).map(figureCard)}</div>
 ${evaluationsTable(run, `All ${run.evaluations.length} evaluations in numbers`)}</section>
-${filterSection(run, "Filters")}
+${filterSection(run, "Filters", largestWeight([run]))}
 <section><h2>Settings</h2>${settingsTable([run])}
 <h2>Run it again</h2><pre>${reproduceCommand(run.config)}</pre></section>`,
     footer: footer([run]),
@@ -39,7 +39,7 @@ ${runs.map((run) => verdict(run, run.label))}
 ${summaryTable(runs)}${intervalNote()}
 </section>
 <section><h2>While training</h2><div class="figures">${comparisonFigures(runs).map(figureCard)}</div></section>
-${runs.map((run) => filterSection(run, `Filters, ${run.label}`))}
+${runs.map((run) => filterSection(run, `Filters, ${run.label}`, largestWeight(runs)))}
 <section><h2>Accuracy of the saved models</h2>${outcomeTable(runs) ?? html`<p class="note">No saved model was attacked after training.</p>`}</section>
 <section><h2>Settings</h2>${settingsTable(runs)}
 <h2>Run them again</h2><pre>${runs.map((run) => reproduceCommand(run.config)).join("\n")}</pre>
@@ -52,19 +52,11 @@ function verdict(run: ReportRun, label?: string): Markup {
   const name = label === undefined ? "" : `${label}: `;
   if (run.overfitting === null) {
     const last = run.evaluations.at(-1);
-    const state = last
-      ? ` At the end, PGD accuracy is ${percent(last.test_pgd_acc)} and gradient alignment ${decimals(last.gradient_alignment, 2)}.`
-      : "";
+    const state = last ? ` At the end, PGD accuracy is ${percent(last.test_pgd_acc)} and gradient alignment ${decimals(last.gradient_alignment, 2)}.` : "";
     return html`<p class="verdict">${name}<strong>No catastrophic overfitting.</strong>${state}</p>`;
   }
-  const { iteration, epoch } = run.overfitting;
-  const before = run.evaluations.filter((evaluation) => evaluation.iteration < iteration).at(-1);
-  const after = run.evaluations.find((evaluation) => evaluation.iteration >= iteration);
-  const change =
-    before && after
-      ? ` Between two evaluations PGD accuracy went from ${percent(before.test_pgd_acc)} to ${percent(after.test_pgd_acc)}, FGSM accuracy from ${percent(before.test_fgsm_acc)} to ${percent(after.test_fgsm_acc)}, gradient alignment from ${decimals(before.gradient_alignment, 2)} to ${decimals(after.gradient_alignment, 2)}.`
-      : "";
-  return html`<p class="verdict overfitted">${name}<strong>Catastrophic overfitting</strong> at iteration ${count(iteration)}, epoch ${epoch.toFixed(1)}.${change}</p>`;
+  const { iteration, epoch, evidence } = run.overfitting;
+  return html`<p class="verdict overfitted">${name}<strong>Catastrophic overfitting</strong> found at iteration ${count(iteration)}, epoch ${epoch.toFixed(1)}: ${evidence}.</p>`;
 }
 
 function tiles(run: ReportRun): Markup | undefined {
@@ -96,8 +88,8 @@ function figureCard(figure: Figure): Markup {
   return html`<section class="card${figure.wide && " wide"}" id="${figure.id}"><h3>${figure.title}</h3><p class="caption">${figure.caption}</p>${markup(figure.markup)}</section>\n`;
 }
 
-function filterSection(run: ReportRun, heading: string): Markup | undefined {
-  const gallery = filterGallery(run);
+function filterSection(run: ReportRun, heading: string, largest: number): Markup | undefined {
+  const gallery = filterGallery(run, largest);
   if (gallery === undefined) return undefined;
   const rows = run.filters.map((snapshot) => `${snapshot.which}: iteration ${count(snapshot.iteration)}`).join("; ");
   return html`<section class="filter-section"><h2>${heading}</h2>

@@ -72,9 +72,7 @@ export function seriesRows(runs: readonly ReportRun[], series: readonly Series[]
 export function normRows(runs: readonly ReportRun[], key: "filter_norms" | "outgoing_norms"): SeriesRow[] {
   return runs.flatMap((run) =>
     run.evaluations.flatMap((evaluation) =>
-      (evaluation[key] ?? []).flatMap((value, i) =>
-        Number.isFinite(value) ? [{ epoch: evaluation.epoch, value, series: `w${i + 1}`, run: run.label }] : [],
-      ),
+      (evaluation[key] ?? []).flatMap((value, i) => (Number.isFinite(value) ? [{ epoch: evaluation.epoch, value, series: `w${i + 1}`, run: run.label }] : [])),
     ),
   );
 }

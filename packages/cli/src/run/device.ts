@@ -9,10 +9,7 @@ import { VERSION } from "../version.ts";
  *
  * @throws UnsupportedError when the named backend does not work here.
  */
-export async function openDevice(
-  { backend = "auto", threads }: Pick<Settings, "backend" | "threads">,
-  note: (text: string) => void,
-): Promise<Device> {
+export async function openDevice({ backend = "auto", threads }: Pick<Settings, "backend" | "threads">, note: (text: string) => void): Promise<Device> {
   if (backend === "reference") return createDevice({ backend });
   try {
     return await createDevice({ backend: "wasm", ...(threads === undefined ? {} : { threads }) });

@@ -97,11 +97,7 @@ async function attackSaved({ label, folder, config, data, device, final, view, s
     const { iteration } = target;
     const n = Math.min(final.examples, data.dataset.test.count);
     const isSame = (record: RobustnessRecord) =>
-      record.iteration === iteration &&
-      record.attack === attack &&
-      record.epsilon === config.epsilon &&
-      record.n === n &&
-      record.seed === config.seed;
+      record.iteration === iteration && record.attack === attack && record.epsilon === config.epsilon && record.n === n && record.seed === config.seed;
     // The best may be the last, and a resumed run may have been attacked before.
     const known = done.find(isSame);
     if (!known) view.event(label, { type: "attacking", attack, which, done: 0, total: n });

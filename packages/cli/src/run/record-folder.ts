@@ -33,12 +33,9 @@ export function readRecordFolder(folder: string): RecordFolder {
     // Batch 10 comes after batch 9.
     names = readdirSync(folder).sort(new Intl.Collator("en", { numeric: true }).compare);
   } catch (error) {
-    throw new DataError(
-      `--dataset: cannot read the folder ${folder} (${(error as NodeJS.ErrnoException).code}); write cifar10 or the path of a folder`,
-      {
-        cause: error,
-      },
-    );
+    throw new DataError(`--dataset: cannot read the folder ${folder} (${(error as NodeJS.ErrnoException).code}); write cifar10 or the path of a folder`, {
+      cause: error,
+    });
   }
   const hash = createHash("sha256");
   const read = (split: "train" | "test") => {

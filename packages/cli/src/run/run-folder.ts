@@ -36,12 +36,9 @@ export function requireEmptyFolder(folder: string, resumeHint: string): void {
     names = readdirSync(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw new ConfigError(
-      `--out (="${folder}") must be a folder that is empty or not there (${(error as NodeJS.ErrnoException).code}); name another`,
-      {
-        cause: error,
-      },
-    );
+    throw new ConfigError(`--out (="${folder}") must be a folder that is empty or not there (${(error as NodeJS.ErrnoException).code}); name another`, {
+      cause: error,
+    });
   }
   if (names.length > 0)
     throw new ConfigError(`--out (="${folder}") must be empty or not there, it holds ${names.length} files; name another, or ${resumeHint}`);

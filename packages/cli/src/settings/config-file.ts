@@ -15,12 +15,9 @@ export function readConfigFile(file: string): Settings {
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw new ConfigError(
-      `--config: cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}); name an existing YAML file`,
-      {
-        cause: error,
-      },
-    );
+    throw new ConfigError(`--config: cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}); name an existing YAML file`, {
+      cause: error,
+    });
   }
   return parseConfig(text, file);
 }

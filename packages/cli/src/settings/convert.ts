@@ -14,8 +14,7 @@ export function partialConfig(settings: TrainingSettings): PartialTrainConfig {
   const { dataset, filters, width, epsilon, lr, optimizer, momentum, weightDecay, schedule, crop, flip } = settings;
   const { epochs, seed, batchSize, trainSize, evalEvery, evalExamples } = settings;
   const model = settings.model ?? (filters !== undefined ? "cnn" : width !== undefined ? "preact-resnet18" : undefined);
-  if (filters !== undefined && model !== "cnn")
-    throw new ConfigError(`--filters (=${filters}) must be left out for ${model}; it is the size of the cnn`);
+  if (filters !== undefined && model !== "cnn") throw new ConfigError(`--filters (=${filters}) must be left out for ${model}; it is the size of the cnn`);
   if (width !== undefined && model !== "preact-resnet18") {
     throw new ConfigError(`--width (=${width}) must be left out for ${model}; it is the size of preact-resnet18`);
   }
@@ -65,8 +64,6 @@ export function settingsOfConfig(config: TrainConfig): TrainingSettings {
 /** Without undefined values, and without objects that have nothing else. */
 function given(values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(values).filter(
-      ([, value]) => value !== undefined && !(typeof value === "object" && value !== null && Object.keys(value).length === 0),
-    ),
+    Object.entries(values).filter(([, value]) => value !== undefined && !(typeof value === "object" && value !== null && Object.keys(value).length === 0)),
   );
 }

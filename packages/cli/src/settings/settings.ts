@@ -80,12 +80,7 @@ export const TRAINING_SETTINGS = {
   epochs: integer(1, "passes over the training images", "write e.g. 30"),
   seed: integer(0, "decides every random choice; equal seeds give equal bits", "write e.g. 0"),
   lr: real("peak learning rate of the schedule", "a number above 0", z.number().positive(), "leave it out for the paper's"),
-  lambda: real(
-    "weight of the GradAlign regulariser",
-    "a number of at least 0",
-    z.number().min(0),
-    "leave it out for the paper's schedule over epsilon",
-  ),
+  lambda: real("weight of the GradAlign regulariser", "a number of at least 0", z.number().min(0), "leave it out for the paper's schedule over epsilon"),
   stepSize: real(
     "the attack's step as a multiple of epsilon (the paper's alpha / epsilon)",
     "a number above 0, as a multiple of epsilon",

@@ -62,8 +62,6 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
 export function describeRobustness(record: RobustnessRecord): string {
   const [low, high] = record.confidence95;
   const attacked =
-    record.attack === "none"
-      ? ""
-      : `, ${record.attack.toUpperCase()} ${percent(record.robustAccuracy)} (95 % interval ${percent(low)} to ${percent(high)})`;
+    record.attack === "none" ? "" : `, ${record.attack.toUpperCase()} ${percent(record.robustAccuracy)} (95 % interval ${percent(low)} to ${percent(high)})`;
   return `${record.which} (iteration ${count(record.iteration)}): clean ${percent(record.cleanAccuracy)}${attacked}, first ${count(record.n)} test images`;
 }

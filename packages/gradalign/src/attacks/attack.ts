@@ -43,10 +43,7 @@ export interface Attack {
 }
 
 /** An attack that repeats projected steepest-ascent steps; `finish` may replace the result. */
-export function projectedGradientAttack(
-  description: Pick<Attack, "id" | "paper" | "defaults">,
-  finish: Attack["finish"] = (_, delta) => delta,
-): Attack {
+export function projectedGradientAttack(description: Pick<Attack, "id" | "paper" | "defaults">, finish: Attack["finish"] = (_, delta) => delta): Attack {
   return {
     ...description,
     start: ({ x, threat, epsilon }, key, { start }) => (start === "random" ? threat.randomStart(key, x.shape, epsilon) : zeros(x.shape)),

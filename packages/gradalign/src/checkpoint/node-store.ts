@@ -57,8 +57,7 @@ const MAX_LOOKS = 5;
 export function saveCheckpoint(folder: string, options: SaveCheckpointOptions): CheckpointManifest {
   const { name, model, iteration, epoch, run = {} } = options;
   checkName(name);
-  if (!Number.isSafeInteger(iteration) || iteration < 0)
-    throw new ConfigError(`saveCheckpoint: iteration (=${iteration}) must be a non-negative integer`);
+  if (!Number.isSafeInteger(iteration) || iteration < 0) throw new ConfigError(`saveCheckpoint: iteration (=${iteration}) must be a non-negative integer`);
   if (!Number.isFinite(epoch) || epoch < 0) throw new ConfigError(`saveCheckpoint: epoch (=${epoch}) must be a non-negative number`);
   const bytes = encodeSafetensors(options.tensors, {
     format: "pt",
@@ -173,8 +172,7 @@ function removeUnused(folder: string, name: string): void {
 }
 
 function checkName(name: string): void {
-  if (!/^[A-Za-z0-9_]+$/.test(name))
-    throw new ConfigError(`checkpoint name "${name}" must consist of letters, digits and underscores, e.g. last or best`);
+  if (!/^[A-Za-z0-9_]+$/.test(name)) throw new ConfigError(`checkpoint name "${name}" must consist of letters, digits and underscores, e.g. last or best`);
 }
 
 function readIfThere(file: string): Buffer | undefined {

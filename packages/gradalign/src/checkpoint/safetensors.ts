@@ -156,8 +156,7 @@ function parseMetadata(value: unknown): Record<string, string> {
 function parseEntry(name: string, value: unknown): HeaderEntry {
   if (!isRecord(value)) throw invalid(`the entry of "${name}" must be an object`);
   const keys = Object.keys(value).sort().join(", ");
-  if (keys !== "data_offsets, dtype, shape")
-    throw invalid(`the entry of "${name}" must have data_offsets, dtype and shape, got ${keys || "nothing"}`);
+  if (keys !== "data_offsets, dtype, shape") throw invalid(`the entry of "${name}" must have data_offsets, dtype and shape, got ${keys || "nothing"}`);
   const { dtype: tag, shape, data_offsets: offsets } = value;
   const dtype = typeof tag === "string" ? DTYPE_OF_TAG.get(tag) : undefined;
   if (dtype === undefined) throw invalid(`"${name}" has dtype ${JSON.stringify(tag)}, expected one of ${[...DTYPE_OF_TAG.keys()].join(", ")}`);

@@ -11,18 +11,7 @@ import { type ImageDataset, imageDataset } from "./dataset.ts";
 export const CIFAR10_RECORD_BYTES = 3073;
 
 /** Class names in label order. */
-export const CIFAR10_CLASSES: readonly string[] = Object.freeze([
-  "airplane",
-  "automobile",
-  "bird",
-  "cat",
-  "deer",
-  "dog",
-  "frog",
-  "horse",
-  "ship",
-  "truck",
-]);
+export const CIFAR10_CLASSES: readonly string[] = Object.freeze(["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]);
 
 /** What one of the binary files must be. */
 export interface RecordFile {

@@ -62,9 +62,7 @@ export async function readCifar10Archive(
 function packSheet(name: string, png: Uint8Array, file: RecordFile): Uint8Array {
   const { width, height, channels, depth, data } = decode(png);
   if (width !== PIXELS || height !== file.records || channels !== 3 || depth !== 8) {
-    throw new DataError(
-      `${name} must be an 8-bit RGB sheet of ${PIXELS} x ${file.records} pixels, got ${width} x ${height}, ${channels} x ${depth} bits`,
-    );
+    throw new DataError(`${name} must be an 8-bit RGB sheet of ${PIXELS} x ${file.records} pixels, got ${width} x ${height}, ${channels} x ${depth} bits`);
   }
   const records = new Uint8Array(file.records * CIFAR10_RECORD_BYTES);
   for (let record = 0; record < file.records; record++) {

@@ -223,8 +223,7 @@ async function provideArchive(source: Cifar10Source, archive: string, route: Htt
     idleTimeoutMs,
     retryDelayMs,
     signal,
-    onProgress: (receivedBytes, etaSeconds) =>
-      onProgress?.({ type: "progress", source: source.name, receivedBytes, totalBytes: source.bytes, etaSeconds }),
+    onProgress: (receivedBytes, etaSeconds) => onProgress?.({ type: "progress", source: source.name, receivedBytes, totalBytes: source.bytes, etaSeconds }),
     onRetry: (reason) => onProgress?.({ type: "retry", source: source.name, reason }),
   });
 }

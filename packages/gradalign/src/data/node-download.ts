@@ -77,12 +77,9 @@ export async function downloadFile(options: DownloadOptions): Promise<void> {
       if (!retriable) throw error;
       const reason = (error as Error).message;
       if (fruitless > MAX_FRUITLESS) {
-        throw new DataError(
-          `download of ${options.url} broke off at ${size} of ${bytes} bytes ${fruitless} times (${reason}); run again to resume it`,
-          {
-            cause: error,
-          },
-        );
+        throw new DataError(`download of ${options.url} broke off at ${size} of ${bytes} bytes ${fruitless} times (${reason}); run again to resume it`, {
+          cause: error,
+        });
       }
       options.onRetry?.(reason);
       await delay(options.retryDelayMs * 2 ** (fruitless - 1), undefined, signal ? { signal } : {});

@@ -2,11 +2,11 @@
 import { ConfigError, DataError, type Device, type Tensor, type Value } from "@gradalign/tensor";
 import { parseAttack } from "../attacks/index.ts";
 import type { ImageSplit } from "../data/dataset.ts";
+import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
 import { linf } from "../threat/linf.ts";
 import type { Threat } from "../threat/threat.ts";
-import { keyFor } from "../keys.ts";
 import { disposeBatch, exampleBatch } from "./examples.ts";
 import { pauser } from "./pause.ts";
 import { modelPrograms } from "./programs.ts";

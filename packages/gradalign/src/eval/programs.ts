@@ -1,5 +1,5 @@
 /** @file A model in eval mode, compiled: its input gradients and its scores. Everything that attacks at evaluation need of it. */
-import { convert, type Compiled, type Device, grad, jit, sum, type Value } from "@gradalign/tensor";
+import { type Compiled, convert, type Device, grad, jit, sum, type Value } from "@gradalign/tensor";
 import type { Model } from "../models/model.ts";
 import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";

@@ -5,7 +5,7 @@
  * updates every example, and of several restarts the one with the highest final loss counts, per example. Each example has random
  * numbers of its own, so results do not depend on the batch size.
  */
-import { add, type Compiled, type Device, ge, broadcastAlong, jit, type Key, type Tensor, tensor, type Value, where } from "@gradalign/tensor";
+import { add, broadcastAlong, type Compiled, type Device, ge, jit, type Key, type Tensor, tensor, type Value, where } from "@gradalign/tensor";
 import type { Attack, AttackOptions } from "../attacks/attack.ts";
 import type { Params } from "../nn/params.ts";
 import type { Threat } from "../threat/threat.ts";
@@ -44,32 +44,27 @@ interface Attempt {
 }
 
 /** Prepares an attack of radius `epsilon` (in the threat's units) on a compiled model. */
-export function attackRunner(
-  programs: ModelPrograms,
-  attack: Attack,
-  options: AttackOptions,
-  threat: Threat,
-  epsilon: number,
-  device: Device,
-): AttackRunner {
+export function attackRunner(programs: ModelPrograms, attack: Attack, options: AttackOptions, threat: Threat, epsilon: number, device: Device): AttackRunner {
   const alpha = options.stepSize * epsilon;
   // Radius and step are inputs, so one program serves every epsilon.
   const site = (x: Value, radius: Value) => ({ x, threat, epsilon: radius });
   const start = jit((x: Value, key: Value, radius: Value): Value => attack.start(site(x, radius), key, options), { device });
   const move = jit((x: Value, delta: Value): Value => add(x, delta), { device });
-  const step = jit(
-    (x: Value, delta: Value, gradient: Value, radius: Value, length: Value) => attack.step(site(x, radius), delta, gradient, length),
+  const step = jit((x: Value, delta: Value, gradient: Value, radius: Value, length: Value) => attack.step(site(x, radius), delta, gradient, length), {
+    device,
+  });
+  const finish = jit((x: Value, delta: Value, radius: Value): Value => attack.finish(site(x, radius), delta), { device });
+  const worse = jit(
+    (best: Attempt, other: Attempt): Attempt => {
+      const wins = ge(other.losses, best.losses);
+      return {
+        delta: where(broadcastAlong(wins, best.delta.shape, [0]), other.delta, best.delta),
+        losses: where(wins, other.losses, best.losses),
+        correct: where(wins, other.correct, best.correct),
+      };
+    },
     { device },
   );
-  const finish = jit((x: Value, delta: Value, radius: Value): Value => attack.finish(site(x, radius), delta), { device });
-  const worse = jit((best: Attempt, other: Attempt): Attempt => {
-    const wins = ge(other.losses, best.losses);
-    return {
-      delta: where(broadcastAlong(wins, best.delta.shape, [0]), other.delta, best.delta),
-      losses: where(wins, other.losses, best.losses),
-      correct: where(wins, other.correct, best.correct),
-    };
-  }, { device });
   const compiled: readonly Compiled<never, unknown>[] = [start, move, step, finish, worse] as never;
 
   const attempt = async (target: AttackTarget, initial: Tensor, pause: () => Promise<void>): Promise<Attempt> => {

@@ -12,16 +12,7 @@ import { randomCorner } from "./random-corner.ts";
 import { standard } from "./standard.ts";
 
 /** Every method's name. */
-export type MethodName =
-  | "standard"
-  | "fgsm"
-  | "fgsm-rs"
-  | "fgsm-gradalign"
-  | "pgd"
-  | "pgd-gradalign"
-  | "pgd-corner"
-  | "random-corner"
-  | "free";
+export type MethodName = "standard" | "fgsm" | "fgsm-rs" | "fgsm-gradalign" | "pgd" | "pgd-gradalign" | "pgd-corner" | "random-corner" | "free";
 
 /** Every method by name. */
 export const methods: Readonly<Record<MethodName, Method>> = {

@@ -32,8 +32,7 @@ export function augmentedImages(images: Value, rows: Value, key: Value, { crop, 
   const batch = rows.shape[0] as number;
   if (crop === 0 && !flip) return toUnit(gather(images, [rows]));
   const perExample = (v: Value): Value => reshape(v, [batch, 1, 1, 1]);
-  const shift = (stream: number): Value =>
-    sub(convert(floor(mul(uniform(foldIn(key, stream), [batch]), 2 * crop + 1)), "int32"), crop);
+  const shift = (stream: number): Value => sub(convert(floor(mul(uniform(foldIn(key, stream), [batch]), 2 * crop + 1)), "int32"), crop);
 
   const column = reshape(iota([width]), [1, 1, 1, width]);
   const mirrored = perExample(lt(uniform(foldIn(key, 2), [batch]), flip ? 0.5 : 0));

@@ -97,7 +97,8 @@ function resolveOptimizer(partial: PartialTrainConfig["optimizer"], recipe: Opti
       ? { name: "adam", beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: recipe.weightDecay }
       : { name: "sgd", momentum: 0.9, weightDecay: recipe.weightDecay };
   for (const option of Object.keys(partial ?? {})) {
-    if (!Object.hasOwn(defaults, option)) throw new ConfigError(`config: optimizer.${option} is not an option of ${name}, which has ${Object.keys(defaults).join(", ")}`);
+    if (!Object.hasOwn(defaults, option))
+      throw new ConfigError(`config: optimizer.${option} is not an option of ${name}, which has ${Object.keys(defaults).join(", ")}`);
   }
   return { ...defaults, ...partial } as OptimizerConfig;
 }

@@ -1,5 +1,5 @@
 /** @file The measurements taken during training, on the first few hundred training and test images. */
-import { add, clamp, and, type Device, gt, jit, lt, type Tensor, type Value, where } from "@gradalign/tensor";
+import { add, and, clamp, type Device, gt, jit, lt, type Tensor, type Value, where } from "@gradalign/tensor";
 import { fgsm } from "../attacks/fgsm.ts";
 import { pgd } from "../attacks/pgd.ts";
 import type { ImageDataset, ImageSplit } from "../data/dataset.ts";
@@ -36,10 +36,13 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
     fgsm: attackRunner(programs, fgsm, fgsm.defaults, linf, epsilon, device),
     pgd: attackRunner(programs, pgd, pgd.defaults, linf, epsilon, device),
   };
-  const near = jit((x: Value, key: Value) => {
-    const point = add(x, linf.randomStart(key, x.shape, epsilon));
-    return { point, clipped: clamp(point, 0, 1) };
-  }, { device });
+  const near = jit(
+    (x: Value, key: Value) => {
+      const point = add(x, linf.randomStart(key, x.shape, epsilon));
+      return { point, clipped: clamp(point, 0, 1) };
+    },
+    { device },
+  );
   // The paper's code takes the gradient through the clamp, so a pixel outside of (0, 1) has none.
   const compare = jit((x: Value, g1: Value, point: Value, g2: Value) => alignment(boxed(g1, x), boxed(g2, point)), { device });
   const similarity = jit((a: Value, b: Value) => ({ cosine: alignment(a, b), norm: l2.distance(a) }), { device });

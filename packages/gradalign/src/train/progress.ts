@@ -14,12 +14,7 @@ export interface ProgressReporter {
 }
 
 /** Makes a reporter for a run that has already done `first` iterations. */
-export async function progressReporter(
-  batchSize: number,
-  session: Session,
-  first: number,
-  emit: (event: TrainEvent) => void,
-): Promise<ProgressReporter> {
+export async function progressReporter(batchSize: number, session: Session, first: number, emit: (event: TrainEvent) => void): Promise<ProgressReporter> {
   const started = performance.now();
   // A resumed run's sums began before it.
   const before = await session.readSums();

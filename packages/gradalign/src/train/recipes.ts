@@ -1,7 +1,8 @@
 /** @file The paper's training recipes (its published scripts), per data set, model and method. */
+
+import { type MethodName, methodNamed } from "../methods/index.ts";
 import { lambdaSchedule } from "../methods/lambda-schedule.ts";
 import type { MethodOptions } from "../methods/method.ts";
-import { type MethodName, methodNamed } from "../methods/index.ts";
 import type { OptimizerConfig } from "../optim/index.ts";
 import type { Augmentation } from "./batch.ts";
 

@@ -1,5 +1,6 @@
 /** @file A training run's programs and device memory: advance by one iteration, read the sums, copy the state out. */
-import { type Compiled, DataError, type Device, jit, permutation, type Tensor, tensor, type Tree, treeLeaves, type Value } from "@gradalign/tensor";
+import { type Compiled, DataError, type Device, jit, permutation, type Tensor, type Tree, tensor, treeLeaves, type Value } from "@gradalign/tensor";
+import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { keyFor } from "../keys.ts";
 import { methodNamed } from "../methods/index.ts";
@@ -8,7 +9,6 @@ import { createOptimizer, schedules } from "../optim/index.ts";
 import type { TrainingData } from "./batch.ts";
 import { methodOptions, type TrainConfig } from "./config.ts";
 import { restoreTree } from "./snapshot.ts";
-import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import { initialState, type MetricSums, noSums, type StepInputs, type StepOptions, type TrainState, trainingStep } from "./step.ts";
 
 /** Sums on the host. */

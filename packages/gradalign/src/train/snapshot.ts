@@ -1,5 +1,5 @@
 /** @file Snapshots of a run: everything that later bits depend on, as named arrays and JSON. */
-import { CheckpointError, type Tensor, tensor, type Tree, treeLeaves, treeUnflatten, type Value } from "@gradalign/tensor";
+import { CheckpointError, type Tensor, type Tree, tensor, treeLeaves, treeUnflatten, type Value } from "@gradalign/tensor";
 import type { ModelIdentity } from "../checkpoint/checkpoint.ts";
 import type { JsonObject } from "../checkpoint/json.ts";
 import type { StoredTensor } from "../checkpoint/safetensors.ts";

@@ -202,7 +202,12 @@ async function lastTensors(session: Session, best: Best | null): Promise<Map<str
 
 /** What a snapshot says of the run so far, once it is known to be this run's. */
 function checkResume(snapshot: Snapshot, config: TrainConfig): { evaluations: Evaluation[]; best: Best | null; seconds: number } {
-  const { config: stored, evaluations, best, seconds } = snapshot.run as unknown as {
+  const {
+    config: stored,
+    evaluations,
+    best,
+    seconds,
+  } = snapshot.run as unknown as {
     config: TrainConfig;
     evaluations?: Evaluation[];
     best: Pick<Best, "iteration" | "train_pgd_acc"> | null;
@@ -211,7 +216,8 @@ function checkResume(snapshot: Snapshot, config: TrainConfig): { evaluations: Ev
   if (!evaluations) throw new CheckpointError('train: resume needs a snapshot of kind "last"; this one cannot be trained further');
   for (const name of Object.keys(config) as (keyof TrainConfig)[]) {
     const [was, is] = [canonicalJson(stored[name]), canonicalJson(config[name])];
-    if (was !== is) throw new CheckpointError(`train: the checkpoint was made with ${name} ${was}, this run has ${is}; resume with the same settings, or start a new run`);
+    if (was !== is)
+      throw new CheckpointError(`train: the checkpoint was made with ${name} ${was}, this run has ${is}; resume with the same settings, or start a new run`);
   }
   const prefix = "best/";
   const tensors = [...snapshot.tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value] as const);

@@ -119,11 +119,7 @@ describe("a damaged checkpoint", () => {
     ["an empty manifest", () => truncateSync(path("last.json"), 0), /not JSON/],
     ["a lost manifest", () => rmSync(path("last.json")), /does not exist/],
     ["another file as manifest", () => writeFileSync(path("last.json"), '{"a":1}'), /not a gradalign checkpoint/],
-    [
-      "a newer format",
-      () => writeFileSync(path("last.json"), '{"format":"gradalign-checkpoint","version":2}'),
-      /has format version 2, this program reads/,
-    ],
+    ["a newer format", () => writeFileSync(path("last.json"), '{"format":"gradalign-checkpoint","version":2}'), /has format version 2, this program reads/],
     ["an edited manifest", () => edit("last.json", '"iteration": 20,', '"iteration": 21,'), /altered: its checksum is/],
     ["another checkpoint's tensor file", () => copyFileSync(path(tensorFiles().find((file) => file !== newest)!), path(newest)), /is altered/],
   ];
@@ -180,9 +176,7 @@ describe("a damaged checkpoint", () => {
     expect(() => loadCheckpoint(folder, "last")).toThrow(
       expect.objectContaining({
         code: "CheckpointError",
-        message: expect.stringMatching(
-          /no usable checkpoint "last" in .*last\.json: not JSON.*; .*last\.previous\.json: does not exist.*save one there first/,
-        ),
+        message: expect.stringMatching(/no usable checkpoint "last" in .*last\.json: not JSON.*; .*last\.previous\.json: does not exist.*save one there first/),
       }),
     );
   });

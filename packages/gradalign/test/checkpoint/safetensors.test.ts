@@ -62,12 +62,7 @@ describe("encodeSafetensors", () => {
   });
 
   const wrong: [what: string, name: string, tensor: unknown, message: string][] = [
-    [
-      "too few elements",
-      "w",
-      { dtype: "float32", shape: [2, 2], data: new Float32Array(3) },
-      'tensor "w" has shape [2, 2] = 4 elements, but its data have 3',
-    ],
+    ["too few elements", "w", { dtype: "float32", shape: [2, 2], data: new Float32Array(3) }, 'tensor "w" has shape [2, 2] = 4 elements, but its data have 3'],
     ["another array type", "w", { dtype: "float32", shape: [1], data: new Int32Array(1) }, "has dtype float32, so its data must be a Float32Array"],
     ["an unknown dtype", "w", { dtype: "toString", shape: [1], data: new Float32Array(1) }, "has dtype toString, expected one of float32, int32"],
     ["a negative size", "w", { dtype: "uint8", shape: [-1], data: new Uint8Array(1) }, "has shape [-1], expected a list of sizes"],
@@ -90,31 +85,15 @@ describe("decodeSafetensors", () => {
     ["broken JSON", fileOf('{"a":'), "the header is not JSON"],
     ["broken UTF-8", fileOf('{"a":1}').fill(0xff, 10, 11), "the header is not JSON"],
     ["a name given twice", fileOf(`{"a":${entry("[0,8]")},"\\u0061":${entry("[0,8]")}}`, eight), 'the header has the name "a" twice'],
-    [
-      "a field given twice",
-      fileOf('{"a":{"dtype":"F32","dtype":"I32","shape":[2],"data_offsets":[0,8]}}', eight),
-      'the header has the name "dtype" twice',
-    ],
+    ["a field given twice", fileOf('{"a":{"dtype":"F32","dtype":"I32","shape":[2],"data_offsets":[0,8]}}', eight), 'the header has the name "dtype" twice'],
     ["an entry that is no object", fileOf('{"a":[]}'), 'the entry of "a" must be an object'],
-    [
-      "an entry without shape",
-      fileOf('{"a":{"dtype":"F32","data_offsets":[0,8]}}', eight),
-      "must have data_offsets, dtype and shape, got data_offsets, dtype",
-    ],
-    [
-      "a dtype it cannot read",
-      fileOf(`{"a":${entry("[0,4]", "[2]", '"F16"')}}`, eight),
-      '"a" has dtype "F16", expected one of F32, I32, I64, U8, BOOL',
-    ],
+    ["an entry without shape", fileOf('{"a":{"dtype":"F32","data_offsets":[0,8]}}', eight), "must have data_offsets, dtype and shape, got data_offsets, dtype"],
+    ["a dtype it cannot read", fileOf(`{"a":${entry("[0,4]", "[2]", '"F16"')}}`, eight), '"a" has dtype "F16", expected one of F32, I32, I64, U8, BOOL'],
     ["a fractional shape", fileOf(`{"a":${entry("[0,8]", "[0.5]")}}`, eight), "has shape [0.5], expected a list of sizes"],
     ["a shape whose product overflows", fileOf(`{"a":${entry("[0,8]", "[4294967296,4294967296]")}}`, eight), "but its data_offsets [0, 8) span 8"],
     ["reversed offsets", fileOf(`{"a":${entry("[8,0]")}}`, eight), "but its data_offsets [8, 0) span -8"],
     ["three offsets", fileOf(`{"a":${entry("[0,4,8]")}}`, eight), "has data_offsets [0,4,8], expected [start, end]"],
-    [
-      "a shape that does not fit the bytes",
-      fileOf(`{"a":${entry("[0,8]", "[3]")}}`, eight),
-      '"a" is F32 [3] = 12 bytes, but its data_offsets [0, 8) span 8',
-    ],
+    ["a shape that does not fit the bytes", fileOf(`{"a":${entry("[0,8]", "[3]")}}`, eight), '"a" is F32 [3] = 12 bytes, but its data_offsets [0, 8) span 8'],
     ["overlapping tensors", fileOf(`{"a":${entry("[0,8]")},"b":${entry("[4,12]")}}`, new Uint8Array(12)), 'the bytes of "b" [4, 12) overlap'],
     ["a gap", fileOf(`{"a":${entry("[4,12]")}}`, new Uint8Array(12)), 'bytes [0, 4) before "a" belong to no tensor'],
     ["missing bytes", fileOf(`{"a":${entry("[0,8]")}}`, new Uint8Array(7)), "the tensors need 8 bytes after the header, the file has 7"],

@@ -29,8 +29,7 @@ export async function sheetsArchive(): Promise<Uint8Array> {
     const body = encode({ width: 1024, height: bytes.length / CIFAR10_RECORD_BYTES, channels: 3, depth: 8, data: interleaved(bytes) });
     return { header: { name: `package/${name.replace(".bin", ".png")}`, size: body.length }, body };
   });
-  const labels = (split: string) =>
-    JSON.stringify(files.filter((file) => file.split === split).flatMap((file) => labelsOf(contents.get(file.name)!)));
+  const labels = (split: string) => JSON.stringify(files.filter((file) => file.split === split).flatMap((file) => labelsOf(contents.get(file.name)!)));
   const lists = [text("package/test_lables.json", labels("test")), text("package/train_lables.json", labels("train"))];
   return compressed([text("package/package.json", "{}"), ...sheets, ...lists]);
 }

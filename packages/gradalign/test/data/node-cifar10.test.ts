@@ -171,9 +171,7 @@ describe("loadCifar10", () => {
   it("does not wait long for a source that does not answer", async () => {
     const silent = keep(await startServer(() => {}));
     const server = await serve();
-    expect(await load([sourceOf(archive, silent.url, { name: "silent" }), sourceOf(archive, server.url)], { connectTimeoutMs: 100 })).toEqual(
-      expected,
-    );
+    expect(await load([sourceOf(archive, silent.url, { name: "silent" }), sourceOf(archive, server.url)], { connectTimeoutMs: 100 })).toEqual(expected);
     expect(kinds("fallback")).toMatchObject([{ source: "silent", reason: expect.stringContaining("within 0.1 s") }]);
   });
 

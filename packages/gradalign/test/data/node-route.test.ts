@@ -53,8 +53,7 @@ describe("npm's settings", () => {
 });
 
 describe("proxies", () => {
-  const proxyOf = (env: Record<string, string>, url: string, npm: [string, string][] = []) =>
-    httpRoute(new Map(npm), env).proxyFor(new URL(url))?.href;
+  const proxyOf = (env: Record<string, string>, url: string, npm: [string, string][] = []) => httpRoute(new Map(npm), env).proxyFor(new URL(url))?.href;
 
   it("are chosen by scheme, and not used for excepted hosts", () => {
     const env = { HTTPS_PROXY: "http://secure:1", http_proxy: "plain:2", NO_PROXY: "example.org, .internal" };

@@ -1,10 +1,11 @@
-import { describe, expect, it } from "vitest";
 import { createDevice } from "@gradalign/tensor";
-import { imageDataset, resolveTrainConfig, train, type TrainEvent } from "gradalign";
+import { imageDataset, resolveTrainConfig, type TrainEvent, train } from "gradalign";
+import { describe, expect, it } from "vitest";
 
 function dataset() {
   const make = (n: number, seed: number) => {
-    const images = new Uint8Array(n * 3 * 64), labels = new Uint8Array(n);
+    const images = new Uint8Array(n * 3 * 64),
+      labels = new Uint8Array(n);
     let s = seed;
     const rnd = () => (s = (s * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
     for (let i = 0; i < n; i++) {

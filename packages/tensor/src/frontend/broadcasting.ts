@@ -41,5 +41,9 @@ export function broadcastTo(x: Value, shape: Shape, op = "broadcastTo"): Value {
   if (common.some((extent, axis) => extent !== shape[axis])) {
     throw new TraceError(`${op}: ${formatShape(x.shape)} cannot be broadcast to ${formatShape(shape)}`);
   }
-  return broadcast(x, shape, x.shape.map((_, i) => i + missing));
+  return broadcast(
+    x,
+    shape,
+    x.shape.map((_, i) => i + missing),
+  );
 }

@@ -40,7 +40,10 @@ interface Entry {
 /** Compiles a function of trees of tensors. It is traced once for every combination of argument shapes and element types; the
  * trace sees types, not elements. Tensors it closes over become constants of the program.
  * @example const step = jit((params, x) => treeMap((p) => mul(p, 0.9), params), { donate: [0] }); */
-export function jit<Arguments extends readonly unknown[], Result>(f: (...args: Arguments) => Result, { device, donate = [] }: JitOptions = {}): Compiled<Arguments, Result> {
+export function jit<Arguments extends readonly unknown[], Result>(
+  f: (...args: Arguments) => Result,
+  { device, donate = [] }: JitOptions = {},
+): Compiled<Arguments, Result> {
   const entries = new Map<Device, Map<string, Entry>>();
   let latest: Entry | null = null;
 
@@ -58,10 +61,16 @@ export function jit<Arguments extends readonly unknown[], Result>(f: (...args: A
     }
     latest = entry;
     const temporary = flat.filter((leaf, i) => leaf !== treeLeaves(args as Tree<unknown>)[i]);
-    const results = execute(entry.executable, flat.map((leaf) => leaf.bufferOn(target)));
+    const results = execute(
+      entry.executable,
+      flat.map((leaf) => leaf.bufferOn(target)),
+    );
     for (const leaf of temporary) leaf.dispose();
     const nodes = treeLeaves<Node>(entry.result);
-    return treeUnflatten(entry.result, results.map((buffer, i) => new Tensor(nodes[i]!.shape, nodes[i]!.dtype, buffer))) as Result;
+    return treeUnflatten(
+      entry.result,
+      results.map((buffer, i) => new Tensor(nodes[i]!.shape, nodes[i]!.dtype, buffer)),
+    ) as Result;
   };
   const call = (...args: unknown[]): Result => perform(args, (executable, inputs) => executable.run(inputs));
   return Object.assign(call, {

@@ -3,7 +3,7 @@ import { keyOfSeed } from "../base/random.ts";
 import type { Shape } from "../base/shape.ts";
 import * as build from "../ops/build.ts";
 import { toValue } from "./broadcasting.ts";
-import { add, cos, log, mul, shiftRight, sin, sqrt, convert } from "./math.ts";
+import { add, convert, cos, log, mul, shiftRight, sin, sqrt } from "./math.ts";
 import { concat, reshape, slice } from "./shaping.ts";
 import { type Operand, type Tensor, tensor, type Value } from "./tensor.ts";
 

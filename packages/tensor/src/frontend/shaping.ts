@@ -36,7 +36,12 @@ function reducer(name: string, make: (x: Node, axes: readonly number[]) => Node)
     if (value.dtype === "bool" || value.dtype === "uint8") value = build.convert(value, "int32");
     const list = axes ? normalizeAxes(name, axes, value.shape.length) : value.shape.map((_, axis) => axis);
     const result = make(value, list);
-    return keepDims ? build.reshape(result, value.shape.map((extent, axis) => (list.includes(axis) ? 1 : extent))) : result;
+    return keepDims
+      ? build.reshape(
+          result,
+          value.shape.map((extent, axis) => (list.includes(axis) ? 1 : extent)),
+        )
+      : result;
   };
 }
 
@@ -62,7 +67,10 @@ export function reshape(x: Value, shape: Shape): Value {
   const unknown = shape.indexOf(-1);
   if (unknown < 0) return build.reshape(x, shape);
   const known = shape.reduce((n, extent) => (extent === -1 ? n : n * extent), 1);
-  return build.reshape(x, shape.map((extent, axis) => (axis === unknown ? sizeOf(x.shape) / known : extent)));
+  return build.reshape(
+    x,
+    shape.map((extent, axis) => (axis === unknown ? sizeOf(x.shape) / known : extent)),
+  );
 }
 /** Repeats `x` up to `shape`, its axis i becoming axis `axes[i]` (ascending): a per-channel [C] spreads over NCHW with axes [1]. */
 export function broadcastAlong(x: Value, shape: Shape, axes: readonly number[]): Value {
@@ -98,7 +106,13 @@ export function slice(x: Value, starts: readonly number[], ends?: readonly numbe
 /** Adds [low, high] constant elements around each axis. */
 export function pad(x: Value, widths: readonly (readonly [number, number])[], value = 0): Value {
   if (widths.length !== x.shape.length) throw new ShapeError(`pad: need one [low, high] pair per axis of ${formatShape(x.shape)}, got ${widths.length}`);
-  return build.pad(x, widths.map(([low]) => low), widths.map(([, high]) => high), widths.map(() => 0), value);
+  return build.pad(
+    x,
+    widths.map(([low]) => low),
+    widths.map(([, high]) => high),
+    widths.map(() => 0),
+    value,
+  );
 }
 export function flip(x: Value, axes: readonly number[]): Value {
   return build.flip(x, normalizeAxes("flip", axes, x.shape.length));

@@ -4,10 +4,31 @@ import type { DType } from "../base/dtype.ts";
 
 /** Instructions by operand count. Comparisons yield bool; `select` takes (condition, then, else). */
 export type ScalarOp =
-  | "neg" | "abs" | "sqrt" | "floor" | "not" | "toFloat" | "toInt" | "toBool" | "toUint8" | "bitsToFloat" | "floatToBits"
-  | "add" | "sub" | "mul" | "div" | "max" | "min"
-  | "eq" | "lt" | "le"
-  | "and" | "or" | "xor" | "shiftLeft" | "shiftRight"
+  | "neg"
+  | "abs"
+  | "sqrt"
+  | "floor"
+  | "not"
+  | "toFloat"
+  | "toInt"
+  | "toBool"
+  | "toUint8"
+  | "bitsToFloat"
+  | "floatToBits"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "max"
+  | "min"
+  | "eq"
+  | "lt"
+  | "le"
+  | "and"
+  | "or"
+  | "xor"
+  | "shiftLeft"
+  | "shiftRight"
   | "select";
 
 /** An affine function of the loop indices: offset + Σ strides[loop] · index[loop]. */

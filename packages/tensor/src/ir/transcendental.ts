@@ -1,6 +1,6 @@
 /** @file Transcendental functions as formulas of scalar instructions, shared by all targets, so that every backend rounds alike.
  * Range reduction and minimax polynomials as in Cephes (S. Moshier, single precision); relative error below 2 ulp. */
-import { constant, type Expr, scalar, type ScalarOp } from "./scalar.ts";
+import { constant, type Expr, type ScalarOp, scalar } from "./scalar.ts";
 
 const f = (value: number): Expr => constant("float32", value);
 const i = (value: number): Expr => constant("int32", value);
@@ -21,9 +21,9 @@ function powerOfTwo(n: Expr): Expr {
 /** e^x = 2^n·e^r with n = round(x/ln 2), |r| ≤ ln 2 / 2. */
 export function expExpr(x: Expr): Expr {
   const clamped = float("max", float("min", x, f(88.72283)), f(-103.9));
-  const n = float("floor", float("add", float("mul", clamped, f(1.44269504088896341)), f(0.5)));
-  const r = float("sub", float("sub", clamped, float("mul", n, f(0.693359375))), float("mul", n, f(-2.12194440e-4)));
-  const p = polynomial(r, [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]);
+  const n = float("floor", float("add", float("mul", clamped, f(Math.LOG2E)), f(0.5)));
+  const r = float("sub", float("sub", clamped, float("mul", n, f(0.693359375))), float("mul", n, f(-2.1219444e-4)));
+  const p = polynomial(r, [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]);
   const e = float("add", float("add", float("mul", p, float("mul", r, r)), r), f(1));
   // Two factors reach 2^128 and the subnormals without overflowing on the way.
   const half = float("floor", float("mul", n, f(0.5)));
@@ -40,16 +40,16 @@ export function logExpr(x: Expr): Expr {
   const bits = int("floatToBits", scaled);
   const exponent = float("toFloat", int("sub", int("shiftRight", bits, i(23)), i(126)));
   const m = float("bitsToFloat", int("or", int("and", bits, i(0x007fffff)), i(0x3f000000)));
-  const small = test("lt", m, f(0.707106781186547524));
+  const small = test("lt", m, f(Math.SQRT1_2));
   const e0 = float("select", small, float("sub", exponent, f(1)), exponent);
   const e = float("sub", e0, float("select", subnormal, f(25), f(0)));
   const t = float("sub", float("select", small, float("add", m, m), m), f(1));
   const z = float("mul", t, t);
-  const p = polynomial(t, [
-    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1,
-    -2.4999993993e-1, 3.3333331174e-1,
-  ]);
-  const y0 = float("add", float("mul", float("mul", p, t), z), float("mul", e, f(-2.12194440e-4)));
+  const p = polynomial(
+    t,
+    [7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1],
+  );
+  const y0 = float("add", float("mul", float("mul", p, t), z), float("mul", e, f(-2.1219444e-4)));
   const y = float("sub", y0, float("mul", z, f(0.5)));
   const value = float("add", float("add", t, y), float("mul", e, f(0.693359375)));
   const finite = float("select", test("lt", x, f(Infinity)), value, x);
@@ -61,7 +61,7 @@ export function logExpr(x: Expr): Expr {
 function sineOfQuadrant(x: Expr, shift: number): Expr {
   const n = float("floor", float("add", float("mul", x, f(2 / Math.PI)), f(0.5)));
   let r = x;
-  for (const part of [1.5703125, 4.837512969970703125e-4, 7.549789948768648e-8]) r = float("sub", r, float("mul", n, f(part)));
+  for (const part of [1.5703125, 4.837512969970703e-4, 7.549789948768648e-8]) r = float("sub", r, float("mul", n, f(part)));
   const quadrant = int("and", int("add", int("toInt", n), i(shift)), i(3));
   const z = float("mul", r, r);
   const sine = float("add", float("mul", float("mul", polynomial(z, [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]), z), r), r);

@@ -14,16 +14,19 @@ export const broadcast: Operation = {
   infer([x], attrs) {
     const shape = attrs["shape"] as Shape;
     const axes = attrs["axes"] as readonly number[];
-    const fits = axes.length === x!.shape.length && axes.every((axis, i) => (x!.shape[i] === shape[axis] || x!.shape[i] === 1) && (i === 0 || axes[i - 1]! < axis));
+    const fits =
+      axes.length === x!.shape.length && axes.every((axis, i) => (x!.shape[i] === shape[axis] || x!.shape[i] === 1) && (i === 0 || axes[i - 1]! < axis));
     if (!fits) throw new ShapeError(`broadcast: ${formatShape(x!.shape)} does not fit axes [${axes.join(", ")}] of ${formatShape(shape)}`);
     return { shape, dtype: x!.dtype };
   },
   vjp({ inputs: [x], attrs, shape }, ct) {
     const axes = attrs["axes"] as readonly number[];
-    const repeated = shape.map((_, axis) => axis).filter((axis) => {
-      const i = axes.indexOf(axis);
-      return i < 0 || (x!.shape[i] === 1 && shape[axis] !== 1);
-    });
+    const repeated = shape
+      .map((_, axis) => axis)
+      .filter((axis) => {
+        const i = axes.indexOf(axis);
+        return i < 0 || (x!.shape[i] === 1 && shape[axis] !== 1);
+      });
     return [reshape(sum(ct, repeated), x!.shape)];
   },
   lower: {

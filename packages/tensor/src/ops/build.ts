@@ -6,8 +6,14 @@ import { type Shape, sameShape } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import { apply } from "./definition.ts";
 
-const unary = (name: string) => (x: Node): Node => apply(name, [x]);
-const binary = (name: string) => (a: Node, b: Node): Node => apply(name, [a, b]);
+const unary =
+  (name: string) =>
+  (x: Node): Node =>
+    apply(name, [x]);
+const binary =
+  (name: string) =>
+  (a: Node, b: Node): Node =>
+    apply(name, [a, b]);
 
 export const neg = unary("neg");
 export const exp = unary("exp");

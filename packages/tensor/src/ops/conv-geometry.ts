@@ -24,7 +24,8 @@ export function checkConv(op: string, x: Shape, w: Shape, { stride, padding }: C
   }
   const shape = [x[0]!, w[0]!, convExtent(x[2]!, w[2]!, stride[0], padding[0]), convExtent(x[3]!, w[3]!, stride[1], padding[1])];
   if (shape[2]! < 1 || shape[3]! < 1) throw new ShapeError(`${op}: the filter is larger than the padded input, got ${show}`);
-  if (y && y.some((extent, axis) => extent !== shape[axis])) throw new ShapeError(`${op}: cotangent must be ${formatShape(shape)}, got ${formatShape(y)} for ${show}`);
+  if (y?.some((extent, axis) => extent !== shape[axis]))
+    throw new ShapeError(`${op}: cotangent must be ${formatShape(shape)}, got ${formatShape(y)} for ${show}`);
   return shape;
 }
 

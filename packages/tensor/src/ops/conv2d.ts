@@ -13,10 +13,7 @@ export const conv2d: Operation = {
   },
   vjp({ inputs: [x, w], attrs }, ct) {
     const geometry = geometryOf(attrs);
-    return [
-      conv2dInputGrad(ct, w!, geometry, [x!.shape[2]!, x!.shape[3]!]),
-      conv2dFilterGrad(x!, ct, geometry, [w!.shape[2]!, w!.shape[3]!]),
-    ];
+    return [conv2dInputGrad(ct, w!, geometry, [x!.shape[2]!, x!.shape[3]!]), conv2dFilterGrad(x!, ct, geometry, [w!.shape[2]!, w!.shape[3]!])];
   },
   lower: { kind: "special" },
   reference([x, w], node) {

@@ -1,7 +1,7 @@
 /** @file Conversion between element types. Floats become integers by truncation toward zero; anything non-zero is true. */
 import type { DType } from "../base/dtype.ts";
 import { sizeOf } from "../base/shape.ts";
-import { type Expr, scalar, type ScalarOp } from "../ir/scalar.ts";
+import { type Expr, type ScalarOp, scalar } from "../ir/scalar.ts";
 import { convert as to } from "./build.ts";
 import type { Operation } from "./definition.ts";
 

@@ -15,8 +15,5 @@ export const div = elementwise({
     const da = divide(ct, node.inputs[1]!);
     return [da, neg(mul(da, node))];
   },
-  samples: [
-    { inputs: [{ shape: [3, 4] }, { shape: [3, 4], ...positive }] },
-    { inputs: [{ shape: [7] }, { shape: [7], ...positive }] },
-  ],
+  samples: [{ inputs: [{ shape: [3, 4] }, { shape: [3, 4], ...positive }] }, { inputs: [{ shape: [7] }, { shape: [7], ...positive }] }],
 });

@@ -3,7 +3,7 @@ import type { DType } from "../base/dtype.ts";
 import { DTypeError, ShapeError } from "../base/errors.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../base/shape.ts";
 import type { Attributes, Node } from "../ir/graph.ts";
-import { type Expr, scalar, type ScalarOp } from "../ir/scalar.ts";
+import { type Expr, type ScalarOp, scalar } from "../ir/scalar.ts";
 import type { Operation, Sample, TensorType } from "./definition.ts";
 
 export interface ElementwiseSpec {
@@ -53,10 +53,6 @@ export function elementwise(spec: ElementwiseSpec): Operation {
       }
       return out;
     },
-    samples:
-      spec.samples ??
-      SAMPLE_SHAPES.flatMap((shape) =>
-        accepts.map((dtype) => ({ inputs: Array.from({ length: operands }, () => ({ shape, dtype })) })),
-      ),
+    samples: spec.samples ?? SAMPLE_SHAPES.flatMap((shape) => accepts.map((dtype) => ({ inputs: Array.from({ length: operands }, () => ({ shape, dtype })) }))),
   };
 }

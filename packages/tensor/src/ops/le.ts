@@ -10,7 +10,17 @@ export const le = elementwise({
   reference: (a, b) => Number(a <= b),
   vjp: null,
   samples: [
-    { inputs: [{ shape: [6], data: [1, 2, 3, -1, 0, 5] }, { shape: [6], data: [1, 3, 2, -1, 0, -5] }] },
-    { inputs: [{ shape: [2, 3], dtype: "int32", data: [1, 2, 3, -1, 0, 5] }, { shape: [2, 3], dtype: "int32", data: [1, 3, 2, -1, 0, -5] }] },
+    {
+      inputs: [
+        { shape: [6], data: [1, 2, 3, -1, 0, 5] },
+        { shape: [6], data: [1, 3, 2, -1, 0, -5] },
+      ],
+    },
+    {
+      inputs: [
+        { shape: [2, 3], dtype: "int32", data: [1, 2, 3, -1, 0, 5] },
+        { shape: [2, 3], dtype: "int32", data: [1, 3, 2, -1, 0, -5] },
+      ],
+    },
   ],
 });

@@ -12,14 +12,23 @@ export const pad: Operation = {
   infer([x], attrs) {
     const [low, high, interior] = [attrs["low"] as Numbers, attrs["high"] as Numbers, attrs["interior"] as Numbers];
     if ([low, high, interior].some((list) => list.length !== x!.shape.length || list.some((n) => !Number.isInteger(n) || n < 0))) {
-      throw new ShapeError(`pad: need one non-negative integer per axis of ${formatShape(x!.shape)}, got [${low.join(", ")}], [${high.join(", ")}], [${interior.join(", ")}]`);
+      throw new ShapeError(
+        `pad: need one non-negative integer per axis of ${formatShape(x!.shape)}, got [${low.join(", ")}], [${high.join(", ")}], [${interior.join(", ")}]`,
+      );
     }
     const shape = x!.shape.map((extent, axis) => low[axis]! + high[axis]! + (extent === 0 ? 0 : (extent - 1) * (interior[axis]! + 1) + 1));
     return { shape, dtype: x!.dtype };
   },
   vjp({ attrs, shape }, ct) {
     const [low, high, interior] = [attrs["low"] as Numbers, attrs["high"] as Numbers, attrs["interior"] as Numbers];
-    return [slice(ct, low, shape.map((extent, axis) => extent - high[axis]!), interior.map((n) => n + 1))];
+    return [
+      slice(
+        ct,
+        low,
+        shape.map((extent, axis) => extent - high[axis]!),
+        interior.map((n) => n + 1),
+      ),
+    ];
   },
   lower: {
     kind: "view",

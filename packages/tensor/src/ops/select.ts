@@ -2,7 +2,7 @@
 import { DTypeError, ShapeError } from "../base/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../base/shape.ts";
 import { scalar } from "../ir/scalar.ts";
-import { fullLike, select as choose } from "./build.ts";
+import { select as choose, fullLike } from "./build.ts";
 import type { Operation } from "./definition.ts";
 
 const condition = { shape: [2, 4], dtype: "bool", data: [1, 0, 1, 1, 0, 0, 1, 0] } as const;

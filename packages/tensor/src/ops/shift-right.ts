@@ -8,5 +8,12 @@ export const shiftRight = elementwise({
   value: "shiftRight",
   reference: (a, b) => (a >>> b) | 0,
   vjp: null,
-  samples: [{ inputs: [{ shape: [5], dtype: "int32", data: [-1, 8, 1024, -7, 5] }, { shape: [5], dtype: "int32", data: [8, 1, 3, 28, 31] }] }],
+  samples: [
+    {
+      inputs: [
+        { shape: [5], dtype: "int32", data: [-1, 8, 1024, -7, 5] },
+        { shape: [5], dtype: "int32", data: [8, 1, 3, 28, 31] },
+      ],
+    },
+  ],
 });

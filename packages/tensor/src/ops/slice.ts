@@ -14,7 +14,9 @@ export const slice: Operation = {
     x!.shape.forEach((extent, axis) => {
       const [start, end, step] = [starts[axis] ?? -1, ends[axis] ?? -1, steps[axis] ?? 0];
       if (!(0 <= start && start <= end && end <= extent && step >= 1)) {
-        throw new ShapeError(`slice: need 0 <= start <= end <= ${extent} and step >= 1 on axis ${axis} of ${formatShape(x!.shape)}, got ${start}:${end}:${step}`);
+        throw new ShapeError(
+          `slice: need 0 <= start <= end <= ${extent} and step >= 1 on axis ${axis} of ${formatShape(x!.shape)}, got ${start}:${end}:${step}`,
+        );
       }
     });
     return { shape: x!.shape.map((_, axis) => Math.ceil((ends[axis]! - starts[axis]!) / steps[axis]!)), dtype: x!.dtype };
@@ -22,7 +24,14 @@ export const slice: Operation = {
   vjp({ inputs: [x], attrs, shape }, ct) {
     const [starts, steps] = [attrs["starts"] as Numbers, attrs["steps"] as Numbers];
     const high = x!.shape.map((extent, axis) => extent - starts[axis]! - (shape[axis] === 0 ? 0 : (shape[axis]! - 1) * steps[axis]! + 1));
-    return [pad(ct, starts, high, steps.map((step) => step - 1))];
+    return [
+      pad(
+        ct,
+        starts,
+        high,
+        steps.map((step) => step - 1),
+      ),
+    ];
   },
   lower: {
     kind: "view",

@@ -146,6 +146,8 @@ function shouldStore(node: Node, users: readonly Node[], { instructions, reads, 
   const size = sizeOf(node.shape);
   const repeated = users.some((user) => user.op === "broadcast" && sizeOf(user.shape) >= 4 * size);
   if (repeated && instructions > 0) return true;
+  // Computed in its own order the value is read and written in lanes; only the finished elements are then moved.
+  if (size >= 4096 && instructions >= 3 && users.some((user) => user.op === "transpose")) return true;
   const branches = users.length > 1;
   return branches && (instructions > RECOMPUTE_INSTRUCTIONS || reads.size > RECOMPUTE_READS || strided);
 }

@@ -7,7 +7,7 @@ import { broadcast, flip, pad, reshape, slice, sum, transpose } from "../ops/bui
 import { geometryOf } from "../ops/conv-geometry.ts";
 import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
-import { type FilterView, filterGradChunks, packedConv, packedFilterGrad, packFilter, phasedConv, type Phase, turnFilter } from "./physical.ts";
+import { type FilterView, filterGradChunks, type Phase, packedConv, packedFilterGrad, packFilter, phasedConv, turnFilter } from "./physical.ts";
 import { isLeaf } from "./rewrite.ts";
 
 /** logical axis i is axis permutation[i] of `node`. */
@@ -42,7 +42,15 @@ function arrange({ node, permutation }: Placed, wanted: Numbers): Node {
 export function assignLayout(roots: readonly Node[]): Node[] {
   const placed = new Map<Node, Placed>();
   for (const node of topologicalOrder(roots)) {
-    placed.set(node, isLeaf(node) ? plain(node) : place(node, node.inputs.map((input) => placed.get(input)!)));
+    placed.set(
+      node,
+      isLeaf(node)
+        ? plain(node)
+        : place(
+            node,
+            node.inputs.map((input) => placed.get(input)!),
+          ),
+    );
   }
   return roots.map((root) => arrange(placed.get(root)!, identity(root.shape.length)));
 }
@@ -59,7 +67,13 @@ function place(node: Node, inputs: readonly Placed[]): Placed {
         permutation: x.permutation,
       };
     case "flip":
-      return { node: flip(x.node, attrs["axes"]!.map((axis) => x.permutation[axis]!)), permutation: x.permutation };
+      return {
+        node: flip(
+          x.node,
+          attrs["axes"]!.map((axis) => x.permutation[axis]!),
+        ),
+        permutation: x.permutation,
+      };
     case "pad": {
       const [low, high, interior] = ["low", "high", "interior"].map((name) => permute(attrs[name]!, x.permutation)) as [number[], number[], number[]];
       return { node: padSpread(x.node, low, high, interior, node.attrs["value"] as number), permutation: x.permutation };
@@ -80,7 +94,13 @@ function place(node: Node, inputs: readonly Placed[]): Placed {
   const { lower } = operation(node.op);
   if (lower.kind === "elementwise") return placeElementwise(node, inputs);
   if (lower.kind === "reduce") return placeReduce(node, x);
-  return plain(rebuild(node, inputs.map((input) => arrange(input, identity(input.permutation.length))), node.shape));
+  return plain(
+    rebuild(
+      node,
+      inputs.map((input) => arrange(input, identity(input.permutation.length))),
+      node.shape,
+    ),
+  );
 }
 
 function rebuild(node: Node, inputs: readonly Node[], shape: Numbers): Node {
@@ -103,14 +123,27 @@ function placeElementwise(node: Node, inputs: readonly Placed[]): Placed {
     if (vote.count > best.count || (vote.count === best.count && same(best.permutation, straight))) best = vote;
   }
   const { permutation } = best;
-  return { node: rebuild(node, inputs.map((input) => arrange(input, permutation)), permute(node.shape, permutation)), permutation };
+  return {
+    node: rebuild(
+      node,
+      inputs.map((input) => arrange(input, permutation)),
+      permute(node.shape, permutation),
+    ),
+    permutation,
+  };
 }
 
 function placeReduce(node: Node, { node: x, permutation }: Placed): Placed {
   const logicalAxes = node.attrs["axes"] as Numbers;
   const axes = logicalAxes.map((axis) => permutation[axis]!).sort((a, b) => a - b);
   const kept = keptAxes(x.shape.length, axes);
-  const result = new Node(node.op, [x], { axes }, kept.map((axis) => x.shape[axis]!), node.dtype);
+  const result = new Node(
+    node.op,
+    [x],
+    { axes },
+    kept.map((axis) => x.shape[axis]!),
+    node.dtype,
+  );
   return { node: result, permutation: keptAxes(x.shape.length, logicalAxes).map((axis) => kept.indexOf(permutation[axis]!)) };
 }
 
@@ -145,9 +178,20 @@ function padSpread(x: Node, low: Numbers, high: Numbers, interior: Numbers, valu
     const column = reshape(spread, [...spread.shape.slice(0, axis + 1), 1, ...spread.shape.slice(axis + 1)]);
     const wide = pad(column, only(0), only(gap), only(0), value);
     const joined = reshape(wide, [...spread.shape.slice(0, axis), extent * (gap + 1), ...spread.shape.slice(axis + 1)]);
-    spread = slice(joined, joined.shape.map(() => 0), joined.shape.map((n, i) => (i === axis ? n - gap : n)), joined.shape.map(() => 1));
+    spread = slice(
+      joined,
+      joined.shape.map(() => 0),
+      joined.shape.map((n, i) => (i === axis ? n - gap : n)),
+      joined.shape.map(() => 1),
+    );
   });
-  return pad(spread, low, high, interior.map(() => 0), value);
+  return pad(
+    spread,
+    low,
+    high,
+    interior.map(() => 0),
+    value,
+  );
 }
 
 /** a·b as a 1x1 convolution over a's rows; with a stored transposed, as a filter gradient. */
@@ -219,7 +263,12 @@ const atLeastZero = (n: number): number => Math.max(0, n);
 function crop(x: Node, low: Numbers, high: Numbers): Node {
   const cut = (list: Numbers): number[] => [0, Math.max(0, -list[0]!), Math.max(0, -list[1]!), 0];
   const [starts, ends] = [cut(low), cut(high)];
-  return slice(x, starts, x.shape.map((extent, axis) => extent - ends[axis]!), [1, 1, 1, 1]);
+  return slice(
+    x,
+    starts,
+    x.shape.map((extent, axis) => extent - ends[axis]!),
+    [1, 1, 1, 1],
+  );
 }
 
 interface AxisPhase {

@@ -46,7 +46,13 @@ function mapIndices(affine: (a: Affine) => Affine, guard: (g: Guard) => Guard): 
   return map;
 }
 
-function transformKernel(kernel: LoopKernel, extents: readonly number[], reduced: number, affine: (a: Affine) => Affine, guard: (g: Guard) => Guard): LoopKernel {
+function transformKernel(
+  kernel: LoopKernel,
+  extents: readonly number[],
+  reduced: number,
+  affine: (a: Affine) => Affine,
+  guard: (g: Guard) => Guard,
+): LoopKernel {
   const map = mapIndices(affine, guard);
   const outputs = kernel.outputs.map((output): LoopOutput => ({ ...output, at: affine(output.at), value: map(output.value) }));
   return { ...kernel, extents, reduced, outputs };
@@ -89,10 +95,13 @@ function canMerge(kernel: LoopKernel, loop: number): boolean {
     return guard.strides[loop] === 1 && guard.strides.every((stride, i) => i === loop || stride === 0);
   };
   let ok = kernel.outputs.every((output) => fits(output.at));
-  forEachExpr(kernel.outputs.map((output) => output.value), (expr) => {
-    if (expr.kind === "index" || expr.kind === "load" || expr.kind === "gather") ok &&= fits(expr.at);
-    else if (expr.kind === "guard") ok &&= expr.guards.every(guardFits);
-  });
+  forEachExpr(
+    kernel.outputs.map((output) => output.value),
+    (expr) => {
+      if (expr.kind === "index" || expr.kind === "load" || expr.kind === "gather") ok &&= fits(expr.at);
+      else if (expr.kind === "guard") ok &&= expr.guards.every(guardFits);
+    },
+  );
   return ok;
 }
 
@@ -106,7 +115,10 @@ export function splitReduction(kernel: LoopKernel, parts: number, partStride: nu
   const extents = [parts, ...kernel.extents.slice(0, first), turn, ...kernel.extents.slice(first + 1)];
   const affine = (a: Affine): Affine => ({ offset: a.offset, strides: [a.strides[first]! * turn, ...a.strides] });
   const split = transformKernel(kernel, extents, kernel.reduced, affine, (g) => ({ ...affine(g), extent: g.extent }));
-  return { ...split, outputs: split.outputs.map((output) => ({ ...output, at: { ...output.at, strides: output.at.strides.map((s, i) => (i === 0 ? partStride : s)) } })) };
+  return {
+    ...split,
+    outputs: split.outputs.map((output) => ({ ...output, at: { ...output.at, strides: output.at.strides.map((s, i) => (i === 0 ? partStride : s)) } })),
+  };
 }
 
 /** Into how many parts to split a reduction: the largest divisor of its first loop up to 64, if that makes enough work per part. */

@@ -2,7 +2,7 @@
 import { invariant } from "../base/errors.ts";
 import { sizeOf, stridesOf } from "../base/shape.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
-import { channelBlock, type ConvKernel, type ImageStrides, type Kernel, type LoopKernel } from "../ir/kernel.ts";
+import { type ConvKernel, channelBlock, type ImageStrides, type Kernel, type LoopKernel } from "../ir/kernel.ts";
 import type { Affine, Expr, Guard } from "../ir/scalar.ts";
 import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
@@ -59,7 +59,10 @@ function unitIndex(loops: number, loop: number): Affine {
 function lowerMap(node: Node, materialized: ReadonlySet<Node>): KernelCall {
   const rank = node.shape.length;
   const builder = new ExprBuilder(rank, materialized);
-  const value = builder.compute(node, node.shape.map((_, axis) => unitIndex(rank, axis)));
+  const value = builder.compute(
+    node,
+    node.shape.map((_, axis) => unitIndex(rank, axis)),
+  );
   const kernel: LoopKernel = {
     kind: "loop",
     extents: node.shape,
@@ -75,7 +78,10 @@ function lowerReduce(node: Node, materialized: ReadonlySet<Node>): KernelCall[] 
   const order = [...keptAxes(x.shape.length, axes), ...axes];
   const rank = order.length;
   const builder = new ExprBuilder(rank, materialized);
-  const value = builder.read(x, x.shape.map((_, axis) => unitIndex(rank, order.indexOf(axis))));
+  const value = builder.read(
+    x,
+    x.shape.map((_, axis) => unitIndex(rank, order.indexOf(axis))),
+  );
   const { lower } = operation(node.op);
   invariant(lower.kind === "reduce", `${node.op} is not a reduction`);
   const strides = [...stridesOf(node.shape), ...axes.map(() => 0)];
@@ -135,12 +141,23 @@ class ExprBuilder {
     const { lower } = operation(node.op);
     switch (lower.kind) {
       case "elementwise":
-        return this.#internTree(lower.value(node.inputs.map((input) => this.read(input, index)), node));
+        return this.#internTree(
+          lower.value(
+            node.inputs.map((input) => this.read(input, index)),
+            node,
+          ),
+        );
       case "generate":
         return this.#internTree(lower.value(index, node));
       case "view": {
-        const source = lower.source(index.map((at) => this.#sized(at)), node);
-        const inside = this.read(node.inputs[0]!, source.index.map((at) => this.#sized(at)));
+        const source = lower.source(
+          index.map((at) => this.#sized(at)),
+          node,
+        );
+        const inside = this.read(
+          node.inputs[0]!,
+          source.index.map((at) => this.#sized(at)),
+        );
         if (!source.guards || source.guards.length === 0) return inside;
         const guards = source.guards.map(({ affine, extent }): Guard => ({ ...this.#sized(affine), extent }));
         return this.#intern({ kind: "guard", dtype: node.dtype, guards, inside, fill: source.fill ?? 0 });
@@ -169,7 +186,10 @@ class ExprBuilder {
     }
     const source = groups.map((group) => {
       const strides = stridesOf(group.map((axis) => node.shape[axis]!));
-      return this.#flatten(group.map((axis) => index[axis]!), strides);
+      return this.#flatten(
+        group.map((axis) => index[axis]!),
+        strides,
+      );
     });
     return this.read(x, source);
   }

@@ -19,15 +19,29 @@ export function packFilter({ node, axes }: FilterView): Node {
   const block = channelBlock(node.shape[out]!);
   const missing = (block - (node.shape[out]! % block)) % block;
   const zeros = node.shape.map(() => 0);
-  const padded = pad(node, zeros, node.shape.map((_, axis) => (axis === out ? missing : 0)), zeros);
-  const split = reshape(padded, padded.shape.flatMap((extent, axis) => (axis === out ? [extent / block, block] : [extent])));
+  const padded = pad(
+    node,
+    zeros,
+    node.shape.map((_, axis) => (axis === out ? missing : 0)),
+    zeros,
+  );
+  const split = reshape(
+    padded,
+    padded.shape.flatMap((extent, axis) => (axis === out ? [extent / block, block] : [extent])),
+  );
   const place = (axis: number): number => (axis > out ? axis + 1 : axis);
   return transpose(split, [out, place(row), place(column), place(channel), out + 1]);
 }
 
 /** The filter turned by 180° with in and out channels exchanged: convolving a cotangent with it gives the input's gradient. */
 export function turnFilter({ node, axes: [out, channel, row, column] }: FilterView): FilterView {
-  return { node: flip(node, [row, column].sort((a, b) => a - b)), axes: [channel, out, row, column] };
+  return {
+    node: flip(
+      node,
+      [row, column].sort((a, b) => a - b),
+    ),
+    axes: [channel, out, row, column],
+  };
 }
 
 /** y[N, OH, OW, K] of a dense padded x[N, H, W, C] and a packed filter. */

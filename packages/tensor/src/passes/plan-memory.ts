@@ -62,7 +62,9 @@ export function planMemory({ calls, inputs, outputs, donated }: PlanRequest): Me
 function assignOutputs({ calls, inputs, outputs, donated }: PlanRequest, lastUse: ReadonlyMap<Node, number>, places: Map<Node, Place>): number[] {
   const taken = new Set<number>();
   const preferred = (output: Node, position: number): number[] => {
-    const fits = inputs.flatMap((input, i) => (donated[i] && !taken.has(i) && byteLength(input) === byteLength(output) && input.dtype === output.dtype ? [i] : []));
+    const fits = inputs.flatMap((input, i) =>
+      donated[i] && !taken.has(i) && byteLength(input) === byteLength(output) && input.dtype === output.dtype ? [i] : [],
+    );
     // States come and go in the same order, so the input at the same position is the likeliest.
     return fits.sort((a, b) => Math.abs(a - position) - Math.abs(b - position));
   };
@@ -89,10 +91,13 @@ function readsInPlace({ kernel, buffers }: KernelCall, input: Node, output: Node
   const target = kernel.outputs.find((o) => buffers[o.buffer] === output)!;
   const same = (a: Affine, b: Affine): boolean => a.offset === b.offset && a.strides.every((stride, i) => stride === b.strides[i]);
   let inPlace = true;
-  forEachExpr(kernel.outputs.map((o) => o.value), (expr) => {
-    if (expr.kind === "load" && buffers[expr.buffer] === input) inPlace &&= same(expr.at, target.at);
-    if (expr.kind === "gather" && buffers[expr.buffer] === input) inPlace = false;
-  });
+  forEachExpr(
+    kernel.outputs.map((o) => o.value),
+    (expr) => {
+      if (expr.kind === "load" && buffers[expr.buffer] === input) inPlace &&= same(expr.at, target.at);
+      if (expr.kind === "gather" && buffers[expr.buffer] === input) inPlace = false;
+    },
+  );
   return inPlace;
 }
 

@@ -5,7 +5,15 @@ import { Node, topologicalOrder } from "../ir/graph.ts";
 export function rewrite(roots: readonly Node[], visit: (node: Node, inputs: readonly Node[]) => Node): Node[] {
   const replaced = new Map<Node, Node>();
   for (const node of topologicalOrder(roots)) {
-    replaced.set(node, isLeaf(node) ? node : visit(node, node.inputs.map((input) => replaced.get(input)!)));
+    replaced.set(
+      node,
+      isLeaf(node)
+        ? node
+        : visit(
+            node,
+            node.inputs.map((input) => replaced.get(input)!),
+          ),
+    );
   }
   return roots.map((root) => replaced.get(root)!);
 }

@@ -64,7 +64,11 @@ function reduceNode(node: Node): Node {
       if (a!.op === "full") return full(node.shape, constantValue(a!)!, node.dtype);
       if (a!.op === "broadcast") {
         const outer = node.attrs["axes"] as readonly number[];
-        return broadcast(a!.inputs[0]!, node.shape, (a!.attrs["axes"] as readonly number[]).map((axis) => outer[axis]!));
+        return broadcast(
+          a!.inputs[0]!,
+          node.shape,
+          (a!.attrs["axes"] as readonly number[]).map((axis) => outer[axis]!),
+        );
       }
       break;
     case "transpose": {
@@ -72,7 +76,10 @@ function reduceNode(node: Node): Node {
       if (a!.op === "full") return full(node.shape, constantValue(a!)!, node.dtype);
       if (a!.op === "transpose") {
         const inner = a!.attrs["permutation"] as readonly number[];
-        return transpose(a!.inputs[0]!, permutation.map((axis) => inner[axis]!));
+        return transpose(
+          a!.inputs[0]!,
+          permutation.map((axis) => inner[axis]!),
+        );
       }
       if (a!.op === "broadcast") return transposeBroadcast(a!, permutation);
       break;
@@ -92,7 +99,11 @@ function transposeBroadcast(node: Node, permutation: readonly number[]): Node {
   const inverse = inversePermutation(permutation);
   const axes = (node.attrs["axes"] as readonly number[]).map((axis) => inverse[axis]!);
   const order = axes.map((_, i) => i).sort((i, j) => axes[i]! - axes[j]!);
-  return broadcast(transpose(node.inputs[0]!, order), permutation.map((axis) => node.shape[axis]!), order.map((i) => axes[i]!));
+  return broadcast(
+    transpose(node.inputs[0]!, order),
+    permutation.map((axis) => node.shape[axis]!),
+    order.map((i) => axes[i]!),
+  );
 }
 
 /** Element-wise float operations on equal constants everywhere are computed now, rounded as the program would. */
@@ -101,6 +112,11 @@ function foldConstants(node: Node): Node {
   const values = node.inputs.map(constantValue);
   if (values.some((value) => value === null) || node.inputs.some((input) => input.dtype !== "float32")) return node;
   const scalarNode = { ...node, shape: [], inputs: node.inputs } as unknown as Node;
-  const [value] = Array.from(operation(node.op).reference(values.map((value) => Float64Array.of(Math.fround(value!))), scalarNode));
+  const [value] = Array.from(
+    operation(node.op).reference(
+      values.map((value) => Float64Array.of(Math.fround(value!))),
+      scalarNode,
+    ),
+  );
   return full(node.shape, Math.fround(value!), node.dtype);
 }

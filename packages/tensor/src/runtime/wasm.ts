@@ -8,8 +8,8 @@ import { describeKernel, kernelFlops } from "../ir/print.ts";
 import { compileGraph } from "../passes/pipeline.ts";
 import { byteLength, type Place } from "../passes/plan-memory.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./backend.ts";
-import { type Block, LinearMemory } from "./wasm-memory.ts";
 import { relaxedSimdAvailable } from "./wasm-features.ts";
+import { type Block, LinearMemory } from "./wasm-memory.ts";
 import { ThreadPool, threadsAvailable } from "./wasm-threads.ts";
 
 interface WasmBuffer extends DeviceBuffer {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { emitConv, emitFilterGrad } from "../../src/codegen/wasm/contraction.ts";
 import { encodeModule, FunctionBuilder, SIMD } from "../../src/codegen/wasm/encoder.ts";
 import type { KernelCode, ModuleContext } from "../../src/codegen/wasm/kernel-code.ts";
-import { channelBlock, type ConvKernel, type FilterGradKernel, type ImageStrides } from "../../src/ir/kernel.ts";
+import { type ConvKernel, channelBlock, type FilterGradKernel, type ImageStrides } from "../../src/ir/kernel.ts";
 import { filterGradChunks } from "../../src/passes/physical.ts";
 
 // Node 20 has relaxed SIMD behind this flag; later versions have it on and ignore the flag.
@@ -57,7 +57,9 @@ function execute(emit: (module: ModuleContext) => KernelCode, relaxed: boolean, 
   const memory = new WebAssembly.Memory({ initial: Math.ceil(next / PAGE_FLOATS), maximum: MEMORY.maximumPages, shared: true });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   const all = new Float32Array(memory.buffer).fill(GUARD_VALUE);
-  inputs.forEach((x, i) => all.set(x, addresses[i] ?? 0));
+  inputs.forEach((x, i) => {
+    all.set(x, addresses[i] ?? 0);
+  });
   const before = all.slice();
   const entry = instance.exports["entry"] as (task: number, ...buffers: number[]) => void;
   for (const task of shuffled(code.tasks)) entry(task, ...addresses.map((a) => 4 * a));

@@ -1,10 +1,10 @@
 /** @file Every operation on every device: values against the reference, first and second derivatives against finite differences. */
 import { type Device, grad, jit, mul, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
-import { Node } from "../../src/ir/graph.ts";
-import { operations } from "../../src/ops/index.ts";
-import { apply, type Operation, type Sample } from "../../src/ops/definition.ts";
 import { sizeOf } from "../../src/base/shape.ts";
+import type { Node } from "../../src/ir/graph.ts";
+import { apply, type Operation, type Sample } from "../../src/ops/definition.ts";
+import { operations } from "../../src/ops/index.ts";
 import { openDevices, relativeError } from "../support/devices.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { referenceTensor, referenceValues } from "../support/reference.ts";
@@ -31,7 +31,15 @@ function run(operation: Operation, sample: Sample, device: Device): ArrayLike<nu
 function weighted(operation: Operation, sample: Sample, inputs: readonly Value[]): Value {
   const out = apply(operation.name, inputs, sample.attrs);
   const random = pseudoRandom(99);
-  return sum(mul(out, tensor(Float64Array.from({ length: sizeOf(out.shape) }, () => random() + 0.5), out.shape)));
+  return sum(
+    mul(
+      out,
+      tensor(
+        Float64Array.from({ length: sizeOf(out.shape) }, () => random() + 0.5),
+        out.shape,
+      ),
+    ),
+  );
 }
 
 const samples = operations.flatMap((operation) => operation.samples.map((sample, i) => ({ operation, sample, name: `${operation.name} ${sample.name ?? i}` })));
@@ -53,7 +61,14 @@ test("one thread and two threads give the same bits", () => {
 });
 
 /** `stop-gradient` lies about its derivative on purpose. */
-const differentiable = samples.filter(({ operation, sample }) => operation.vjp && operation.name !== "stop-gradient" && resultType(operation, sample) === "float32" && sample.inputs.some(({ dtype }) => !dtype || dtype === "float32") && sample.inputs.every(({ shape }) => sizeOf(shape) <= 600));
+const differentiable = samples.filter(
+  ({ operation, sample }) =>
+    operation.vjp &&
+    operation.name !== "stop-gradient" &&
+    resultType(operation, sample) === "float32" &&
+    sample.inputs.some(({ dtype }) => !dtype || dtype === "float32") &&
+    sample.inputs.every(({ shape }) => sizeOf(shape) <= 600),
+);
 
 /** Directional derivative of `f` at `inputs` along `direction` by central differences in float64. */
 function centralDifference(f: (inputs: Tensor[]) => number, inputs: Tensor[], direction: (Float64Array | null)[]): number {
@@ -62,7 +77,10 @@ function centralDifference(f: (inputs: Tensor[]) => number, inputs: Tensor[], di
     inputs.map((input, i) => {
       const d = direction[i];
       if (!d) return input;
-      return exact(Float64Array.from(input.data(), (x, j) => x + sign * step * d[j]!), input.shape);
+      return exact(
+        Float64Array.from(input.data(), (x, j) => x + sign * step * d[j]!),
+        input.shape,
+      );
     });
   return (f(shifted(1)) - f(shifted(-1))) / (2 * step);
 }
@@ -90,23 +108,38 @@ describe("derivatives against finite differences in float64", () => {
     const along = (args: readonly Node[]): Value => {
       const parts = args.flatMap((_, i) => {
         if (!float[i]) return [];
-        const g = grad((x: Node) => weighted(operation, sample, args.map((arg, j) => (j === i ? x : arg))))(args[i]!);
+        const g = grad((x: Node) =>
+          weighted(
+            operation,
+            sample,
+            args.map((arg, j) => (j === i ? x : arg)),
+          ),
+        )(args[i]!);
         return [sum(mul(g, tensor(directions[i]!, args[i]!.shape)))];
       });
       return parts.reduce((a, b) => apply("add", [a, b]));
     };
     const first = jit((...args: Node[]) => along(args), { device: reference });
     const g = (args: Tensor[]): number => referenceValues(first(...args))[0]!;
-    const expected = centralDifference(f, inputs, directions.map((d) => d && Float64Array.from(d, Math.fround)));
+    const expected = centralDifference(
+      f,
+      inputs,
+      directions.map((d) => d && Float64Array.from(d, Math.fround)),
+    );
     expect(g(inputs)).toBeCloseTo(expected, 5);
     // Second order along another direction.
     const second = inputs.map((input, i) => (float[i] ? Float64Array.from({ length: sizeOf(input.shape) }, () => Math.fround(random() - 0.5)) : null));
-    const hessian = inputs.map((_, i) => (float[i] ? jit((...args: Node[]) => grad((x: Node) => along(args.map((arg, j) => (j === i ? x : arg))))(args[i]!), { device: reference }) : null));
+    const hessian = inputs.map((_, i) =>
+      float[i] ? jit((...args: Node[]) => grad((x: Node) => along(args.map((arg, j) => (j === i ? x : arg))))(args[i]!), { device: reference }) : null,
+    );
     const product = hessian.reduce((total, h, i) => total + (h ? dotProduct(referenceValues(h(...inputs)), second[i]!) : 0), 0);
     expect(product).toBeCloseTo(centralDifference(g, inputs, second), 4);
   });
 });
 
 function resultType(operation: Operation, sample: Sample): string {
-  return operation.infer(sample.inputs.map(({ shape, dtype = "float32" }) => ({ shape, dtype })), sample.attrs ?? {}).dtype;
+  return operation.infer(
+    sample.inputs.map(({ shape, dtype = "float32" }) => ({ shape, dtype })),
+    sample.attrs ?? {},
+  ).dtype;
 }

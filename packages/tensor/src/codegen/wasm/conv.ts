@@ -47,9 +47,19 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
     micro.store({ scalars, lanes }, to, rowOffsets);
   };
   const emitAddresses = (): void => {
-    f.get(input).i32(4 * kernel.input.offset).op(OP.i32_add).set(from);
+    f.get(input)
+      .i32(4 * kernel.input.offset)
+      .op(OP.i32_add)
+      .set(from);
     f.get(index).i32(blockBytes).op(OP.i32_mul).get(filter).op(OP.i32_add).set(weights);
-    f.get(index).i32(4 * block).op(OP.i32_mul).get(output).op(OP.i32_add).i32(4 * kernel.output.offset).op(OP.i32_add).set(to);
+    f.get(index)
+      .i32(4 * block)
+      .op(OP.i32_mul)
+      .get(output)
+      .op(OP.i32_add)
+      .i32(4 * kernel.output.offset)
+      .op(OP.i32_add)
+      .set(to);
     emitTileOrigin(f, dimensions, tile, from, to);
   };
   const forTiles = (body: () => void): void => {
@@ -64,7 +74,14 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
     emitAddresses();
     const rest = channels % block;
     if (rest === 0 || blocks === 1) emitTile(laneGroups(rest || block));
-    else f.get(index).i32(blocks - 1).op(OP.i32_eq).if(() => emitTile(laneGroups(rest)), () => emitTile(laneGroups(block)));
+    else
+      f.get(index)
+        .i32(blocks - 1)
+        .op(OP.i32_eq)
+        .if(
+          () => emitTile(laneGroups(rest)),
+          () => emitTile(laneGroups(block)),
+        );
   };
   // A filter that stays in the first-level cache is best swept for each tile, so that pixels are written as a whole.
   if (split.blocksPerGroup * blockBytes <= RESIDENT_FILTER) forTiles(() => forBlocks(body));
@@ -107,9 +124,7 @@ function tileDimensions(dimensions: readonly PixelDimension[], pixels: number): 
 function tileOffsets(dimensions: readonly TiledDimension[]): { first: number; second: number }[] {
   let offsets = [{ first: 0, second: 0 }];
   for (const d of dimensions) {
-    offsets = offsets.flatMap((o) =>
-      Array.from({ length: d.side }, (_, i) => ({ first: o.first + i * d.first, second: o.second + i * d.second })),
-    );
+    offsets = offsets.flatMap((o) => Array.from({ length: d.side }, (_, i) => ({ first: o.first + i * d.first, second: o.second + i * d.second })));
   }
   return offsets;
 }

@@ -192,11 +192,15 @@ export class ExprEmitter {
         this.#applyElement(expr, (arg) => this.#computeInvariant(arg));
         return;
       case "gather":
-        this.#gatherElement(expr, (index) => this.#computeInvariant(index), () => {
-          f.get(this.#scope.buffers[expr.buffer]!);
-          this.#pushAffine(expr.at, BYTES[expr.dtype]);
-          f.op(OP.i32_add);
-        });
+        this.#gatherElement(
+          expr,
+          (index) => this.#computeInvariant(index),
+          () => {
+            f.get(this.#scope.buffers[expr.buffer]!);
+            this.#pushAffine(expr.at, BYTES[expr.dtype]);
+            f.op(OP.i32_add);
+          },
+        );
         return;
       case "index":
         this.#pushAffine(expr.at, 1);
@@ -231,7 +235,12 @@ export class ExprEmitter {
         }
         return this.#loadLanes(expr.buffer, expr.at, expr.dtype);
       case "gather":
-        if (form === "element") return this.#gatherElement(expr, (index) => this.push(index, form), () => this.pushAddress(expr.buffer, expr.at, expr.dtype));
+        if (form === "element")
+          return this.#gatherElement(
+            expr,
+            (index) => this.push(index, form),
+            () => this.pushAddress(expr.buffer, expr.at, expr.dtype),
+          );
         return this.#gatherLanes(expr);
       case "guard":
         return this.#guarded(expr, form, (inside) => this.push(inside, form));
@@ -255,7 +264,10 @@ export class ExprEmitter {
         push(args[1]!);
         f.tee(b);
       }
-      f.get(a).get(b).op(op === "min" ? OP.i32_lt_s : OP.i32_gt_s).op(OP.select);
+      f.get(a)
+        .get(b)
+        .op(op === "min" ? OP.i32_lt_s : OP.i32_gt_s)
+        .op(OP.select);
       return;
     }
     for (const arg of op === "select" ? [args[1]!, args[2]!, args[0]!] : args) push(arg);
@@ -290,7 +302,11 @@ export class ExprEmitter {
     const value = f.local(I32);
     f.set(value);
     f.i32(0).get(value).get(value).i32(0).op(OP.i32_lt_s, OP.select).set(value);
-    f.i32(extent - 1).get(value).get(value).i32(extent - 1).op(OP.i32_gt_s, OP.select);
+    f.i32(extent - 1)
+      .get(value)
+      .get(value)
+      .i32(extent - 1)
+      .op(OP.i32_gt_s, OP.select);
   }
 
   #gatherLanes(expr: Expr & { kind: "gather" }): void {
@@ -301,8 +317,13 @@ export class ExprEmitter {
     f.v128(0);
     for (const { index, stride, extent } of expr.terms) {
       this.push(index, "lanes");
-      f.v128(0).simd(SIMD.i32x4_max_s).v128(extent - 1).simd(SIMD.i32x4_min_s);
-      f.v128(stride * BYTES[expr.dtype]).simd(SIMD.i32x4_mul).simd(SIMD.i32x4_add);
+      f.v128(0)
+        .simd(SIMD.i32x4_max_s)
+        .v128(extent - 1)
+        .simd(SIMD.i32x4_min_s);
+      f.v128(stride * BYTES[expr.dtype])
+        .simd(SIMD.i32x4_mul)
+        .simd(SIMD.i32x4_add);
     }
     const stride = expr.at.strides[this.#scope.inner]! * BYTES[expr.dtype];
     if (stride !== 0) {

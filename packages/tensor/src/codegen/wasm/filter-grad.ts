@@ -47,30 +47,64 @@ export function emitFilterGrad(kernel: FilterGradKernel, module: ModuleContext):
   const [from, vector, to] = [f.local(I32), f.local(I32), f.local(I32)];
   const slice = f.local(I32);
   const micro = new MicroKernel(f, module.relaxed);
-  const loops = passes.inner.map((d, i): ReductionLoop => ({
-    count: i === 0 ? { local: count } : d.extent,
-    scalarStep: d.first,
-    vectorStep: d.second,
-  }));
+  const loops = passes.inner.map(
+    (d, i): ReductionLoop => ({
+      count: i === 0 ? { local: count } : d.extent,
+      scalarStep: d.first,
+      vectorStep: d.second,
+    }),
+  );
 
   // slice = chunk·rows + filter row
-  f.get(task).i32(positionGroups * channelGroups).op(OP.i32_div_u).set(slice);
-  f.get(input).i32(4 * kernel.input.offset).op(OP.i32_add);
-  f.get(slice).i32(rows).op(OP.i32_rem_u).i32(4 * kernel.tapRow).op(OP.i32_mul, OP.i32_add);
-  f.get(slice).i32(rows).op(OP.i32_div_u).i32(4 * images * kernel.input.image).op(OP.i32_mul, OP.i32_add).set(windows);
-  f.get(cotangent).i32(4 * kernel.cotangent.offset).op(OP.i32_add);
-  f.get(slice).i32(rows).op(OP.i32_div_u).i32(4 * images * kernel.cotangent.image).op(OP.i32_mul, OP.i32_add).set(gradients);
-  f.get(output).get(slice).i32(4 * run * channels).op(OP.i32_mul, OP.i32_add).set(sums);
+  f.get(task)
+    .i32(positionGroups * channelGroups)
+    .op(OP.i32_div_u)
+    .set(slice);
+  f.get(input)
+    .i32(4 * kernel.input.offset)
+    .op(OP.i32_add);
+  f.get(slice)
+    .i32(rows)
+    .op(OP.i32_rem_u)
+    .i32(4 * kernel.tapRow)
+    .op(OP.i32_mul, OP.i32_add);
+  f.get(slice)
+    .i32(rows)
+    .op(OP.i32_div_u)
+    .i32(4 * images * kernel.input.image)
+    .op(OP.i32_mul, OP.i32_add)
+    .set(windows);
+  f.get(cotangent)
+    .i32(4 * kernel.cotangent.offset)
+    .op(OP.i32_add);
+  f.get(slice)
+    .i32(rows)
+    .op(OP.i32_div_u)
+    .i32(4 * images * kernel.cotangent.image)
+    .op(OP.i32_mul, OP.i32_add)
+    .set(gradients);
+  f.get(output)
+    .get(slice)
+    .i32(4 * run * channels)
+    .op(OP.i32_mul, OP.i32_add)
+    .set(sums);
   emitPassOrigin(f, passes, pass, windows, gradients, count);
 
   const emitTile = (tileRows: number, firstChannel: () => void, lanes: readonly LaneGroup[]): void => {
     const rowOffsets = Array.from({ length: tileRows }, (_, row) => 4 * channels * row);
     const tile = { scalars: Array.from({ length: tileRows }, (_, row) => 4 * row), lanes };
-    f.get(windows).get(position).i32(4 * side).op(OP.i32_mul, OP.i32_add).set(from);
+    f.get(windows)
+      .get(position)
+      .i32(4 * side)
+      .op(OP.i32_mul, OP.i32_add)
+      .set(from);
     f.get(gradients);
     firstChannel();
     f.op(OP.i32_add).set(vector);
-    f.get(sums).get(position).i32(4 * side * channels).op(OP.i32_mul, OP.i32_add);
+    f.get(sums)
+      .get(position)
+      .i32(4 * side * channels)
+      .op(OP.i32_mul, OP.i32_add);
     firstChannel();
     f.op(OP.i32_add).set(to);
     micro.accumulate(tile, from, vector, loops);
@@ -83,17 +117,33 @@ export function emitFilterGrad(kernel: FilterGradKernel, module: ModuleContext):
       const rest = run % side;
       const whole = (): void => emitTile(side, firstChannel, lanes);
       if (rest === 0) whole();
-      else f.get(position).i32(positionTiles - 1).op(OP.i32_eq).if(() => emitTile(rest, firstChannel, lanes), whole);
+      else
+        f.get(position)
+          .i32(positionTiles - 1)
+          .op(OP.i32_eq)
+          .if(() => emitTile(rest, firstChannel, lanes), whole);
     });
   };
   f.get(task).i32(channelGroups).op(OP.i32_rem_u);
   emitRange(f, channel, channelEnd, tilesPerTask.channels, channelTiles.tiles, () => {
     const { vectors, last } = channelTiles;
-    const whole = (): void => forPositions(() => f.get(channel).i32(16 * vectors).op(OP.i32_mul), laneGroups(4 * vectors));
+    const whole = (): void =>
+      forPositions(
+        () =>
+          f
+            .get(channel)
+            .i32(16 * vectors)
+            .op(OP.i32_mul),
+        laneGroups(4 * vectors),
+      );
     const rest = (): void => forPositions(() => f.i32(4 * (last?.channel ?? 0)), last?.lanes ?? []);
     if (!last) whole();
     else if (channelTiles.tiles === 1) rest();
-    else f.get(channel).i32(channelTiles.tiles - 1).op(OP.i32_eq).if(rest, whole);
+    else
+      f.get(channel)
+        .i32(channelTiles.tiles - 1)
+        .op(OP.i32_eq)
+        .if(rest, whole);
   });
   const passFunction = module.add(f);
   return { tasks: chunks * rows * positionGroups * channelGroups, entry: module.add(emitEntry(passFunction, passes.count)) };

@@ -4,7 +4,7 @@ import { BYTES, type DType } from "../../base/dtype.ts";
 import type { Combine, LoopKernel } from "../../ir/kernel.ts";
 import type { Expr, Guard } from "../../ir/scalar.ts";
 import { F32, FunctionBuilder, I32, OP, V128 } from "./encoder.ts";
-import { emitStore, ExprEmitter, type Form, hasLaneForm, type LoopScope } from "./expr-code.ts";
+import { ExprEmitter, emitStore, type Form, hasLaneForm, type LoopScope } from "./expr-code.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
 import { ELEMENT, LANES } from "./scalar-code.ts";
 
@@ -114,8 +114,16 @@ class LoopEmitter {
     const { strategy, inner } = this.#shape;
     const kept = this.#loops(0, this.#kernel.extents.length - this.#kernel.reduced);
     const reducedLoops = this.#loops(kept.length, this.#kernel.extents.length);
-    if (strategy === "map") this.#nest(kept.filter((loop) => loop !== inner), () => this.#map());
-    else if (strategy === "columns") this.#nest(kept.filter((loop) => loop !== inner), () => this.#columns(reducedLoops));
+    if (strategy === "map")
+      this.#nest(
+        kept.filter((loop) => loop !== inner),
+        () => this.#map(),
+      );
+    else if (strategy === "columns")
+      this.#nest(
+        kept.filter((loop) => loop !== inner),
+        () => this.#columns(reducedLoops),
+      );
     else this.#nest(kept, () => this.#rows(reducedLoops));
     return { tasks, entry: this.#module.add(this.#f) };
   }
@@ -250,17 +258,19 @@ class LoopEmitter {
       group.members.push({ output, value: cut ? value.inside : value, fill: cut ? value.fill : 0 });
     }
     for (const { guards, members } of groups.values()) {
-      const store = (pick: (member: (typeof members)[number]) => Expr) => (from: number, to: number): void => {
-        const emitter = new ExprEmitter(this.#scope(), members.map(pick));
-        this.#inner(emitter, from, to, (form) => {
-          for (const member of members) {
-            const { buffer, at, dtype } = member.output;
-            emitter.pushAddress(buffer, at, dtype);
-            emitter.push(pick(member), form);
-            emitStore(this.#f, dtype, form);
-          }
-        });
-      };
+      const store =
+        (pick: (member: (typeof members)[number]) => Expr) =>
+        (from: number, to: number): void => {
+          const emitter = new ExprEmitter(this.#scope(), members.map(pick));
+          this.#inner(emitter, from, to, (form) => {
+            for (const member of members) {
+              const { buffer, at, dtype } = member.output;
+              emitter.pushAddress(buffer, at, dtype);
+              emitter.push(pick(member), form);
+              emitStore(this.#f, dtype, form);
+            }
+          });
+        };
       const inside = store((member) => member.value);
       const outside = store(({ output, fill }) => ({ kind: "const", dtype: output.dtype, value: fill }));
       const extent = extents[inner]!;
@@ -307,8 +317,16 @@ class LoopEmitter {
         });
       });
     };
-    pass(outputs.map(({ dtype }) => ({ kind: "const", dtype, value: identityOf(combine!, dtype) })), false);
-    this.#nest(reducedLoops, () => pass(outputs.map((output) => output.value), true));
+    pass(
+      outputs.map(({ dtype }) => ({ kind: "const", dtype, value: identityOf(combine!, dtype) })),
+      false,
+    );
+    this.#nest(reducedLoops, () =>
+      pass(
+        outputs.map((output) => output.value),
+        true,
+      ),
+    );
   }
 
   #combine(form: Form, dtype: DType): void {
@@ -318,7 +336,12 @@ class LoopEmitter {
     else if (dtype === "float32" || op === "add") ELEMENT[op](f, dtype);
     else {
       const [a, b] = [f.local(I32), f.local(I32)];
-      f.set(b).tee(a).get(b).get(a).get(b).op(op === "min" ? OP.i32_lt_s : OP.i32_gt_s, OP.select);
+      f.set(b)
+        .tee(a)
+        .get(b)
+        .get(a)
+        .get(b)
+        .op(op === "min" ? OP.i32_lt_s : OP.i32_gt_s, OP.select);
     }
   }
 
@@ -335,23 +358,32 @@ class LoopEmitter {
       else f.i32(identity).set(elements[i]!);
       f.v128(dtype === "float32" ? new Int32Array(new Float32Array([identity]).buffer)[0]! : identity).set(vectors[i]!);
     });
-    this.#nest(reducedLoops.filter((loop) => loop !== inner), () => {
-      const emitter = new ExprEmitter(this.#scope(), outputs.map((output) => output.value));
-      this.#inner(emitter, 0, extents[inner]!, (form) => {
-        outputs.forEach(({ value, dtype }, i) => {
-          const accumulator = form === "lanes" ? vectors[i]! : elements[i]!;
-          f.get(accumulator);
-          emitter.push(value, form);
-          this.#combine(form, dtype);
-          f.set(accumulator);
+    this.#nest(
+      reducedLoops.filter((loop) => loop !== inner),
+      () => {
+        const emitter = new ExprEmitter(
+          this.#scope(),
+          outputs.map((output) => output.value),
+        );
+        this.#inner(emitter, 0, extents[inner]!, (form) => {
+          outputs.forEach(({ value, dtype }, i) => {
+            const accumulator = form === "lanes" ? vectors[i]! : elements[i]!;
+            f.get(accumulator);
+            emitter.push(value, form);
+            this.#combine(form, dtype);
+            f.set(accumulator);
+          });
         });
-      });
-    });
+      },
+    );
     outputs.forEach(({ buffer, at, dtype }, i) => {
       if (lanes) {
         // (0,1,2,3) + (2,3,·,·), then + (1,·,·,·): the same order everywhere.
         for (const shift of [8, 4]) {
-          f.get(vectors[i]!).get(vectors[i]!).get(vectors[i]!).shuffle(Array.from({ length: 16 }, (_, byte) => (byte + shift) % 16));
+          f.get(vectors[i]!)
+            .get(vectors[i]!)
+            .get(vectors[i]!)
+            .shuffle(Array.from({ length: 16 }, (_, byte) => (byte + shift) % 16));
           this.#combine("lanes", dtype);
           f.set(vectors[i]!);
         }
@@ -368,9 +400,14 @@ class LoopEmitter {
 
   #storeResult(buffer: number, at: { offset: number; strides: readonly number[] }, dtype: DType, local: number): void {
     const f = this.#f;
-    f.get(this.#buffers[buffer]!).i32(at.offset * BYTES[dtype]).op(OP.i32_add);
+    f.get(this.#buffers[buffer]!)
+      .i32(at.offset * BYTES[dtype])
+      .op(OP.i32_add);
     at.strides.forEach((stride, loop) => {
-      if (stride !== 0) f.get(this.#indices[loop]!).i32(stride * BYTES[dtype]).op(OP.i32_mul, OP.i32_add);
+      if (stride !== 0)
+        f.get(this.#indices[loop]!)
+          .i32(stride * BYTES[dtype])
+          .op(OP.i32_mul, OP.i32_add);
     });
     f.get(local);
     emitStore(f, dtype, "element");
@@ -400,4 +437,3 @@ function bufferCount(kernel: LoopKernel): number {
   }
   return count;
 }
-

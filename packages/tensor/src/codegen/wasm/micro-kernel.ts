@@ -67,7 +67,10 @@ export class MicroKernel {
         f.get(address).get(accumulator).v128Store(offset);
         return;
       }
-      for (let lane = lanes.first; lane < lanes.end; lane++) f.get(address).get(accumulator).v128StoreLane(lane, offset + 4 * lane);
+      for (let lane = lanes.first; lane < lanes.end; lane++)
+        f.get(address)
+          .get(accumulator)
+          .v128StoreLane(lane, offset + 4 * lane);
     });
   }
 
@@ -98,7 +101,11 @@ export class MicroKernel {
     }
     f.v128LoadZero(offset);
     const vector = this.#local("partial", V128);
-    for (let lane = 1; lane < lanes.end; lane++) f.set(vector).get(address).get(vector).v128LoadLane(lane, offset + 4 * lane);
+    for (let lane = 1; lane < lanes.end; lane++)
+      f.set(vector)
+        .get(address)
+        .get(vector)
+        .v128LoadLane(lane, offset + 4 * lane);
   }
 
   #loops(tile: RegisterTile, scalar: number, vector: number, loops: readonly ReductionLoop[], depth = 0): void {

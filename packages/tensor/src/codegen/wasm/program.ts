@@ -139,14 +139,20 @@ function barrierFunction(): FunctionBuilder {
   f.if(() => {
     f.get(control).i32(0).atomicStore(CONTROL.arrived);
     f.get(control).i32(1).atomicAdd(CONTROL.generation).op(OP.drop);
-    f.get(control).atomicLoad(CONTROL.sleeping).if(() => {
-      f.get(control).i32(-1).atomicNotify(CONTROL.generation).op(OP.drop);
-    });
+    f.get(control)
+      .atomicLoad(CONTROL.sleeping)
+      .if(() => {
+        f.get(control).i32(-1).atomicNotify(CONTROL.generation).op(OP.drop);
+      });
     f.op(OP.return);
   });
   f.i32(SPINS).set(spins);
   f.loop(() => {
-    f.get(control).atomicLoad(CONTROL.generation).get(generation).op(OP.i32_ne).if(() => f.op(OP.return));
+    f.get(control)
+      .atomicLoad(CONTROL.generation)
+      .get(generation)
+      .op(OP.i32_ne)
+      .if(() => f.op(OP.return));
     f.get(spins).i32(1).op(OP.i32_sub).tee(spins).branchIf(0);
   });
   f.get(control).i32(1).atomicAdd(CONTROL.sleeping).op(OP.drop);

@@ -33,8 +33,22 @@ export function emitRandom({ count }: RandomKernel, module: ModuleContext): Kern
     f.get(out).get(index).i32(2).op(OP.i32_shl, OP.i32_add).set(address);
     counter.forEach((word, i) => {
       // The last four words may be cut by the end of the tensor.
-      if (count % 4 === 0 || i === 0) f.get(address).get(word).i32Store(4 * i);
-      else f.get(index).i32(i).op(OP.i32_add).get(end).op(OP.i32_lt_s).if(() => f.get(address).get(word).i32Store(4 * i));
+      if (count % 4 === 0 || i === 0)
+        f.get(address)
+          .get(word)
+          .i32Store(4 * i);
+      else
+        f.get(index)
+          .i32(i)
+          .op(OP.i32_add)
+          .get(end)
+          .op(OP.i32_lt_s)
+          .if(() =>
+            f
+              .get(address)
+              .get(word)
+              .i32Store(4 * i),
+          );
     });
     f.get(index).i32(4).op(OP.i32_add).tee(index).get(end).op(OP.i32_lt_s).branchIf(0);
   });

@@ -79,7 +79,9 @@ export const LANES: Readonly<Record<ScalarOp, Emit>> = {
   },
   toBool: (f, operand) => {
     if (operand === "bool") return;
-    f.v128(0).simd(operand === "float32" ? SIMD.f32x4_eq : SIMD.i32x4_eq).simd(SIMD.v128_not);
+    f.v128(0)
+      .simd(operand === "float32" ? SIMD.f32x4_eq : SIMD.i32x4_eq)
+      .simd(SIMD.v128_not);
   },
   bitsToFloat: () => {},
   floatToBits: () => {},

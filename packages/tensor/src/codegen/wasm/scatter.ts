@@ -14,12 +14,30 @@ export function emitScatter({ count, slice, size, extents, strides }: ScatterKer
   f.countedLoop(i, 0, count, 1, () => {
     f.get(out).set(target);
     extents.forEach((extent, axis) => {
-      f.get(axis + 2).get(i).i32(2).op(OP.i32_shl, OP.i32_add).i32Load().set(position);
+      f.get(axis + 2)
+        .get(i)
+        .i32(2)
+        .op(OP.i32_shl, OP.i32_add)
+        .i32Load()
+        .set(position);
       f.i32(0).get(position).get(position).i32(0).op(OP.i32_lt_s, OP.select).set(position);
-      f.i32(extent - 1).get(position).get(position).i32(extent - 1).op(OP.i32_gt_s, OP.select).set(position);
-      f.get(target).get(position).i32(4 * strides[axis]!).op(OP.i32_mul, OP.i32_add).set(target);
+      f.i32(extent - 1)
+        .get(position)
+        .get(position)
+        .i32(extent - 1)
+        .op(OP.i32_gt_s, OP.select)
+        .set(position);
+      f.get(target)
+        .get(position)
+        .i32(4 * strides[axis]!)
+        .op(OP.i32_mul, OP.i32_add)
+        .set(target);
     });
-    f.get(updates).get(i).i32(4 * slice).op(OP.i32_mul, OP.i32_add).set(source);
+    f.get(updates)
+      .get(i)
+      .i32(4 * slice)
+      .op(OP.i32_mul, OP.i32_add)
+      .set(source);
     f.countedLoop(j, 0, slice, 1, () => {
       f.get(target).get(target).f32Load().get(source).f32Load().op(OP.f32_add).f32Store();
       f.get(target).i32(4).op(OP.i32_add).set(target).get(source).i32(4).op(OP.i32_add).set(source);
