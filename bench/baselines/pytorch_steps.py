@@ -179,7 +179,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     torch.set_num_threads(parser.parse_args().threads)
-    print(json.dumps({"ok": True, "torch": torch.__version__, "threads": torch.get_num_threads(), **memory()}), flush=True)
+    hello = {"ok": True, "torch": torch.__version__, "threads": torch.get_num_threads(), **memory()}
+    print(json.dumps(hello), flush=True)
     server = Server()
     for line in sys.stdin:
         print(json.dumps(server.answer(line)), flush=True)

@@ -59,7 +59,7 @@ def first_rows(named):
 
 
 def training_losses(problem, params, probe=None):
-    """The loss of each method's training step, at given random numbers: `noise` starts attacks, `eta` is GradAlign's."""
+    """The loss of each method's training step; `noise` is where attacks start, `eta` is GradAlign's random point."""
     model, x, labels = network(params, probe), problem.x, problem.labels
     adversarial = lambda delta: F.cross_entropy(model(x + delta), labels)
     g1 = clamped_gradient(model, x, torch.zeros_like(x), labels)

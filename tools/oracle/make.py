@@ -12,6 +12,7 @@ if __name__ == "__main__":
     for script in (convolution, batch_norm, cross_entropy, optimizers, cnn, preact_resnet18):
         script.make()
     # The sizes the tests assert, counted here from the same shapes the fixtures use.
-    print("parameters: PreAct ResNet-18", models.count(models.preact_resnet18_shapes(64)), "CNN", models.count(models.cnn_shapes(4)))
+    sizes = [models.count(shapes) for shapes in (models.preact_resnet18_shapes(64), models.cnn_shapes(4))]
+    print("parameters: PreAct ResNet-18 {:,}, CNN {:,}".format(*sizes))
     total = sum(path.stat().st_size for path in PACKAGES.glob("*/test/fixtures/*.safetensors"))
     print(f"total: {total:,} bytes")

@@ -41,7 +41,7 @@ def preact_resnet18_state_shapes(width):
 
 
 def preact_resnet18(params, x, norm, relu=F.relu):
-    """Pre-activation ResNet-18 as the paper's code has it: the shortcut sees the raw input, nothing after the last add."""
+    """Pre-activation ResNet-18 as in the paper's code: the shortcut sees the raw input, nothing follows the last add."""
     width = params["conv1.weight"].shape[0]
     h = F.conv2d(x, params["conv1.weight"], padding=1)
     for name, _, _, stride, projected in blocks(width):
@@ -77,7 +77,7 @@ def cnn(params, x, relu=F.relu):
 
 
 def he_std(shape):
-    """He et al.'s standard deviation, over outputs for convolutions and over inputs for linear layers, as in the paper."""
+    """He et al.'s standard deviation as in the paper's code: over outputs of convolutions, over inputs of linear layers."""
     return math.sqrt(2 / (shape[0] * shape[2] * shape[3])) if len(shape) == 4 else math.sqrt(2 / shape[1])
 
 

@@ -1,4 +1,4 @@
-"""PreAct ResNet-18, narrow but otherwise the paper's: logits, gradients, the GradAlign gradient and a whole training step.
+"""PreAct ResNet-18, narrow but otherwise the paper's: logits, gradients, GradAlign's gradient, a whole training step.
 
 GradAlign's gradient jumps where a ReLU's mask flips: one flip among 700,000 moves it by about 1 %. A float32
 implementation can only be compared at a point where no pre-activation is within rounding of zero. So the batch-norm
@@ -85,7 +85,7 @@ def training_step(problem, params, model):
 
 
 def adversarial_margins(problem):
-    """Margins of what depends on the attack: of the signs of the gradient, and of the kinks at the adversarial point."""
+    """Margins of what depends on the attack: of the gradient's signs, and of the kinks at the adversarial point."""
     model = problem.model()
     g1 = input_gradient(model, problem.x, problem.labels)
     attacked = problem.model()

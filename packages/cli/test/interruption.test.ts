@@ -1,15 +1,16 @@
 /** @file Runs that are stopped: by kill -9 at some moment, by Ctrl-C. Needs the built command (`npm run build`). */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeRecordFiles } from "./support/record-files.ts";
 
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "gradalign-interruption-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const data = join(folder, "images");
 const settings = ["--dataset", data, "--model", "cnn", "--method", "fgsm-gradalign", "--epsilon", "10", "--epochs", "6", "--batch-size", "32"];
 const flags = [...settings, "--eval-every", "4", "--eval-examples", "32", "--final-attack", "none", "--threads", "1", "--json"];

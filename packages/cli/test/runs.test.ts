@@ -1,13 +1,14 @@
 /** @file Real runs on a small made-up data set: train, resume, evaluate, report, export, compare. */
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeSafetensors } from "gradalign";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Captured, gradalign, jsonLines } from "./support/captured.ts";
 import { writeRecordFiles } from "./support/record-files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-runs-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const data = join(folder, "images");
 const run = join(folder, "run");
 const attack = ["--threads", "1", "--final-attack", "pgd-3-2"];

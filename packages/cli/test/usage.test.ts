@@ -1,11 +1,12 @@
 /** @file Usage: help, exit codes, and what is said of mistakes. */
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { gradalign } from "./support/captured.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-usage-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("help", () => {
   test.each([[], ["demo"], ["train"], ["eval"], ["report"], ["export"], ["data", "download"], ["info"]])(

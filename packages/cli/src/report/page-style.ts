@@ -72,6 +72,11 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   body { font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   .figures { grid-template-columns: 1fr 1fr; }
+  .filters { grid-template-columns: repeat(4, 1fr); }
+  .scroll { overflow: visible; }
+  table { font-size: 8.5pt; }
+  th, td { padding: 3px 6px; }
+  .caption { break-after: avoid; }
   .card, .tile, .verdict, tr { break-inside: avoid; }
   h2 { break-after: avoid; }
   details:not([open]) { display: none; }

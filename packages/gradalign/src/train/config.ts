@@ -106,7 +106,7 @@ function resolveOptimizer(partial: PartialTrainConfig["optimizer"], recipe: Opti
 function checkConfig(config: TrainConfig): void {
   const { method, optimizer, schedule } = config;
   const fail = (name: string, value: unknown, rule: string): never => {
-    throw new ConfigError(`config: ${name} (=${JSON.stringify(value)}) must be ${rule}`);
+    throw new ConfigError(`config: ${name} (=${typeof value === "number" ? value : JSON.stringify(value)}) must be ${rule}`);
   };
   const integer = (name: string, value: unknown, least: number, remedy = ""): void => {
     if (!Number.isSafeInteger(value) || (value as number) < least) fail(name, value, `an integer of at least ${least}${remedy}`);

@@ -91,13 +91,13 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
 
 function addMetrics(sums: MetricSums, loss: Value, regularizer: Value, correct: Value, total: Value): MetricSums {
   // A comparison with NaN is false; and once a loss was not finite, `finite` stays behind `iterations` for good.
-  const isFinite = convert(lt(abs(total), 3e38), "float32");
+  const finite = convert(lt(abs(total), 3e38), "float32");
   const soFar = where(lt(sums.finite, sums.iterations), 0, 1);
   return {
     loss: add(sums.loss, loss),
     regularizer: add(sums.regularizer, regularizer),
     correct: add(sums.correct, correct),
     iterations: add(sums.iterations, 1),
-    finite: add(sums.finite, mul(isFinite, soFar)),
+    finite: add(sums.finite, mul(finite, soFar)),
   };
 }

@@ -1,32 +1,176 @@
-import { createDevice } from "@gradalign/tensor";
-import { imageDataset, resolveTrainConfig, type TrainEvent, train } from "gradalign";
-import { describe, expect, it } from "vitest";
+/** @file The training loop on a tiny data set: it learns, reports, stops, resumes to the same bits, and refuses nonsense. */
+import { add, createDevice, type Device, matmul, reshape, type Tensor, transpose, type Value, zeros } from "@gradalign/tensor";
+import {
+  type CheckpointSink,
+  decodeSafetensors,
+  encodeSafetensors,
+  evaluateRobustness,
+  type Model,
+  type Params,
+  type PartialTrainConfig,
+  resolveTrainConfig,
+  restoreModel,
+  type Snapshot,
+  type TrainEvent,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from "gradalign";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { tinyDataset } from "../support/tiny-dataset.ts";
 
-function dataset() {
-  const make = (n: number, seed: number) => {
-    const images = new Uint8Array(n * 3 * 64),
-      labels = new Uint8Array(n);
-    let s = seed;
-    const rnd = () => (s = (s * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
-    for (let i = 0; i < n; i++) {
-      labels[i] = i % 2;
-      for (let j = 0; j < 192; j++) images[i * 192 + j] = Math.floor(60 + 80 * rnd() + (labels[i] === 1 && j % 8 < 4 ? 100 : 0));
-    }
-    return { images, labels };
+let device: Device;
+beforeAll(async () => {
+  device = await createDevice({ backend: "wasm", threads: 1 });
+});
+afterAll(() => device.close());
+
+const data = tinyDataset({ flip: false });
+const small: PartialTrainConfig = { dataset: data, model: { name: "cnn", filters: 2 }, epochs: 3, batchSize: 4, evalEvery: 5, evalExamples: 8 };
+const run = (settings: PartialTrainConfig, options: Partial<TrainOptions> = {}): Promise<TrainResult> =>
+  train(resolveTrainConfig({ ...small, ...settings }), data, { device, ...options });
+
+const bytes = (params: Params): Record<string, number[]> =>
+  Object.fromEntries(Object.entries(params).map(([name, value]) => [name, [...new Uint8Array((value as Tensor).data().buffer)]]));
+const withoutTime = (evaluations: TrainResult["evaluations"]) => evaluations.map(({ seconds: _, ...rest }) => rest);
+
+/** Keeps the last snapshot of each kind as it would come back from disk. */
+function memorySink(): CheckpointSink & { last?: Snapshot; best?: Snapshot } {
+  return {
+    save(kind, snapshot) {
+      const { tensors, ...rest } = snapshot;
+      const restored = decodeSafetensors(encodeSafetensors(tensors)).tensors;
+      this[kind] = { ...(JSON.parse(JSON.stringify(rest)) as Omit<Snapshot, "tensors">), tensors: restored };
+      return `memory:${kind}`;
+    },
   };
-  return imageDataset({ name: "bars", classNames: ["a", "b"], shape: [3, 8, 8], train: make(16, 1), test: make(8, 2), crop: 1, flip: true });
 }
-describe("slice", () => {
-  it("trains", async () => {
-    const device = await createDevice({ backend: "reference" });
-    for (const method of ["fgsm", "fgsm-gradalign"] as const) {
-      const events: TrainEvent[] = [];
-      const data = dataset();
-      const config = resolveTrainConfig({ dataset: data, model: { name: "cnn", filters: 2 }, method, epochs: 4, batchSize: 4, evalExamples: 8, evalEvery: 4 });
-      const t = performance.now();
-      const r = await train(config, data, { device, onEvent: (e) => events.push(e) });
-      console.log(method, performance.now() - t, JSON.stringify(r.evaluations.at(-1)), JSON.stringify(r.evaluations[0]));
-      expect(r.interrupted).toBe(false);
+
+describe("a run", () => {
+  it("learns, and tells in order what happens", async () => {
+    const events: TrainEvent[] = [];
+    const result = await run({ method: "fgsm", epochs: 30, schedule: { peak: 0.02 } }, { onEvent: (event) => events.push(event) });
+    const [first, last] = [result.evaluations[0], result.evaluations.at(-1)];
+    expect(last?.train_loss).toBeLessThan((first?.train_loss ?? 0) / 2);
+    expect(last?.test_clean_acc).toBe(1);
+    expect(result.evaluations.map(({ iteration }) => iteration)).toEqual(Array.from({ length: 25 }, (_, i) => 5 * i));
+    expect(last?.filter_norms).toHaveLength(2);
+
+    expect(events[0]).toMatchObject({ type: "start", iterations: 120, iteration: 0, parameters: 2 * 28 + 4 * 129 });
+    expect(events[1]).toMatchObject({ type: "evaluation", evaluation: { iteration: 0, epoch: 0 } });
+    expect(events.at(-1)).toMatchObject({ type: "end", iteration: 120, interrupted: false, best: { iteration: result.best?.iteration } });
+    const report = await evaluateRobustness(result.model, result.params, result.state, data.test, { device, attack: "none", epsilon: 0, n: 8 });
+    expect(report.cleanAccuracy).toBe(1);
+  });
+
+  it("keeps the parameters of the strictly best PGD accuracy on training images", async () => {
+    const sink = memorySink();
+    const result = await run({ method: "fgsm", epochs: 8, schedule: { peak: 0.02 } }, { checkpoints: sink });
+    const top = Math.max(...result.evaluations.map((e) => e.train_pgd_acc));
+    expect(result.best?.iteration).toBe(result.evaluations.find((e) => e.train_pgd_acc === top)?.iteration);
+    expect(bytes(restoreModel(result.model, sink.best as Snapshot).params)).toEqual(bytes(result.best?.params ?? {}));
+  });
+
+  it("runs every method", async () => {
+    for (const method of ["standard", "fgsm-rs", "pgd-gradalign", "pgd-corner", "random-corner"] as const) {
+      const { evaluations } = await run({ method, epochs: 1 });
+      expect(Number.isFinite(evaluations.at(-1)?.train_loss), method).toBe(true);
     }
+  });
+
+  it("draws nothing from outside: equal settings, equal bits; another seed, others", async () => {
+    const [a, b, c] = [await run({}), await run({}), await run({ seed: 1 })];
+    expect(bytes(b.params)).toEqual(bytes(a.params));
+    expect(bytes(c.params)).not.toEqual(bytes(a.params));
+  });
+});
+
+describe("stopping and going on", () => {
+  it.each([
+    { name: "cnn, Adam, GradAlign", settings: { method: "fgsm-gradalign" } },
+    { name: "free, which carries a perturbation", settings: { method: { name: "free", replays: 3 } } },
+    { name: "ResNet, SGD, batch norm", settings: { model: { name: "preact-resnet18", width: 1 }, method: "fgsm-rs", epochs: 2, schedule: { peak: 0.01 } } },
+  ] as const)("gives the bits of an uninterrupted run: $name", async ({ settings }) => {
+    const whole = await run(settings as PartialTrainConfig);
+    const iterations = whole.evaluations.at(-1)?.iteration ?? 0;
+    // Between evaluations, so that running sums are on their way too.
+    const stopAt = 1 + Math.floor(Math.random() * (iterations - 1));
+    const sink = memorySink();
+    const stop = new AbortController();
+    const first = await run(settings as PartialTrainConfig, {
+      checkpoints: sink,
+      checkpointEvery: stopAt,
+      signal: stop.signal,
+      onEvent: stopAfter(stopAt, stop),
+    });
+    expect(first.interrupted, `stopped at ${stopAt}`).toBe(true);
+    const resumed = await run(settings as PartialTrainConfig, { resume: sink.last as Snapshot, checkpoints: memorySink() });
+    expect(bytes(resumed.params), `stopped at ${stopAt}`).toEqual(bytes(whole.params));
+    expect(bytes(resumed.state)).toEqual(bytes(whole.state));
+    expect(withoutTime(resumed.evaluations)).toEqual(withoutTime(whole.evaluations));
+    expect(bytes(resumed.best?.params ?? {})).toEqual(bytes(whole.best?.params ?? {}));
+  });
+
+  it("refuses another run's snapshot, and one without the optimiser", async () => {
+    const sink = memorySink();
+    await run({ epochs: 1 }, { checkpoints: sink });
+    await expect(run({ epochs: 2 }, { resume: sink.last as Snapshot })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: train: the checkpoint was made with epochs 1, this run has 2; resume with the same settings, or start a new run]`,
+    );
+    await expect(run({ epochs: 1 }, { resume: sink.best as Snapshot })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: train: resume needs a snapshot of kind "last"; this one cannot be trained further]`,
+    );
+  });
+
+  it("an already finished run just ends", async () => {
+    const sink = memorySink();
+    const done = await run({ epochs: 1 }, { checkpoints: sink });
+    const again = await run({ epochs: 1 }, { resume: sink.last as Snapshot });
+    expect(again.interrupted).toBe(false);
+    expect(bytes(again.params)).toEqual(bytes(done.params));
+  });
+
+  /** Aborts at the checkpoint of that iteration. */
+  function stopAfter(iteration: number, stop: AbortController): (event: TrainEvent) => void {
+    return (event) => {
+      if (event.type === "checkpoint" && event.kind === "last" && event.iteration === iteration) stop.abort();
+    };
+  }
+});
+
+describe("when things go wrong", () => {
+  it("a loss that is not finite ends the run at its iteration, and the last good checkpoint stays", async () => {
+    const sink = memorySink();
+    const failing = run({ method: "standard", optimizer: { name: "sgd" }, schedule: { peak: 1e3 }, epochs: 30, evalEvery: 1 }, { checkpoints: sink });
+    await expect(failing).rejects.toThrow(/not finite at iteration \d+; lower the peak learning rate \(now 1000\)/);
+    const stored = [...(sink.last as Snapshot).tensors.values()];
+    expect(stored.every(({ data: values }) => [...values].every((v) => Number.isFinite(Number(v))))).toBe(true);
+  });
+
+  it("says so when there are fewer images than a batch takes, or a model has no name it knows", async () => {
+    await expect(run({ batchSize: 32 })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[DataError: train: batchSize (=32) must be at most 16, the number of training images]`,
+    );
+    await expect(run({ model: "mlp" })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: model: name (="mlp") must be one of cnn, preact-resnet18; pass your own model as train's option "model"]`,
+    );
+  });
+});
+
+describe("a model of one's own", () => {
+  const regression: Model = {
+    name: "softmax-regression",
+    config: { shape: [3, 8, 8] },
+    init: () => ({ params: { weight: zeros([4, 192]), bias: zeros([4]) }, state: {} }),
+    apply(params, state, x) {
+      const flat = reshape(x, [x.shape[0] as number, 192]);
+      return { logits: add(matmul(flat, transpose(params["weight"] as Value)), params["bias"] as Value), state };
+    },
+  };
+
+  it("trains by the same loop", async () => {
+    const config = resolveTrainConfig({ ...small, model: { name: regression.name }, method: "fgsm", epochs: 20, schedule: { peak: 0.5 } });
+    const { evaluations } = await train(config, data, { device, model: regression });
+    expect(evaluations.at(-1)?.test_clean_acc).toBe(1);
   });
 });

@@ -1,0 +1,73 @@
+/** @file Times our training steps on command: the counterpart of baselines/pytorch_steps.py, with the same protocol. */
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { createDevice } from "@gradalign/tensor";
+import { createModel, createSession, imageDataset, resolveTrainConfig } from "gradalign";
+
+const METHODS = {
+  standard: { name: "standard" },
+  fgsm: { name: "fgsm" },
+  gradalign: { name: "fgsm-gradalign", lambda: 0.2 },
+  pgd10: { name: "pgd", steps: 10 },
+};
+const CLASSES = Array.from({ length: 10 }, (_, i) => `class ${i}`);
+
+/** Noise in place of photographs: a step's time does not depend on the pixels. */
+function noise(count) {
+  const images = new Uint8Array(count * 3072);
+  for (let i = 0, state = 1; i < images.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    images[i] = state >>> 24;
+  }
+  return { images, labels: Uint8Array.from({ length: count }, (_, i) => i % 10) };
+}
+
+let device = null;
+let session = null;
+let next = 0;
+
+function peakRss() {
+  return 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0);
+}
+
+async function prepare({ model, width, filters, batch, method, epsilon, threads }) {
+  device?.close();
+  device = await createDevice({ backend: "wasm", threads });
+  const dataset = imageDataset({ name: "noise", classNames: CLASSES, shape: [3, 32, 32], train: noise(4 * batch), test: noise(batch), flip: true, crop: 4 });
+  const config = resolveTrainConfig({
+    dataset: "noise",
+    model: model === "cnn" ? { name: "cnn", filters } : { name: "preact-resnet18", width },
+    method: METHODS[method],
+    epsilon,
+    batchSize: batch,
+    epochs: 30,
+    schedule: { name: "cyclic", peak: 0.001 },
+  });
+  session = createSession(createModel(config.model), config, dataset, device);
+  session.initialize();
+  next = 0;
+  return { compileMs: session.compileMs(), threads: device.threads };
+}
+
+function step({ n }) {
+  const ms = [];
+  for (let i = 0; i < n; i++) {
+    const start = performance.now();
+    session.step(next++);
+    ms.push(performance.now() - start);
+  }
+  return { ms, peakRss: peakRss(), deviceBytes: device.memory().peakBytes };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  let answer;
+  try {
+    answer = { ok: true, ...(command.op === "prepare" ? await prepare(command) : step(command)) };
+  } catch (error) {
+    answer = { ok: false, error: String(error?.stack ?? error) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+device?.close();
+process.exit(0);

@@ -1,0 +1,63 @@
+/** @file Models: sizes, names, initialisation, and what batch norm's modes do. */
+import { evaluate, jit, randomKey, type Tensor, tensor, zeros } from "@gradalign/tensor";
+import { cnn, countParameters, createModel, models, preactResnet18 } from "gradalign";
+import { describe, expect, it } from "vitest";
+
+const key = randomKey(0);
+const x = tensor(
+  Float32Array.from({ length: 2 * 3 * 64 }, (_, i) => ((i * 7) % 11) / 11),
+  [2, 3, 8, 8],
+);
+const standardDeviation = (data: ArrayLike<number>): number => Math.sqrt(Array.from(data).reduce((s, v) => s + v * v, 0) / data.length);
+
+describe("parameter counts", () => {
+  it("match the paper's models", () => {
+    expect(countParameters(cnn().init(key).params)).toBe(41_082);
+    expect(countParameters(preactResnet18().init(key).params)).toBe(11_171_146);
+  });
+});
+
+describe.each(Object.keys(models))("%s", (name) => {
+  const model = createModel({ name, ...(name === "cnn" ? { filters: 2 } : { width: 2 }) }, { classes: 4, shape: [3, 8, 8] });
+
+  it("gives one logit per class and keeps the names of its statistics", () => {
+    const { params, state } = model.init(key);
+    const result = model.apply(params, state, x, { train: true });
+    expect(result.logits.shape).toEqual([2, 4]);
+    expect(Object.keys(result.state).sort()).toEqual(Object.keys(state).sort());
+    for (const [entry, value] of Object.entries(result.state)) expect(value.shape, entry).toEqual(state[entry]?.shape);
+  });
+
+  it("draws other weights from another key and the same from the same", () => {
+    const draw = jit((k: typeof key) => Object.values(model.init(k).params)[0] ?? zeros([]));
+    const first = (draw(randomKey(1)) as Tensor).data();
+    expect((draw(randomKey(1)) as Tensor).data()).toEqual(first);
+    expect((draw(randomKey(2)) as Tensor).data()).not.toEqual(first);
+  });
+});
+
+describe("initialisation", () => {
+  it("has the paper's standard deviations: convolutions by outputs, linear layers by inputs", () => {
+    const { params } = cnn({ filters: 64, shape: [3, 4, 4] }).init(key);
+    const weights = evaluate(params) as Record<string, Tensor>;
+    expect(standardDeviation(weights["_model.0.weight"]?.data() ?? [])).toBeCloseTo(Math.sqrt(2 / (9 * 64)), 2);
+    expect(standardDeviation(weights["_model.3.weight"]?.data() ?? [])).toBeCloseTo(Math.sqrt(2 / (64 * 16)), 2);
+    expect(weights["_model.0.bias"]?.data().every((v) => v === 0)).toBe(true);
+  });
+});
+
+describe("names and errors", () => {
+  it("names the ResNet's tensors as PyTorch does", () => {
+    const { params, state } = preactResnet18({ width: 1 }).init(key);
+    expect(Object.keys(params)).toEqual(expect.arrayContaining(["conv1.weight", "layer1.0.bn1.weight", "layer2.0.shortcut.0.weight", "linear.bias"]));
+    expect(params["layer1.0.shortcut.0.weight"]).toBeUndefined();
+    expect(Object.keys(state)).toHaveLength(2 * 16);
+  });
+
+  it("says which models there are and what sizes must be", () => {
+    expect(() => createModel({ name: "resnet" })).toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: model: name (="resnet") must be one of cnn, preact-resnet18; pass your own model as train's option "model"]`,
+    );
+    expect(() => cnn({ filters: 0 })).toThrowErrorMatchingInlineSnapshot(`[ConfigError: cnn: filters (=0) must be a positive integer; the paper uses 4]`);
+  });
+});

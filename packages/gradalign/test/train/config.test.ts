@@ -1,0 +1,157 @@
+/** @file Settings: the paper's recipes as defaults, and errors that name value, rule and remedy. */
+import { type PartialTrainConfig, resolveTrainConfig } from "gradalign";
+import { describe, expect, it } from "vitest";
+
+describe("the paper's recipes", () => {
+  it("FGSM + GradAlign on CIFAR-10 is the default", () => {
+    expect(resolveTrainConfig()).toMatchInlineSnapshot(`
+      {
+        "augment": {
+          "crop": 4,
+          "flip": true,
+        },
+        "batchSize": 128,
+        "dataset": "cifar10",
+        "epochs": 30,
+        "epsilon": 0.03137254901960784,
+        "evalEvery": 200,
+        "evalExamples": 256,
+        "method": {
+          "branches": "one",
+          "lambda": 0.2,
+          "name": "fgsm-gradalign",
+          "stepSize": 1.25,
+          "warmupEpochs": 0,
+        },
+        "model": {
+          "name": "preact-resnet18",
+          "width": 64,
+        },
+        "optimizer": {
+          "momentum": 0.9,
+          "name": "sgd",
+          "weightDecay": 0.0005,
+        },
+        "schedule": {
+          "name": "cyclic",
+          "peak": 0.3,
+        },
+        "seed": 0,
+        "trainSize": null,
+      }
+    `);
+  });
+
+  it("the single-layer network trains with Adam", () => {
+    expect(resolveTrainConfig({ model: "cnn", method: "fgsm", epsilon: 10 / 255 })).toMatchInlineSnapshot(`
+      {
+        "augment": {
+          "crop": 4,
+          "flip": true,
+        },
+        "batchSize": 128,
+        "dataset": "cifar10",
+        "epochs": 30,
+        "epsilon": 0.0392156862745098,
+        "evalEvery": 50,
+        "evalExamples": 256,
+        "method": {
+          "name": "fgsm",
+          "stepSize": 1.25,
+          "warmupEpochs": 0,
+        },
+        "model": {
+          "filters": 4,
+          "name": "cnn",
+        },
+        "optimizer": {
+          "beta1": 0.9,
+          "beta2": 0.999,
+          "epsilon": 1e-8,
+          "name": "adam",
+          "weightDecay": 0.0005,
+        },
+        "schedule": {
+          "name": "cyclic",
+          "peak": 0.003,
+        },
+        "seed": 0,
+        "trainSize": null,
+      }
+    `);
+  });
+
+  it.each([
+    ["cifar10", "fgsm", 30, 0.2],
+    ["cifar10", "fgsm-rs", 30, 0.2],
+    ["cifar10", "fgsm-gradalign", 30, 0.3],
+    ["cifar10", "pgd", 30, 0.2],
+    ["cifar10", "free", 96, 0.04],
+    ["svhn", "fgsm-gradalign", 15, 0.05],
+    ["svhn", "pgd", 15, 0.05],
+    ["svhn", "free", 45, 0.01],
+  ] as const)("%s %s: %i epochs, peak %f", (dataset, method, epochs, peak) => {
+    const config = resolveTrainConfig({ dataset, method });
+    expect([config.epochs, config.schedule.peak]).toEqual([epochs, peak]);
+    expect(config.method.warmupEpochs ?? 0).toBe(dataset === "svhn" ? 5 : 0);
+    expect(config.augment).toEqual({ crop: 4, flip: dataset === "cifar10" });
+  });
+
+  it("PGD's step follows the number of steps", () => {
+    expect(resolveTrainConfig({ method: "pgd" }).method).toMatchObject({ steps: 10, stepSize: 0.2, start: "zero" });
+    expect(resolveTrainConfig({ method: { name: "pgd", steps: 2 } }).method.stepSize).toBe(0.5);
+    expect(resolveTrainConfig({ method: { name: "pgd", steps: 2, stepSize: 0.7 } }).method.stepSize).toBe(0.7);
+  });
+
+  it("is stable: a resolved config resolves to itself, and survives JSON", () => {
+    const config = resolveTrainConfig({ method: "pgd-gradalign", dataset: "svhn" });
+    expect(resolveTrainConfig(config)).toEqual(config);
+    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+  });
+});
+
+describe("errors", () => {
+  const message = (partial: unknown): string => {
+    try {
+      resolveTrainConfig(partial as PartialTrainConfig);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return "no error";
+  };
+
+  it("name the value, the rule and the remedy", () => {
+    const wrong = [
+      { epsilon: 8 },
+      { epsilon: Number.NaN },
+      { epochs: 0 },
+      { batchSize: 1.5 },
+      { trainSize: 10 },
+      { seed: -1 },
+      { method: "fsgm" },
+      { method: { name: "fgsm", lambda: 1 } },
+      { method: { name: "pgd", start: "corner" } },
+      { optimizer: { name: "adam", momentum: 0.9 } },
+      { schedule: { name: "cosine" } },
+      { augment: { crop: -1 } },
+      { model: { name: "cnn", filters: 0 } },
+    ];
+    expect(wrong.map(message)).toMatchInlineSnapshot(`
+      [
+        "config: epsilon (=8) must be a number from 0 to 1; it is in pixel units of [0, 1], so eight levels are 8 / 255",
+        "config: epsilon (=NaN) must be a number from 0 to 1; it is in pixel units of [0, 1], so eight levels are 8 / 255",
+        "config: epochs (=0) must be an integer of at least 1",
+        "config: batchSize (=1.5) must be an integer of at least 1",
+        "config: trainSize (=10) must be an integer of at least 128, the batch size, or null for all images",
+        "config: seed (=-1) must be an integer of at least 0",
+        "method: name (="fsgm") must be one of standard, fgsm, fgsm-rs, fgsm-gradalign, pgd, pgd-gradalign, pgd-corner, random-corner, free",
+        "config: method.lambda is not an option of fgsm, which has stepSize, warmupEpochs",
+        "config: method.start (="corner") must be zero or random",
+        "config: optimizer.momentum is not an option of adam, which has name, beta1, beta2, epsilon, weightDecay",
+        "config: schedule.name (="cosine") must be one of cyclic, piecewise",
+        "config: augment.crop (=-1) must be an integer of at least 0; it is the padding in pixels",
+        "config: model.filters (=0) must be an integer of at least 1",
+      ]
+    `);
+  });
+});
