@@ -19,6 +19,6 @@ const epsilon = 16 / 255;
 const config = resolveTrainConfig({ dataset, model: "cnn", method: "fgsm-gradalign", epsilon, epochs: 10, batchSize: 32, schedule: { peak: 0.01 } });
 const { model, params, state, evaluations } = await train(config, dataset, { device });
 const { cleanAccuracy, robustAccuracy } = await evaluateRobustness(model, params, state, dataset.test, { device, attack: "pgd-50-10", epsilon });
-console.log(`loss ${evaluations[0].train_loss.toFixed(3)} -> ${evaluations.at(-1).train_loss.toFixed(3)}`);
+for (const { epoch, train_loss } of evaluations) console.log(`epoch ${epoch.toFixed(1)}: loss ${train_loss.toFixed(3)}`);
 console.log(`accuracy ${cleanAccuracy.toFixed(3)}, under PGD-50-10 ${robustAccuracy.toFixed(3)}`);
 device.close();

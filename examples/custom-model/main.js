@@ -105,6 +105,6 @@ const config = resolveTrainConfig({
 });
 const { params, state, evaluations } = await train(config, dataset, { device, model });
 const report = await evaluateRobustness(model, params, state, dataset.test, { device, attack: "pgd-20-2", epsilon });
-console.log(`loss ${evaluations[0].train_loss.toFixed(3)} -> ${evaluations.at(-1).train_loss.toFixed(3)}`);
+for (const { epoch, train_loss } of evaluations) console.log(`epoch ${epoch.toFixed(1)}: loss ${train_loss.toFixed(3)}`);
 console.log(`accuracy ${report.cleanAccuracy.toFixed(3)}, under PGD-20-2 ${report.robustAccuracy.toFixed(3)}`);
 device.close();

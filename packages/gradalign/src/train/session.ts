@@ -81,7 +81,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     const replayed = i - (i % options.replays);
     const inputs = {
       position: Int32Array.of(replayed * batchSize),
-      augmentKey: Int32Array.from(keyFor(seed, "augment", replayed)),
+      augmentKey: Int32Array.from(keyFor(seed, "augment", epoch * perEpoch + replayed)),
       attackKey: Int32Array.from(keyFor(seed, "attack", index)),
       lr,
       ramp: warmupIterations > 0 ? Math.min(1, index / warmupIterations) : 1,

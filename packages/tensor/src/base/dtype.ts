@@ -1,6 +1,7 @@
 /** @file Element types and the typed arrays that hold them on the host. */
 import { DTypeError } from "./errors.ts";
 
+/** Element type of a tensor. */
 export type DType = "float32" | "int32" | "uint8" | "bool";
 
 /** Host storage of tensor elements; `bool` is stored as one byte, 0 or 1. */

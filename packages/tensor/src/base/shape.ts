@@ -1,6 +1,7 @@
 /** @file Shapes: sizes, strides, broadcasting, axis checks. */
 import { ShapeError } from "./errors.ts";
 
+/** Extent of each axis, outermost first. */
 export type Shape = readonly number[];
 
 /** `[2, 3]` */
@@ -8,6 +9,7 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
+/** Number of elements of a shape. */
 export function sizeOf(shape: Shape): number {
   let size = 1;
   for (const extent of shape) size *= extent;

@@ -1,6 +1,7 @@
 /** @file Trees: values nested in plain arrays and objects, as functions' arguments and results. */
 import { TraceError } from "./errors.ts";
 
+/** A leaf, or plain arrays and objects of trees. */
 export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [key: string]: Tree<Leaf> };
 
 function isBranch(tree: unknown): tree is readonly unknown[] | Record<string, unknown> {

@@ -4,6 +4,7 @@ import type { Device } from "../runtime/backend.ts";
 import { createReferenceDevice } from "../runtime/reference.ts";
 import { createWasmDevice } from "../runtime/wasm.ts";
 
+/** Which device to open. */
 export interface DeviceOptions {
   /** `wasm` (default) compiles to WebAssembly SIMD; `reference` is slow and exact (float64). */
   readonly backend?: "wasm" | "reference";

@@ -8,6 +8,7 @@ import type { Device, DeviceBuffer, Executable, KernelTime, ProgramStats } from 
 import { defaultDevice } from "./device.ts";
 import { Tensor, tensor } from "./tensor.ts";
 
+/** How a compiled function runs. */
 export interface JitOptions {
   /** Where to run; the default device if absent. */
   readonly device?: Device;

@@ -38,19 +38,28 @@ export const div: Binary = (x, y) => {
   const [a, b] = align("div", x, y) as [Node, Node];
   return build.div(build.convert(a, "float32"), build.convert(b, "float32"));
 };
+/** x + y. */
 export const add: Binary = binary("add", build.add);
+/** x − y. */
 export const sub: Binary = binary("sub", build.sub);
+/** x · y. */
 export const mul: Binary = binary("mul", build.mul);
 /** Larger operand; ties share the derivative evenly. */
 export const maximum: Binary = binary("maximum", build.maximum);
 /** Smaller operand; ties share the derivative evenly. */
 export const minimum: Binary = binary("minimum", build.minimum);
 
+/** x = y, as bool. */
 export const eq: Binary = comparison("eq", build.eq);
+/** x < y, as bool. */
 export const lt: Binary = comparison("lt", build.lt);
+/** x ≤ y, as bool. */
 export const le: Binary = comparison("le", build.le);
+/** x ≠ y, as bool. */
 export const ne: Binary = (a, b) => build.not(eq(a, b));
+/** x > y, as bool. */
 export const gt: Binary = (a, b) => lt(b, a);
+/** x ≥ y, as bool. */
 export const ge: Binary = (a, b) => le(b, a);
 
 /** Logical and (bool), bitwise and (int32). */
@@ -61,27 +70,32 @@ export const or: Binary = (x, y) => build.or(...(align("or", x, y) as [Node, Nod
 export const xor: Binary = (x, y) => build.xor(...(align("xor", x, y) as [Node, Node]));
 /** Logical right shift of int32. */
 export const shiftRight: Binary = (x, y) => build.shiftRight(...(align("shiftRight", x, y) as [Node, Node]));
+/** Negation of a bool. */
 export const not: Unary = unary("not", build.not);
 
+/** −x. */
 export const neg: Unary = unary("neg", build.neg);
+/** |x|; derivative 0 at 0. */
 export const abs: Unary = unary("abs", build.abs);
 /** −1, 0 or 1; sign(0) = 0. */
 export const sign: Unary = unary("sign", build.sign);
+/** Largest whole number not above x; derivative 0. */
 export const floor: Unary = floatUnary("floor", build.floor);
+/** e to the power x. */
 export const exp: Unary = floatUnary("exp", build.exp);
+/** Natural logarithm. */
 export const log: Unary = floatUnary("log", build.log);
+/** Square root; its derivative at 0 is infinite. */
 export const sqrt: Unary = floatUnary("sqrt", build.sqrt);
+/** Sine of an angle in radians. */
 export const sin: Unary = floatUnary("sin", build.sin);
+/** Cosine of an angle in radians. */
 export const cos: Unary = floatUnary("cos", build.cos);
+/** x². */
+export const tanh: Unary = floatUnary("tanh", build.tanh);
 export const square: Unary = (x) => mul(x, x);
+/** 1 / x. */
 export const reciprocal: Unary = (x) => div(1, x);
-
-/** tanh x = (1 − e^(−2|x|)) / (1 + e^(−2|x|)) with x's sign: no overflow. */
-export const tanh: Unary = (x) => {
-  const value = toValue("tanh", x);
-  const e = exp(mul(-2, abs(value)));
-  return mul(sign(value), div(sub(1, e), add(1, e)));
-};
 
 /** max(x, 0) with derivative 0 at 0, as in PyTorch; NaN stays NaN. */
 export const relu: Unary = (x) => {

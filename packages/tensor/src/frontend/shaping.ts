@@ -6,17 +6,20 @@ import type { Node } from "../ir/graph.ts";
 import * as build from "../ops/build.ts";
 import { keptAxes } from "../ops/reduce.ts";
 import { align, broadcastTo, toValue } from "./broadcasting.ts";
-import { eq, mul, where } from "./math.ts";
+import { mul, where } from "./math.ts";
 import type { Operand, Value } from "./tensor.ts";
 
 export { broadcastTo };
 
+/** A value of that shape, all 0. */
 export function zeros(shape: Shape, dtype: DType = "float32"): Value {
   return build.full(shape, 0, dtype);
 }
+/** A value of that shape, all 1. */
 export function ones(shape: Shape, dtype: DType = "float32"): Value {
   return build.full(shape, 1, dtype);
 }
+/** A value of that shape, all equal to `value`. */
 export function full(shape: Shape, value: number, dtype: DType = "float32"): Value {
   return build.full(shape, value, dtype);
 }
@@ -25,15 +28,20 @@ export function iota(shape: Shape, axis = 0): Value {
   return build.iota(shape, normalizeAxis("iota", axis, shape.length));
 }
 
+/** Options of reductions. */
 export interface ReduceOptions {
   /** Keep reduced axes with extent 1. */
   readonly keepDims?: boolean;
 }
 
+/** Bytes compute as int32. */
+function widen(x: Value): Value {
+  return x.dtype === "bool" || x.dtype === "uint8" ? build.convert(x, "int32") : x;
+}
+
 function reducer(name: string, make: (x: Node, axes: readonly number[]) => Node) {
   return (x: Operand, axes?: readonly number[], { keepDims = false }: ReduceOptions = {}): Value => {
-    let value = toValue(name, x);
-    if (value.dtype === "bool" || value.dtype === "uint8") value = build.convert(value, "int32");
+    const value = widen(toValue(name, x));
     const list = axes ? normalizeAxes(name, axes, value.shape.length) : value.shape.map((_, axis) => axis);
     const result = make(value, list);
     return keepDims
@@ -47,7 +55,9 @@ function reducer(name: string, make: (x: Node, axes: readonly number[]) => Node)
 
 /** Sum over axes (all by default); bool and uint8 are summed as int32. */
 export const sum = reducer("sum", build.sum);
+/** Largest element over axes (all by default); ties share the derivative evenly. */
 export const max = reducer("max", build.max);
+/** Smallest element over axes (all by default); ties share the derivative evenly. */
 export const min = reducer("min", build.min);
 /** Arithmetic mean over axes (all by default), in float32. */
 export const mean = reducer("mean", (x, axes) => {
@@ -55,14 +65,19 @@ export const mean = reducer("mean", (x, axes) => {
   return mul(build.sum(build.convert(x, "float32"), axes), 1 / count);
 });
 
-/** Index of the first largest element along an axis, as int32. */
+/** Index of the first largest element along an axis, as int32; NaN counts as largest, as in NumPy and PyTorch. */
 export function argmax(x: Value, axis = -1): Value {
   const at = normalizeAxis("argmax", axis, x.shape.length);
   const extent = x.shape[at]!;
-  const top = build.broadcast(build.max(x, [at]), x.shape, keptAxes(x.shape.length, [at]));
-  return build.min(where(eq(x, top), build.iota(x.shape, at), extent), [at]);
+  const value = widen(x);
+  const top = build.broadcast(build.max(value, [at]), x.shape, keptAxes(x.shape.length, [at]));
+  const equal = build.eq(value, top);
+  // A row with a NaN has a NaN maximum, which equals nothing.
+  const hit = value.dtype === "float32" ? build.or(equal, build.not(build.eq(value, value))) : equal;
+  return build.min(where(hit, build.iota(x.shape, at), extent), [at]);
 }
 
+/** The same elements in row-major order under another shape; one extent may be -1 and follows from the others. */
 export function reshape(x: Value, shape: Shape): Value {
   const unknown = shape.indexOf(-1);
   if (unknown < 0) return build.reshape(x, shape);
@@ -114,6 +129,7 @@ export function pad(x: Value, widths: readonly (readonly [number, number])[], va
     value,
   );
 }
+/** Reverses the order of the elements along axes. */
 export function flip(x: Value, axes: readonly number[]): Value {
   return build.flip(x, normalizeAxes("flip", axes, x.shape.length));
 }
@@ -133,9 +149,12 @@ export function concat(values: readonly Value[], axis = 0): Value {
   const placed = values.map((value) => {
     const low = start;
     start += value.shape[at]!;
-    return build.pad(value, only(low), only(total - start), only(0));
+    return build.pad(value.dtype === "uint8" ? widen(value) : value, only(low), only(total - start), only(0));
   });
-  return placed.reduce((a, b) => (a.dtype === "bool" ? build.or(a, b) : build.add(a, b)));
+  return build.convert(
+    placed.reduce((a, b) => (a.dtype === "bool" ? build.or(a, b) : build.add(a, b))),
+    first.dtype,
+  );
 }
 /** x[i0, i1, …]: elements or rows picked by int32 index tensors, which broadcast together and are clipped to their axes. */
 export function gather(x: Value, indices: readonly Operand[]): Value {
@@ -147,6 +166,7 @@ export function matmul(a: Value, b: Value): Value {
   return build.dot(a, b);
 }
 
+/** Geometry of a convolution, [vertical, horizontal] or one number for both. */
 export interface ConvOptions {
   readonly stride?: number | readonly [number, number];
   readonly padding?: number | readonly [number, number];

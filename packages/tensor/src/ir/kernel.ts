@@ -58,6 +58,8 @@ export interface ConvKernel {
   /** Steps of the window over the input. */
   readonly input: ImageStrides;
   readonly output: ImageStrides;
+  /** Elements from one image's filter to the next one's; 0 where all images share a filter. */
+  readonly filterImage: number;
   /** Buffers: 0 input, 1 packed filter, 2 output. Channels of the output are contiguous. */
 }
 
@@ -77,6 +79,30 @@ export interface FilterGradKernel {
   /** The batch is split into this many equal parts, each with its own partial sum (divides `batch`). */
   readonly chunks: number;
   /** Buffers: 0 input, 1 cotangent, 2 output. */
+}
+
+/** Where the elements of square tiles are, in elements: offset + image·n + tileRow·y + tileColumn·x + row·i + column·j + channel. */
+export interface TileStrides {
+  readonly image: number;
+  readonly tileRow: number;
+  readonly tileColumn: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+/** A linear transformation of square tiles from both sides, for each channel: out = matrix · tile · matrixᵀ.
+ * Winograd's convolutions are such transformations around a batch of matrix products. Buffers: 0 input, 1 output. */
+export interface TileTransformKernel {
+  readonly kind: "tile-transform";
+  /** Rows of the matrix: out size by in size. */
+  readonly matrix: readonly (readonly number[])[];
+  readonly images: number;
+  readonly tileRows: number;
+  readonly tileColumns: number;
+  /** Contiguous in both buffers, a multiple of 4. */
+  readonly channels: number;
+  readonly input: TileStrides;
+  readonly output: TileStrides;
 }
 
 /** out[i] = word i mod 4 of Philox-4x32-10 at counter (⌊i/4⌋, stream, 0, 0) under the key. Buffers: 0 key int32[2], 1 stream int32[], 2 output. */
@@ -99,4 +125,4 @@ export interface ScatterKernel {
   readonly strides: readonly number[];
 }
 
-export type Kernel = LoopKernel | ConvKernel | FilterGradKernel | RandomKernel | ScatterKernel;
+export type Kernel = LoopKernel | ConvKernel | FilterGradKernel | TileTransformKernel | RandomKernel | ScatterKernel;

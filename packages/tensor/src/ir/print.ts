@@ -27,6 +27,8 @@ export function describeKernel(kernel: Kernel): string {
       return `conv ${kernel.batch}x${kernel.height}x${kernel.width} window ${kernel.rows}x${kernel.run} to ${kernel.channels}`;
     case "filter-grad":
       return `filter-grad ${kernel.batch}x${kernel.height}x${kernel.width} window ${kernel.rows}x${kernel.run} by ${kernel.channels}, ${kernel.chunks} chunks`;
+    case "tile-transform":
+      return `tile-transform ${kernel.matrix[0]?.length} to ${kernel.matrix.length}, ${kernel.images}x${kernel.tileRows}x${kernel.tileColumns} tiles of ${kernel.channels}`;
     case "random":
       return `random ${kernel.count}`;
     case "scatter-add":

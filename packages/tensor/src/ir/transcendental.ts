@@ -18,9 +18,9 @@ function powerOfTwo(n: Expr): Expr {
   return float("bitsToFloat", int("shiftLeft", int("add", int("toInt", n), i(127)), i(23)));
 }
 
-/** e^x = 2^n·e^r with n = round(x/ln 2), |r| ≤ ln 2 / 2. */
+/** e^x = 2^n·e^r with n = round(x/ln 2), |r| ≤ ln 2 / 2. The lower limit lies where the rounded result is already 0. */
 export function expExpr(x: Expr): Expr {
-  const clamped = float("max", float("min", x, f(88.72283)), f(-103.9));
+  const clamped = float("max", float("min", x, f(88.72283)), f(-104));
   const n = float("floor", float("add", float("mul", clamped, f(Math.LOG2E)), f(0.5)));
   const r = float("sub", float("sub", clamped, float("mul", n, f(0.693359375))), float("mul", n, f(-2.1219444e-4)));
   const p = polynomial(r, [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]);
@@ -55,6 +55,17 @@ export function logExpr(x: Expr): Expr {
   const finite = float("select", test("lt", x, f(Infinity)), value, x);
   const positive = float("select", test("lt", f(0), x), finite, f(NaN));
   return float("select", test("eq", x, f(0)), f(-Infinity), positive);
+}
+
+/** tanh x: an odd polynomial near 0, where the exponential formula would cancel; beyond, 1 − 2/(e^(2|x|) + 1) with x's sign. */
+export function tanhExpr(x: Expr): Expr {
+  const z = float("mul", x, x);
+  const p = polynomial(z, [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1]);
+  const near = float("add", float("mul", float("mul", p, z), x), x);
+  const size = float("abs", x);
+  const far = float("sub", f(1), float("div", f(2), float("add", expExpr(float("add", size, size)), f(1))));
+  const signed = float("select", test("lt", x, f(0)), float("neg", far), far);
+  return float("select", test("lt", size, f(0.625)), near, signed);
 }
 
 /** sin(x + quadrant·π/2) by reduction to |r| ≤ π/4. */

@@ -24,6 +24,7 @@ export const sign = unary("sign");
 export const floor = unary("floor");
 export const sin = unary("sin");
 export const cos = unary("cos");
+export const tanh = unary("tanh");
 export const not = unary("not");
 export const stopGradient = unary("stop-gradient");
 export const alias = unary("alias");

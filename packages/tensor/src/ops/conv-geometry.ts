@@ -66,4 +66,6 @@ export const CONV_CASES: readonly { x: Shape; w: Shape; stride: [number, number]
   { x: [1, 3, 7, 9], w: [6, 3, 1, 1], stride: [1, 1], padding: [0, 0] },
   { x: [1, 2, 10, 10], w: [4, 2, 3, 3], stride: [3, 3], padding: [2, 2] },
   { x: [3, 16, 4, 4], w: [12, 16, 3, 3], stride: [1, 1], padding: [1, 1] },
+  { x: [2, 16, 8, 12], w: [24, 16, 3, 3], stride: [1, 1], padding: [1, 1] },
+  { x: [1, 24, 6, 6], w: [16, 24, 3, 3], stride: [1, 1], padding: [0, 0] },
 ];

@@ -44,6 +44,7 @@ import { sqrt } from "./sqrt.ts";
 import { stopGradient } from "./stop-gradient.ts";
 import { sub } from "./sub.ts";
 import { sum } from "./sum.ts";
+import { tanh } from "./tanh.ts";
 import { transpose } from "./transpose.ts";
 import { xor } from "./xor.ts";
 
@@ -94,6 +95,7 @@ export const operations: readonly Operation[] = [
   stopGradient,
   sub,
   sum,
+  tanh,
   transpose,
   xor,
 ];

@@ -3,6 +3,7 @@
 import { sizeOf } from "../base/shape.ts";
 import { type Node, topologicalOrder } from "../ir/graph.ts";
 import { operation } from "../ops/definition.ts";
+import { PHYSICAL_OPERATIONS } from "./physical.ts";
 import { isLeaf } from "./rewrite.ts";
 
 /** A value used several times is still recomputed in each user if it takes at most this many instructions … */
@@ -46,37 +47,18 @@ export function splitsAxes(from: readonly number[], to: readonly number[]): numb
 
 /** Values that must be in memory because their users address them freely. */
 function forcedOperands(node: Node): readonly Node[] {
-  switch (node.op) {
-    case "packed-conv":
-    case "phased-conv":
-    case "packed-filter-grad":
-    case "random-bits":
-    case "scatter-add":
-      return node.inputs;
-    case "gather":
-      return [node.inputs[0]!];
-    case "reshape":
-      return splitsAxes(node.inputs[0]!.shape, node.shape) ? [] : [node.inputs[0]!];
-    default:
-      return [];
-  }
+  if (isOwnKernel(node)) return node.inputs;
+  if (node.op === "gather") return [node.inputs[0]!];
+  return isMergingReshape(node) ? [node.inputs[0]!] : [];
 }
 
-/** Operations that are kernels of their own. */
+/** Operations that are kernels of their own and address their operands freely. */
+function isOwnKernel(node: Node): boolean {
+  return PHYSICAL_OPERATIONS.includes(node.op) || node.op === "random-bits" || node.op === "scatter-add";
+}
+
 function isRoot(node: Node): boolean {
-  switch (node.op) {
-    case "packed-conv":
-    case "phased-conv":
-    case "packed-filter-grad":
-    case "random-bits":
-    case "scatter-add":
-      return true;
-    case "reshape":
-    case "gather":
-      return false;
-    default:
-      return operation(node.op).lower.kind === "reduce";
-  }
+  return isOwnKernel(node) || operation(node.op).lower.kind === "reduce";
 }
 
 /** Instructions of the operation itself. */

@@ -9,6 +9,7 @@ import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
 import { type FilterView, filterGradChunks, type Phase, packedConv, packedFilterGrad, packFilter, phasedConv, turnFilter } from "./physical.ts";
 import { isLeaf } from "./rewrite.ts";
+import { winogradConv, winogradFilterGrad, winogradPays } from "./winograd.ts";
 
 /** logical axis i is axis permutation[i] of `node`. */
 interface Placed {
@@ -221,8 +222,14 @@ function padImage(x: Node, low: Numbers, high: Numbers): Node {
 function lowerConv(node: Node, x: Placed, w: Placed): Placed {
   const { stride, padding } = geometryOf(node.attrs);
   const image = padImage(arrange(x, NHWC), padding, padding);
-  const y = packedConv(image, packFilter(filterOf(w)), node.shape[1]!, stride, [node.shape[2]!, node.shape[3]!]);
-  return { node: y, permutation: NHWC };
+  return { node: convolve(image, packFilter(filterOf(w)), node.shape[1]!, stride, [node.shape[2]!, node.shape[3]!]), permutation: NHWC };
+}
+
+/** The cheaper of the two ways to convolve. */
+function convolve(image: Node, filter: Node, channels: number, stride: readonly [number, number], size: readonly [number, number]): Node {
+  const [, rows, columns] = filter.shape;
+  const direct = stride[0] !== 1 || stride[1] !== 1 || rows !== 3 || columns !== 3 || !winogradPays(image.shape[3]!, channels, size);
+  return direct ? packedConv(image, filter, channels, stride, size) : winogradConv(image, filter, channels, size);
 }
 
 /** The input gradient is a convolution of the cotangent with the turned filter. With a stride, the input's pixels fall into
@@ -240,7 +247,7 @@ function lowerInputGrad(node: Node, dy: Placed, w: Placed): Placed {
     const low = [0, 1].map((d) => taps[d]! - 1 - padding[d]!);
     const high = [0, 1].map((d) => size[d]! + taps[d]! - 1 - low[d]! - cotangent.shape[d + 1]!);
     const image = padImage(crop(cotangent, low, high), low.map(atLeastZero), high.map(atLeastZero));
-    return { node: packedConv(image, packFilter(turned), channels, [1, 1], size), permutation: NHWC };
+    return { node: convolve(image, packFilter(turned), channels, [1, 1], size), permutation: NHWC };
   }
   const axisPhases = ([0, 1] as const).map((d) => phasesOf(size[d], taps[d], stride[d], padding[d]));
   const low = [0, 1].map((d) => Math.max(0, ...axisPhases[d]!.map((p) => -p.start)));
@@ -314,6 +321,10 @@ function lowerFilterGrad(node: Node, x: Placed, dy: Placed): Placed {
   const [channels, inputChannels, rows, columns] = node.shape as [number, number, number, number];
   const image = padImage(arrange(x, NHWC), padding, padding);
   const cotangent = arrange(dy, NHWC);
+  const size = [cotangent.shape[1]!, cotangent.shape[2]!] as const;
+  if (stride[0] === 1 && stride[1] === 1 && rows === 3 && columns === 3 && winogradPays(inputChannels, channels, size)) {
+    return { node: winogradFilterGrad(image, cotangent), permutation: [3, 2, 0, 1] };
+  }
   const chunks = filterGradChunks(cotangent.shape[0]!, cotangent.shape[1]!, cotangent.shape[2]!);
   const parts = packedFilterGrad(image, cotangent, stride, [rows, columns], chunks);
   const whole = sum(parts, [0]);

@@ -43,6 +43,11 @@ function lowerNode(node: Node, materialized: ReadonlySet<Node>): KernelCall[] {
       return lowerPhasedConv(node);
     case "packed-filter-grad":
       return [lowerPackedFilterGrad(node)];
+    case "tile-transform":
+    case "winograd-product":
+    case "winograd-filter-product":
+      // These carry their kernel with them.
+      return [{ kernel: node.attrs as unknown as Kernel, buffers: [...node.inputs.map(bufferOwner), node], written: 1 }];
     case "random-bits":
       return [{ kernel: { kind: "random", count: sizeOf(node.shape) }, buffers: [...node.inputs.map(bufferOwner), node], written: 1 }];
     case "scatter-add":
@@ -266,6 +271,7 @@ function lowerPackedConv(node: Node): KernelCall {
     tapRow: stridesOf(x.shape)[1]!,
     input: imageStrides(x.shape, node.attrs["stride"] as readonly [number, number]),
     output: imageStrides(node.shape, [1, 1]),
+    filterImage: 0,
   };
   return { kernel, buffers: [bufferOwner(x), bufferOwner(filter), node], written: 1 };
 }
@@ -300,6 +306,7 @@ function lowerPhasedConv(node: Node): KernelCall[] {
       tapRow: dyRow,
       input: imageStrides(dy.shape, [1, 1], start[0] * dyRow + start[1] * dyPixel),
       output: imageStrides(node.shape, stride, phase[0] * rowStride + phase[1] * pixelStride),
+      filterImage: 0,
     };
     calls.push({ kernel, buffers: [bufferOwner(dy), bufferOwner(filters[i]!), node], written: 1 });
   });

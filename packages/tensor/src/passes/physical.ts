@@ -83,8 +83,18 @@ const never = (): never => {
   throw new InvariantError("a physical operation has no logical meaning");
 };
 
+/** Names of the operations defined here and in winograd.ts. */
+export const PHYSICAL_OPERATIONS: readonly string[] = [
+  "packed-conv",
+  "phased-conv",
+  "packed-filter-grad",
+  "tile-transform",
+  "winograd-product",
+  "winograd-filter-product",
+];
+
 register(
-  ["packed-conv", "phased-conv", "packed-filter-grad"].map((name) => ({
+  PHYSICAL_OPERATIONS.map((name) => ({
     name,
     infer: never,
     vjp: null,

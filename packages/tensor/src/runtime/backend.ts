@@ -53,6 +53,7 @@ export interface Executable {
   dispose(): void;
 }
 
+/** Where programs run: memory, threads and a compiler. Made by `createDevice`. */
 export interface Device {
   readonly backend: string;
   /** Number of threads that compute. */

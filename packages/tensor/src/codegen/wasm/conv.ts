@@ -23,6 +23,7 @@ interface TiledDimension extends PixelDimension {
 /** Generates the function of a window contraction. Buffers: input, packed filter, output.
  * Where tiles do not divide a dimension the last tile overlaps the one before it and computes the same bits again. */
 export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode {
+  if (kernel.filterImage !== 0) return emitConvPerImage(kernel, module);
   const { block, channels, rows, run } = kernel;
   const pixels = pixelDimensions([kernel.batch, kernel.height, kernel.width], kernel.input, kernel.output);
   const dimensions = tileDimensions(pixels, TILE_ROWS[block / 4] ?? 4);
@@ -87,6 +88,23 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
   if (split.blocksPerGroup * blockBytes <= RESIDENT_FILTER) forTiles(() => forBlocks(body));
   else forBlocks(() => forTiles(body));
   return { tasks: split.tileGroups * Math.ceil(blocks / split.blocksPerGroup), entry: module.add(f) };
+}
+
+/** Images with a filter each: the code for one image, called with each image's addresses. */
+function emitConvPerImage(kernel: ConvKernel, module: ModuleContext): KernelCode {
+  const one = emitConv({ ...kernel, batch: 1, filterImage: 0 }, module);
+  const f = new FunctionBuilder([I32, I32, I32, I32]);
+  const image = f.local(I32);
+  f.get(0).i32(one.tasks).op(OP.i32_div_u).set(image);
+  f.get(0).i32(one.tasks).op(OP.i32_rem_u);
+  [kernel.input.image, kernel.filterImage, kernel.output.image].forEach((stride, i) => {
+    f.get(i + 1)
+      .get(image)
+      .i32(4 * stride)
+      .op(OP.i32_mul, OP.i32_add);
+  });
+  f.call(one.entry);
+  return { tasks: kernel.batch * one.tasks, entry: module.add(f) };
 }
 
 /** Adds the byte offsets of a tile's first pixel to the two addresses. */

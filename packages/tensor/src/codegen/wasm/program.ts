@@ -7,6 +7,7 @@ import type { KernelCode, ModuleContext } from "./kernel-code.ts";
 import { emitLoop } from "./loop.ts";
 import { emitRandom } from "./random.ts";
 import { emitScatter } from "./scatter.ts";
+import { emitTileTransform } from "./tile-transform.ts";
 
 /** A buffer of a kernel call: a fixed place in the arena, or entry `slot` of the run's address table. */
 export type BufferRef = { readonly kind: "arena"; readonly offset: number } | { readonly kind: "slot"; readonly slot: number };
@@ -89,6 +90,8 @@ function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
       return emitConv(kernel, module);
     case "filter-grad":
       return emitFilterGrad(kernel, module);
+    case "tile-transform":
+      return emitTileTransform(kernel, module);
     case "random":
       return emitRandom(kernel, module);
     case "scatter-add":
