@@ -70,9 +70,11 @@ export class ExprEmitter {
     roots.forEach(count);
   }
 
-  /** Starts a new turn of the loop body: nothing computed so far may be reused. */
-  reset(): void {
+  /** Starts a new turn of the loop body: nothing computed so far may be reused. In an unrolled body, `shift` is how many elements
+   * of the innermost loop this copy is ahead of the index; it goes into the constant offsets of loads. */
+  reset(shift = 0): void {
     this.#memo = new Map();
+    this.#shift = shift;
   }
 
   /** Pushes the value. */
@@ -149,6 +151,7 @@ export class ExprEmitter {
   }
 
   #inGuard = false;
+  #shift = 0;
 
   #variesInside(expr: Expr): boolean {
     const known = this.#varies.get(expr);
@@ -220,8 +223,8 @@ export class ExprEmitter {
       case "const":
         return;
       case "index":
-        if (form === "element") return this.#pushAffine(expr.at, 1);
-        this.#pushAffine(expr.at, 1);
+        this.#pushAffine({ ...expr.at, offset: expr.at.offset + this.#shift * expr.at.strides[inner]! }, 1);
+        if (form === "element") return;
         f.simd(SIMD.i32x4_splat);
         if (expr.at.strides[inner] !== 0) {
           this.#pushRamp(expr.at.strides[inner]!);
@@ -327,7 +330,7 @@ export class ExprEmitter {
     }
     const stride = expr.at.strides[this.#scope.inner]! * BYTES[expr.dtype];
     if (stride !== 0) {
-      this.#pushRamp(stride);
+      this.#pushRamp(stride, this.#shift * stride);
       f.simd(SIMD.i32x4_add);
     }
     f.set(offsets);
@@ -381,21 +384,22 @@ export class ExprEmitter {
     const f = this.#f;
     const stride = at.strides[this.#scope.inner]!;
     const wide = BYTES[dtype] === 4;
+    const ahead = this.#shift * stride * BYTES[dtype];
     this.pushAddress(buffer, at, dtype);
     if (stride === 0) {
       if (wide) f.v128LoadSplat();
       else f.i32Load8().simd(SIMD.i32x4_splat);
     } else if (stride === 1 && wide) {
-      f.v128Load();
+      f.v128Load(ahead);
     } else if (stride === 1) {
-      f.v128LoadZero().simd(SIMD.i16x8_extend_low_i8x16_u).simd(SIMD.i32x4_extend_low_i16x8_u);
+      f.v128LoadZero(ahead).simd(SIMD.i16x8_extend_low_i8x16_u).simd(SIMD.i32x4_extend_low_i16x8_u);
     } else {
       // Lanes lie apart: one load each.
       const base = f.local(I32);
       const result = f.local(V128);
       f.set(base).v128(0).set(result);
       for (let lane = 0; lane < 4; lane++) {
-        const offset = lane * stride * BYTES[dtype];
+        const offset = ahead + lane * stride * BYTES[dtype];
         const pushAddress = (): void => {
           f.get(base);
           if (offset < 0) f.i32(offset).op(OP.i32_add);
@@ -433,9 +437,9 @@ export class ExprEmitter {
     else f.v128(dtype === "bool" ? -value : value);
   }
 
-  /** 0, stride, 2·stride, 3·stride. */
-  #pushRamp(stride: number): void {
-    this.#f.v128Lanes([0, stride, 2 * stride, 3 * stride]);
+  /** start + 0, stride, 2·stride, 3·stride. */
+  #pushRamp(stride: number, start = 0): void {
+    this.#f.v128Lanes([start, start + stride, start + 2 * stride, start + 3 * stride]);
   }
 
   #pushScaled(local: number, factor: number): FunctionBuilder {
@@ -455,12 +459,12 @@ export class ExprEmitter {
   }
 }
 
-/** Stores element or lanes from the stack; the address must be below the value. */
-export function emitStore(f: FunctionBuilder, dtype: DType, form: Form): void {
+/** Stores element or lanes from the stack, `offset` bytes after the address below the value. */
+export function emitStore(f: FunctionBuilder, dtype: DType, form: Form, offset = 0): void {
   if (form === "lanes") {
     if (BYTES[dtype] !== 4) throw new UnsupportedError(`wasm: lane stores of ${dtype}`);
-    f.v128Store();
-  } else if (dtype === "float32") f.f32Store();
-  else if (dtype === "int32") f.i32Store();
-  else f.i32Store8();
+    f.v128Store(offset);
+  } else if (dtype === "float32") f.f32Store(offset);
+  else if (dtype === "int32") f.i32Store(offset);
+  else f.i32Store8(offset);
 }

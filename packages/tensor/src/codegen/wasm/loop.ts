@@ -1,5 +1,5 @@
 /** @file Loop kernels as WebAssembly: element-wise nests ("map"), and reductions along rows (lanes run along the innermost reduced
- * loop and are combined at the end) or along columns (lanes run along the innermost independent loop and accumulate in memory). */
+ * loop and are combined at the end) or along columns (lanes run along the innermost independent loop, a few vectors at a time). */
 import { BYTES, type DType } from "../../base/dtype.ts";
 import type { Combine, LoopKernel } from "../../ir/kernel.ts";
 import type { Expr, Guard } from "../../ir/scalar.ts";
@@ -10,6 +10,9 @@ import { ELEMENT, LANES } from "./scalar-code.ts";
 
 /** Elements of one task, about: enough to outweigh claiming it, few enough to share out evenly. */
 const TASK_ELEMENTS = 16384;
+
+/** Vectors of results that a column reduction keeps in locals: half of the registers. */
+const COLUMN_VECTORS = 8;
 
 type Strategy = "map" | "rows" | "columns";
 
@@ -295,38 +298,88 @@ class LoopEmitter {
     }
   }
 
-  /** Lanes along the last independent loop; partial results live in the output until all reduced turns have added to them. */
+  /** Lanes along the last independent loop. A few vectors of results at a time stay in locals while all reduced turns go by. */
   #columns(reducedLoops: readonly number[]): void {
     const f = this.#f;
-    const { outputs, extents, combine } = this.#kernel;
-    const extent = extents[this.#shape.inner]!;
-    const pass = (values: readonly Expr[], accumulate: boolean): void => {
-      const emitter = new ExprEmitter(this.#scope(), values);
-      this.#inner(emitter, 0, extent, (form) => {
-        outputs.forEach(({ buffer, at, dtype }, i) => {
-          emitter.pushAddress(buffer, at, dtype);
-          if (accumulate) {
-            emitter.pushAddress(buffer, at, dtype);
-            if (form === "lanes") f.v128Load();
-            else if (dtype === "float32") f.f32Load();
-            else f.i32Load();
-          }
-          emitter.push(values[i]!, form);
-          if (accumulate) this.#combine(form, dtype);
-          emitStore(f, dtype, form);
+    const { inner } = this.#shape;
+    const extent = this.#kernel.extents[inner]!;
+    const index = this.#indices[inner]!;
+    const bounds = this.#bounds.get(inner);
+    const unroll = bounds ? COLUMN_VECTORS : Math.min(COLUMN_VECTORS, Math.floor(extent / 4));
+    if (bounds) f.get(bounds.start).set(index);
+    else f.i32(0).set(index);
+    /** Blocks of `width` elements while they fit. */
+    const sweep = (width: number, body: () => void): void => {
+      f.block(() => {
+        f.loop(() => {
+          f.get(index).i32(width).op(OP.i32_add);
+          if (bounds) f.get(bounds.end);
+          else f.i32(extent);
+          f.op(OP.i32_gt_s).branchIf(1);
+          body();
+          f.get(index).i32(width).op(OP.i32_add).set(index).branch(0);
         });
       });
     };
-    pass(
-      outputs.map(({ dtype }) => ({ kind: "const", dtype, value: identityOf(combine!, dtype) })),
-      false,
+    sweep(4 * unroll, () => this.#columnBlock(reducedLoops, "lanes", unroll));
+    if (unroll > 1 && (bounds || extent % (4 * unroll) >= 4)) sweep(4, () => this.#columnBlock(reducedLoops, "lanes", 1));
+    if (bounds || extent % 4 !== 0) sweep(1, () => this.#columnBlock(reducedLoops, "element", 1));
+  }
+
+  #columnBlock(reducedLoops: readonly number[], form: Form, vectors: number): void {
+    const f = this.#f;
+    const { outputs, combine } = this.#kernel;
+    const values = outputs.map((output) => output.value);
+    const accumulators = outputs.map(({ dtype }) =>
+      Array.from({ length: vectors }, () => {
+        const local = f.local(form === "lanes" ? V128 : dtype === "float32" ? F32 : I32);
+        this.#pushIdentity(combine!, dtype, form);
+        f.set(local);
+        return local;
+      }),
     );
-    this.#nest(reducedLoops, () =>
-      pass(
-        outputs.map((output) => output.value),
-        true,
-      ),
-    );
+    this.#nest(reducedLoops, () => {
+      const emitter = new ExprEmitter(this.#scope(), values);
+      this.#afterPrologue(emitter, () => {
+        for (let vector = 0; vector < vectors; vector++) {
+          emitter.reset(4 * vector);
+          outputs.forEach(({ dtype }, i) => {
+            f.get(accumulators[i]![vector]!);
+            emitter.push(values[i]!, form);
+            this.#combine(form, dtype);
+            f.set(accumulators[i]![vector]!);
+          });
+        }
+      });
+    });
+    const emitter = new ExprEmitter(this.#scope(), []);
+    this.#afterPrologue(emitter, () => {
+      outputs.forEach(({ buffer, at, dtype }, i) => {
+        accumulators[i]!.forEach((local, vector) => {
+          emitter.pushAddress(buffer, at, dtype);
+          f.get(local);
+          emitStore(f, dtype, form, 16 * vector);
+        });
+      });
+    });
+  }
+
+  /** Emits code with the prologue it turns out to need before it. */
+  #afterPrologue(emitter: ExprEmitter, emit: () => void): void {
+    const { code } = this.#f;
+    const before = code.length;
+    emit();
+    const body = code.splice(before);
+    emitter.emitPrologue();
+    for (const byte of body) code.push(byte);
+  }
+
+  #pushIdentity(combine: Combine, dtype: DType, form: Form): void {
+    const identity = identityOf(combine, dtype);
+    const isFloat = dtype === "float32";
+    if (form === "lanes") this.#f.v128(isFloat ? new Int32Array(new Float32Array([identity]).buffer)[0]! : identity);
+    else if (isFloat) this.#f.f32(identity);
+    else this.#f.i32(identity);
   }
 
   #combine(form: Form, dtype: DType): void {
@@ -353,10 +406,10 @@ class LoopEmitter {
     const elements = outputs.map(({ dtype }) => f.local(dtype === "float32" ? F32 : I32));
     const vectors = outputs.map(() => f.local(V128));
     outputs.forEach(({ dtype }, i) => {
-      const identity = identityOf(combine!, dtype);
-      if (dtype === "float32") f.f32(identity).set(elements[i]!);
-      else f.i32(identity).set(elements[i]!);
-      f.v128(dtype === "float32" ? new Int32Array(new Float32Array([identity]).buffer)[0]! : identity).set(vectors[i]!);
+      this.#pushIdentity(combine!, dtype, "element");
+      f.set(elements[i]!);
+      this.#pushIdentity(combine!, dtype, "lanes");
+      f.set(vectors[i]!);
     });
     this.#nest(
       reducedLoops.filter((loop) => loop !== inner),
