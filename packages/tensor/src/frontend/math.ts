@@ -91,8 +91,8 @@ export const sqrt: Unary = floatUnary("sqrt", build.sqrt);
 export const sin: Unary = floatUnary("sin", build.sin);
 /** Cosine of an angle in radians. */
 export const cos: Unary = floatUnary("cos", build.cos);
-/** x². */
 export const tanh: Unary = floatUnary("tanh", build.tanh);
+/** x². */
 export const square: Unary = (x) => mul(x, x);
 /** 1 / x. */
 export const reciprocal: Unary = (x) => div(1, x);

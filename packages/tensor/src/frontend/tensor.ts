@@ -11,6 +11,11 @@ export type Value = Node;
 /** What operations accept: a number takes the other operand's element type. */
 export type Operand = Value | number | boolean;
 
+/** Frees the device memory of tensors that nobody can reach any more; `dispose` does it at once. */
+const reclaim = new FinalizationRegistry<DeviceBuffer>((buffer) => {
+  if (buffer.released === "no") buffer.device.free(buffer);
+});
+
 /** A value whose elements are in memory. */
 export class Tensor extends Node {
   #host: HostArray | null;
@@ -21,7 +26,7 @@ export class Tensor extends Node {
     super("constant", [], {}, shape, dtype);
     if ("device" in source) {
       this.#host = null;
-      this.#buffers.set(source.device, source);
+      this.#hold(source);
     } else {
       this.#host = source;
     }
@@ -62,14 +67,21 @@ export class Tensor extends Node {
       this.#check(buffer);
       return buffer;
     }
-    buffer = device.upload(this.dtype, this.data());
-    this.#buffers.set(device, buffer);
+    buffer = device.upload(this.dtype, this.#host ?? this.data());
+    this.#hold(buffer);
+    // One copy is enough: a data set would otherwise stay in memory twice.
+    this.#host = null;
     return buffer;
   }
 
   /** @internal The devices that hold a copy. */
   homes(): Device[] {
     return [...this.#buffers.keys()];
+  }
+
+  #hold(buffer: DeviceBuffer): void {
+    this.#buffers.set(buffer.device, buffer);
+    reclaim.register(this, buffer);
   }
 
   #check(buffer: DeviceBuffer): void {
