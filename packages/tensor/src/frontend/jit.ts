@@ -36,6 +36,8 @@ export type Concrete<T> = T extends Node ? Argument : T extends object ? { [K in
 interface Entry {
   readonly executable: Executable;
   readonly result: Tree<Node>;
+  /** Tensors the function closes over; they must stay in memory. */
+  readonly constants: readonly Tensor[];
 }
 
 /** Compiles a function of trees of tensors. It is traced once for every combination of argument shapes and element types; the
@@ -50,7 +52,8 @@ export function jit<Arguments extends readonly unknown[], Result>(
 
   const perform = (args: readonly unknown[], execute: (executable: Executable, inputs: DeviceBuffer[]) => DeviceBuffer[]): Result => {
     const target = device ?? defaultDevice();
-    const leaves = args.map((arg) => treeLeaves(arg as Tree<Argument>).map(toTensor));
+    const given = args.map((arg) => treeLeaves(arg as Tree<Argument>));
+    const leaves = given.map((list) => list.map((leaf) => toTensor(leaf, target)));
     const flat = leaves.flat();
     const key = args.map(treeStructure).join(";") + flat.map((leaf) => `${leaf.dtype}${formatShape(leaf.shape)}`).join();
     const ofDevice = entries.get(target) ?? new Map<string, Entry>();
@@ -61,7 +64,13 @@ export function jit<Arguments extends readonly unknown[], Result>(
       ofDevice.set(key, entry);
     }
     latest = entry;
-    const temporary = flat.filter((leaf, i) => leaf !== treeLeaves(args as Tree<unknown>)[i]);
+    for (const constant of entry.constants) constant.bufferOn(target);
+    checkDonated(
+      leaves.flatMap((list, i) => (donate.includes(i) ? list : [])),
+      [...flat, ...entry.constants],
+    );
+    const originals = given.flat();
+    const temporary = flat.filter((leaf, i) => leaf !== originals[i]);
     const results = execute(
       entry.executable,
       flat.map((leaf) => leaf.bufferOn(target)),
@@ -103,9 +112,20 @@ export function evaluate<T extends Tree<Node>>(tree: T, device?: Device): T {
   return treeUnflatten(tree, results) as unknown as T;
 }
 
-function toTensor(leaf: Argument): Tensor {
+/** A result may overwrite a donated tensor, so nothing else in the call may read it. */
+function checkDonated(donated: readonly Tensor[], used: readonly Tensor[]): void {
+  if (donated.length === 0) return;
+  const once = new Set<Tensor>();
+  const twice = new Set<Tensor>();
+  for (const leaf of used) (once.has(leaf) ? twice : once).add(leaf);
+  if (donated.some((leaf) => twice.has(leaf))) {
+    throw new TraceError("jit: a donated tensor is also used elsewhere in the same call; pass a copy, or do not donate it");
+  }
+}
+
+function toTensor(leaf: Argument, device: Device): Tensor {
   if (leaf instanceof Tensor) return leaf;
-  if (leaf instanceof Node) return evaluate(leaf) as Tensor;
+  if (leaf instanceof Node) return evaluate(leaf, device) as Tensor;
   if (typeof leaf === "number" || ArrayBuffer.isView(leaf)) return tensor(leaf);
   throw new TraceError(`jit: arguments must be trees of tensors, numbers and typed arrays, got ${leaf === null ? "null" : typeof leaf}`);
 }
@@ -118,7 +138,9 @@ function compile(f: (...args: never) => unknown, args: readonly unknown[], leave
     if (!(leaf instanceof Node)) throw new TraceError(`jit: the function must return a tree of tensors, got a leaf of type ${typeof leaf}`);
   }
   const donated = placeholders.flatMap((list, i) => list.map(() => donate.includes(i)));
-  return { executable: compileGraph(placeholders.flat(), treeLeaves<Node>(result), donated, device), result };
+  const outputs = treeLeaves<Node>(result);
+  const constants = topologicalOrder(outputs).filter((node): node is Tensor => node instanceof Tensor);
+  return { executable: compileGraph(placeholders.flat(), outputs, donated, device), result, constants };
 }
 
 function compileGraph(inputs: readonly Node[], outputs: readonly Node[], donated: readonly boolean[], device: Device): Executable {

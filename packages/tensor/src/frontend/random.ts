@@ -3,7 +3,7 @@ import { keyOfSeed } from "../base/random.ts";
 import type { Shape } from "../base/shape.ts";
 import * as build from "../ops/build.ts";
 import { toValue } from "./broadcasting.ts";
-import { add, convert, cos, log, mul, shiftRight, sin, sqrt } from "./math.ts";
+import { add, convert, cos, log, minimum, mul, shiftRight, sin, sqrt } from "./math.ts";
 import { concat, reshape, slice } from "./shaping.ts";
 import { type Operand, type Tensor, tensor, type Value } from "./tensor.ts";
 
@@ -35,7 +35,20 @@ export function randomBits(key: Value, shape: Shape): Value {
 /** Uniform float32 in [low, high): 24 random bits, scaled. */
 export function uniform(key: Value, shape: Shape, low: Operand = 0, high: Operand = 1): Value {
   const unit = mul(convert(shiftRight(randomBits(key, shape), 8), "float32"), 2 ** -24);
-  return low === 0 && high === 1 ? unit : add(mul(unit, build.convert(toValue("uniform", subtract(high, low)), "float32")), low);
+  if (low === 0 && high === 1) return unit;
+  const value = add(mul(unit, build.convert(toValue("uniform", subtract(high, low)), "float32")), low);
+  // Rounding may reach the upper end.
+  return typeof low === "number" && typeof high === "number" && low < high ? minimum(value, below(high)) : value;
+}
+
+/** The largest float32 below a number. */
+function below(x: number): number {
+  const rounded = Float32Array.of(x);
+  if (rounded[0]! < x) return rounded[0]!;
+  if (rounded[0] === 0) return -(2 ** -149);
+  const bits = new Int32Array(rounded.buffer);
+  bits[0]! += rounded[0]! > 0 ? -1 : 1;
+  return rounded[0]!;
 }
 
 function subtract(high: Operand, low: Operand): Operand {

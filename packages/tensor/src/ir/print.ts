@@ -2,7 +2,7 @@
 import { formatShape } from "../base/shape.ts";
 import { type Node, topologicalOrder } from "./graph.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Expr } from "./scalar.ts";
+import { type Expr, forEachExpr } from "./scalar.ts";
 
 /** One line per node: `%3 = mul(%1, %2) float32[2, 3] {axis: 1}`; numbering starts at 0 whatever ran before. */
 export function printGraph(roots: readonly Node[]): string {
@@ -43,17 +43,9 @@ export function kernelFlops(kernel: Kernel): number {
 }
 
 function countInstructions(roots: readonly Expr[]): number {
-  const seen = new Set<Expr>();
   let count = 0;
-  const walk = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
-    if (expr.kind === "op") {
-      count++;
-      expr.args.forEach(walk);
-    } else if (expr.kind === "guard") walk(expr.inside);
-    else if (expr.kind === "gather") for (const term of expr.terms) walk(term.index);
-  };
-  roots.forEach(walk);
+  forEachExpr(roots, (expr) => {
+    if (expr.kind === "op") count++;
+  });
   return count;
 }

@@ -69,3 +69,29 @@ export function constant(dtype: DType, value: number): Expr {
 export function scalar(op: ScalarOp, dtype: DType, ...args: Expr[]): Expr {
   return { kind: "op", dtype, op, args };
 }
+
+/** Calls `visit` once for each distinct expression, operands first. */
+export function forEachExpr(roots: readonly Expr[], visit: (expr: Expr) => void): void {
+  const seen = new Set<Expr>();
+  const walk = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    for (const operand of operandsOf(expr)) walk(operand);
+    visit(expr);
+  };
+  roots.forEach(walk);
+}
+
+/** The expressions an expression is computed from. */
+export function operandsOf(expr: Expr): readonly Expr[] {
+  switch (expr.kind) {
+    case "op":
+      return expr.args;
+    case "guard":
+      return [expr.inside];
+    case "gather":
+      return expr.terms.map((term) => term.index);
+    default:
+      return [];
+  }
+}

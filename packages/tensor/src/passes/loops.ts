@@ -1,21 +1,7 @@
 /** @file Loop nests: merging neighbouring loops that memory does not tell apart, and splitting reductions into parts. */
 import { invariant } from "../base/errors.ts";
 import type { LoopKernel, LoopOutput } from "../ir/kernel.ts";
-import type { Affine, Expr, Guard } from "../ir/scalar.ts";
-
-/** Calls `visit` for each distinct expression, operands first. */
-export function forEachExpr(roots: readonly Expr[], visit: (expr: Expr) => void): void {
-  const seen = new Set<Expr>();
-  const walk = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
-    if (expr.kind === "op") expr.args.forEach(walk);
-    else if (expr.kind === "guard") walk(expr.inside);
-    else if (expr.kind === "gather") for (const term of expr.terms) walk(term.index);
-    visit(expr);
-  };
-  roots.forEach(walk);
-}
+import { type Affine, type Expr, forEachExpr, type Guard } from "../ir/scalar.ts";
 
 /** Rebuilds expressions with other affine functions and guards; shared parts stay shared. */
 function mapIndices(affine: (a: Affine) => Affine, guard: (g: Guard) => Guard): (expr: Expr) => Expr {
@@ -58,7 +44,7 @@ function transformKernel(
   return { ...kernel, extents, reduced, outputs };
 }
 
-/** Drops loops of one turn and merges loops i, i+1 where every access moves through memory as if they were one. */
+/** Drops loops of one turn (but the last, if there is no other) and merges loops i, i+1 where every access moves through memory as if they were one. */
 export function coalesce(kernel: LoopKernel): LoopKernel {
   let current = dropSingleTurns(kernel);
   for (let loop = current.extents.length - 2; loop >= 0; loop--) {
@@ -79,6 +65,7 @@ export function coalesce(kernel: LoopKernel): LoopKernel {
 
 function dropSingleTurns(kernel: LoopKernel): LoopKernel {
   const kept = kernel.extents.map((extent) => extent !== 1);
+  if (!kept.includes(true)) kept[kept.length - 1] = true;
   if (kept.every(Boolean)) return kernel;
   const keep = <T>(list: readonly T[]): T[] => list.filter((_, i) => kept[i]);
   const affine = (a: Affine): Affine => ({ offset: a.offset, strides: keep(a.strides) });

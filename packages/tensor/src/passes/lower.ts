@@ -62,17 +62,18 @@ function unitIndex(loops: number, loop: number): Affine {
 }
 
 function lowerMap(node: Node, materialized: ReadonlySet<Node>): KernelCall {
-  const rank = node.shape.length;
-  const builder = new ExprBuilder(rank, materialized);
+  // A scalar is a loop of one turn.
+  const extents = node.shape.length > 0 ? node.shape : [1];
+  const builder = new ExprBuilder(extents.length, materialized);
   const value = builder.compute(
     node,
-    node.shape.map((_, axis) => unitIndex(rank, axis)),
+    node.shape.map((_, axis) => unitIndex(extents.length, axis)),
   );
   const kernel: LoopKernel = {
     kind: "loop",
-    extents: node.shape,
+    extents,
     reduced: 0,
-    outputs: [{ buffer: builder.buffers.length, dtype: node.dtype, at: { offset: 0, strides: stridesOf(node.shape) }, value }],
+    outputs: [{ buffer: builder.buffers.length, dtype: node.dtype, at: { offset: 0, strides: stridesOf(extents) }, value }],
   };
   return { kernel: coalesce(kernel), buffers: [...builder.buffers, node], written: 1 };
 }

@@ -3,8 +3,7 @@
 import { BYTES } from "../base/dtype.ts";
 import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
-import type { Affine } from "../ir/scalar.ts";
-import { forEachExpr } from "./loops.ts";
+import { type Affine, forEachExpr } from "../ir/scalar.ts";
 import type { KernelCall } from "./lower.ts";
 
 /** Buffers start at multiples of a cache line; the gap keeps equal strides of neighbours out of the same cache set. */
@@ -91,13 +90,13 @@ function readsInPlace({ kernel, buffers }: KernelCall, input: Node, output: Node
   const target = kernel.outputs.find((o) => buffers[o.buffer] === output)!;
   const same = (a: Affine, b: Affine): boolean => a.offset === b.offset && a.strides.every((stride, i) => stride === b.strides[i]);
   let inPlace = true;
-  forEachExpr(
-    kernel.outputs.map((o) => o.value),
-    (expr) => {
-      if (expr.kind === "load" && buffers[expr.buffer] === input) inPlace &&= same(expr.at, target.at);
-      if (expr.kind === "gather" && buffers[expr.buffer] === input) inPlace = false;
-    },
-  );
+  for (const { buffer, value } of kernel.outputs) {
+    forEachExpr([value], (expr) => {
+      if ((expr.kind !== "load" && expr.kind !== "gather") || buffers[expr.buffer] !== input) return;
+      // Another result of the kernel may be computed after this one is stored.
+      inPlace &&= buffer === target.buffer && expr.kind === "load" && same(expr.at, target.at);
+    });
+  }
   return inPlace;
 }
 

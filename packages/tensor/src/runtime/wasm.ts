@@ -1,6 +1,6 @@
 /** @file The Wasm backend: programs compiled to WebAssembly SIMD at run time, run by several threads over one shared memory. */
 import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
-import { ConfigError, invariant } from "../base/errors.ts";
+import { ConfigError, invariant, UnsupportedError } from "../base/errors.ts";
 import { sizeOf } from "../base/shape.ts";
 import { type BufferRef, CONTROL, encodeProgram } from "../codegen/wasm/program.ts";
 import type { Node } from "../ir/graph.ts";
@@ -47,6 +47,7 @@ class WasmDevice implements Device {
   /** Scratch memory, shared by all programs because they run one at a time. */
   #arena: Block;
   #nextProgram = 1;
+  #closed = false;
 
   constructor(threads: number) {
     this.threads = threads;
@@ -56,6 +57,7 @@ class WasmDevice implements Device {
   }
 
   compile(program: Program): Executable {
+    this.#checkOpen();
     const started = performance.now();
     const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated);
     const slots = new SlotTable(program);
@@ -77,6 +79,7 @@ class WasmDevice implements Device {
     const constants = [...program.constants.values()] as WasmBuffer[];
     /** Allocates results and writes every address the run needs; `execute` does the work. */
     const perform = (inputs: readonly DeviceBuffer[], execute: () => void): DeviceBuffer[] => {
+      this.#checkOpen();
       const buffers = outputs.map((node, i): WasmBuffer => {
         const source = plan.reused[i]!;
         if (source < 0) return this.#allocate(node.dtype, sizeOf(node.shape));
@@ -146,7 +149,13 @@ class WasmDevice implements Device {
   }
 
   close(): void {
+    this.#closed = true;
     this.#pool?.close();
+  }
+
+  /** Without its threads a program would wait for them forever. */
+  #checkOpen(): void {
+    if (this.#closed) throw new UnsupportedError("wasm: the device was closed; open another with createDevice");
   }
 
   #load(id: number, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports {

@@ -2,10 +2,11 @@
  * loop and are combined at the end) or along columns (lanes run along the innermost independent loop, a few vectors at a time). */
 import { BYTES, type DType } from "../../base/dtype.ts";
 import type { Combine, LoopKernel } from "../../ir/kernel.ts";
-import type { Expr, Guard } from "../../ir/scalar.ts";
+import { type Expr, forEachExpr, type Guard } from "../../ir/scalar.ts";
 import { F32, FunctionBuilder, I32, OP, V128 } from "./encoder.ts";
-import { ExprEmitter, emitStore, type Form, hasLaneForm, type LoopScope } from "./expr-code.ts";
+import { ExprEmitter, emitStore, type Form, type LoopScope } from "./expr-code.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
+import { chooseShape, isCut, type LoopShape } from "./loop-shape.ts";
 import { ELEMENT, LANES } from "./scalar-code.ts";
 
 /** Elements of one task, about: enough to outweigh claiming it, few enough to share out evenly. */
@@ -14,71 +15,8 @@ const TASK_ELEMENTS = 16384;
 /** Vectors of results that a column reduction keeps in locals: half of the registers. */
 const COLUMN_VECTORS = 8;
 
-type Strategy = "map" | "rows" | "columns";
-
-interface Shape {
-  readonly strategy: Strategy;
-  /** The loop that runs innermost. */
-  readonly inner: number;
-  readonly lanes: boolean;
-}
-
 export function emitLoop(kernel: LoopKernel, module: ModuleContext): KernelCode {
-  return new LoopEmitter(kernel.extents.length > 0 ? kernel : { ...withOneLoop(kernel) }, module).emit();
-}
-
-/** A scalar is a loop of one turn. */
-function withOneLoop(kernel: LoopKernel): LoopKernel {
-  const extend = <T extends { readonly strides: readonly number[] }>(a: T): T => ({ ...a, strides: [...a.strides, 0] });
-  const map = (expr: Expr): Expr => {
-    switch (expr.kind) {
-      case "const":
-        return expr;
-      case "op":
-        return { ...expr, args: expr.args.map(map) };
-      case "guard":
-        return { ...expr, guards: expr.guards.map(extend), inside: map(expr.inside) };
-      case "gather":
-        return { ...expr, at: extend(expr.at), terms: expr.terms.map((term) => ({ ...term, index: map(term.index) })) };
-      default:
-        return { ...expr, at: extend(expr.at) };
-    }
-  };
-  return { ...kernel, extents: [1], outputs: kernel.outputs.map((output) => ({ ...output, at: extend(output.at), value: map(output.value) })) };
-}
-
-function chooseShape(kernel: LoopKernel): Shape {
-  const { extents, reduced, outputs } = kernel;
-  const values = outputs.map((output) => output.value);
-  const last = extents.length - 1;
-  const wide = outputs.every((output) => BYTES[output.dtype] === 4);
-  const laneLoop = (loop: number): boolean => wide && extents[loop]! >= 4 && hasLaneForm(values, loop);
-  if (reduced === 0) {
-    const contiguous = outputs.every((output) => output.at.strides[last] === 1);
-    // A guard around the whole value is cut out of the loop instead.
-    const inside = values.map((value) => (value.kind === "guard" ? value.inside : value));
-    return { strategy: "map", inner: last, lanes: wide && contiguous && extents[last]! >= 4 && hasLaneForm(inside, last) };
-  }
-  const lastKept = last - reduced;
-  if (lastKept >= 0 && unitStrides(values, lastKept) >= unitStrides(values, last) && laneLoop(lastKept) && outputs.every((o) => o.at.strides[lastKept] === 1)) {
-    return { strategy: "columns", inner: lastKept, lanes: true };
-  }
-  return { strategy: "rows", inner: last, lanes: laneLoop(last) };
-}
-
-function unitStrides(values: readonly Expr[], loop: number): number {
-  let count = 0;
-  const seen = new Set<Expr>();
-  const walk = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
-    if (expr.kind === "load" && expr.at.strides[loop] === 1) count++;
-    else if (expr.kind === "op") expr.args.forEach(walk);
-    else if (expr.kind === "guard") walk(expr.inside);
-    else if (expr.kind === "gather") for (const term of expr.terms) walk(term.index);
-  };
-  values.forEach(walk);
-  return count;
+  return new LoopEmitter(kernel, module).emit();
 }
 
 function identityOf(combine: Combine, dtype: DType): number {
@@ -93,7 +31,7 @@ class LoopEmitter {
   readonly #kernel: LoopKernel;
   readonly #module: ModuleContext;
   readonly #f: FunctionBuilder;
-  readonly #shape: Shape;
+  readonly #shape: LoopShape;
   readonly #indices: number[];
   readonly #buffers: number[];
   /** Bounds of the loop that is shared out in pieces. */
@@ -253,7 +191,7 @@ class LoopEmitter {
     const groups = new Map<string, { guards: readonly Guard[]; members: { output: LoopKernel["outputs"][number]; value: Expr; fill: number }[] }>();
     for (const output of outputs) {
       const { value } = output;
-      const cut = value.kind === "guard" && value.guards.every((guard) => cuttable(guard, inner));
+      const cut = isCut(value, inner);
       const guards = cut ? value.guards : [];
       const key = JSON.stringify(guards);
       const group = groups.get(key) ?? { guards, members: [] };
@@ -467,26 +405,13 @@ class LoopEmitter {
   }
 }
 
-/** A guard that either does not depend on the innermost loop or holds on a known range of it. */
-function cuttable(guard: Guard, inner: number): boolean {
-  const onlyInner = guard.strides.every((stride, loop) => loop === inner || stride === 0);
-  return guard.strides[inner] === 0 || (guard.strides[inner] === 1 && onlyInner);
-}
-
-function bufferCount(kernel: LoopKernel): number {
-  let count = 0;
-  const seen = new Set<Expr>();
-  const walk = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
-    if (expr.kind === "load" || expr.kind === "gather") count = Math.max(count, expr.buffer + 1);
-    if (expr.kind === "op") expr.args.forEach(walk);
-    else if (expr.kind === "guard") walk(expr.inside);
-    else if (expr.kind === "gather") for (const term of expr.terms) walk(term.index);
-  };
-  for (const output of kernel.outputs) {
-    count = Math.max(count, output.buffer + 1);
-    walk(output.value);
-  }
-  return count;
+function bufferCount({ outputs }: LoopKernel): number {
+  let last = Math.max(...outputs.map((output) => output.buffer));
+  forEachExpr(
+    outputs.map((output) => output.value),
+    (expr) => {
+      if (expr.kind === "load" || expr.kind === "gather") last = Math.max(last, expr.buffer);
+    },
+  );
+  return last + 1;
 }
