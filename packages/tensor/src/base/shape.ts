@@ -44,6 +44,7 @@ export function normalizeAxes(op: string, axes: readonly number[], rank: number)
 }
 
 export function normalizeAxis(op: string, axis: number, rank: number): number {
+  if (rank === 0) throw new ShapeError(`${op}: a scalar has no axes, got axis ${axis}`);
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     throw new ShapeError(`${op}: axis must be an integer in [${-rank}, ${rank - 1}] for rank ${rank}, got ${axis}`);
   }

@@ -1,6 +1,6 @@
 /** @file From what users write to what operations take: numbers become constants, shapes are broadcast, integers meet floats. */
 import type { DType } from "../base/dtype.ts";
-import { TraceError } from "../base/errors.ts";
+import { ShapeError, TraceError } from "../base/errors.ts";
 import { broadcastShapes, formatShape, type Shape } from "../base/shape.ts";
 import { Node } from "../ir/graph.ts";
 import { broadcast, convert, full } from "../ops/build.ts";
@@ -39,7 +39,7 @@ export function broadcastTo(x: Value, shape: Shape, op = "broadcastTo"): Value {
   const missing = shape.length - x.shape.length;
   const common = broadcastShapes(op, x.shape, shape);
   if (common.some((extent, axis) => extent !== shape[axis])) {
-    throw new TraceError(`${op}: ${formatShape(x.shape)} cannot be broadcast to ${formatShape(shape)}`);
+    throw new ShapeError(`${op}: ${formatShape(x.shape)} cannot be broadcast to ${formatShape(shape)}`);
   }
   return broadcast(
     x,

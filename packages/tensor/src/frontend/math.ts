@@ -1,5 +1,6 @@
 /** @file Element-wise functions. All broadcast as NumPy does; numbers may stand for tensors. */
 import type { DType } from "../base/dtype.ts";
+import { DTypeError } from "../base/errors.ts";
 import { broadcastShapes } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import * as build from "../ops/build.ts";
@@ -91,6 +92,7 @@ export const sqrt: Unary = floatUnary("sqrt", build.sqrt);
 export const sin: Unary = floatUnary("sin", build.sin);
 /** Cosine of an angle in radians. */
 export const cos: Unary = floatUnary("cos", build.cos);
+/** Hyperbolic tangent. */
 export const tanh: Unary = floatUnary("tanh", build.tanh);
 /** x². */
 export const square: Unary = (x) => mul(x, x);
@@ -106,6 +108,7 @@ export const relu: Unary = (x) => {
 /** `then` where the condition holds, else `otherwise`. The branch not chosen may be NaN without harm to the gradient only if it is
  * made finite first: guard the operand, not the result. */
 export function where(condition: Value, then: Operand, otherwise: Operand): Value {
+  if (condition.dtype !== "bool") throw new DTypeError(`where: the condition must be bool, got ${condition.dtype}; compare it first, for instance ne(x, 0)`);
   const [a, b] = align("where", then, otherwise) as [Node, Node];
   const shape = broadcastShapes("where", condition.shape, a.shape);
   return build.select(broadcastTo(condition, shape, "where"), broadcastTo(a, shape, "where"), broadcastTo(b, shape, "where"));

@@ -82,6 +82,9 @@ export function reshape(x: Value, shape: Shape): Value {
   const unknown = shape.indexOf(-1);
   if (unknown < 0) return build.reshape(x, shape);
   const known = shape.reduce((n, extent) => (extent === -1 ? n : n * extent), 1);
+  if (sizeOf(x.shape) % known !== 0) {
+    throw new ShapeError(`reshape: the elements of ${formatShape(x.shape)} do not divide evenly into ${formatShape(shape)}`);
+  }
   return build.reshape(
     x,
     shape.map((extent, axis) => (axis === unknown ? sizeOf(x.shape) / known : extent)),

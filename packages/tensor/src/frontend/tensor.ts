@@ -1,6 +1,6 @@
 /** @file Tensors in memory: created from numbers, returned by compiled functions, read back. */
 import { type DataArray, type DType, dtypeOfArray, type HostArray, hostArray } from "../base/dtype.ts";
-import { ShapeError, TraceError } from "../base/errors.ts";
+import { DTypeError, ShapeError, TraceError } from "../base/errors.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../base/shape.ts";
 import { Node } from "../ir/graph.ts";
 import type { Device, DeviceBuffer } from "../runtime/backend.ts";
@@ -110,6 +110,9 @@ export function tensor(data: NestedNumbers | DataArray, shape?: Shape, dtype?: D
       allBoolean &&= typeof node === "boolean";
       flat.push(Number(node));
       return;
+    }
+    if (!Array.isArray(node)) {
+      throw new DTypeError(`tensor: expected numbers, booleans, nested arrays of them or a typed array, got ${Object.prototype.toString.call(node)}`);
     }
     if (extents[depth] !== node.length) throw new ShapeError(`tensor: nested arrays must form a box, got rows of ${extents[depth]} and ${node.length}`);
     for (const item of node) visit(item, depth + 1, extents);

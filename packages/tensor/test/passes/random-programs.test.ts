@@ -74,7 +74,7 @@ function gradientOf(seed: number, inputs: readonly Value[], steps: number): Valu
     const { value, bound } = results.at(-1)!;
     const random = pseudoRandom(seed);
     const weights = tensor(
-      Float32Array.from({ length: value.shape.reduce((n, extent) => n * extent, 1) }, () => (random() + 0.5) / bound),
+      Float32Array.from({ length: value.shape.reduce((n, extent) => n * extent, 1) }, () => (random() + 0.5) / (bound || 1)),
       value.shape,
     );
     return sum(mul(value, weights));

@@ -1,0 +1,158 @@
+/** @file Differentiation as a transformation: nesting, closures, trees, auxiliary results, and its errors. */
+import {
+  add,
+  cos,
+  type Device,
+  div,
+  evaluate,
+  exp,
+  full,
+  grad,
+  jit,
+  le,
+  mul,
+  sin,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  type Value,
+  valueAndGrad,
+  vjp,
+  where,
+} from "@gradalign/tensor";
+import { describe, expect, test } from "vitest";
+import { openDevices } from "../support/devices.ts";
+
+const { reference, tested } = await openDevices();
+const devices: [string, Device][] = [["reference", reference], ...tested];
+
+describe.each(devices)("%s", (_, device) => {
+  const numbers = (value: Value): number[] => [...(evaluate(value, device) as Tensor).data()];
+  const number = (value: Value): number => numbers(value)[0]!;
+
+  test("third order", () => {
+    const cube = (x: Value): Value => mul(mul(x, x), x);
+    const x = tensor(2);
+    expect(number(grad(cube)(x))).toBe(12);
+    expect(number(grad(grad(cube))(x))).toBe(12);
+    expect(number(grad(grad(grad(cube)))(x))).toBe(6);
+    expect(number(grad(grad(grad(grad(cube))))(x))).toBe(0);
+    // d³/dx³ of sin(x)·e^x = 2 e^x (cos x − sin x)
+    const third = grad(grad(grad((y: Value) => mul(sin(y), exp(y)))));
+    expect(number(third(tensor(0.5)))).toBeCloseTo(2 * Math.exp(0.5) * (Math.cos(0.5) - Math.sin(0.5)), 4);
+  });
+
+  test("a value closed over is constant inside, but an outer gradient sees through", () => {
+    const mixed = (w: Value, x: Value): Value => grad((y: Value) => mul(w, square(y)))(x);
+    // ∂/∂w ∂/∂x (w·x²) = 2x
+    expect(number(grad(mixed, 0)(tensor(3), tensor(5)))).toBe(10);
+    expect(number(grad(mixed, 1)(tensor(3), tensor(5)))).toBe(6);
+  });
+
+  test("the same variable inside and outside of a gradient", () => {
+    // f(x) = d/dy (x·y²) at y = x is 2x²; its derivative is 4x. Perturbation confusion would give another number.
+    const f = (x: Value): Value => grad((y: Value) => mul(x, square(y)))(x);
+    expect(number(f(tensor(3)))).toBe(18);
+    expect(number(grad(f)(tensor(3)))).toBe(12);
+  });
+
+  test("gradients with respect to trees have the argument's structure", () => {
+    const f = (p: { w: Value; layers: Value[] }): Value => sum(mul(p.w, add(p.layers[0]!, square(p.layers[1]!))));
+    const g = grad(f)({ w: tensor([1, 2]), layers: [tensor([3, 4]), tensor(5)] }) as { w: Value; layers: Value[] };
+    expect(numbers(g.w)).toEqual([28, 29]);
+    expect(numbers(g.layers[0]!)).toEqual([1, 2]);
+    expect(numbers(g.layers[1]!)).toEqual([30]);
+  });
+
+  test("what the result does not depend on has gradient zero", () => {
+    expect(numbers(grad((x: Value) => mul(sum(x), 0))(tensor([1, 2])))).toEqual([0, 0]);
+    expect(numbers(grad((_x: Value) => full([], 7))(tensor([1, 2])))).toEqual([0, 0]);
+    expect(numbers(grad((x: Value) => x)(tensor(4)))).toEqual([1]);
+  });
+
+  test("vjp takes and returns trees", () => {
+    const f = (a: Value, b: { c: Value }): Value[] => [mul(a, b.c), sin(a)];
+    const [result, pullback] = vjp(f, tensor([1, 2]), { c: tensor([3, 4]) });
+    expect(numbers(result[0]!)).toEqual([3, 8]);
+    const [da, db] = pullback([tensor([1, 10]), tensor([0, 100])]);
+    expect(numbers(da)[0]).toBe(3);
+    expect(numbers(da)[1]).toBeCloseTo(40 + 100 * Math.cos(2), 4);
+    expect(numbers(db.c)).toEqual([1, 20]);
+    // A pullback may be used again.
+    expect(numbers(pullback([tensor([1, 1]), tensor([0, 0])])[0])).toEqual([3, 4]);
+  });
+
+  test("valueAndGrad passes auxiliary results through", () => {
+    const f = (x: Value, scale: Value): [Value, { twice: Value; name: string }] => [sum(mul(scale, square(x))), { twice: mul(x, 2), name: "aux" }];
+    const [[value, aux], gradient] = valueAndGrad(f)(tensor([1, 2]), tensor(3)) as [ReturnType<typeof f>, Value];
+    expect([number(value), numbers(aux.twice), aux.name, numbers(gradient)]).toEqual([15, [2, 4], "aux", [6, 12]]);
+    expect(numbers(valueAndGrad(f, { argnum: 1 })(tensor([1, 2]), tensor(3))[1] as Value)).toEqual([5]);
+  });
+
+  test("stopGradient is the identity with derivative zero", () => {
+    const f = (x: Value): Value => mul(x, stopGradient(square(x)));
+    expect(number(f(tensor(3)))).toBe(27);
+    expect(number(grad(f)(tensor(3)))).toBe(9);
+    // The derivative is stopGradient(x²), which is constant to any further one.
+    expect(number(grad(grad(f))(tensor(3)))).toBe(0);
+  });
+
+  test("a guarded square root has no NaN in its derivatives", () => {
+    const safe = (x: Value): Value => {
+      const zero = le(x, 0);
+      return sum(where(zero, 0, sqrt(where(zero, 1, x))));
+    };
+    const g = (x: Value): Value => sum(grad(safe)(x));
+    expect(numbers(grad(safe)(tensor([0, 4, -1])))).toEqual([0, 0.25, 0]);
+    expect(numbers(grad(g)(tensor([0, 4, -1])))).toEqual([0, -0.03125, 0]);
+  });
+
+  test("the Hessian of a quadratic form is its matrix", () => {
+    const a = tensor([
+      [2, 1],
+      [1, 5],
+    ]);
+    const form = (x: Value): Value => mul(0.5, sum(mul(sum(mul(a, x), [1]), x)));
+    const row = (i: number): number[] => numbers(grad((x: Value) => sum(mul(grad(form)(x), tensor(i === 0 ? [1, 0] : [0, 1]))))(tensor([0.3, -0.7])));
+    expect([row(0), row(1)]).toEqual([
+      [2, 1],
+      [1, 5],
+    ]);
+  });
+});
+
+test("the difference quotient of a composed function", () => {
+  const f = (x: Value): Value => sum(div(sin(square(x)), add(2, cos(x))));
+  const at = (x: number): number => (evaluate(f(tensor(Float64Array.of(x))), reference) as Tensor).item();
+  const exact = (evaluate(grad(f)(tensor([0.75])), reference) as Tensor).data()[0]!;
+  expect(exact).toBeCloseTo((at(0.75 + 2 ** -10) - at(0.75 - 2 ** -10)) * 2 ** 9, 4);
+});
+
+test("gradients inside a compiled function", () => {
+  const step = jit((x: Value) => sub(x, mul(0.1, grad((y: Value) => sum(square(y)))(x))), { device: tested[0]![1] });
+  expect([...step(Float32Array.of(1, -2)).data()].map((n) => Math.round(n * 1e6) / 1e6)).toEqual([0.8, -1.6]);
+});
+
+describe("errors", () => {
+  const message = (f: () => unknown): string => {
+    try {
+      f();
+    } catch (error) {
+      return String(error);
+    }
+    return "no error";
+  };
+
+  test("name what was wrong", () => {
+    expect(message(() => grad((x: Value) => x)(tensor([1, 2])))).toMatchInlineSnapshot(`"TraceError: grad: the function must return a float32 scalar, got float32[2]; reduce it with sum(…) or mean(…)"`);
+    expect(message(() => grad((x: Value) => le(sum(x), 1))(tensor([1, 2])))).toMatchInlineSnapshot(`"TraceError: grad: the function must return a float32 scalar, got bool[]; reduce it with sum(…) or mean(…)"`);
+    expect(message(() => grad(() => 3 as never)(tensor([1, 2])))).toMatchInlineSnapshot(`"TraceError: grad: the function must return a float32 scalar, got number; reduce it with sum(…) or mean(…)"`);
+    expect(message(() => grad((x: Value) => sum(x))(tensor([1, 2], [2], "int32")))).toMatchInlineSnapshot(`"TraceError: grad: only float32 can be differentiated, got int32[2]"`);
+    expect(message(() => grad((x: { a: Value }) => sum(x.a))({ a: 3 as never }))).toMatchInlineSnapshot(`"TraceError: grad: expected tensors as leaves of the differentiated argument, got number; wrap numbers with tensor(…)"`);
+    expect(message(() => vjp((x: Value) => x, tensor([true])))).toMatchInlineSnapshot(`"TraceError: vjp: only float32 can be differentiated, got bool[1]"`);
+  });
+});
