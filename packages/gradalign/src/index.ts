@@ -2,7 +2,7 @@
 export { type Attack, type AttackOptions, type AttackSite, projectedGradientAttack, unrollAttack } from "./attacks/attack.ts";
 export { fgsm } from "./attacks/fgsm.ts";
 export { fgsmRs } from "./attacks/fgsm-rs.ts";
-export { attacks, type NamedAttack, parseAttack } from "./attacks/index.ts";
+export { ATTACK_NAMES, attacks, type NamedAttack, parseAttack } from "./attacks/index.ts";
 export { pgd } from "./attacks/pgd.ts";
 export { pgdCorner } from "./attacks/pgd-corner.ts";
 export { randomCorner } from "./attacks/random-corner.ts";

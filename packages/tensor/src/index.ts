@@ -15,3 +15,4 @@ export * from "./frontend/shaping.ts";
 export { type Operand, Tensor, tensor, type Value } from "./frontend/tensor.ts";
 export { printGraph } from "./ir/print.ts";
 export type { Device, DeviceBuffer, KernelTime, ProgramStats } from "./runtime/backend.ts";
+export { wasmFeatures } from "./runtime/wasm-features.ts";

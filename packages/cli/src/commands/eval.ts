@@ -1,7 +1,7 @@
 /** @file `gradalign eval`: the accuracy of a saved model on clean and on attacked test images. */
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
-import { evaluateRobustness, restoreModel } from "gradalign";
+import { ATTACK_NAMES, evaluateRobustness, restoreModel } from "gradalign";
 import { type Context, print, remark } from "../context.ts";
 import type { RobustnessRecord } from "../report/report-data.ts";
 import { loadDataset } from "../run/dataset.ts";
@@ -41,7 +41,7 @@ export function registerEval(program: Command, context: Context): void {
     .description("attack a saved model and report its accuracy")
     .argument("<run|checkpoint>", "run folder, or last.json or best.json in its checkpoints folder")
     .addOption(whichOption())
-    .option("--attack <attack>", "none, fgsm, fgsm-rs, random-corner, pgd-K, pgd-K-R (K steps, R restarts) or pgd-corner-K", "pgd-50-10")
+    .option("--attack <attack>", ATTACK_NAMES, "pgd-50-10")
     .option("--n <count|all>", "the first so many test images", "1000");
   addSettingFlags(command, FLAGS)
     .option("--json", "print the outcome as one JSON object")

@@ -2,11 +2,10 @@
 import { readdirSync, statSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
-import { BACKENDS, createDevice } from "@gradalign/tensor";
+import { BACKENDS, createDevice, wasmFeatures } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { dataFolder } from "gradalign/node";
 import { type Context, print } from "../context.ts";
-import { wasmFeatures } from "../run/wasm-features.ts";
 import { bytes } from "../terminal/format.ts";
 import { textTable } from "../terminal/table.ts";
 import { VERSION } from "../version.ts";

@@ -5,6 +5,7 @@
  * setting means to training, and its default, is the library's business; here only its form is checked.
  */
 import { ConfigError } from "@gradalign/tensor";
+import { ATTACK_NAMES, parseAttack } from "gradalign";
 import { z } from "zod";
 
 /** One setting. `Value` is its type after checking. */
@@ -104,16 +105,25 @@ export const TRAINING_SETTINGS = {
   evalExamples: integer(1, "training and test images per evaluation", "write e.g. 256"),
 } as const;
 
+function isAttackName(name: string): boolean {
+  try {
+    parseAttack(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Settings of this machine and this invocation; they do not change what is learned. */
 export const RUN_SETTINGS = {
   threads: integer(1, "threads to compute with; all cores unless set, and the result is the same with any number", "leave it out for all cores"),
   backend: choice(["auto", "wasm", "reference"], "what computes; auto takes wasm where it works"),
   finalAttack: {
     argument: "<attack>",
-    help: "attack on the last and the best model at the end: pgd-50-10, pgd-K, pgd-K-R, fgsm, or none",
+    help: `attack on the last and the best model at the end: ${ATTACK_NAMES}`,
     kind: "text",
-    schema: z.string().regex(/^(none|fgsm|fgsm-rs|random-corner|pgd(-corner)?-[1-9]\d*(-[1-9]\d*)?)$/),
-    rule: "pgd-K, pgd-K-R, pgd-corner-K, fgsm, fgsm-rs, random-corner or none",
+    schema: z.string().refine(isAttackName),
+    rule: `one of ${ATTACK_NAMES}`,
     remedy: 'write "pgd-50-10" for 50 steps and 10 restarts',
   } satisfies Setting<string>,
   finalExamples: integer(1, "test images for the attack at the end", "write e.g. 1000"),

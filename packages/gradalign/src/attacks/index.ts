@@ -16,8 +16,14 @@ export interface NamedAttack {
   readonly options: AttackOptions;
 }
 
+/** Attacks of several steps carry their number in the name, and may carry restarts. */
+const isCounted = ({ defaults }: Attack): boolean => defaults.steps > 1;
+
+/** The names {@link parseAttack} reads, for messages and help. */
+export const ATTACK_NAMES: string = ["none", ...Object.entries(attacks).map(([id, attack]) => (isCounted(attack) ? `${id}-STEPS[-RESTARTS]` : id))].join(", ");
+
 /**
- * Reads `fgsm`, `fgsm-rs`, `random-corner`, `pgd-STEPS`, `pgd-STEPS-RESTARTS` or `pgd-corner-STEPS`; `none` gives null.
+ * Reads a name like `fgsm`, `pgd-10` or `pgd-50-10` (50 steps, 10 restarts); `none` gives null.
  *
  * @throws ConfigError for any other name.
  */
@@ -25,11 +31,8 @@ export function parseAttack(name: string): NamedAttack | null {
   if (name === "none") return null;
   const [, id = name, steps, restarts] = /^(.+?)-([1-9]\d*)(?:-([1-9]\d*))?$/.exec(name) ?? [];
   const attack = Object.hasOwn(attacks, id) ? attacks[id] : undefined;
-  const counted = id === "pgd" || id === "pgd-corner";
-  if (!attack || (steps !== undefined && !counted)) {
-    throw new ConfigError(
-      `attack: name (="${name}") must be none, fgsm, fgsm-rs, random-corner, pgd-STEPS, pgd-STEPS-RESTARTS or pgd-corner-STEPS; the paper's is pgd-50-10`,
-    );
+  if (!attack || isCounted(attack) !== (steps !== undefined)) {
+    throw new ConfigError(`attack: name (="${name}") must be one of ${ATTACK_NAMES}; the paper's is pgd-50-10`);
   }
   const { defaults } = attack;
   return { attack, options: { ...defaults, steps: Number(steps ?? defaults.steps), restarts: Number(restarts ?? defaults.restarts) } };

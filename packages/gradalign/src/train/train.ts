@@ -50,7 +50,7 @@ interface Best {
 }
 
 /**
- * Trains a model as the settings say. On one backend and thread count, equal settings give equal bits, stopped and resumed or not.
+ * Trains a model as the settings say. On one backend, equal settings give equal bits, whatever the number of threads, stopped and resumed or not.
  *
  * @throws ConfigError for settings that do not fit the model; DataError for a data set too small; CheckpointError when `resume`
  * belongs to another run; TrainingError when the loss stops being finite.

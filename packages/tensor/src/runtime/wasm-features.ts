@@ -13,9 +13,13 @@ export function relaxedSimdAvailable(): boolean {
   return relaxed;
 }
 
-/** Whether 128-bit SIMD exists. */
-export function simdAvailable(): boolean {
-  return validates((f) => f.v128(0).op(OP.drop));
+/** The optional features that the generated code can use, and whether they are there. */
+export function wasmFeatures(): { readonly simd: boolean; readonly "relaxed-simd": boolean; readonly threads: boolean } {
+  return {
+    simd: validates((f) => f.v128(0).op(OP.drop)),
+    "relaxed-simd": relaxedSimdAvailable(),
+    threads: validates((f) => f.i32(0).atomicLoad().op(OP.drop)),
+  };
 }
 
 function usesRelaxed(): boolean {
@@ -25,5 +29,5 @@ function usesRelaxed(): boolean {
 function validates(body: (f: FunctionBuilder) => void): boolean {
   const f = new FunctionBuilder([]);
   body(f);
-  return WebAssembly.validate(encodeModule([f], {}, { initialPages: 1, maximumPages: 1, shared: false }));
+  return WebAssembly.validate(encodeModule([f], {}, { initialPages: 1, maximumPages: 1, shared: true }));
 }

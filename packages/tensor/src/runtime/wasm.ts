@@ -8,7 +8,7 @@ import { describeKernel, kernelFlops } from "../ir/print.ts";
 import { compileGraph } from "../passes/pipeline.ts";
 import { byteLength, type Place } from "../passes/plan-memory.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./backend.ts";
-import { relaxedSimdAvailable } from "./wasm-features.ts";
+import { relaxedSimdAvailable, wasmFeatures } from "./wasm-features.ts";
 import { type Block, LinearMemory } from "./wasm-memory.ts";
 import { ThreadPool, threadsAvailable } from "./wasm-threads.ts";
 
@@ -28,6 +28,7 @@ export async function createWasmDevice({ threads }: WasmOptions = {}): Promise<D
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 64)) {
     throw new ConfigError(`threads must be an integer in [1, 64], got ${threads}; leave it out to use all cores`);
   }
+  if (!wasmFeatures().simd) throw new UnsupportedError("wasm: this JavaScript engine has no 128-bit SIMD; use Node 20 or newer, or the reference backend");
   const cores = globalThis.navigator?.hardwareConcurrency ?? coresOfNode();
   const count = threadsAvailable() ? (threads ?? Math.min(64, cores)) : 1;
   return new WasmDevice(count);

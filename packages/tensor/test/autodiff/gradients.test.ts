@@ -148,11 +148,21 @@ describe("errors", () => {
   };
 
   test("name what was wrong", () => {
-    expect(message(() => grad((x: Value) => x)(tensor([1, 2])))).toMatchInlineSnapshot(`"TraceError: grad: the function must return a float32 scalar, got float32[2]; reduce it with sum(…) or mean(…)"`);
-    expect(message(() => grad((x: Value) => le(sum(x), 1))(tensor([1, 2])))).toMatchInlineSnapshot(`"TraceError: grad: the function must return a float32 scalar, got bool[]; reduce it with sum(…) or mean(…)"`);
-    expect(message(() => grad(() => 3 as never)(tensor([1, 2])))).toMatchInlineSnapshot(`"TraceError: grad: the function must return a float32 scalar, got number; reduce it with sum(…) or mean(…)"`);
-    expect(message(() => grad((x: Value) => sum(x))(tensor([1, 2], [2], "int32")))).toMatchInlineSnapshot(`"TraceError: grad: only float32 can be differentiated, got int32[2]"`);
-    expect(message(() => grad((x: { a: Value }) => sum(x.a))({ a: 3 as never }))).toMatchInlineSnapshot(`"TraceError: grad: expected tensors as leaves of the differentiated argument, got number; wrap numbers with tensor(…)"`);
+    expect(message(() => grad((x: Value) => x)(tensor([1, 2])))).toMatchInlineSnapshot(
+      `"TraceError: grad: the function must return a float32 scalar, got float32[2]; reduce it with sum(…) or mean(…)"`,
+    );
+    expect(message(() => grad((x: Value) => le(sum(x), 1))(tensor([1, 2])))).toMatchInlineSnapshot(
+      `"TraceError: grad: the function must return a float32 scalar, got bool[]; reduce it with sum(…) or mean(…)"`,
+    );
+    expect(message(() => grad(() => 3 as never)(tensor([1, 2])))).toMatchInlineSnapshot(
+      `"TraceError: grad: the function must return a float32 scalar, got number; reduce it with sum(…) or mean(…)"`,
+    );
+    expect(message(() => grad((x: Value) => sum(x))(tensor([1, 2], [2], "int32")))).toMatchInlineSnapshot(
+      `"TraceError: grad: only float32 can be differentiated, got int32[2]"`,
+    );
+    expect(message(() => grad((x: { a: Value }) => sum(x.a))({ a: 3 as never }))).toMatchInlineSnapshot(
+      `"TraceError: grad: expected tensors as leaves of the differentiated argument, got number; wrap numbers with tensor(…)"`,
+    );
     expect(message(() => vjp((x: Value) => x, tensor([true])))).toMatchInlineSnapshot(`"TraceError: vjp: only float32 can be differentiated, got bool[1]"`);
   });
 });

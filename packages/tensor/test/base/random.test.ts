@@ -1,5 +1,21 @@
 /** @file Random numbers: Philox against published vectors, streams equal on every device, moments of the distributions. */
-import { type Device, evaluate, foldIn, jit, keyOfSeed, normal, permutation, philox, randomBits, randomKey, split, type Tensor, tensor, uniform, type Value } from "@gradalign/tensor";
+import {
+  type Device,
+  evaluate,
+  foldIn,
+  jit,
+  keyOfSeed,
+  normal,
+  permutation,
+  philox,
+  randomBits,
+  randomKey,
+  split,
+  type Tensor,
+  tensor,
+  uniform,
+  type Value,
+} from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { philoxStream } from "../../src/base/random.ts";
 import * as build from "../../src/ops/build.ts";
@@ -90,7 +106,9 @@ describe.each(devices)("%s", (_, device) => {
 
 test("uniform never returns its upper end, though rounding would", () => {
   const key = topWord();
-  const x = jit((k: Value) => [uniform(k, [key.index + 1], 10, 11), uniform(k, [key.index + 1], -1, 0)], { device: tested[0]![1] })(tensor([...key.words], [2], "int32"));
+  const x = jit((k: Value) => [uniform(k, [key.index + 1], 10, 11), uniform(k, [key.index + 1], -1, 0)], { device: tested[0]![1] })(
+    tensor([...key.words], [2], "int32"),
+  );
   const [high, negative] = (x as unknown as Tensor[]).map((result) => result.data()[key.index]!);
   expect(high).toBe(11 - 2 ** -20);
   expect(negative).toBeLessThan(0);
@@ -138,7 +156,12 @@ function moments(x: readonly number[]): { mean: number; variance: number; skewne
   const average = (f: (value: number) => number): number => x.reduce((sum, value) => sum + f(value), 0) / x.length;
   const mean = average((value) => value);
   const variance = average((value) => (value - mean) ** 2);
-  return { mean, variance, skewness: average((value) => (value - mean) ** 3) / variance ** 1.5, kurtosis: average((value) => (value - mean) ** 4) / variance ** 2 };
+  return {
+    mean,
+    variance,
+    skewness: average((value) => (value - mean) ** 3) / variance ** 1.5,
+    kurtosis: average((value) => (value - mean) ** 4) / variance ** 2,
+  };
 }
 
 /** χ² of 16 equally likely classes; above 45 with probability 1e-4. */

@@ -1,5 +1,5 @@
 /** @file Compiled functions: caching, donation, memory, and what must not happen to the tensors they use. */
-import { add, createDevice, type Device, grad, jit, matmul, mul, relu, sub, sum, type Tensor, tensor, TraceError, type Value } from "@gradalign/tensor";
+import { add, createDevice, type Device, grad, jit, matmul, mul, relu, sub, sum, type Tensor, TraceError, tensor, type Value } from "@gradalign/tensor";
 import { afterAll, describe, expect, test } from "vitest";
 import { openDevices } from "../support/devices.ts";
 
@@ -135,7 +135,10 @@ describe("memory", () => {
     const g = grad(network)(p, x) as { w: Value; v: Value };
     return { w: sub(p.w, mul(0.01, g.w)), v: sub(p.v, mul(0.01, g.v)) };
   };
-  const start = (): { w: Tensor; v: Tensor } => ({ w: tensor(new Float32Array(1000).fill(0.5), [20, 50]), v: tensor(new Float32Array(50).fill(0.25), [50, 1]) });
+  const start = (): { w: Tensor; v: Tensor } => ({
+    w: tensor(new Float32Array(1000).fill(0.5), [20, 50]),
+    v: tensor(new Float32Array(50).fill(0.25), [50, 1]),
+  });
   const batch = Float32Array.from({ length: 1000 }, (_, i) => (i % 7) / 7);
   const images = tensor(batch, [50, 20]);
 

@@ -10,8 +10,28 @@ describe.each(devices)("%s", (_, device) => {
   const numbers = (value: Value): number[] => [...(evaluate(value, device) as Tensor).data()];
 
   test("argmax takes the first of equals", () => {
-    expect(numbers(argmax(tensor([[1, 3, 3, 0, 3], [-5, -5, -6, -5, -7]])))).toEqual([1, 0]);
-    expect(numbers(argmax(tensor([[1, 3], [4, 2], [4, 3]]), 0))).toEqual([1, 0]);
+    expect(
+      numbers(
+        argmax(
+          tensor([
+            [1, 3, 3, 0, 3],
+            [-5, -5, -6, -5, -7],
+          ]),
+        ),
+      ),
+    ).toEqual([1, 0]);
+    expect(
+      numbers(
+        argmax(
+          tensor([
+            [1, 3],
+            [4, 2],
+            [4, 3],
+          ]),
+          0,
+        ),
+      ),
+    ).toEqual([1, 0]);
     expect(numbers(argmax(tensor([-Infinity, -Infinity])))).toEqual([0]);
   });
 

@@ -16,7 +16,7 @@ function programOf(seed: number, inputs: readonly Value[]): Value[] {
   return [...pool.slice(-2), choose.pick(pool), choose.pick(pool)].map(({ value }) => value);
 }
 
-const SEEDS = Array.from({ length: 150 }, (_, i) => 3001 + i);
+const SEEDS = Array.from({ length: 80 }, (_, i) => 3001 + i);
 
 test("arena values with overlapping lives have disjoint places", () => {
   let pairs = 0;
@@ -70,9 +70,12 @@ test("every value is written before it is read, and no kernel reads what it writ
 
 describe.each(tested)("%s", (_, device) => {
   test("programs whose inputs are all donated compute the same", () => {
-    for (const seed of SEEDS.slice(0, 60)) {
+    for (const seed of SEEDS.slice(0, 25)) {
       const run = (on: typeof device, donate: number[]): number[][] => {
-        const f = jit((...inputs: Value[]) => [...programOf(seed, inputs), ...inputs.map((input) => (input.dtype === "float32" ? mul(input, 2) : input))], { device: on, donate });
+        const f = jit((...inputs: Value[]) => [...programOf(seed, inputs), ...inputs.map((input) => (input.dtype === "float32" ? mul(input, 2) : input))], {
+          device: on,
+          donate,
+        });
         return (f(...randomInputs(seed)) as unknown as Tensor[]).map((result) => [...result.data()]);
       };
       const expected = run(reference, []);

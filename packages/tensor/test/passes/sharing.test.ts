@@ -2,8 +2,7 @@
 import { add, createDevice, grad, jit, mul, sum, type Tensor, type Value } from "@gradalign/tensor";
 import { afterAll, expect, test } from "vitest";
 import { Node, topologicalOrder } from "../../src/ir/graph.ts";
-import type { Expr } from "../../src/ir/scalar.ts";
-import { forEachExpr } from "../../src/passes/loops.ts";
+import { type Expr, forEachExpr } from "../../src/ir/scalar.ts";
 import { compileGraph } from "../../src/passes/pipeline.ts";
 import { simplify } from "../../src/passes/simplify.ts";
 

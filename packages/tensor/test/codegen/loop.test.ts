@@ -1,0 +1,79 @@
+/** @file Loop kernels where lanes are difficult: guards that run backwards or in steps, tails, strided and repeated operands, narrow
+ * element types. */
+import { add, broadcastTo, type Device, flip, gather, jit, max, min, mul, pad, slice, sum, type Tensor, tensor, transpose, type Value, where, lt, convert } from "@gradalign/tensor";
+import { describe, expect, test } from "vitest";
+import { openDevices } from "../support/devices.ts";
+
+const { reference, tested } = await openDevices();
+
+function same(device: Device, f: (x: Value) => Value, x: Tensor): void {
+  const run = (on: Device): number[] => [...(jit(f, { device: on })(x) as Tensor).data()];
+  expect(run(device)).toEqual(run(reference));
+}
+
+const count = (n: number): Tensor => tensor(Float32Array.from({ length: n }, (_, i) => i + 1));
+
+describe.each(tested)("%s", (_, device) => {
+  test("padding read backwards and in steps", () => {
+    for (const n of [1, 3, 4, 5, 8, 9, 17]) {
+      same(device, (x) => flip(pad(x, [[1, 2]]), [0]), count(n));
+      same(device, (x) => pad(flip(x, [0]), [[3, 0]], 7), count(n));
+      same(device, (x) => slice(pad(x, [[4, 5]], -1), [1], [n + 8], [2]), count(n));
+      same(device, (x) => flip(slice(pad(x, [[2, 9]]), [0], [n + 10], [3]), [0]), count(n));
+      same(device, (x) => pad(pad(x, [[1, 1]], 3), [[2, 0]], 5), count(n));
+      same(device, (x) => add(pad(x, [[0, 4]]), pad(x, [[4, 0]])), count(n));
+    }
+  });
+
+  test("padding of images on every side, with a reduction behind it", () => {
+    const image = tensor(Float32Array.from({ length: 2 * 5 * 6 }, (_, i) => i - 20), [2, 5, 6]);
+    const padded = (x: Value): Value =>
+      pad(x, [
+        [0, 0],
+        [1, 2],
+        [3, 1],
+      ], -5);
+    same(device, padded, image);
+    same(device, (x) => sum(padded(x), [2]), image);
+    same(device, (x) => max(flip(padded(x), [1, 2]), [1]), image);
+    same(device, (x) => min(transpose(padded(x), [2, 0, 1]), [0, 2]), image);
+  });
+
+  test("every length around the width of the lanes", () => {
+    for (let n = 1; n <= 21; n++) {
+      same(device, (x) => mul(add(x, 1), x), count(n));
+      same(device, (x) => sum(x), count(n));
+      same(device, (x) => max(broadcastTo(x, [3, n]), [0]), count(n));
+    }
+  });
+
+  test("reductions of many elements, split into parts or not", () => {
+    for (const shape of [[70_000], [130, 700], [700, 130], [64, 3, 512], [1, 100_003]]) {
+      const n = shape.reduce((a, b) => a * b, 1);
+      const x = tensor(
+        Float32Array.from({ length: n }, (_, i) => ((i * 7919) % 17) - 8),
+        shape,
+      );
+      for (let axis = 0; axis < shape.length; axis++) same(device, (v) => sum(v, [axis]), x);
+      same(device, (v) => sum(v), x);
+      same(device, (v) => max(v), x);
+    }
+  });
+
+  test("narrow element types, stored one by one and read in lanes", () => {
+    const bytes = tensor(Uint8Array.from({ length: 37 }, (_, i) => i * 7));
+    same(device, (x) => convert(mul(x, 2), "uint8"), bytes);
+    same(device, (x) => convert(lt(x, 100), "float32"), bytes);
+    same(device, (x) => where(lt(x, 100), convert(x, "float32"), 0.5), bytes);
+    same(device, (x) => flip(lt(x, 100), [0]), bytes);
+    same(device, (x) => sum(lt(x, 100)), bytes);
+  });
+
+  test("gathers with indices beyond the ends are clipped", () => {
+    const table = tensor(Float32Array.from({ length: 15 }, (_, i) => i), [5, 3]);
+    const rows = tensor([-1, 0, 4, 5, 100, 2, -(2 ** 31), 2 ** 31 - 1], [8], "int32");
+    same(device, (x) => gather(x, [rows]), table);
+    same(device, (x) => gather(x, [rows, 1]), table);
+    same(device, (x) => gather(transpose(x), [2, rows]), table);
+  });
+});
