@@ -38,7 +38,13 @@ for (const seed of options.seeds.split(",").map(Number)) {
       evalEvery: 200,
     });
     const { params, state, evaluations, overfitting } = await train(config, dataset, { device });
-    const final = await evaluateRobustness(createModel(config.model), params, state, dataset.test, { device, attack: "pgd-50-10", epsilon: 10 / 255, n: 1000, seed: 0 });
+    const final = await evaluateRobustness(createModel(config.model), params, state, dataset.test, {
+      device,
+      attack: "pgd-50-10",
+      epsilon: 10 / 255,
+      n: 1000,
+      seed: 0,
+    });
     const last = evaluations.at(-1);
     const result = {
       seed,

@@ -21,7 +21,7 @@ function fakeTerminal(columns = 80) {
         if (up) row -= Number(up);
         else if (clear) lines.splice(row, lines.length, "");
         else if (newline) lines[++row] ??= "";
-        else if (!colour) lines[row] += character;
+        else if (!colour) lines[row] = `${lines[row]}${character}`;
       }
     },
     screen: () => lines.slice(0, -1),

@@ -126,7 +126,7 @@ describe("imports", () => {
 
 describe.each(Object.entries(sources))("files of %s", (_, files) => {
   test("begin with what they are", () => {
-    expect(files.filter(({ text }) => !/^(#!.*\n)?\/\*\* @file /.test(text)).map(({ path }) => path)).toEqual([]);
+    expect(files.filter(({ text }) => !/^(#!.*\n)?\/\*\*\s+(\*\s+)?@file /.test(text)).map(({ path }) => path)).toEqual([]);
   });
 
   test("have kebab-case names", () => {

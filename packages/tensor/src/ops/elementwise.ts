@@ -17,6 +17,8 @@ export interface ElementwiseSpec {
   /** A scalar instruction or a formula of them. */
   readonly value: ScalarOp | ((args: readonly Expr[], node: Node) => Expr);
   readonly reference: (...args: number[]) => number;
+  /** The meaning on int32, where float64 arithmetic would lose low bits. */
+  readonly referenceInt?: (...args: number[]) => number;
   readonly samples?: readonly Sample[];
 }
 
@@ -26,7 +28,7 @@ const SAMPLE_SHAPES: readonly Shape[] = [[], [5], [3, 4], [2, 3, 8]];
 
 /** Defines an element-wise operation. All operands must have the same shape and element type. */
 export function elementwise(spec: ElementwiseSpec): Operation {
-  const { name, operands, accepts, result, vjp, value, reference } = spec;
+  const { name, operands, accepts, result, vjp, value, reference, referenceInt } = spec;
   return {
     name,
     infer(inputs, attrs) {
@@ -46,10 +48,11 @@ export function elementwise(spec: ElementwiseSpec): Operation {
     lower: { kind: "elementwise", value: typeof value === "string" ? (args, node) => scalar(value, node.dtype, ...args) : value },
     reference(inputs, node) {
       const out = new Float64Array(sizeOf(node.shape));
+      const meaning = node.dtype === "int32" && referenceInt ? referenceInt : reference;
       const args = new Array<number>(operands);
       for (let i = 0; i < out.length; i++) {
         for (let k = 0; k < operands; k++) args[k] = inputs[k]![i]!;
-        out[i] = reference(...args);
+        out[i] = meaning(...args);
       }
       return out;
     },

@@ -9,5 +9,6 @@ export const mul = elementwise({
   value: "mul",
   // int32 products wrap around, as they do in hardware.
   reference: (a, b) => a * b,
+  referenceInt: Math.imul,
   vjp: ({ inputs: [a, b] }, ct) => [times(ct, b!), times(ct, a!)],
 });

@@ -64,6 +64,7 @@ function isRoot(node: Node): boolean {
 /** Instructions of the operation itself. */
 function ownInstructions(node: Node): number {
   switch (node.op) {
+    case "tanh":
     case "exp":
     case "log":
     case "sin":

@@ -13,13 +13,18 @@ export function simplify(roots: readonly Node[]): Node[] {
   const intern = (node: Node): Node => {
     if (interned.has(node) || isLeaf(node)) return node;
     const unique = withInputs(node, node.inputs.map(intern));
-    const key = `${unique.op}(${unique.inputs.map((input) => input.id).join()})${unique.dtype}${JSON.stringify(unique.attrs)}${unique.shape.join()}`;
+    const key = `${unique.op}(${unique.inputs.map((input) => input.id).join()})${unique.dtype}${JSON.stringify(unique.attrs, exactNumbers)}${unique.shape.join()}`;
     const found = known.get(key) ?? unique;
     known.set(key, found);
     interned.add(found);
     return found;
   };
   return rewrite(roots, (node, inputs) => intern(reduceNode(withInputs(node, inputs))));
+}
+
+/** JSON has no infinities, NaN or negative zero. */
+function exactNumbers(_: string, value: unknown): unknown {
+  return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? "-0" : value}` : value;
 }
 
 function constantValue(node: Node): number | null {

@@ -1,6 +1,6 @@
 /** @file The Wasm device's threads: workers that share its memory and run the same modules as the calling thread. Commands go
  * through shared memory, because a worker that waits for work must not depend on its event loop. */
-import { InvariantError } from "../base/errors.ts";
+import { InvariantError, UnsupportedError } from "../base/errors.ts";
 
 /** Words of the command block. */
 const COMMAND = { sequence: 0, op: 1, program: 2, address: 3, length: 4, table: 5, arena: 6, control: 7, threads: 8, done: 9, failed: 10, words: 16 } as const;
@@ -50,7 +50,7 @@ interface AnyWorker {
 
 /** The parts of Node's worker_threads used here; absent in browsers. */
 interface NodeProcess {
-  getBuiltinModule?(id: string): { Worker: new (source: string, options: { eval: boolean }) => AnyWorker };
+  getBuiltinModule?(id: string): { Worker: new (source: string, options: { eval: boolean; execArgv: readonly string[] }) => AnyWorker };
 }
 
 export interface RunArguments {
@@ -114,19 +114,25 @@ export class ThreadPool {
   #command(op: number, values: Readonly<Record<number, number>>): void {
     Atomics.store(this.#words, COMMAND.done, 0);
     this.#send(op, values);
+    const deadline = performance.now() + PATIENCE;
     for (let done = Atomics.load(this.#words, COMMAND.done); done < this.#workers.length; done = Atomics.load(this.#words, COMMAND.done)) {
       if (Atomics.load(this.#words, COMMAND.failed) !== 0) throw new InvariantError("wasm: a worker could not load a program");
+      if (performance.now() > deadline) throw new UnsupportedError("wasm: the worker threads do not answer; use threads: 1");
       // A page's main thread must not sleep; it spins instead.
       if (MAY_SLEEP) Atomics.wait(this.#words, COMMAND.done, done, 100);
     }
   }
 }
 
+/** Milliseconds after which workers count as broken. Starting them takes a tenth of a second. */
+const PATIENCE = 60_000;
+
 const MAY_SLEEP = typeof document === "undefined";
 
 function createWorker(): AnyWorker {
   const node = (globalThis as { process?: NodeProcess }).process?.getBuiltinModule?.("node:worker_threads");
-  if (node) return new node.Worker(NODE_SOURCE, { eval: true });
+  // Options of the program, such as `--input-type=module`, are not meant for the worker's script.
+  if (node) return new node.Worker(NODE_SOURCE, { eval: true, execArgv: [] });
   return new Worker(URL.createObjectURL(new Blob([BROWSER_SOURCE], { type: "text/javascript" })));
 }
 

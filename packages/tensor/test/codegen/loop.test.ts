@@ -1,6 +1,26 @@
 /** @file Loop kernels where lanes are difficult: guards that run backwards or in steps, tails, strided and repeated operands, narrow
  * element types. */
-import { add, broadcastTo, type Device, flip, gather, jit, max, min, mul, pad, slice, sum, type Tensor, tensor, transpose, type Value, where, lt, convert } from "@gradalign/tensor";
+import {
+  add,
+  broadcastTo,
+  convert,
+  type Device,
+  flip,
+  gather,
+  jit,
+  lt,
+  max,
+  min,
+  mul,
+  pad,
+  slice,
+  sum,
+  type Tensor,
+  tensor,
+  transpose,
+  type Value,
+  where,
+} from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { openDevices } from "../support/devices.ts";
 
@@ -26,13 +46,20 @@ describe.each(tested)("%s", (_, device) => {
   });
 
   test("padding of images on every side, with a reduction behind it", () => {
-    const image = tensor(Float32Array.from({ length: 2 * 5 * 6 }, (_, i) => i - 20), [2, 5, 6]);
+    const image = tensor(
+      Float32Array.from({ length: 2 * 5 * 6 }, (_, i) => i - 20),
+      [2, 5, 6],
+    );
     const padded = (x: Value): Value =>
-      pad(x, [
-        [0, 0],
-        [1, 2],
-        [3, 1],
-      ], -5);
+      pad(
+        x,
+        [
+          [0, 0],
+          [1, 2],
+          [3, 1],
+        ],
+        -5,
+      );
     same(device, padded, image);
     same(device, (x) => sum(padded(x), [2]), image);
     same(device, (x) => max(flip(padded(x), [1, 2]), [1]), image);
@@ -70,7 +97,10 @@ describe.each(tested)("%s", (_, device) => {
   });
 
   test("gathers with indices beyond the ends are clipped", () => {
-    const table = tensor(Float32Array.from({ length: 15 }, (_, i) => i), [5, 3]);
+    const table = tensor(
+      Float32Array.from({ length: 15 }, (_, i) => i),
+      [5, 3],
+    );
     const rows = tensor([-1, 0, 4, 5, 100, 2, -(2 ** 31), 2 ** 31 - 1], [8], "int32");
     same(device, (x) => gather(x, [rows]), table);
     same(device, (x) => gather(x, [rows, 1]), table);

@@ -26,7 +26,7 @@ function sampleInputs({ inputs }: Sample): Tensor[] {
 
 function run(operation: Operation, sample: Sample, device: Device): ArrayLike<number> {
   const f = jit((...inputs: Node[]) => apply(operation.name, inputs, sample.attrs), { device });
-  return f(...sampleInputs(sample)).data();
+  return (f(...sampleInputs(sample)) as Tensor).data();
 }
 
 /** A smooth scalar function of an operation's float inputs: ⟨weights, operation(…)⟩. */

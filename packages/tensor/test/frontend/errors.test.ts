@@ -132,7 +132,9 @@ test("element types", () => {
     `"DTypeError: matmul: expected float32, got int32 and float32"`,
   );
   expect(thrown(() => gather(matrix, [tensor([0.5])]))).toMatchInlineSnapshot(`"DTypeError: gather: indices must be int32, got float32"`);
-  expect(thrown(() => where(matrix, 1, 2))).toMatchInlineSnapshot(`"DTypeError: where: the condition must be bool, got float32; compare it first, for instance ne(x, 0)"`);
+  expect(thrown(() => where(matrix, 1, 2))).toMatchInlineSnapshot(
+    `"DTypeError: where: the condition must be bool, got float32; compare it first, for instance ne(x, 0)"`,
+  );
   expect(thrown(() => and(matrix, matrix))).toMatchInlineSnapshot(`"DTypeError: and: expected bool or int32, got float32"`);
   expect(thrown(() => not(matrix))).toMatchInlineSnapshot(`"DTypeError: not: expected bool, got float32"`);
   expect(thrown(() => tensor(new Float32Array(1).buffer as never))).toMatchInlineSnapshot(

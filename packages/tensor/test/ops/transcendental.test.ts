@@ -1,12 +1,12 @@
 /** @file Transcendental functions at the edges of float32: overflow, underflow, NaN, and relative accuracy near zero. */
-import { type Device, exp, grad, jit, log, sum, tanh, type Value } from "@gradalign/tensor";
+import { type Device, exp, grad, jit, log, sum, type Tensor, tanh, type Value } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { openDevices } from "../support/devices.ts";
 
 const { reference, tested } = await openDevices();
 
 function map(f: (x: Value) => Value, values: readonly number[], device: Device): number[] {
-  return [...jit(f, { device })(Float32Array.from(values)).data()];
+  return [...(jit(f, { device })(Float32Array.from(values)) as Tensor).data()];
 }
 
 /** Largest |actual − expected| / |expected|. */

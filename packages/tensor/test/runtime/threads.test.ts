@@ -1,7 +1,29 @@
 /** @file Threads: the same bits with any number of them, and processes that end. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { add, conv2d, createDevice, type Device, grad, jit, log, matmul, mean, mul, normal, randomKey, relu, reshape, sub, sum, type Tensor, treeLeaves, type Value, exp, evaluate } from "@gradalign/tensor";
+import {
+  add,
+  conv2d,
+  createDevice,
+  type Device,
+  evaluate,
+  exp,
+  grad,
+  jit,
+  log,
+  matmul,
+  mean,
+  mul,
+  normal,
+  randomKey,
+  relu,
+  reshape,
+  sub,
+  sum,
+  type Tensor,
+  treeLeaves,
+  type Value,
+} from "@gradalign/tensor";
 import { afterAll, expect, test } from "vitest";
 
 interface Params {
@@ -51,7 +73,8 @@ test("many short programs on several threads", async () => {
   }
 });
 
-/** Runs a script as a process of its own, on the sources. */
+/** Runs a script as a process of its own, on the built package (`npm test` builds first). Its command line says that scripts are
+ * modules, which the workers' script is not. */
 function runScript(body: string): { status: number | null; stdout: string } {
   const index = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
   const script = `import { add, createDevice, jit } from ${JSON.stringify(index)};\n${body}`;

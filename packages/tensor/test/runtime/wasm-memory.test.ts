@@ -8,7 +8,7 @@ test.each([1, 2, 3, 4, 5])("blocks are aligned, disjoint and inside the memory (
   const memory = new LinearMemory(false);
   const live: Block[] = [];
   let total = 0;
-  for (let turn = 0; turn < 1500; turn++) {
+  for (let turn = 0; turn < 1000; turn++) {
     if (live.length > 0 && choose.chance(0.48)) {
       const [block] = live.splice(choose.below(live.length), 1);
       memory.release(block!);
@@ -21,7 +21,8 @@ test.each([1, 2, 3, 4, 5])("blocks are aligned, disjoint and inside the memory (
       expect(block.address % 64).toBe(0);
       expect(block.address).toBeGreaterThan(0);
       expect(block.address + block.size).toBeLessThanOrEqual(memory.memory.buffer.byteLength);
-      for (const other of live) expect(block.address + block.size <= other.address || other.address + other.size <= block.address).toBe(true);
+      const overlapping = live.filter((other) => block.address < other.address + other.size && other.address < block.address + block.size);
+      expect(overlapping).toEqual([]);
       live.push(block);
       total += block.size;
     }

@@ -41,9 +41,22 @@ export class Chooser {
   }
 }
 
+/** What the inputs look like. */
+export interface InputOptions {
+  /** Image batches and per-channel values instead of anything. */
+  readonly images?: boolean;
+}
+
 /** Program inputs: tensors of odd shapes with small exact elements. */
-export function randomInputs(seed: number): t.Tensor[] {
+export function randomInputs(seed: number, { images = false }: InputOptions = {}): t.Tensor[] {
   const choose = new Chooser(seed);
+  if (images) {
+    const shape = [1 + choose.below(3), choose.pick([1, 2, 3, 4, 5, 8, 11]), 3 + choose.below(7), 3 + choose.below(7)];
+    return [shape, shape.slice(0, 2)].map((extents) => {
+      const elements = Array.from({ length: t.sizeOf(extents) }, () => randomElement(choose, "float32"));
+      return t.tensor(elements, extents);
+    });
+  }
   const dtypes: t.DType[] = ["float32", choose.pick(["float32", "int32"] as const), choose.pick(["float32", "int32", "uint8", "bool"] as const)];
   const large = choose.chance(0.08);
   return dtypes.map((dtype, i) => {
@@ -73,14 +86,17 @@ export interface ProgramOptions {
   readonly steps: number;
   /** Leave out operations that round, so that everything compares exactly. */
   readonly exactOnly?: boolean;
+  /** Mostly convolutions, and what changes the order of axes. */
+  readonly images?: boolean;
 }
 
 /** All values of the program with this seed, in the order they were made; the first are the inputs. A program with fewer steps is
  * a prefix of one with more. */
-export function randomProgram(seed: number, inputs: readonly t.Value[], { steps, exactOnly = false }: ProgramOptions): Known[] {
+export function randomProgram(seed: number, inputs: readonly t.Value[], { steps, exactOnly = false, images = false }: ProgramOptions): Known[] {
   const choose = new Chooser(seed);
   const pool: Known[] = inputs.map((value) => ({ value, bound: BOUNDS[value.dtype], step: value.dtype === "float32" ? 1 / 8 : 1, error: 0 }));
-  const rules = exactOnly ? RULES.filter((rule) => !ROUNDING.has(rule)) : RULES;
+  const all = images ? [...RULES, ...Array.from({ length: 10 }, () => contraction), tame, tame, tame] : RULES;
+  const rules = exactOnly ? all.filter((rule) => !ROUNDING.has(rule)) : all;
   for (let step = 0; step < steps; step++) {
     // Recent values are likelier, so that programs are deep as well as wide.
     const known = choose.chance(0.6) ? pool[Math.max(0, pool.length - 1 - choose.below(3))]! : choose.pick(pool);
@@ -323,13 +339,18 @@ const joining: Rule = (x, pool, choose) => {
     ({ value }) => value.dtype === x.value.dtype && value.shape.length === rank(x) && value.shape.every((n, i) => i === axis || n === x.value.shape[i]),
   );
   const parts = [x, choose.pick(others), ...(choose.chance(0.3) ? [x] : [])];
-  const widest = parts.reduce((a, b) => ({ ...a, bound: Math.max(a.bound, b.bound), step: Math.min(a.step, b.step), error: Math.max(a.error, b.error) }));
+  const widest = {
+    bound: Math.max(...parts.map((part) => part.bound)),
+    step: Math.min(...parts.map((part) => part.step)),
+    error: Math.max(...parts.map((part) => part.error)),
+  };
   return moved(
-    widest,
+    x,
     t.concat(
       parts.map(({ value }) => value),
       axis,
     ),
+    widest,
   );
 };
 
@@ -359,7 +380,7 @@ const gathering: Rule = (x, pool, choose) => {
   return moved(x, t.gather(x.value, indices));
 };
 
-const scattering: Rule = (x, pool, choose) => {
+const scattering: Rule = (x, _, choose) => {
   if (!isFloat(x) || rank(x) !== 2 || x.error > 0) return null;
   const rows = x.value.shape[0]!;
   const index = t.iota([rows], 0);

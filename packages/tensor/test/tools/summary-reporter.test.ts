@@ -33,7 +33,17 @@ test("hooks, load errors and unhandled errors count as failures; there is one li
   symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(directory, name), name.endsWith(".test.js") ? IMPORTS + text : text);
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const args = [vitest, "run", "--root", directory, "--reporter=default", `--reporter=${join(root, "tools/summary-reporter.ts")}`];
+  const args = [
+    vitest,
+    "run",
+    "--root",
+    directory,
+    "--pool=threads",
+    "--maxWorkers=1",
+    "--no-isolate",
+    "--reporter=default",
+    `--reporter=${join(root, "tools/summary-reporter.ts")}`,
+  ];
   const { stdout, status } = spawnSync(process.execPath, args, { cwd: directory, encoding: "utf8" });
   expect(status).toBe(1);
   const lines = stdout.split("\n").filter((line) => /^\d+ passed, \d+ failed, \d+ skipped$/.test(line));
