@@ -120,7 +120,7 @@ describe("loadCifar10", () => {
 
   it("notices a silent connection", async () => {
     const server = keep(
-      await startServer((request, response, count) => {
+      await startServer((_, response, count) => {
         if (count > 1) return response.writeHead(404).end();
         response.writeHead(200, { "content-length": archive.length });
         return response.write(archive.subarray(0, 100));
