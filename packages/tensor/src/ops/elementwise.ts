@@ -4,6 +4,7 @@ import { DTypeError, ShapeError } from "../base/errors.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../base/shape.ts";
 import type { Attributes, Node } from "../ir/graph.ts";
 import { type Expr, type ScalarOp, scalar } from "../ir/scalar.ts";
+import { add, eq, fullLike, lt, mul, select } from "./build.ts";
 import type { Operation, Sample, TensorType } from "./definition.ts";
 
 export interface ElementwiseSpec {
@@ -58,4 +59,72 @@ export function elementwise(spec: ElementwiseSpec): Operation {
     },
     samples: spec.samples ?? SAMPLE_SHAPES.flatMap((shape) => accepts.map((dtype) => ({ inputs: Array.from({ length: operands }, () => ({ shape, dtype })) }))),
   };
+}
+
+/** A comparison of two numbers, as bool; it has no derivative. */
+export function comparison(name: "eq" | "lt" | "le", reference: (a: number, b: number) => boolean): Operation {
+  const [left, right] = [
+    [1, 2, 3, -1, 0, 5],
+    [1, 3, 2, -1, 0, -5],
+  ];
+  return elementwise({
+    name,
+    operands: 2,
+    accepts: ["float32", "int32", "uint8"],
+    result: "bool",
+    value: name,
+    reference: (a, b) => Number(reference(a, b)),
+    vjp: null,
+    samples: (["float32", "int32"] as const).map((dtype) => ({
+      inputs: [
+        { shape: [6], dtype, data: left },
+        { shape: [6], dtype, data: right },
+      ],
+    })),
+  });
+}
+
+/** An operation on bits: logical on bool, bitwise on int32. */
+export function bitwise(name: "and" | "or" | "xor", reference: (a: number, b: number) => number): Operation {
+  return elementwise({
+    name,
+    operands: 2,
+    accepts: ["bool", "int32"],
+    value: name,
+    reference,
+    vjp: null,
+    samples: [
+      {
+        inputs: [
+          { shape: [4], dtype: "bool", data: [0, 0, 1, 1] },
+          { shape: [4], dtype: "bool", data: [0, 1, 0, 1] },
+        ],
+      },
+      {
+        inputs: [
+          { shape: [5], dtype: "int32", data: [5, -1, 7, 8, 0] },
+          { shape: [5], dtype: "int32", data: [3, 6, -4, 8, 1] },
+        ],
+      },
+    ],
+  });
+}
+
+/** The larger or smaller of two operands. Where they are equal each gets half of the cotangent, as in PyTorch. */
+export function extremeOf(name: "maximum" | "minimum"): Operation {
+  const op = name === "maximum" ? "max" : "min";
+  return elementwise({
+    name,
+    operands: 2,
+    accepts: NUMERIC,
+    value: op,
+    reference: (a, b) => Math[op](a, b),
+    vjp: ({ inputs: [a, b] }, ct) => {
+      const zero = fullLike(ct, 0);
+      const tie = select(eq(a!, b!), mul(ct, fullLike(ct, 0.5)), zero);
+      const [aIsLess, bIsLess] = [lt(a!, b!), lt(b!, a!)];
+      const [aWins, bWins] = name === "maximum" ? [bIsLess, aIsLess] : [aIsLess, bIsLess];
+      return [add(select(aWins, ct, zero), tie), add(select(bWins, ct, zero), tie)];
+    },
+  });
 }

@@ -1,7 +1,9 @@
 /** @file The common shape of reductions: axes are dropped, elements combined in order. */
 import { DTypeError, ShapeError } from "../base/errors.ts";
 import { type Shape, sizeOf, stridesOf } from "../base/shape.ts";
+import type { Node } from "../ir/graph.ts";
 import type { Combine } from "../ir/kernel.ts";
+import { broadcast, div, eq, fullLike, mul, select, sum } from "./build.ts";
 import type { Operation, TensorType } from "./definition.ts";
 
 export interface ReduceSpec {
@@ -59,4 +61,19 @@ export function reduction({ name, vjp, combine }: ReduceSpec): Operation {
       { inputs: [{ shape: [6, 4], dtype: "int32" }], attrs: { axes: [1] } },
     ],
   };
+}
+
+/** Largest or smallest element over axes. Ties share the cotangent evenly, as in PyTorch's `amax` and `amin`. */
+export function extremum(name: "max" | "min"): Operation {
+  return reduction({
+    name,
+    combine: Math[name],
+    vjp(node: Node, ct: Node) {
+      const x = node.inputs[0]!;
+      const axes = node.attrs["axes"] as readonly number[];
+      const kept = keptAxes(x.shape.length, axes);
+      const hit = select(eq(x, broadcast(node, x.shape, kept)), fullLike(x, 1), fullLike(x, 0));
+      return [mul(hit, broadcast(div(ct, sum(hit, axes)), x.shape, kept))];
+    },
+  });
 }
