@@ -4,12 +4,13 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { resolveTrainConfig, type TrainConfig } from "gradalign";
 import { openRun } from "gradalign/node";
-import { type Context, print, remark } from "../context.ts";
+import { type Context, print } from "../context.ts";
 import { compareReport } from "../report/report.ts";
 import type { ReportRun } from "../report/report-data.ts";
 import { strongest } from "../report/tables.ts";
 import { loadDataset } from "../run/dataset.ts";
 import { openDevice } from "../run/device.ts";
+import { interruptible } from "../run/interruptible.ts";
 import { type FinalAttack, performRun } from "../run/perform-run.ts";
 import { readReportRun } from "../run/read-run.ts";
 import { freeFolder, requireEmptyFolder, timestamp } from "../run/run-folder.ts";
@@ -17,7 +18,6 @@ import { partialConfig } from "../settings/convert.ts";
 import { shellWord } from "../settings/describe.ts";
 import type { Settings } from "../settings/settings.ts";
 import { count, decimals, percent } from "../terminal/format.ts";
-import { EXIT_CODE_OF_SIGNAL, listenForInterrupt } from "../terminal/interrupt.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { textTable } from "../terminal/table.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
@@ -70,12 +70,11 @@ async function runDemo(options: DemoFlags & Record<string, unknown>, context: Co
     ...(settings.finalExamples === undefined ? {} : { examples: settings.finalExamples }),
   };
   const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: DEMO_METHODS, compact: true });
-  const interrupt = listenForInterrupt((signal) => view.note(`${signal}: finishing the step and writing checkpoints; once more to exit at once`));
-  // One run's failure must not leave the other one running.
-  const failure = new AbortController();
-  const signal = AbortSignal.any([interrupt.signal, failure.signal]);
-  try {
-    const data = await loadDataset(plans[0]?.config.dataset ?? DEMO_SETTINGS.dataset, context.streams.stderr, interrupt.signal);
+  await interruptible(context, view, async (interrupt) => {
+    // One run's failure must not leave the other one running.
+    const failure = new AbortController();
+    const signal = AbortSignal.any([interrupt, failure.signal]);
+    const data = await loadDataset(plans[0]?.config.dataset ?? DEMO_SETTINGS.dataset, context.streams.stderr, interrupt);
     const device = await openDevice(settings, view.note);
     let interrupted = false;
     try {
@@ -94,16 +93,7 @@ async function runDemo(options: DemoFlags & Record<string, unknown>, context: Co
     }
     view.finish();
     conclude({ folder, labels: DEMO_METHODS, interrupted, json: options.json ?? false }, context);
-  } catch (error) {
-    // Stopped before training began: nothing is lost, nothing to resume.
-    if (error !== interrupt.signal.reason) throw error;
-    remark(context, "stopped");
-  } finally {
-    view.finish();
-    interrupt.release();
-    const stopped = interrupt.received();
-    if (stopped) context.exitCode = EXIT_CODE_OF_SIGNAL[stopped];
-  }
+  });
 }
 
 interface Plan {

@@ -4,16 +4,16 @@ import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { resolveTrainConfig, type TrainConfig } from "gradalign";
 import { openRun } from "gradalign/node";
-import { type Context, remark } from "../context.ts";
+import type { Context } from "../context.ts";
 import { loadDataset } from "../run/dataset.ts";
 import { openDevice } from "../run/device.ts";
+import { interruptible } from "../run/interruptible.ts";
 import { performRun } from "../run/perform-run.ts";
 import { defaultRunFolder, requireEmptyFolder } from "../run/run-folder.ts";
 import { readConfigFile } from "../settings/config-file.ts";
 import { partialConfig, settingsOfConfig } from "../settings/convert.ts";
 import { shellWord } from "../settings/describe.ts";
 import { externalName, SETTING_NAMES, type Settings, TRAINING_SETTINGS, type TrainingSettings } from "../settings/settings.ts";
-import { EXIT_CODE_OF_SIGNAL, listenForInterrupt } from "../terminal/interrupt.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
 import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
@@ -62,9 +62,8 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
   };
   const { folder, config } = options.resume === undefined ? newRun(options, settings) : resumedRun(options.resume, options, settings);
   const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: [config.method.name] });
-  const interrupt = listenForInterrupt((signal) => view.note(`${signal}: finishing the step and writing a checkpoint; once more to exit at once`));
-  try {
-    const data = await loadDataset(config.dataset, context.streams.stderr, interrupt.signal);
+  await interruptible(context, view, async (signal) => {
+    const data = await loadDataset(config.dataset, context.streams.stderr, signal);
     const device = await openDevice(settings, view.note);
     try {
       const outcome = await performRun({
@@ -76,22 +75,13 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
         device,
         final: { attack: settings.finalAttack ?? "pgd-50-10", examples: settings.finalExamples ?? 1000, which: ["last", "best"] },
         view,
-        signal: interrupt.signal,
+        signal,
       });
       if (outcome.interrupted) view.note(`resume with: ${commandName()} train --resume ${shellWord(folder)}`);
     } finally {
       device.close();
     }
-  } catch (error) {
-    // Stopped before training began: nothing is lost, nothing to resume.
-    if (error !== interrupt.signal.reason) throw error;
-    remark(context, "stopped");
-  } finally {
-    view.finish();
-    interrupt.release();
-    const stopped = interrupt.received();
-    if (stopped) context.exitCode = EXIT_CODE_OF_SIGNAL[stopped];
-  }
+  });
 }
 
 interface PlannedRun {
