@@ -15,7 +15,12 @@ import { winogradConv, winogradFilterGrad, winogradPays } from "./winograd.ts";
 interface Placed {
   readonly node: Node;
   readonly permutation: readonly number[];
+  /** Set where the value may as well be computed again in another order: an element-wise operation with few users. */
+  readonly again?: { readonly operation: Node; readonly operands: readonly Placed[] };
 }
+
+/** A value with more users than this is worth a rearranged copy; one with fewer is computed from its operand's copy. */
+const FEW_USERS = 2;
 
 type Numbers = readonly number[];
 
@@ -34,24 +39,41 @@ function permute(values: Numbers, permutation: Numbers): number[] {
   return out;
 }
 
-/** The value with its axes in the wanted order. */
-function arrange({ node, permutation }: Placed, wanted: Numbers): Node {
+/** The value with its axes in the wanted order. What was computed element by element from one other value (a mask, a clamp) is not
+ * moved itself: it is computed from that value's rearranged copy, which other users share. */
+function arrange(placed: Placed, wanted: Numbers): Node {
+  const { node, permutation, again } = placed;
   if (same(permutation, wanted)) return node;
+  if (again && origins(placed).size === 1) {
+    const operands = again.operands.map((operand) => arrange(operand, wanted));
+    return rebuild(again.operation, operands, permute(again.operation.shape, wanted));
+  }
   return transpose(node, permute(permutation, wanted));
+}
+
+/** The stored values that a value would be computed from again. */
+function origins(placed: Placed, found = new Set<Node>()): Set<Node> {
+  if (placed.again) for (const operand of placed.again.operands) origins(operand, found);
+  else if (!isFlexible(placed.node)) found.add(placed.node);
+  return found;
+}
+
+/** Constants and repeated values follow any order for free. */
+function isFlexible(node: Node): boolean {
+  return node.op === "full" || node.op === "broadcast";
 }
 
 export function assignLayout(roots: readonly Node[]): Node[] {
   const placed = new Map<Node, Placed>();
-  for (const node of topologicalOrder(roots)) {
-    placed.set(
-      node,
-      isLeaf(node)
-        ? plain(node)
-        : place(
-            node,
-            node.inputs.map((input) => placed.get(input)!),
-          ),
-    );
+  const order = topologicalOrder(roots);
+  const users = new Map<Node, number>();
+  for (const node of order) for (const input of new Set(node.inputs)) users.set(input, (users.get(input) ?? 0) + 1);
+  for (const node of order) {
+    const operands = node.inputs.map((input) => placed.get(input)!);
+    const result = isLeaf(node) ? plain(node) : place(node, operands);
+    const inOrder = operands.every((operand) => isFlexible(operand.node) || same(operand.permutation, result.permutation));
+    const again = operation(node.op).lower.kind === "elementwise" && (users.get(node) ?? 0) <= FEW_USERS && inOrder;
+    placed.set(node, again ? { ...result, again: { operation: node, operands } } : result);
   }
   return roots.map((root) => arrange(placed.get(root)!, identity(root.shape.length)));
 }
@@ -113,7 +135,7 @@ function rebuild(node: Node, inputs: readonly Node[], shape: Numbers): Node {
 function placeElementwise(node: Node, inputs: readonly Placed[]): Placed {
   const votes = new Map<string, { permutation: Numbers; count: number }>();
   for (const { node: operand, permutation } of inputs) {
-    if (operand.op === "full" || operand.op === "broadcast") continue;
+    if (isFlexible(operand)) continue;
     const key = permutation.join();
     const vote = votes.get(key) ?? { permutation, count: 0 };
     votes.set(key, { permutation, count: vote.count + 1 });
