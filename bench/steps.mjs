@@ -30,9 +30,9 @@ if (options.help) {
 
 /** Steps of a round: about a second of the faster side. */
 const WORKLOADS = [
-  { name: "cnn", model: "cnn", filters: 4, batch: 128, epsilon: 10 / 255, steps: 30 },
-  { name: "preact-resnet18 w16", model: "preact-resnet18", width: 16, batch: 32, epsilon: 8 / 255, steps: 3 },
-  { name: "preact-resnet18 w64", model: "preact-resnet18", width: 64, batch: 32, epsilon: 8 / 255, steps: 1 },
+  { name: "cnn", model: "cnn", filters: 4, batch: 128, epsilon: 10 / 255, steps: 80 },
+  { name: "preact-resnet18 w16", model: "preact-resnet18", width: 16, batch: 32, epsilon: 8 / 255, steps: 6 },
+  { name: "preact-resnet18 w64", model: "preact-resnet18", width: 64, batch: 32, epsilon: 8 / 255, steps: 2 },
 ].flatMap((workload) => ["standard", "fgsm", "gradalign", "pgd10"].map((method) => ({ ...workload, method, name: `${workload.name} ${method}` })));
 
 function pythonWithTorch() {
