@@ -1,5 +1,18 @@
 /** @file A training run's programs and device memory: advance by one iteration, read the sums, copy the state out. */
-import { type Compiled, DataError, type Device, jit, permutation, type Tensor, type Tree, tensor, treeLeaves, type Value } from "@gradalign/tensor";
+import {
+  type Compiled,
+  DataError,
+  type Device,
+  jit,
+  type KernelTime,
+  permutation,
+  type Tensor,
+  type Tree,
+  tensor,
+  treeLeaves,
+  UnsupportedError,
+  type Value,
+} from "@gradalign/tensor";
 import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { keyFor } from "../keys.ts";
@@ -16,8 +29,11 @@ export type HostSums = Readonly<Record<keyof MetricSums, number>>;
 
 /** The compiled step with the types it is called with. (The general type of `jit` recurses too deeply on an optimiser's tree.) */
 interface CompiledStep extends Pick<Compiled<[], TrainState>, "stats" | "dispose"> {
-  (train: TrainState, data: TrainingData, order: Tensor, inputs: { readonly [K in keyof StepInputs]: Int32Array | number }): TrainState;
+  (...args: StepArguments): TrainState;
+  profile(...args: StepArguments): { result: TrainState; times: KernelTime[] } | null;
 }
+
+type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: { readonly [K in keyof StepInputs]: Int32Array | number }];
 
 /** A run in progress. */
 export interface Session {
@@ -31,6 +47,8 @@ export interface Session {
   restore(tensors: ReadonlyMap<string, StoredTensor>): void;
   /** Runs iteration `index` (from 0). */
   step(index: number): void;
+  /** Runs iteration `index` with every kernel timed, in order, on one thread. Throws UnsupportedError where kernels cannot be timed. */
+  profile(index: number): KernelTime[];
   /** Learning rate of iteration `index`. */
   learningRate(index: number): number;
   readSums(): Promise<HostSums>;
@@ -76,7 +94,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
   const order = epochOrder(seed, size);
   let current: TrainState | null = null;
 
-  const run = (epoch: number, i: number, index: number, lr: number): void => {
+  const argumentsOf = (epoch: number, i: number, index: number, lr: number): StepArguments => {
     // Free replays a batch: same images, same augmentation.
     const replayed = i - (i % options.replays);
     const inputs = {
@@ -86,8 +104,10 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       lr,
       ramp: warmupIterations > 0 ? Math.min(1, index / warmupIterations) : 1,
     };
-    current = step(state(), data, order.of(epoch), inputs);
+    return [state(), data, order.of(epoch), inputs];
   };
+  // Epoch 0 is the one that only initialised the statistics.
+  const iteration = (index: number): StepArguments => argumentsOf(1 + Math.floor(index / perEpoch), index % perEpoch, index, learningRate(index));
   const state = (): TrainState => {
     if (!current) throw new DataError("train: the session has no state yet; initialize or restore it first");
     return current;
@@ -106,7 +126,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       const again = init(Int32Array.from(keyFor(seed, "model"))) as unknown as TrainState;
       init.dispose();
       current = fresh;
-      run(0, 0, 0, 0);
+      current = step(...argumentsOf(0, 0, 0, 0));
       // With learning rate 0 only statistics, the carried perturbation and the sums have moved; the optimiser starts afresh.
       const { params, state: moved, carry, sums, optimizer } = state();
       current = { params, state: moved, carry, sums, optimizer: again.optimizer };
@@ -117,8 +137,13 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       current = restoreTree(template as unknown as Tree<Value>, tensors) as unknown as TrainState;
     },
     step(index) {
-      // Epoch 0 is the one that only initialised the statistics.
-      run(1 + Math.floor(index / perEpoch), index % perEpoch, index, learningRate(index));
+      current = step(...iteration(index));
+    },
+    profile(index) {
+      const profiled = step.profile(...iteration(index));
+      if (!profiled) throw new UnsupportedError(`profile: the ${device.backend} backend cannot time its kernels`);
+      current = profiled.result;
+      return profiled.times;
     },
     async readSums() {
       const entries = Object.entries(state().sums).map(async ([name, value]) => [name, (await (value as Tensor).read())[0]] as const);

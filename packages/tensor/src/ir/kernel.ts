@@ -81,6 +81,35 @@ export interface FilterGradKernel {
   /** Buffers: 0 input, 1 cotangent, 2 output. */
 }
 
+/** A stride-1 convolution of planar images: x is dense [batch, inputs, height + rows - 1, width + columns - 1] with its padding made
+ * explicit, y is dense [batch, channels, height, width], both with neighbouring pixels next to each other. */
+export interface PlanarShape {
+  readonly batch: number;
+  /** Channels of y. */
+  readonly channels: number;
+  /** Channels of x. */
+  readonly inputs: number;
+  /** Size of y. */
+  readonly height: number;
+  readonly width: number;
+  /** Size of the filter. */
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** y[b,k,i,j] = Σ_c Σ_r Σ_s x[b,c,i+r,j+s] · filter[c][r][s][k], summed in this order. Buffers: 0 x, 1 filter, 2 y. */
+export interface PlanarConvKernel extends PlanarShape {
+  readonly kind: "planar-conv";
+}
+
+/** out[chunk][k][c][r][s] = Σ over the chunk's images b and all i, j of x[b,c,i+r,j+s] · dy[b,k,i,j]. The sum is kept as four, one for
+ * every column j modulo 4, which are added last. Buffers: 0 x, 1 dy, 2 out. */
+export interface PlanarFilterGradKernel extends PlanarShape {
+  readonly kind: "planar-filter-grad";
+  /** The batch is split into this many equal parts, each with its own partial sum (divides `batch`). */
+  readonly chunks: number;
+}
+
 /** Where the elements of square tiles are, in elements: offset + image·n + tileRow·y + tileColumn·x + row·i + column·j + channel. */
 export interface TileStrides {
   readonly image: number;
@@ -125,4 +154,12 @@ export interface ScatterKernel {
   readonly strides: readonly number[];
 }
 
-export type Kernel = LoopKernel | ConvKernel | FilterGradKernel | TileTransformKernel | RandomKernel | ScatterKernel;
+export type Kernel =
+  | LoopKernel
+  | ConvKernel
+  | FilterGradKernel
+  | PlanarConvKernel
+  | PlanarFilterGradKernel
+  | TileTransformKernel
+  | RandomKernel
+  | ScatterKernel;

@@ -1,7 +1,7 @@
 /** @file Graphs and kernels as text, for errors, tests and debugging. */
 import { formatShape } from "../base/shape.ts";
 import { type Node, topologicalOrder } from "./graph.ts";
-import type { Kernel } from "./kernel.ts";
+import type { Kernel, PlanarShape } from "./kernel.ts";
 import { type Expr, forEachExpr } from "./scalar.ts";
 
 /** One line per node: `%3 = mul(%1, %2) float32[2, 3] {axis: 1}`; numbering starts at 0 whatever ran before. */
@@ -27,6 +27,10 @@ export function describeKernel(kernel: Kernel): string {
       return `conv ${kernel.batch}x${kernel.height}x${kernel.width} window ${kernel.rows}x${kernel.run} to ${kernel.channels}`;
     case "filter-grad":
       return `filter-grad ${kernel.batch}x${kernel.height}x${kernel.width} window ${kernel.rows}x${kernel.run} by ${kernel.channels}, ${kernel.chunks} chunks`;
+    case "planar-conv":
+      return `planar conv ${describePlanar(kernel)}`;
+    case "planar-filter-grad":
+      return `planar filter-grad ${describePlanar(kernel)}, ${kernel.chunks} chunks`;
     case "tile-transform":
       return `tile-transform ${kernel.matrix[0]?.length} to ${kernel.matrix.length}, ${kernel.images}x${kernel.tileRows}x${kernel.tileColumns} tiles of ${kernel.channels}`;
     case "random":
@@ -38,8 +42,20 @@ export function describeKernel(kernel: Kernel): string {
 
 /** Floating-point operations of a contraction; 0 for other kernels. */
 export function kernelFlops(kernel: Kernel): number {
-  if (kernel.kind !== "conv" && kernel.kind !== "filter-grad") return 0;
-  return 2 * kernel.batch * kernel.height * kernel.width * kernel.rows * kernel.run * kernel.channels;
+  switch (kernel.kind) {
+    case "conv":
+    case "filter-grad":
+      return 2 * kernel.batch * kernel.height * kernel.width * kernel.rows * kernel.run * kernel.channels;
+    case "planar-conv":
+    case "planar-filter-grad":
+      return 2 * kernel.batch * kernel.height * kernel.width * kernel.rows * kernel.columns * kernel.inputs * kernel.channels;
+    default:
+      return 0;
+  }
+}
+
+function describePlanar({ batch, height, width, rows, columns, inputs, channels }: PlanarShape): string {
+  return `${batch}x${height}x${width} filter ${rows}x${columns}, ${inputs} to ${channels} channels`;
 }
 
 function countInstructions(roots: readonly Expr[]): number {

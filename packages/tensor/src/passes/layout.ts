@@ -8,6 +8,7 @@ import { geometryOf } from "../ops/conv-geometry.ts";
 import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
 import { type FilterView, filterGradChunks, type Phase, packedConv, packedFilterGrad, packFilter, phasedConv, turnFilter } from "./physical.ts";
+import { padPlanar, planarConv, planarFilterGrad, planarPays } from "./planar.ts";
 import { isLeaf } from "./rewrite.ts";
 import { winogradConv, winogradFilterGrad, winogradPays } from "./winograd.ts";
 
@@ -22,9 +23,13 @@ interface Placed {
 /** A value with more users than this is worth a rearranged copy; one with fewer is computed from its operand's copy. */
 const FEW_USERS = 2;
 
+/** Channels of a contraction that fill its vectors without a rest. */
+const LANES = 8;
+
 type Numbers = readonly number[];
 
 const NHWC: Numbers = [0, 3, 1, 2];
+const NCHW: Numbers = [0, 1, 2, 3];
 
 const identity = (rank: number): number[] => Array.from({ length: rank }, (_, i) => i);
 const plain = (node: Node): Placed => ({ node, permutation: identity(node.shape.length) });
@@ -106,7 +111,7 @@ function place(node: Node, inputs: readonly Placed[]): Placed {
     case "reshape":
       return placeReshape(node, x);
     case "dot":
-      return plain(lowerDot(x, inputs[1]!));
+      return lowerDot(x, inputs[1]!);
     case "conv2d":
       return lowerConv(node, x, inputs[1]!);
     case "conv2d-input-grad":
@@ -217,19 +222,23 @@ function padSpread(x: Node, low: Numbers, high: Numbers, interior: Numbers, valu
   );
 }
 
-/** a·b as a 1x1 convolution over a's rows; with a stored transposed, as a filter gradient. */
-function lowerDot(a: Placed, b: Placed): Node {
+/** a·b as a 1x1 convolution over a's rows; with a stored transposed, as a filter gradient: of b by a (a transposed product) where
+ * that fills lanes better. */
+function lowerDot(a: Placed, b: Placed): Placed {
   const straight = same(a.permutation, [0, 1]);
   const [m, k] = straight ? a.node.shape : [a.node.shape[1]!, a.node.shape[0]!];
   const n = b.node.shape[b.permutation[1]!]!;
   if (straight) {
     const filter: FilterView = { node: reshape(b.node, [...b.node.shape, 1, 1]), axes: [b.permutation[1]!, b.permutation[0]!, 2, 3] };
     const image = reshape(a.node, [1, 1, m!, k!]);
-    return reshape(packedConv(image, packFilter(filter), n, [1, 1], [1, m!]), [m!, n]);
+    return plain(reshape(packedConv(image, packFilter(filter), n, [1, 1], [1, m!]), [m!, n]));
   }
-  const x = reshape(a.node, [1, 1, k!, m!]);
-  const dy = reshape(arrange(b, [0, 1]), [1, 1, k!, n]);
-  return reshape(packedFilterGrad(x, dy, [1, 1], [1, 1], 1), [m!, n]);
+  const left = reshape(a.node, [1, 1, k!, m!]);
+  const right = reshape(arrange(b, [0, 1]), [1, 1, k!, n]);
+  if (m! % LANES === 0 && n % LANES !== 0) {
+    return { node: reshape(packedFilterGrad(right, left, [1, 1], [1, 1], 1), [n, m!]), permutation: [1, 0] };
+  }
+  return plain(reshape(packedFilterGrad(left, right, [1, 1], [1, 1], 1), [m!, n]));
 }
 
 function filterOf(w: Placed): FilterView {
@@ -243,8 +252,12 @@ function padImage(x: Node, low: Numbers, high: Numbers): Node {
 
 function lowerConv(node: Node, x: Placed, w: Placed): Placed {
   const { stride, padding } = geometryOf(node.attrs);
+  const [, channels, height, width] = node.shape as [number, number, number, number];
+  if (planarPays(node.inputs[0]!.shape[1]!, channels, stride, [height, width])) {
+    return plain(planarConv(padPlanar(arrange(x, NCHW), padding, padding), filterOf(w)));
+  }
   const image = padImage(arrange(x, NHWC), padding, padding);
-  return { node: convolve(image, packFilter(filterOf(w)), node.shape[1]!, stride, [node.shape[2]!, node.shape[3]!]), permutation: NHWC };
+  return { node: convolve(image, packFilter(filterOf(w)), channels, stride, [height, width]), permutation: NHWC };
 }
 
 /** The cheaper of the two ways to convolve. */
@@ -262,15 +275,19 @@ function lowerInputGrad(node: Node, dy: Placed, w: Placed): Placed {
   const turned = turnFilter(filterOf(w));
   const [, , rowAxis, columnAxis] = turned.axes;
   const taps = [turned.node.shape[rowAxis]!, turned.node.shape[columnAxis]!] as const;
-  const cotangent = arrange(dy, NHWC);
   const size = [height, width] as const;
   if (stride[0] === 1 && stride[1] === 1) {
     // An output pixel reads dy from position − (taps − 1 − padding); rows beyond the window's reach are cut off.
     const low = [0, 1].map((d) => taps[d]! - 1 - padding[d]!);
-    const high = [0, 1].map((d) => size[d]! + taps[d]! - 1 - low[d]! - cotangent.shape[d + 1]!);
-    const image = padImage(crop(cotangent, low, high), low.map(atLeastZero), high.map(atLeastZero));
+    const high = [0, 1].map((d) => size[d]! + taps[d]! - 1 - low[d]! - node.inputs[0]!.shape[d + 2]!);
+    const planar = planarPays(node.inputs[0]!.shape[1]!, channels, stride, size);
+    const order = planar ? NCHW : NHWC;
+    const cropped = crop(arrange(dy, order), low, high, order);
+    if (planar) return plain(planarConv(padPlanar(cropped, low.map(atLeastZero), high.map(atLeastZero)), turned));
+    const image = padImage(cropped, low.map(atLeastZero), high.map(atLeastZero));
     return { node: convolve(image, packFilter(turned), channels, [1, 1], size), permutation: NHWC };
   }
+  const cotangent = arrange(dy, NHWC);
   const axisPhases = ([0, 1] as const).map((d) => phasesOf(size[d], taps[d], stride[d], padding[d]));
   const low = [0, 1].map((d) => Math.max(0, ...axisPhases[d]!.map((p) => -p.start)));
   const high = [0, 1].map((d) => Math.max(0, ...axisPhases[d]!.map((p) => p.start + p.count + p.taps.length - 1 - cotangent.shape[d + 1]!)));
@@ -289,8 +306,8 @@ function lowerInputGrad(node: Node, dy: Placed, w: Placed): Placed {
 const atLeastZero = (n: number): number => Math.max(0, n);
 
 /** Drops the rows and columns that negative padding would cut. */
-function crop(x: Node, low: Numbers, high: Numbers): Node {
-  const cut = (list: Numbers): number[] => [0, Math.max(0, -list[0]!), Math.max(0, -list[1]!), 0];
+function crop(x: Node, low: Numbers, high: Numbers, order: Numbers): Node {
+  const cut = (list: Numbers): number[] => permute([0, 0, Math.max(0, -list[0]!), Math.max(0, -list[1]!)], order);
   const [starts, ends] = [cut(low), cut(high)];
   return slice(
     x,
@@ -341,13 +358,17 @@ function everyTap(filter: FilterView, rows: Numbers, columns: Numbers, stride: r
 function lowerFilterGrad(node: Node, x: Placed, dy: Placed): Placed {
   const { stride, padding } = geometryOf(node.attrs);
   const [channels, inputChannels, rows, columns] = node.shape as [number, number, number, number];
+  const [batch, , ...size] = node.inputs[1]!.shape as [number, number, number, number];
+  const chunks = filterGradChunks(batch, size[0], size[1]);
+  if (planarPays(inputChannels, channels, stride, size)) {
+    const parts = planarFilterGrad(padPlanar(arrange(x, NCHW), padding, padding), arrange(dy, NCHW), [rows, columns], chunks);
+    return plain(sum(parts, [0]));
+  }
   const image = padImage(arrange(x, NHWC), padding, padding);
   const cotangent = arrange(dy, NHWC);
-  const size = [cotangent.shape[1]!, cotangent.shape[2]!] as const;
   if (stride[0] === 1 && stride[1] === 1 && rows === 3 && columns === 3 && winogradPays(inputChannels, channels, size)) {
     return { node: winogradFilterGrad(image, cotangent), permutation: [3, 2, 0, 1] };
   }
-  const chunks = filterGradChunks(cotangent.shape[0]!, cotangent.shape[1]!, cotangent.shape[2]!);
   const parts = packedFilterGrad(image, cotangent, stride, [rows, columns], chunks);
   const whole = sum(parts, [0]);
   return { node: reshape(whole, [rows, columns, inputChannels, channels]), permutation: [3, 2, 0, 1] };

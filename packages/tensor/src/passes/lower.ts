@@ -43,6 +43,8 @@ function lowerNode(node: Node, materialized: ReadonlySet<Node>): KernelCall[] {
       return lowerPhasedConv(node);
     case "packed-filter-grad":
       return [lowerPackedFilterGrad(node)];
+    case "planar-conv":
+    case "planar-filter-grad":
     case "tile-transform":
     case "winograd-product":
     case "winograd-filter-product":

@@ -1,4 +1,5 @@
-/** @file The operations that exist only below the layout pass: contractions over dense, channel-last, explicitly padded images. */
+/** @file The operations that exist only below the layout pass: contractions over dense, explicitly padded images,
+ * channel-last unless their name says otherwise. */
 import { InvariantError } from "../base/errors.ts";
 import type { Attributes } from "../ir/graph.ts";
 import { Node } from "../ir/graph.ts";
@@ -83,11 +84,13 @@ const never = (): never => {
   throw new InvariantError("a physical operation has no logical meaning");
 };
 
-/** Names of the operations defined here and in winograd.ts. */
+/** Names of the operations defined here, in planar.ts and in winograd.ts. */
 export const PHYSICAL_OPERATIONS: readonly string[] = [
   "packed-conv",
   "phased-conv",
   "packed-filter-grad",
+  "planar-conv",
+  "planar-filter-grad",
   "tile-transform",
   "winograd-product",
   "winograd-filter-product",

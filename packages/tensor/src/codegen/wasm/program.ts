@@ -5,6 +5,7 @@ import { emitConv, emitFilterGrad } from "./contraction.ts";
 import { encodeModule, FunctionBuilder, I32, type ModuleMemory, OP } from "./encoder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
 import { emitLoop } from "./loop.ts";
+import { emitPlanarConv, emitPlanarFilterGrad } from "./planar.ts";
 import { emitRandom } from "./random.ts";
 import { emitScatter } from "./scatter.ts";
 import { emitTileTransform } from "./tile-transform.ts";
@@ -90,6 +91,10 @@ function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
       return emitConv(kernel, module);
     case "filter-grad":
       return emitFilterGrad(kernel, module);
+    case "planar-conv":
+      return emitPlanarConv(kernel, module);
+    case "planar-filter-grad":
+      return emitPlanarFilterGrad(kernel, module);
     case "tile-transform":
       return emitTileTransform(kernel, module);
     case "random":
