@@ -9,11 +9,21 @@ export interface Block {
   readonly size: number;
 }
 
+/** A memory with the largest maximum that the engine grants; telephones grant less than 4 GiB. */
+function reserve(initial: number, maximum: number, shared: boolean): [WebAssembly.Memory, number] {
+  try {
+    return [new WebAssembly.Memory({ initial, maximum, shared }), maximum];
+  } catch (cause) {
+    if (maximum > 4096) return reserve(initial, maximum / 2, shared);
+    throw new UnsupportedError("wasm: the engine does not grant 256 MiB of memory; close other programs or tabs", { cause });
+  }
+}
+
 export class LinearMemory {
   readonly memory: WebAssembly.Memory;
   readonly initialPages = 64;
-  /** 4 GiB: the most that 32-bit addresses reach. */
-  readonly maximumPages = 65536;
+  /** What the memory may grow to: 4 GiB, the most that 32-bit addresses reach, or less where an engine does not reserve so much. */
+  readonly maximumPages: number;
   readonly shared: boolean;
   /** Free blocks by address. */
   readonly #free: { address: number; size: number }[] = [];
@@ -22,7 +32,7 @@ export class LinearMemory {
 
   constructor(shared: boolean) {
     this.shared = shared;
-    this.memory = new WebAssembly.Memory({ initial: this.initialPages, maximum: this.maximumPages, shared });
+    [this.memory, this.maximumPages] = reserve(this.initialPages, 65536, shared);
     // Address 0 stays unused, so that a forgotten address shows.
     this.#free.push({ address: ALIGNMENT, size: this.initialPages * PAGE - ALIGNMENT });
   }
@@ -65,7 +75,9 @@ export class LinearMemory {
       this.memory.grow(pages);
     } catch (cause) {
       const total = ((start + pages * PAGE) / 2 ** 20).toFixed(0);
-      throw new UnsupportedError(`wasm: out of memory, needed ${total} MiB of at most 4096 MiB; use a smaller batch size or width`, { cause });
+      throw new UnsupportedError(`wasm: out of memory, needed ${total} MiB of at most ${this.maximumPages / 16} MiB; use a smaller batch size or width`, {
+        cause,
+      });
     }
     this.#free.push({ address: start, size: pages * PAGE });
     this.#mergeAround(this.#free.length - 1);

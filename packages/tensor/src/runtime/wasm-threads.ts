@@ -3,7 +3,21 @@
 import { InvariantError, UnsupportedError } from "../base/errors.ts";
 
 /** Words of the command block. */
-const COMMAND = { sequence: 0, op: 1, program: 2, address: 3, length: 4, table: 5, arena: 6, control: 7, threads: 8, done: 9, failed: 10, words: 16 } as const;
+const COMMAND = {
+  sequence: 0,
+  op: 1,
+  program: 2,
+  address: 3,
+  length: 4,
+  table: 5,
+  arena: 6,
+  control: 7,
+  threads: 8,
+  done: 9,
+  failed: 10,
+  started: 11,
+  words: 16,
+} as const;
 const OPS = { load: 1, run: 2, unload: 3, exit: 4 } as const;
 
 /** What a worker runs; plain JavaScript, so that it works from a string in Node and in browsers. A worker that is idle spins for
@@ -13,6 +27,7 @@ const start = ({ memory, commands }) => {
   const words = new Int32Array(commands);
   const programs = new Map();
   let seen = 0;
+  Atomics.add(words, ${COMMAND.started}, 1);
   for (;;) {
     for (let spins = 0; Atomics.load(words, ${COMMAND.sequence}) === seen; ) {
       if (++spins > 50000) Atomics.wait(words, ${COMMAND.sequence}, seen);
@@ -43,6 +58,8 @@ const NODE_SOURCE = `${WORKER_SOURCE} require("node:worker_threads").parentPort.
 const BROWSER_SOURCE = `${WORKER_SOURCE} onmessage = (event) => { start(event.data); close(); };`;
 
 interface AnyWorker {
+  /** Of browsers; Node throws what a worker throws. */
+  onerror?: unknown;
   postMessage(message: unknown): void;
   terminate(): unknown;
   unref?(): void;
@@ -71,17 +88,43 @@ export class ThreadPool {
     this.threads = workers.length + 1;
   }
 
-  /** Starts `threads - 1` workers. */
-  static start(threads: number, memory: WebAssembly.Memory): ThreadPool {
+  /** Starts `threads - 1` workers and waits for them: a browser starts none while the calling thread is busy.
+   * @throws UnsupportedError when one does not start. */
+  static async start(threads: number, memory: WebAssembly.Memory): Promise<ThreadPool> {
     const commands = new SharedArrayBuffer(4 * COMMAND.words);
-    const workers = Array.from({ length: threads - 1 }, () => {
-      const worker = createWorker();
-      worker.postMessage({ memory, commands });
-      // An idle pool does not keep Node alive.
-      worker.unref?.();
-      return worker;
-    });
-    return new ThreadPool(workers, new Int32Array(commands));
+    const words = new Int32Array(commands);
+    const url = node ? "" : URL.createObjectURL(new Blob([BROWSER_SOURCE], { type: "text/javascript" }));
+    const workers: AnyWorker[] = [];
+    let problem: unknown = null;
+    try {
+      while (workers.length < threads - 1) {
+        const worker = createWorker(url);
+        workers.push(worker);
+        worker.onerror = (event: unknown) => {
+          problem = event;
+        };
+        worker.postMessage({ memory, commands });
+      }
+      const deadline = performance.now() + PATIENCE;
+      while (Atomics.load(words, COMMAND.started) < workers.length && !problem) {
+        if (performance.now() > deadline) problem = new Error("no answer");
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    } catch (error) {
+      problem = error;
+    } finally {
+      if (url) URL.revokeObjectURL(url);
+    }
+    if (problem) {
+      for (const worker of workers) worker.terminate();
+      throw new UnsupportedError(
+        "wasm: the worker threads did not start; if the page has a Content-Security-Policy, its worker-src must contain blob:, else use threads: 1",
+        { cause: problem },
+      );
+    }
+    // An idle pool does not keep Node alive.
+    for (const worker of workers) worker.unref?.();
+    return new ThreadPool(workers, words);
   }
 
   /** Makes every worker instantiate a module whose bytes are in shared memory. */
@@ -118,8 +161,7 @@ export class ThreadPool {
     for (let done = Atomics.load(this.#words, COMMAND.done); done < this.#workers.length; done = Atomics.load(this.#words, COMMAND.done)) {
       if (Atomics.load(this.#words, COMMAND.failed) !== 0) throw new InvariantError("wasm: a worker could not load a program");
       if (performance.now() > deadline) throw new UnsupportedError("wasm: the worker threads do not answer; use threads: 1");
-      // A page's main thread must not sleep; it spins instead.
-      if (MAY_SLEEP) Atomics.wait(this.#words, COMMAND.done, done, 100);
+      Atomics.wait(this.#words, COMMAND.done, done, 100);
     }
   }
 }
@@ -127,17 +169,22 @@ export class ThreadPool {
 /** Milliseconds after which workers count as broken. Starting them takes a tenth of a second. */
 const PATIENCE = 60_000;
 
-const MAY_SLEEP = typeof document === "undefined";
+const node = (globalThis as { process?: NodeProcess }).process?.getBuiltinModule?.("node:worker_threads");
 
-function createWorker(): AnyWorker {
-  const node = (globalThis as { process?: NodeProcess }).process?.getBuiltinModule?.("node:worker_threads");
+function createWorker(url: string): AnyWorker {
   // Options of the program, such as `--input-type=module`, are not meant for the worker's script.
-  if (node) return new node.Worker(NODE_SOURCE, { eval: true, execArgv: [] });
-  return new Worker(URL.createObjectURL(new Blob([BROWSER_SOURCE], { type: "text/javascript" })));
+  return node ? new node.Worker(NODE_SOURCE, { eval: true, execArgv: [] }) : new Worker(url);
 }
 
-/** Whether workers can share memory here. */
-export function threadsAvailable(): boolean {
-  const hasNode = (globalThis as { process?: NodeProcess }).process?.getBuiltinModule !== undefined;
-  return typeof SharedArrayBuffer !== "undefined" && (hasNode || (typeof Worker !== "undefined" && globalThis.crossOriginIsolated));
+/** Why programs cannot run on several threads here, and what to do about it; null if they can. */
+export function threadsProblem(): string | null {
+  if (node) return null;
+  if (typeof SharedArrayBuffer === "undefined" || !globalThis.crossOriginIsolated) {
+    return (
+      "memory cannot be shared because the page is not cross-origin isolated; serve it over HTTPS or from localhost with the headers " +
+      "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp"
+    );
+  }
+  if (typeof document !== "undefined") return "a page's main thread may not wait for others; open the device in a Worker";
+  return typeof Worker === "undefined" ? "there are no Workers; open the device where there are" : null;
 }

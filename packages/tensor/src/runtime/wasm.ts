@@ -10,28 +10,32 @@ import { byteLength, type Place } from "../passes/plan-memory.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./backend.ts";
 import { relaxedSimdAvailable, wasmFeatures } from "./wasm-features.ts";
 import { type Block, LinearMemory } from "./wasm-memory.ts";
-import { ThreadPool, threadsAvailable } from "./wasm-threads.ts";
+import { ThreadPool, threadsProblem } from "./wasm-threads.ts";
 
 interface WasmBuffer extends DeviceBuffer {
   readonly block: Block;
 }
 
 export interface WasmOptions {
-  /** Threads including the calling one; all cores by default, 1 where memory cannot be shared. */
+  /** Threads including the calling one. By default all cores, but 1 on a page's main thread and where memory cannot be shared. */
   readonly threads?: number;
 }
 
 type RunFunction = (threads: number, control: number, table: number, arena: number) => void;
 
-/** Opens a device with its own memory and threads. */
+/** Opens a device with its own memory and threads.
+ * @throws UnsupportedError when WebAssembly SIMD, or more threads than one if asked for, are not to be had. */
 export async function createWasmDevice({ threads }: WasmOptions = {}): Promise<Device> {
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 64)) {
     throw new ConfigError(`threads must be an integer in [1, 64], got ${threads}; leave it out to use all cores`);
   }
   if (!wasmFeatures().simd) throw new UnsupportedError("wasm: this JavaScript engine has no 128-bit SIMD; use Node 20 or newer, or the reference backend");
+  const problem = threadsProblem();
+  if (problem && threads !== undefined && threads > 1) throw new UnsupportedError(`threads (=${threads}) must be 1 here: ${problem}`);
   const cores = globalThis.navigator?.hardwareConcurrency ?? coresOfNode();
-  const count = threadsAvailable() ? (threads ?? Math.min(64, cores)) : 1;
-  return new WasmDevice(count);
+  const count = problem ? 1 : (threads ?? Math.min(64, cores));
+  const memory = new LinearMemory(count > 1);
+  return new WasmDevice(memory, count > 1 ? await ThreadPool.start(count, memory.memory) : null);
 }
 
 function coresOfNode(): number {
@@ -50,10 +54,10 @@ class WasmDevice implements Device {
   #nextProgram = 1;
   #closed = false;
 
-  constructor(threads: number) {
-    this.threads = threads;
-    this.#memory = new LinearMemory(threads > 1);
-    this.#pool = threads > 1 ? ThreadPool.start(threads, this.#memory.memory) : null;
+  constructor(memory: LinearMemory, pool: ThreadPool | null) {
+    this.threads = pool?.threads ?? 1;
+    this.#memory = memory;
+    this.#pool = pool;
     this.#arena = this.#memory.allocate(64);
   }
 

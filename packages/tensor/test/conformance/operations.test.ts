@@ -1,33 +1,15 @@
 /** @file Every operation on every device: values against the reference, first and second derivatives against finite differences. */
-import { type Device, grad, jit, mul, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { grad, jit, mul, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { sizeOf } from "../../src/base/shape.ts";
 import type { Node } from "../../src/ir/graph.ts";
 import { apply, type Operation, type Sample } from "../../src/ops/definition.ts";
-import { operations } from "../../src/ops/index.ts";
 import { openDevices, relativeError } from "../support/devices.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { referenceTensor, referenceValues } from "../support/reference.ts";
+import { runSample, sampleInputs, samples, toleranceOf } from "../support/samples.ts";
 
 const { reference, tested } = await openDevices();
-
-/** float32 rounding of a short formula; polynomials of transcendental functions are good to about 2 ulp. */
-const TOLERANCE = 2e-6;
-/** Winograd's transformations add and subtract multiples before they multiply. */
-const CONVOLUTION_TOLERANCE = 1e-5;
-
-function sampleInputs({ inputs }: Sample): Tensor[] {
-  return inputs.map(({ shape, dtype = "float32", data, range = [-2, 2] }, i) => {
-    const random = pseudoRandom(17 * i + sizeOf(shape) + 1);
-    const values = data ?? Array.from({ length: sizeOf(shape) }, () => range[0] + random() * (range[1] - range[0]));
-    return tensor(Float64Array.from(values, dtype === "float32" ? (x) => x : Math.round), shape, dtype);
-  });
-}
-
-function run(operation: Operation, sample: Sample, device: Device): ArrayLike<number> {
-  const f = jit((...inputs: Node[]) => apply(operation.name, inputs, sample.attrs), { device });
-  return (f(...sampleInputs(sample)) as Tensor).data();
-}
 
 /** A smooth scalar function of an operation's float inputs: ⟨weights, operation(…)⟩. */
 function weighted(operation: Operation, sample: Sample, inputs: readonly Value[]): Value {
@@ -44,20 +26,18 @@ function weighted(operation: Operation, sample: Sample, inputs: readonly Value[]
   );
 }
 
-const samples = operations.flatMap((operation) => operation.samples.map((sample, i) => ({ operation, sample, name: `${operation.name} ${sample.name ?? i}` })));
-
 describe.each(tested)("%s", (_, device) => {
   test.each(samples)("$name equals the reference", ({ operation, sample }) => {
-    const expected = run(operation, sample, reference);
-    const actual = run(operation, sample, device);
+    const expected = runSample(operation, sample, reference);
+    const actual = runSample(operation, sample, device);
     expect(actual.length).toBe(expected.length);
-    expect(relativeError(actual, expected)).toBeLessThan(operation.name.startsWith("conv2d") ? CONVOLUTION_TOLERANCE : TOLERANCE);
+    expect(relativeError(actual, expected)).toBeLessThan(toleranceOf(operation));
   });
 });
 
 test("one thread and two threads give the same bits", () => {
   for (const { operation, sample } of samples) {
-    const [one, two] = tested.map(([, device]) => run(operation, sample, device));
+    const [one, two] = tested.map(([, device]) => runSample(operation, sample, device));
     expect(two, operation.name).toEqual(one);
   }
 });

@@ -1,0 +1,25 @@
+/** @file Training in headless Chromium: the same bits as in Node, in a worker or on the page; nothing of Node is needed. */
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type BrowserModule, openInBrowser } from "../../../../tools/browser.ts";
+import { trainBriefly } from "./entry.ts";
+
+let browser: BrowserModule;
+beforeAll(async () => {
+  // Bundling refuses any import of Node's modules.
+  browser = await openInBrowser(fileURLToPath(new URL("entry.ts", import.meta.url)));
+});
+afterAll(() => browser?.close());
+
+test("a run has Node's bits, on several threads in a worker and on one on the page", async () => {
+  const expected = await trainBriefly(2);
+  expect(expected.evaluations).toHaveLength(4);
+  expect(await browser.call("worker", "trainBriefly", 3)).toEqual(expected);
+  expect(await browser.call("page", "trainBriefly", null)).toEqual(expected);
+});
+
+test("a signal stops a run in the middle", async () => {
+  const { iterations, interrupted } = (await browser.call("worker", "stopEarly")) as { iterations: number; interrupted: boolean };
+  expect(interrupted).toBe(true);
+  expect(iterations).toBeLessThan(40_000);
+});

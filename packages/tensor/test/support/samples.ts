@@ -1,0 +1,36 @@
+/** @file Every operation's samples, with inputs, ready to run on any device; also in a browser. */
+import { type Device, jit, type Tensor, tensor } from "@gradalign/tensor";
+import { sizeOf } from "../../src/base/shape.ts";
+import type { Node } from "../../src/ir/graph.ts";
+import { apply, type Operation, type Sample } from "../../src/ops/definition.ts";
+import { operations } from "../../src/ops/index.ts";
+import { pseudoRandom } from "./pseudo-random.ts";
+
+/** float32 rounding of a short formula; polynomials of transcendental functions are good to about 2 ulp. */
+const TOLERANCE = 2e-6;
+/** Winograd's transformations add and subtract multiples before they multiply. */
+const CONVOLUTION_TOLERANCE = 1e-5;
+
+/** Largest relative error of an operation on the wasm backend. */
+export function toleranceOf(operation: Operation): number {
+  return operation.name.startsWith("conv2d") ? CONVOLUTION_TOLERANCE : TOLERANCE;
+}
+
+export const samples = operations.flatMap((operation) =>
+  operation.samples.map((sample, i) => ({ operation, sample, name: `${operation.name} ${sample.name ?? i}` })),
+);
+
+/** The given elements, else pseudo-random ones from the sample's range. */
+export function sampleInputs({ inputs }: Sample): Tensor[] {
+  return inputs.map(({ shape, dtype = "float32", data, range = [-2, 2] }, i) => {
+    const random = pseudoRandom(17 * i + sizeOf(shape) + 1);
+    const values = data ?? Array.from({ length: sizeOf(shape) }, () => range[0] + random() * (range[1] - range[0]));
+    return tensor(Float64Array.from(values, dtype === "float32" ? (x) => x : Math.round), shape, dtype);
+  });
+}
+
+/** The operation's value on the sample. */
+export function runSample(operation: Operation, sample: Sample, device: Device): ArrayLike<number> {
+  const f = jit((...inputs: Node[]) => apply(operation.name, inputs, sample.attrs), { device });
+  return (f(...sampleInputs(sample)) as Tensor).data();
+}

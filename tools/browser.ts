@@ -1,0 +1,124 @@
+/** @file Runs a module's functions in headless Chromium, on a page or in a worker: for tests of what must work in browsers. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { build, defaultClientConditions, type Plugin } from "vite";
+import { findChromium } from "./ensure-chromium.mjs";
+
+/** Where a function runs. */
+export type Place = "page" | "worker";
+
+/** An open page that has loaded the module. */
+export interface BrowserModule {
+  readonly page: Page;
+  /** Calls an exported function with arguments, and returns its result, both as JSON; rejects with what it throws. */
+  call(place: Place, name: string, ...args: unknown[]): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export interface BrowserOptions {
+  /** Headers that make the page cross-origin isolated, so that memory can be shared; sent unless false. */
+  readonly isolated?: boolean;
+  /** Command line of the browser. */
+  readonly args?: readonly string[];
+  /** More headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What makes a page cross-origin isolated. */
+const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+
+const WORKER = `import * as entry from "/entry.js";
+onmessage = async ({ data: { id, name, args } }) => {
+  try {
+    postMessage({ id, result: await entry[name](...args) });
+  } catch (error) {
+    postMessage({ id, error: String(error) });
+  }
+};`;
+
+const PAGE = `<!doctype html><title>test</title><script type="module">
+import * as entry from "/entry.js";
+const worker = new Worker("/worker.js", { type: "module" });
+const waiting = new Map();
+worker.onmessage = ({ data: { id, result, error } }) => {
+  const { resolve, reject } = waiting.get(id);
+  error === undefined ? resolve(result) : reject(new Error(error));
+};
+globalThis.callEntry = (place, name, args) => place === "page" ? entry[name](...args) : new Promise((resolve, reject) => {
+  waiting.set(waiting.size, { resolve, reject });
+  worker.postMessage({ id: waiting.size - 1, name, args });
+});
+</script>`;
+
+/** Starts the Chromium that tests use. The caller closes it. */
+export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error("no Chromium was found; run: node tools/ensure-chromium.mjs");
+  return chromium.launch({ executablePath, args: [...args] });
+}
+
+/** The module and all it imports as one file of browser code. */
+export async function bundleForBrowser(entry: string): Promise<string> {
+  const result = await build({
+    configFile: false,
+    logLevel: "error",
+    plugins: [refuseNode],
+    resolve: { conditions: ["source", ...defaultClientConditions] },
+    build: { write: false, minify: false, target: "esnext", lib: { entry, formats: ["es"], fileName: "entry" } },
+  });
+  const [output] = [result].flat();
+  if (!output || !("output" in output)) throw new Error(`vite did not bundle ${entry}`);
+  return output.output[0].code;
+}
+
+/** Vite would put an empty module in place of Node's. */
+const refuseNode: Plugin = {
+  name: "refuse-node",
+  enforce: "pre",
+  resolveId(id, importer) {
+    if (id.startsWith("node:")) throw new Error(`${importer} imports ${id}, which browsers do not have`);
+  },
+};
+
+/** Bundles a module, serves it, and opens a page that can call its functions. */
+export async function openInBrowser(entry: string, { isolated = true, args = [], headers = {} }: BrowserOptions = {}): Promise<BrowserModule> {
+  const files: Record<string, [type: string, text: string]> = {
+    "/": ["text/html", PAGE],
+    "/worker.js": ["text/javascript", WORKER],
+    "/entry.js": ["text/javascript", await bundleForBrowser(entry)],
+  };
+  const server = createServer((request, response) => {
+    const [type, text] = files[request.url ?? ""] ?? ["text/plain", ""];
+    response.writeHead(text === "" ? 404 : 200, { "Content-Type": type, ...(isolated ? ISOLATION : {}), ...headers }).end(text);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const browser = await launchChromium(args);
+  const close = async (): Promise<void> => {
+    await browser.close();
+    server.close();
+  };
+  try {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.waitForFunction("globalThis.callEntry");
+    return {
+      page,
+      async call(place, name, ...args) {
+        try {
+          return await page.evaluate(
+            (call) => (globalThis as unknown as { callEntry: (...call: unknown[]) => unknown }).callEntry(...call),
+            [place, name, args],
+          );
+        } catch (error) {
+          // Without the browser's stack, whose addresses a test runner would take for files.
+          throw new Error((error as Error).message.replace(/\n\s+at [\s\S]*/, ""));
+        }
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
