@@ -95,6 +95,7 @@ export const OP = {
 
 /** SIMD opcodes (prefix 0xfd) without immediates. */
 export const SIMD = {
+  i8x16_swizzle: 14,
   i32x4_splat: 17,
   f32x4_splat: 19,
   i32x4_eq: 55,

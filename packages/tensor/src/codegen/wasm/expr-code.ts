@@ -1,7 +1,6 @@
 /** @file Expressions as code: one element at a time, or four neighbours of the innermost loop at a time. Whatever does not change
  * along the innermost loop is computed before it. */
 import { BYTES, type DType } from "../../base/dtype.ts";
-import { UnsupportedError } from "../../base/errors.ts";
 import type { Affine, Expr, Guard } from "../../ir/scalar.ts";
 import { F32, type FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
 import { ELEMENT, LANES } from "./scalar-code.ts";
@@ -461,9 +460,11 @@ export class ExprEmitter {
 
 /** Stores element or lanes from the stack, `offset` bytes after the address below the value. */
 export function emitStore(f: FunctionBuilder, dtype: DType, form: Form, offset = 0): void {
-  if (form === "lanes") {
-    if (BYTES[dtype] !== 4) throw new UnsupportedError(`wasm: lane stores of ${dtype}`);
-    f.v128Store(offset);
+  if (form === "lanes" && BYTES[dtype] === 4) f.v128Store(offset);
+  else if (form === "lanes") {
+    // The lowest byte of each lane.
+    if (dtype === "bool") f.v128(1).simd(SIMD.v128_and);
+    f.v128Lanes([0x0c080400, 0x80808080, 0x80808080, 0x80808080]).simd(SIMD.i8x16_swizzle).v128StoreLane(0, offset);
   } else if (dtype === "float32") f.f32Store(offset);
   else if (dtype === "int32") f.i32Store(offset);
   else f.i32Store8(offset);

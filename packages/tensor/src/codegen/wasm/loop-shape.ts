@@ -25,7 +25,7 @@ export function chooseShape(kernel: LoopKernel): LoopShape {
   if (reduced === 0) {
     const contiguous = outputs.every((output) => output.at.strides[last] === 1);
     const inside = values.map((value) => (isCut(value, last) ? value.inside : value));
-    return { strategy: "map", inner: last, lanes: wide && contiguous && extents[last]! >= 4 && hasLaneForm(inside, last) };
+    return { strategy: "map", inner: last, lanes: contiguous && extents[last]! >= 4 && hasLaneForm(inside, last) };
   }
   const lastKept = last - reduced;
   if (lastKept >= 0 && unitStrides(values, lastKept) >= unitStrides(values, last) && laneLoop(lastKept) && outputs.every((o) => o.at.strides[lastKept] === 1)) {
