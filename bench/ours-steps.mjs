@@ -46,7 +46,7 @@ async function prepare({ model, width, filters, batch, method, epsilon, threads 
   session = createSession(createModel(config.model), config, dataset, device);
   session.initialize();
   next = 0;
-  return { compileMs: session.compileMs(), threads: device.threads };
+  return { compileMs: session.stats().compileMs, threads: device.threads };
 }
 
 function step({ n }) {

@@ -11,6 +11,7 @@ import { registerDemo } from "./commands/demo.ts";
 import { registerEval } from "./commands/eval.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerInfo } from "./commands/info.ts";
+import { registerProfile } from "./commands/profile.ts";
 import { registerReport } from "./commands/report.ts";
 import { registerTrain } from "./commands/train.ts";
 import { type Context, remark } from "./context.ts";
@@ -47,7 +48,8 @@ export function createProgram(context: Context): Command {
     .configureOutput({ writeOut: (text) => context.streams.stdout.write(text), writeErr: (text) => context.streams.stderr.write(text) })
     .showHelpAfterError("(add --help for the command's flags and examples)")
     .addHelpText("after", HELP);
-  for (const register of [registerDemo, registerTrain, registerEval, registerReport, registerExport, registerData, registerInfo]) register(program, context);
+  for (const register of [registerDemo, registerTrain, registerEval, registerReport, registerExport, registerData, registerProfile, registerInfo])
+    register(program, context);
   return program;
 }
 

@@ -5,6 +5,7 @@ import {
   type Device,
   jit,
   type KernelTime,
+  type ProgramStats,
   permutation,
   type Tensor,
   type Tree,
@@ -48,13 +49,13 @@ export interface Session {
   /** Runs iteration `index` (from 0). */
   step(index: number): void;
   /** Runs iteration `index` with every kernel timed, in order, on one thread. Throws UnsupportedError where kernels cannot be timed. */
-  profile(index: number): KernelTime[];
+  profile(index: number): Promise<KernelTime[]>;
   /** Learning rate of iteration `index`. */
   learningRate(index: number): number;
   readSums(): Promise<HostSums>;
   clearSums(): void;
-  /** Milliseconds spent compiling the step; 0 before it ran. */
-  compileMs(): number;
+  /** What the step's program cost to compile and needs to run; null before it ran. */
+  stats(): ProgramStats | null;
   /** Frees everything but parameters and statistics. */
   dispose(): void;
 }
@@ -139,7 +140,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     step(index) {
       current = step(...iteration(index));
     },
-    profile(index) {
+    async profile(index) {
       const profiled = step.profile(...iteration(index));
       if (!profiled) throw new UnsupportedError(`profile: the ${device.backend} backend cannot time its kernels`);
       current = profiled.result;
@@ -155,7 +156,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       const zero = Object.fromEntries(Object.keys(noSums()).map((name) => [name, tensor(0)])) as unknown as MetricSums;
       current = { ...rest, sums: zero };
     },
-    compileMs: () => step.stats()?.compileMs ?? 0,
+    stats: () => step.stats(),
     dispose() {
       const { optimizer, carry, sums } = state();
       disposeTree({ optimizer, carry, sums });

@@ -136,7 +136,7 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
       iterations: session.iterations,
       iteration,
       parameters: countParameters(session.current.params),
-      compileMs: session.compileMs(),
+      compileMs: session.stats()?.compileMs ?? 0,
     });
     if (!resume) await evaluate();
     const progress = await progressReporter(config.batchSize, session, iteration, emit);
