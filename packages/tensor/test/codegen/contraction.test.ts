@@ -159,7 +159,7 @@ describe.each([false, true])("contractions, relaxed %s", (relaxed) => {
 });
 
 describe("task splitting", () => {
-  const tasks = (emit: (module: ModuleContext) => KernelCode): number => emit({ add: () => 0, relaxed: true }).tasks;
+  const tasks = (emit: (module: ModuleContext) => KernelCode): number => emit({ add: () => 0, scratch: () => {}, relaxed: true }).tasks;
   const layer: Geometry = { batch: 32, height: 16, width: 16, inputs: 128, channels: 128, window: 3, stride: 1, chunks: 4 };
 
   it("cuts a layer into enough tasks to balance threads", () => {

@@ -43,8 +43,12 @@ export function firstDifference(a: Float32Array, b: Float32Array): number {
 /** Runs all tasks in a shuffled order on fresh memory and returns the output buffer; the other floats must stay as they were. */
 export function execute(emit: (module: ModuleContext) => KernelCode, relaxed: boolean, inputs: readonly Float32Array[], outputSize: number): Float32Array {
   const functions: FunctionBuilder[] = [];
-  const code = emit({ add: (f) => functions.push(f) - 1, relaxed });
-  const bytes = encodeModule(functions, { entry: code.entry }, MEMORY);
+  let globals = 0;
+  const scratch = (count: number): void => {
+    globals = Math.max(globals, count);
+  };
+  const code = emit({ add: (f) => functions.push(f) - 1, scratch, relaxed });
+  const bytes = encodeModule(functions, { entry: code.entry }, MEMORY, globals);
   let next = GUARD;
   const addresses = [...inputs.map((x) => x.length), outputSize].map((size) => {
     const start = next;

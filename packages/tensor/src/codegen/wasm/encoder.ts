@@ -175,6 +175,12 @@ export class FunctionBuilder {
   tee(local: number): this {
     return this.emit(0x22, ...unsigned(local));
   }
+  globalGet(index: number): this {
+    return this.emit(0x23, ...unsigned(index));
+  }
+  globalSet(index: number): this {
+    return this.emit(0x24, ...unsigned(index));
+  }
   i32(value: number): this {
     return this.emit(0x41, ...signed(value));
   }
@@ -327,8 +333,13 @@ export interface ModuleMemory {
   readonly shared: boolean;
 }
 
-/** Encodes a module that imports its memory as `env.memory` and exports the named functions. */
-export function encodeModule(functions: readonly FunctionBuilder[], exports: Readonly<Record<string, number>>, memory: ModuleMemory): Uint8Array<ArrayBuffer> {
+/** Encodes a module that imports its memory as `env.memory`, has so many global vectors, and exports the named functions. */
+export function encodeModule(
+  functions: readonly FunctionBuilder[],
+  exports: Readonly<Record<string, number>>,
+  memory: ModuleMemory,
+  globals = 0,
+): Uint8Array<ArrayBuffer> {
   const signatures = new Map<string, number>();
   const types: number[][] = [];
   const typeIndex = functions.map((f) => {
@@ -356,6 +367,7 @@ export function encodeModule(functions: readonly FunctionBuilder[], exports: Rea
     [1, ...sized(vector(types))],
     [2, ...sized(vector([[...text("env"), ...text("memory"), 2, ...limits]]))],
     [3, ...sized(vector(typeIndex))],
+    [6, ...sized(vector(Array.from({ length: globals }, () => [V128, 1, 0xfd, 12, ...new Array<number>(16).fill(0), 0x0b])))],
     [7, ...sized(vector(Object.entries(exports).map(([name, index]) => [...text(name), 0, ...unsigned(index)])))],
   ];
   const count = unsigned(bodies.length);

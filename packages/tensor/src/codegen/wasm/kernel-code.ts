@@ -13,6 +13,9 @@ export interface KernelCode {
 export interface ModuleContext {
   /** Adds a finished function and returns its index. */
   add(f: FunctionBuilder): number;
+  /** Global vectors of each thread's own, 0 to `count` - 1, for values on their way from one part of a function to another: unlike
+   * locals they are in memory for certain, so that the engine neither reorders the parts nor keeps all values at once. */
+  scratch(count: number): void;
   /** Whether `f32x4.relaxed_madd` may be used. */
   readonly relaxed: boolean;
 }

@@ -50,7 +50,11 @@ export interface ProgramOptions {
  * contains no atomics and serves one thread. */
 export function encodeProgram(calls: readonly ProgramCall[], { memory, relaxed }: ProgramOptions): EncodedProgram {
   const functions: FunctionBuilder[] = [];
-  const module: ModuleContext = { add: (f) => functions.push(f) - 1, relaxed };
+  let globals = 0;
+  const scratch = (count: number): void => {
+    globals = Math.max(globals, count);
+  };
+  const module: ModuleContext = { add: (f) => functions.push(f) - 1, scratch, relaxed };
   const known = new Map<string, KernelCode>();
   const codes = calls.map(({ kernel }) => {
     const key = kernelKey(kernel);
@@ -62,7 +66,7 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, relaxed }
   const run = module.add(runFunction(calls, codes, barrier));
   const entries = codes.map(({ entry, tasks }) => ({ name: `kernel${entry}`, tasks }));
   const exports = { run, ...Object.fromEntries(codes.map(({ entry }) => [`kernel${entry}`, entry])) };
-  return { bytes: encodeModule(functions, exports, memory), controlBytes: CONTROL.size + 4 * calls.length, entries };
+  return { bytes: encodeModule(functions, exports, memory, globals), controlBytes: CONTROL.size + 4 * calls.length, entries };
 }
 
 /** Kernels with equal keys have equal code. Shared expressions are written once and then referred to by number, or the text

@@ -1,4 +1,4 @@
-/** @file Tile transformations as WebAssembly: four channels at a time, columns first, then rows, all in locals. */
+/** @file Tile transformations as WebAssembly: four channels at a time, columns first, then rows. */
 import type { TileStrides, TileTransformKernel } from "../../ir/kernel.ts";
 import { FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
@@ -36,6 +36,7 @@ export function emitTileTransform(kernel: TileTransformKernel, module: ModuleCon
   };
   emitBase(input, kernel.input, from);
   emitBase(output, kernel.output, to);
+  module.scratch(matrix.length * matrix[0]!.length);
   const tile = new TileEmitter(f, matrix, module.relaxed);
   f.countedLoop(column, 0, tileColumns, 1, () => {
     f.get(first).set(channel);
@@ -63,37 +64,38 @@ class TileEmitter {
   readonly #f: FunctionBuilder;
   readonly #matrix: readonly (readonly number[])[];
   readonly #relaxed: boolean;
-  /** Column being read, and the tile after its columns were transformed. */
-  readonly #column: number[];
-  readonly #half: number[][];
+  /** Column or row being transformed. */
+  readonly #line: number[];
 
   constructor(f: FunctionBuilder, matrix: readonly (readonly number[])[], relaxed: boolean) {
     this.#f = f;
     this.#matrix = matrix;
     this.#relaxed = relaxed;
-    const size = matrix[0]!.length;
-    this.#column = Array.from({ length: size }, () => f.local(V128));
-    this.#half = matrix.map(() => Array.from({ length: size }, () => f.local(V128)));
+    this.#line = matrix[0]!.map(() => f.local(V128));
   }
 
   /** Transforms the four channels at the address in `source` and stores them at the address in `target`. */
   emit(source: number, input: TileStrides, target: number, output: TileStrides): void {
     const f = this.#f;
-    this.#column.forEach((_, j) => {
-      this.#column.forEach((local, i) => {
+    const size = this.#line.length;
+    this.#line.forEach((_, j) => {
+      this.#line.forEach((local, i) => {
         f.get(source)
           .v128Load(4 * (i * input.row + j * input.column))
           .set(local);
       });
       this.#matrix.forEach((weights, i) => {
-        this.#combine(weights, this.#column);
-        f.set(this.#half[i]![j]!);
+        this.#combine(weights, this.#line);
+        f.globalSet(i * size + j);
       });
     });
-    this.#half.forEach((row, i) => {
+    this.#matrix.forEach((_, i) => {
+      this.#line.forEach((local, j) => {
+        f.globalGet(i * size + j).set(local);
+      });
       this.#matrix.forEach((weights, j) => {
         f.get(target);
-        this.#combine(weights, row);
+        this.#combine(weights, this.#line);
         f.v128Store(4 * (i * output.row + j * output.column));
       });
     });
