@@ -11,6 +11,7 @@ import { registerDemo } from "./commands/demo.ts";
 import { registerEval } from "./commands/eval.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerInfo } from "./commands/info.ts";
+import { registerLive } from "./commands/live.ts";
 import { registerProfile } from "./commands/profile.ts";
 import { registerReport } from "./commands/report.ts";
 import { registerTrain } from "./commands/train.ts";
@@ -48,7 +49,7 @@ export function createProgram(context: Context): Command {
     .configureOutput({ writeOut: (text) => context.streams.stdout.write(text), writeErr: (text) => context.streams.stderr.write(text) })
     .showHelpAfterError("(add --help for the command's flags and examples)")
     .addHelpText("after", HELP);
-  for (const register of [registerDemo, registerTrain, registerEval, registerReport, registerExport, registerData, registerProfile, registerInfo])
+  for (const register of [registerDemo, registerLive, registerTrain, registerEval, registerReport, registerExport, registerData, registerProfile, registerInfo])
     register(program, context);
   return program;
 }

@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "gradalign-usage-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("help", () => {
-  test.each([[], ["demo"], ["train"], ["eval"], ["report"], ["export"], ["data", "download"], ["profile"], ["info"]])(
+  test.each([[], ["demo"], ["live"], ["train"], ["eval"], ["report"], ["export"], ["data", "download"], ["profile"], ["info"]])(
     "of gradalign %s %s has examples",
     async (...command) => {
       const { code, stdout, stderr } = await gradalign(...command, "--help");
@@ -47,6 +47,8 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["eval", join(folder, "nothing")], "nothing is there"],
     [["eval", folder, "--attack", "pgd"], '--attack (="pgd") must be'],
     [["eval", folder, "--n", "0"], '--n (="0") must be all or an integer of at least 1'],
+    [["live", "--port", "many"], '--port (="many") must be an integer from 0 to 65535'],
+    [["live", "--port", "65536"], '--port (="65536") must be an integer from 0 to 65535'],
     [["profile", "--rounds", "0"], '--rounds (="0") must be an integer of at least 1'],
     [["report"], "missing required argument"],
     [["export", folder], "required option '--out <file>' not specified"],

@@ -1,0 +1,289 @@
+/** @file The page: its form and buttons, what the training worker reports, and when to draw. */
+import type { Evaluation } from "gradalign";
+import { bytes, count, duration } from "../../../packages/cli/src/terminal/format.ts";
+import { type Curve, drawPanel, latestValue, PANELS } from "./charts.ts";
+import type { Command, LiveBackend, LiveMethod, Report, RunSettings } from "./protocol.ts";
+import TrainingWorker from "./worker.ts?worker";
+
+type PageState = "loading" | "idle" | "training" | "pausing" | "paused" | "stopping" | "broken";
+
+/** A run as the page knows it. */
+interface Run {
+  readonly number: number;
+  readonly label: string;
+  readonly color: string;
+  readonly settings: RunSettings;
+  readonly evaluations: Evaluation[];
+  readonly card: HTMLElement;
+  /** Said by the detector; null while there is nothing to say. */
+  overfitting: { readonly iteration: number; readonly epoch: number; readonly evidence: string } | null;
+  iterations: number;
+  end: "ended" | "stopped" | null;
+}
+
+const METHOD_LABELS: Readonly<Record<LiveMethod, string>> = { fgsm: "FGSM", "fgsm-gradalign": "FGSM + GradAlign" };
+/** The colours of the reports' runs. */
+const COLORS = 8;
+
+const element = <T extends HTMLElement = HTMLElement>(id: string): T => document.getElementById(id) as T;
+const main = document.querySelector("main") as HTMLElement;
+const form = element<HTMLFormElement>("settings");
+const buttons = Object.fromEntries(["start", "pause", "stop", "clear", "save"].map((id) => [id, element<HTMLButtonElement>(id)])) as Record<
+  "start" | "pause" | "stop" | "clear" | "save",
+  HTMLButtonElement
+>;
+
+const worker = new TrainingWorker();
+const send = (command: Command): void => worker.postMessage(command);
+
+let state: PageState = "loading";
+let runs: Run[] = [];
+/** Runs asked for that have not begun. */
+let queue: RunSettings[] = [];
+let backend: LiveBackend = "auto";
+let created = 0;
+
+worker.onmessage = ({ data: report }: MessageEvent<Report>) => receive(report);
+worker.onerror = (event) => fail(`The training worker failed: ${event.message || "its script could not be loaded"}. Load this page again.`);
+
+function receive(report: Report): void {
+  switch (report.type) {
+    case "data":
+      show("Fetching the images", report.receivedBytes / report.totalBytes, [
+        `${bytes(report.receivedBytes)} of ${bytes(report.totalBytes)}, each part checked`,
+        duration(report.etaSeconds),
+      ]);
+      break;
+    case "ready":
+      show("Ready", 0, [`${count(report.data.trainImages)} training and ${count(report.data.testImages)} test images of ${report.data.name}`]);
+      form["trainSize"].max = String(report.data.trainImages);
+      form["evalExamples"].max = String(report.data.testImages);
+      enter("idle");
+      break;
+    case "device": {
+      const { backend: name, threads, remark } = report.device;
+      const what = name === "wasm" ? `WebAssembly, ${threads} ${threads === 1 ? "thread" : "threads"}` : name === "webgpu" ? "WebGPU" : name;
+      element("device").textContent = remark ? `${what} (${remark})` : what;
+      break;
+    }
+    case "training":
+      receiveEvent(runOf(report.run), report.event);
+      break;
+    case "paused":
+      element("headline").textContent = `${runOf(report.run).label}: paused`;
+      enter("paused");
+      break;
+    case "ended":
+      endRun(runOf(report.run));
+      break;
+    case "failed":
+      if (report.run === null) fail(`The images could not be had: ${report.message}`);
+      else {
+        problem(`${runOf(report.run).label}: ${report.message}${report.resumable ? ". “Continue” goes on from the last evaluation." : ""}`);
+        if (report.resumable) enter("paused");
+        else endRun(runOf(report.run));
+      }
+  }
+}
+
+function receiveEvent(run: Run, event: Extract<Report, { type: "training" }>["event"]): void {
+  switch (event.type) {
+    case "start":
+      run.iterations = event.iterations;
+      if (state === "training") show(`${run.label}: training`, event.iteration / event.iterations, [`iteration ${count(event.iteration)}`]);
+      break;
+    case "step":
+      show(null, event.iteration / run.iterations, [
+        `iteration ${count(event.iteration)} of ${count(run.iterations)}, epoch ${event.epoch.toFixed(1)}, loss ${event.loss.toFixed(3)}`,
+        `${count(event.imagesPerSecond)} images/s, ${duration(event.etaSeconds)} left`,
+      ]);
+      break;
+    case "evaluation":
+      run.evaluations.push(event.evaluation);
+      redraw();
+      break;
+    case "catastrophic-overfitting":
+      run.overfitting = event;
+      redraw();
+      break;
+  }
+}
+
+function startNext(): void {
+  const settings = queue.shift();
+  if (!settings) return;
+  const label = labelOf(settings);
+  const card = document.createElement("article");
+  const color = `var(--run-${1 + (created % COLORS)})`;
+  const run: Run = { number: created++, label, color, settings, evaluations: [], card, overfitting: null, iterations: 0, end: null };
+  card.className = "card run";
+  element("runs").append(card);
+  runs.push(run);
+  enter("training");
+  show(`${label}: compiling`, 0, ["the first evaluation comes before the first step"]);
+  redraw();
+  send({ type: "train", run: run.number, settings, backend });
+}
+
+function endRun(run: Run): void {
+  run.end = state === "stopping" ? "stopped" : "ended";
+  if (run.end === "stopped") queue = [];
+  element("headline").textContent = `${run.label}: ${run.end}`;
+  redraw();
+  enter("idle");
+  startNext();
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const value = (name: string): string => (form[name] as HTMLInputElement).value;
+  const { method } = Object.fromEntries(new FormData(form)) as { method: LiveMethod | "both" };
+  const methods: readonly LiveMethod[] = method === "both" ? ["fgsm", "fgsm-gradalign"] : [method];
+  backend = value("backend") as LiveBackend;
+  queue = methods.map((name) => ({
+    method: name,
+    epsilon: Number(value("epsilon")),
+    seed: Number(value("seed")),
+    epochs: Number(value("epochs")),
+    trainSize: value("trainSize") === "" ? null : Number(value("trainSize")),
+    evalEvery: Number(value("evalEvery")),
+    evalExamples: Number(value("evalExamples")),
+  }));
+  problem(null);
+  startNext();
+});
+buttons.pause.addEventListener("click", () => {
+  if (state === "paused") {
+    problem(null);
+    element("headline").textContent = "Going on";
+    enter("training");
+    send({ type: "continue" });
+  } else {
+    element("headline").textContent = "Pausing";
+    enter("pausing");
+    send({ type: "pause" });
+  }
+});
+buttons.stop.addEventListener("click", () => {
+  enter("stopping");
+  send({ type: "stop" });
+});
+buttons.clear.addEventListener("click", () => {
+  for (const run of runs) run.card.remove();
+  [runs, created] = [[], 0];
+  redraw();
+  enter(state);
+});
+buttons.save.addEventListener("click", () => {
+  const records = runs.map(({ label, settings, overfitting, end, evaluations }) => ({ label, settings, overfitting, end, evaluations }));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(records, null, 1)], { type: "application/json" }));
+  link.download = "gradalign-live.json";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+});
+// A run lives in this page only.
+addEventListener("beforeunload", (event) => {
+  if (state !== "idle" && state !== "loading" && state !== "broken") event.preventDefault();
+});
+
+/** Goes to a state and lets the buttons do what they can do there. */
+function enter(next: PageState): void {
+  state = next;
+  main.dataset["state"] = next;
+  for (const id of ["fields", "more-fields"]) element<HTMLFieldSetElement>(id).disabled = next !== "idle" && next !== "loading";
+  buttons.start.disabled = next !== "idle";
+  buttons.pause.disabled = next !== "training" && next !== "paused";
+  buttons.pause.textContent = next === "paused" ? "Continue" : "Pause";
+  buttons.stop.disabled = next !== "training" && next !== "paused";
+  buttons.clear.disabled = next !== "idle" || runs.length === 0;
+  buttons.save.disabled = runs.length === 0;
+}
+
+function fail(message: string): void {
+  problem(message);
+  element("headline").textContent = "Not working";
+  enter("broken");
+}
+
+function problem(message: string | null): void {
+  const box = element("problem");
+  box.hidden = message === null;
+  box.textContent = message;
+}
+
+/** The progress section; a headline of null stays. */
+function show(headline: string | null, fraction: number, numbers: readonly string[]): void {
+  if (headline !== null) element("headline").textContent = headline;
+  element<HTMLProgressElement>("progress").value = fraction;
+  element("numbers").replaceChildren(...numbers.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+}
+
+function runOf(number: number): Run {
+  return runs.find((run) => run.number === number) as Run;
+}
+
+/** Names a run; a second one of the same name gets a number. */
+function labelOf({ method, epsilon, seed }: RunSettings): string {
+  const label = `${METHOD_LABELS[method]}, ε ${epsilon}/255, seed ${seed}`;
+  const same = runs.filter((run) => run.label === label || run.label.startsWith(`${label} (`)).length;
+  return same === 0 ? label : `${label} (${same + 1})`;
+}
+
+const figures = PANELS.map((panel) => {
+  const figure = document.createElement("figure");
+  figure.className = "card";
+  const [title, caption, drawing] = ["h3", "p", "div"].map((tag) => document.createElement(tag)) as [HTMLElement, HTMLElement, HTMLElement];
+  title.textContent = panel.title;
+  caption.textContent = panel.caption;
+  caption.className = "caption";
+  figure.append(title, caption, drawing);
+  element("figures").append(figure);
+  return { panel, drawing };
+});
+
+let scheduled = false;
+
+/** Draws before the next frame, however often it is asked to. */
+function redraw(): void {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    for (const run of runs) drawCard(run);
+    const curves = runs.map(({ label, color, settings, evaluations, overfitting }): Curve => {
+      return { label, color, epochs: settings.epochs, evaluations, overfitting: overfitting?.epoch ?? null };
+    });
+    for (const { panel, drawing } of figures) drawing.replaceChildren(drawPanel(panel, curves, Math.max(240, drawing.clientWidth)));
+  });
+}
+
+function drawCard({ card, label, color, evaluations, overfitting, end }: Run): void {
+  const heading = document.createElement("h2");
+  const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
+  swatch.style.background = color;
+  heading.append(swatch, label);
+  const values = Object.assign(document.createElement("div"), { className: "values" });
+  for (const panel of PANELS) {
+    const value = Object.assign(document.createElement("div"), { className: "value", textContent: latestValue(panel, evaluations) });
+    value.dataset["key"] = panel.key;
+    const cell = document.createElement("div");
+    cell.append(value, Object.assign(document.createElement("div"), { className: "name", textContent: panel.short }));
+    values.append(cell);
+  }
+  const verdict = Object.assign(document.createElement("p"), { className: "verdict-line" });
+  if (overfitting) {
+    const { iteration, epoch, evidence } = overfitting;
+    const strong = Object.assign(document.createElement("strong"), { textContent: "Catastrophic overfitting" });
+    verdict.append(strong, ` at iteration ${count(iteration)} (epoch ${epoch.toFixed(1)}): ${evidence}.`);
+  } else verdict.textContent = end === null ? "No catastrophic overfitting so far." : `No catastrophic overfitting; ${end} at epoch ${epochsOf(evaluations)}.`;
+  card.classList.toggle("overfitted", overfitting !== null);
+  card.replaceChildren(heading, values, verdict);
+}
+
+function epochsOf(evaluations: readonly Evaluation[]): string {
+  return (evaluations.at(-1)?.epoch ?? 0).toFixed(1);
+}
+
+new ResizeObserver(redraw).observe(element("figures"));
+redraw();

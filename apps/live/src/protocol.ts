@@ -1,0 +1,60 @@
+/** @file What the page and its training worker say to each other. */
+import type { Evaluation, TrainEvent } from "gradalign";
+
+/** Methods the page offers. */
+export type LiveMethod = "fgsm" | "fgsm-gradalign";
+
+/** Where to compute; `auto` prefers a GPU. */
+export type LiveBackend = "auto" | "webgpu" | "wasm";
+
+/** One run, as the form describes it. */
+export interface RunSettings {
+  readonly method: LiveMethod;
+  /** Radius in steps of 1/255. */
+  readonly epsilon: number;
+  readonly seed: number;
+  readonly epochs: number;
+  /** Train on the first so many images; null for all. */
+  readonly trainSize: number | null;
+  /** Iterations between evaluations. */
+  readonly evalEvery: number;
+  /** Images of each split that evaluations use. */
+  readonly evalExamples: number;
+}
+
+/** From the page. A run is named by a number that the page chooses. */
+export type Command =
+  | { readonly type: "train"; readonly run: number; readonly settings: RunSettings; readonly backend: LiveBackend }
+  | { readonly type: "pause" | "continue" | "stop" };
+
+/** The data set that the server offers. */
+export interface DataDescription {
+  readonly name: string;
+  readonly trainImages: number;
+  readonly testImages: number;
+}
+
+/** What computes. */
+export interface DeviceDescription {
+  readonly backend: string;
+  readonly threads: number;
+  /** Why there are not more threads, or no GPU; null if all is as good as it gets. */
+  readonly remark: string | null;
+}
+
+/** From the worker. */
+export type Report =
+  | { readonly type: "data"; readonly receivedBytes: number; readonly totalBytes: number; readonly etaSeconds: number }
+  | { readonly type: "ready"; readonly data: DataDescription }
+  | { readonly type: "device"; readonly device: DeviceDescription }
+  | { readonly type: "training"; readonly run: number; readonly event: TrainEvent }
+  | { readonly type: "paused" | "ended"; readonly run: number }
+  /** Of `run`, or of everything: the data could not be had. `resumable` if "continue" may help. */
+  | { readonly type: "failed"; readonly run: number | null; readonly message: string; readonly resumable: boolean };
+
+/** A run's measurements as the page keeps and exports them. */
+export interface RunRecord {
+  readonly run: number;
+  readonly settings: RunSettings;
+  readonly evaluations: Evaluation[];
+}

@@ -1,0 +1,215 @@
+/** @file The page in headless Chromium, from the real server: it trains, draws, pauses and stops, stays free, and computes Node's bits. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createDevice } from "@gradalign/tensor";
+import { type Evaluation, type ImageDataset, imageDataset, train } from "gradalign";
+import type { Browser, Page, Route } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type LiveServer, startLiveServer } from "../../../packages/cli/src/live/server.ts";
+import { launchChromium, openInBrowser } from "../../../tools/browser.ts";
+import { crc32 } from "../src/crc32.ts";
+import type { RunSettings } from "../src/protocol.ts";
+import { trainConfigOf } from "../src/train-config.ts";
+
+/** Stripes, a different direction and width for each class, under noise. */
+function stripes(count: number, salt: number) {
+  const images = new Uint8Array(count * 3072);
+  for (let i = 0; i < images.length; i++) {
+    const [image, row, column] = [Math.floor(i / 3072), (i >> 5) & 31, i & 31];
+    const kind = image % 10;
+    const wave = Math.sin(((kind % 2 === 0 ? row : column) * (1 + (kind >> 1))) / 4);
+    images[i] = 128 + 60 * wave + ((Math.imul(i + salt, 0x9e3779b1) >>> 26) - 32);
+  }
+  return { images, labels: Uint8Array.from({ length: count }, (_, i) => i % 10) };
+}
+
+const classNames = Array.from({ length: 10 }, (_, i) => `class ${i}`);
+const dataset: ImageDataset = imageDataset({ name: "stripes", classNames, shape: [3, 32, 32], train: stripes(2300, 0), test: stripes(150, 7), crop: 4 });
+const SETTINGS: RunSettings = { method: "fgsm", epsilon: 10, seed: 3, epochs: 12, trainSize: 1152, evalEvery: 9, evalExamples: 64 };
+
+/** What the page saves. */
+interface Saved {
+  readonly label: string;
+  readonly end: "ended" | "stopped" | null;
+  readonly evaluations: Evaluation[];
+}
+
+let server: LiveServer;
+let browser: Browser;
+let page: Page;
+beforeAll(async () => {
+  server = await startLiveServer({ dataset, port: 0, host: "127.0.0.1" });
+  browser = await launchChromium();
+});
+afterEach(() => page?.close());
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+async function openPage(prepare?: (page: Page) => Promise<unknown>): Promise<Page> {
+  page = await browser.newPage();
+  await prepare?.(page);
+  await page.goto(server.url);
+  return page;
+}
+
+const inState = (state: string) => page.waitForSelector(`main[data-state=${state}]`);
+const text = (selector: string) => page.textContent(selector);
+const iteration = async (): Promise<number> => Number(((await text("#numbers")) ?? "").match(/iteration ([\d,]+)/)?.[1]?.replace(",", "") ?? 0);
+
+/** Fills in the form and submits it; the page has left its idle state when this returns. */
+async function start(settings: RunSettings, method: string = settings.method): Promise<void> {
+  await inState("idle");
+  await page.evaluate(() => document.querySelector("details")?.setAttribute("open", ""));
+  await page.selectOption("[name=method]", method);
+  await page.selectOption("[name=backend]", "wasm");
+  for (const name of ["epsilon", "seed", "epochs", "trainSize", "evalEvery", "evalExamples"] as const) await page.fill(`[name=${name}]`, `${settings[name]}`);
+  await page.click("#start");
+}
+
+async function save(): Promise<Saved[]> {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+  return JSON.parse(readFileSync(await download.path(), "utf8")) as Saved[];
+}
+
+const timeless = (evaluations: readonly Evaluation[]) => evaluations.map(({ seconds: _, ...rest }) => rest);
+
+/** The same run in Node. */
+async function inNode(settings: RunSettings): Promise<ReturnType<typeof timeless>> {
+  const device = await createDevice({ backend: "wasm", threads: 2 });
+  const { evaluations } = await train(trainConfigOf(settings, dataset), dataset, { device });
+  device.close();
+  return timeless(evaluations);
+}
+
+test("a run that was paused and went on has the bits of one in Node; the page draws it and stays free", async () => {
+  await openPage();
+  await start(SETTINGS);
+  await page.evaluate(() => {
+    const counter = globalThis as unknown as { frames: number };
+    counter.frames = 0;
+    const frame = (): void => {
+      counter.frames++;
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  });
+  // Two evaluations are drawn as lines.
+  await page.waitForFunction(() => document.querySelectorAll("#figures [aria-label=line] path").length === 4);
+  await page.click("#pause");
+  await inState("paused");
+  const paused = await iteration();
+  const points = (await save())[0]?.evaluations.length as number;
+  await page.waitForTimeout(300);
+  expect(await iteration()).toBe(paused);
+  expect((await save())[0]?.evaluations.length).toBe(points);
+  expect(points).toBeLessThan(13);
+
+  await page.click("text=Continue");
+  await inState("idle");
+  expect(await text("#numbers")).toMatch(/iteration [\d,]+ of 108.*images\/s/s);
+  const [run] = await save();
+  expect(run).toMatchObject({ label: "FGSM, ε 10/255, seed 3", end: "ended" });
+  expect(run?.evaluations).toHaveLength(13);
+  expect(timeless(run?.evaluations ?? [])).toEqual(await inNode(SETTINGS));
+  expect(run?.evaluations.at(-1)?.test_clean_acc).toBeGreaterThan(0.3);
+
+  const shown = await page.locator("#runs [data-key=test_clean_acc]").allTextContents();
+  expect(shown).toEqual([`${(100 * (run?.evaluations.at(-1)?.test_clean_acc as number)).toFixed(1)} %`]);
+  // Training is the worker's and its threads': between any two evaluations there was time for frames.
+  const threads = Number((await text("#device"))?.match(/^WebAssembly, (\d+) threads?$/)?.[1]);
+  expect(page.workers()).toHaveLength(threads);
+  expect(await page.evaluate(() => (globalThis as unknown as { frames: number }).frames)).toBeGreaterThan(13);
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+});
+
+test("both methods run one after the other, overlaid, until stopped", async () => {
+  await openPage();
+  await start({ ...SETTINGS, epochs: 8, evalEvery: 36 }, "both");
+  await page.waitForFunction(() => document.querySelectorAll("#runs .run").length === 2);
+  await page.click("#stop");
+  await inState("idle");
+  const saved = await save();
+  expect(saved.map(({ label, end }) => [label, end])).toEqual([
+    ["FGSM, ε 10/255, seed 3", "ended"],
+    ["FGSM + GradAlign, ε 10/255, seed 3", "stopped"],
+  ]);
+  const colors = await page.evaluate(() =>
+    [...document.querySelectorAll("#figures figure:first-child [aria-label=dot] circle")].map((dot) => dot.getAttribute("fill")),
+  );
+  expect(new Set(colors)).toEqual(new Set(["var(--run-1)", "var(--run-2)"]));
+  // The same again is another run, and what is cleared is gone.
+  await start({ ...SETTINGS, epochs: 1 });
+  await page.waitForFunction(() => document.querySelectorAll("#runs .run").length === 3);
+  await inState("idle");
+  expect((await save())[2]).toMatchObject({ label: "FGSM, ε 10/255, seed 3 (2)", end: "ended" });
+  await page.click("#clear");
+  expect(await page.locator("#runs .run").count()).toBe(0);
+});
+
+test("without cross-origin isolation one thread computes the same bits, and the page says why", async () => {
+  await openPage((opened) =>
+    opened.route("**/*", async (route) => {
+      const response = await route.fetch();
+      const { "cross-origin-opener-policy": _, "cross-origin-embedder-policy": __, ...headers } = response.headers();
+      await route.fulfill({ response, headers });
+    }),
+  );
+  const settings = { ...SETTINGS, epochs: 1 };
+  await start(settings);
+  await inState("idle");
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+  expect(await text("#device")).toBe("WebAssembly, 1 thread (one thread only: the page is not cross-origin isolated, so threads cannot share memory)");
+  expect(timeless((await save())[0]?.evaluations ?? [])).toEqual(await inNode(settings));
+});
+
+describe("a part of the data", () => {
+  /** Damages the first `times` answers for a part. */
+  const damage = (times: number) => (opened: Page) =>
+    opened.route("**/data/train-2000-*.bin", async (route: Route) => {
+      const response = await route.fetch();
+      const body = await response.body();
+      if (times-- > 0) body[5] = (body[5] as number) ^ 1;
+      await route.fulfill({ response, body });
+    });
+
+  test("that arrives damaged is fetched again", async () => {
+    await openPage(damage(1));
+    await inState("idle");
+    expect(await text("#numbers")).toBe("2,300 training and 150 test images of stripes");
+  });
+
+  test("that stays damaged is not trained on", async () => {
+    await openPage(damage(Number.POSITIVE_INFINITY));
+    await inState("broken");
+    expect(await text("#problem")).toMatch(/^The images could not be had: train-2000-[0-9a-f]{8}\.bin must have the checksum/);
+    expect(await page.isDisabled("#start")).toBe(true);
+  });
+});
+
+test("a setting that the form lets through and the library refuses is told, and another run can start", async () => {
+  await openPage();
+  await start({ ...SETTINGS, epochs: 1 });
+  await inState("idle");
+  await page.evaluate(() => (document.querySelector("[name=epochs]") as HTMLInputElement).setAttribute("type", "text"));
+  await page.fill("[name=epochs]", "1.5");
+  await page.click("#start");
+  await page.waitForSelector("#problem:not([hidden])");
+  expect(await text("#problem")).toContain("epochs (=1.5) must be an integer of at least 1");
+  await inState("idle");
+});
+
+test("the checksum is CRC-32", () => {
+  expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+});
+
+test("a collapse is marked in every panel, at its epoch", async () => {
+  const opened = await openInBrowser(fileURLToPath(new URL("draw-collapse.ts", import.meta.url)));
+  try {
+    const panels = (await opened.call("page", "drawCollapse")) as { words: string[]; dashed: number; lines: number }[];
+    expect(panels).toEqual(Array.from({ length: 4 }, () => ({ words: ["overfits, epoch 12.3"], dashed: 1, lines: 2 })));
+  } finally {
+    await opened.close();
+  }
+});
