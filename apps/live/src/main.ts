@@ -18,7 +18,7 @@ interface Run {
   /** Said by the detector; null while there is nothing to say. */
   overfitting: { readonly iteration: number; readonly epoch: number; readonly evidence: string } | null;
   iterations: number;
-  end: "ended" | "stopped" | null;
+  end: "ended" | "stopped" | "failed" | null;
 }
 
 const METHOD_LABELS: Readonly<Record<LiveMethod, string>> = { fgsm: "FGSM", "fgsm-gradalign": "FGSM + GradAlign" };
@@ -74,14 +74,14 @@ function receive(report: Report): void {
       enter("paused");
       break;
     case "ended":
-      endRun(runOf(report.run));
+      endRun(runOf(report.run), state === "stopping" ? "stopped" : "ended");
       break;
     case "failed":
       if (report.run === null) fail(`The images could not be had: ${report.message}`);
       else {
         problem(`${runOf(report.run).label}: ${report.message}${report.resumable ? ". “Continue” goes on from the last evaluation." : ""}`);
         if (report.resumable) enter("paused");
-        else endRun(runOf(report.run));
+        else endRun(runOf(report.run), "failed");
       }
   }
 }
@@ -125,10 +125,12 @@ function startNext(): void {
   send({ type: "train", run: run.number, settings, backend });
 }
 
-function endRun(run: Run): void {
-  run.end = state === "stopping" ? "stopped" : "ended";
-  if (run.end === "stopped") queue = [];
-  element("headline").textContent = `${run.label}: ${run.end}`;
+function endRun(run: Run, how: "ended" | "stopped" | "failed"): void {
+  run.end = how;
+  if (how !== "ended") queue = [];
+  const last = run.evaluations.at(-1);
+  const numbers = last ? [`iteration ${count(last.iteration)} of ${count(run.iterations)}, epoch ${last.epoch.toFixed(1)}`, duration(last.seconds)] : [];
+  show(`${run.label}: ${how}`, last ? last.iteration / run.iterations : 0, numbers);
   redraw();
   enter("idle");
   startNext();

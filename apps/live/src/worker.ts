@@ -1,6 +1,6 @@
 /** @file The training worker: fetches the data, opens a device, trains one run at a time, and reports. The page stays free. */
 import { createDevice, type Device } from "@gradalign/tensor";
-import { type ImageDataset, type Snapshot, train } from "gradalign";
+import { type ImageDataset, type Snapshot, TrainingError, train } from "gradalign";
 import { fetchDataset } from "./fetch-dataset.ts";
 import type { Command, LiveBackend, Report, RunSettings } from "./protocol.ts";
 import { trainConfigOf } from "./train-config.ts";
@@ -79,7 +79,9 @@ async function perform(current: ActiveRun): Promise<void> {
   } catch (error) {
     closeDevice();
     current.wanted = "pause";
-    report({ type: "failed", run: current.run, message: messageOf(error), resumable: current.last !== null });
+    // What went wrong in the numbers would go wrong again.
+    const resumable = current.last !== null && !(error instanceof TrainingError);
+    report({ type: "failed", run: current.run, message: messageOf(error), resumable });
   } finally {
     current.running = false;
   }

@@ -25,7 +25,7 @@ function stripes(count: number, salt: number) {
 
 const classNames = Array.from({ length: 10 }, (_, i) => `class ${i}`);
 const dataset: ImageDataset = imageDataset({ name: "stripes", classNames, shape: [3, 32, 32], train: stripes(2300, 0), test: stripes(150, 7), crop: 4 });
-const SETTINGS: RunSettings = { method: "fgsm", epsilon: 10, seed: 3, epochs: 12, trainSize: 1152, evalEvery: 9, evalExamples: 64 };
+const SETTINGS: RunSettings = { method: "fgsm", epsilon: 10, seed: 3, epochs: 24, trainSize: 1152, evalEvery: 18, evalExamples: 64 };
 
 /** What the page saves. */
 interface Saved {
@@ -97,6 +97,9 @@ test("a run that was paused and went on has the bits of one in Node; the page dr
   });
   // Two evaluations are drawn as lines.
   await page.waitForFunction(() => document.querySelectorAll("#figures [aria-label=line] path").length === 4);
+  await page.waitForFunction(() =>
+    /^iteration \d+ of 216, epoch \d+\.\d, loss \d+\.\d{3}[\d,]+ images\/s, \d+ s left$/.test(document.querySelector("#numbers")?.textContent ?? ""),
+  );
   await page.click("#pause");
   await inState("paused");
   const paused = await iteration();
@@ -108,7 +111,7 @@ test("a run that was paused and went on has the bits of one in Node; the page dr
 
   await page.click("text=Continue");
   await inState("idle");
-  expect(await text("#numbers")).toMatch(/iteration [\d,]+ of 108.*images\/s/s);
+  expect(await text("#numbers")).toMatch(/^iteration 216 of 216, epoch 24\.0\d+ s$/);
   const [run] = await save();
   expect(run).toMatchObject({ label: "FGSM, ε 10/255, seed 3", end: "ended" });
   expect(run?.evaluations).toHaveLength(13);
