@@ -59,6 +59,27 @@ export class CheckpointError extends GradalignError {
   }
 }
 
+/** The adapter's limits do not allow what was asked; the numbers tell by how much. */
+export class LimitError extends GradalignError {
+  /** The limit's name in WebGPU. */
+  readonly limit: string;
+  readonly needed: number;
+  readonly available: number;
+  constructor(message: string, limit: string, needed: number, available: number) {
+    super("LimitError", message);
+    this.limit = limit;
+    this.needed = needed;
+    this.available = available;
+  }
+}
+
+/** The device failed while it was in use: it was lost, or ran out of memory. */
+export class DeviceError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("DeviceError", message, options);
+  }
+}
+
 /** A promise this code makes to itself is broken: always our bug, never the user's. */
 export class InvariantError extends GradalignError {
   constructor(message: string, options?: ErrorOptions) {

@@ -32,7 +32,7 @@ export class Tensor extends Node {
     }
   }
 
-  /** A copy of the elements in row-major order. */
+  /** A copy of the elements in row-major order. Throws UnsupportedError on backends that can only answer later (webgpu): use `read`. */
   data(): HostArray {
     if (this.#host) return this.#host.slice();
     for (const buffer of this.#buffers.values()) {
@@ -48,8 +48,12 @@ export class Tensor extends Node {
     return this.data()[0]!;
   }
 
-  /** The elements, on backends that can only answer later too. */
+  /** Like `data`, on every backend. */
   async read(): Promise<HostArray> {
+    for (const buffer of this.#buffers.values()) {
+      this.#check(buffer);
+      return buffer.device.read(buffer);
+    }
     return this.data();
   }
 

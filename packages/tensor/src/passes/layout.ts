@@ -10,6 +10,7 @@ import { keptAxes } from "../ops/reduce.ts";
 import { type FilterView, filterGradChunks, type Phase, packedConv, packedFilterGrad, packFilter, phasedConv, turnFilter } from "./physical.ts";
 import { padPlanar, planarConv, planarFilterGrad, planarPays } from "./planar.ts";
 import { isLeaf } from "./rewrite.ts";
+import { CPU, type Target } from "./target.ts";
 import { winogradConv, winogradFilterGrad, winogradPays } from "./winograd.ts";
 
 /** logical axis i is axis permutation[i] of `node`. */
@@ -68,14 +69,14 @@ function isFlexible(node: Node): boolean {
   return node.op === "full" || node.op === "broadcast";
 }
 
-export function assignLayout(roots: readonly Node[]): Node[] {
+export function assignLayout(roots: readonly Node[], target: Target = CPU): Node[] {
   const placed = new Map<Node, Placed>();
   const order = topologicalOrder(roots);
   const users = new Map<Node, number>();
   for (const node of order) for (const input of new Set(node.inputs)) users.set(input, (users.get(input) ?? 0) + 1);
   for (const node of order) {
     const operands = node.inputs.map((input) => placed.get(input)!);
-    const result = isLeaf(node) ? plain(node) : place(node, operands);
+    const result = isLeaf(node) ? plain(node) : place(node, operands, target);
     const inOrder = operands.every((operand) => isFlexible(operand.node) || same(operand.permutation, result.permutation));
     const again = operation(node.op).lower.kind === "elementwise" && (users.get(node) ?? 0) <= FEW_USERS && inOrder;
     placed.set(node, again ? { ...result, again: { operation: node, operands } } : result);
@@ -83,7 +84,7 @@ export function assignLayout(roots: readonly Node[]): Node[] {
   return roots.map((root) => arrange(placed.get(root)!, identity(root.shape.length)));
 }
 
-function place(node: Node, inputs: readonly Placed[]): Placed {
+function place(node: Node, inputs: readonly Placed[], target: Target): Placed {
   const x = inputs[0]!;
   const attrs = node.attrs as { readonly [key: string]: Numbers };
   switch (node.op) {
@@ -113,11 +114,11 @@ function place(node: Node, inputs: readonly Placed[]): Placed {
     case "dot":
       return lowerDot(x, inputs[1]!);
     case "conv2d":
-      return lowerConv(node, x, inputs[1]!);
+      return lowerConv(node, x, inputs[1]!, target);
     case "conv2d-input-grad":
-      return lowerInputGrad(node, x, inputs[1]!);
+      return lowerInputGrad(node, x, inputs[1]!, target);
     case "conv2d-filter-grad":
-      return lowerFilterGrad(node, x, inputs[1]!);
+      return lowerFilterGrad(node, x, inputs[1]!, target);
   }
   const { lower } = operation(node.op);
   if (lower.kind === "elementwise") return placeElementwise(node, inputs);
@@ -250,10 +251,10 @@ function padImage(x: Node, low: Numbers, high: Numbers): Node {
   return pad(x, [0, low[0]!, low[1]!, 0], [0, high[0]!, high[1]!, 0], [0, 0, 0, 0]);
 }
 
-function lowerConv(node: Node, x: Placed, w: Placed): Placed {
+function lowerConv(node: Node, x: Placed, w: Placed, target: Target): Placed {
   const { stride, padding } = geometryOf(node.attrs);
   const [, channels, height, width] = node.shape as [number, number, number, number];
-  if (planarPays(node.inputs[0]!.shape[1]!, channels, stride, [height, width])) {
+  if (target.planar && planarPays(node.inputs[0]!.shape[1]!, channels, stride, [height, width])) {
     return plain(planarConv(padPlanar(arrange(x, NCHW), padding, padding), filterOf(w)));
   }
   const image = padImage(arrange(x, NHWC), padding, padding);
@@ -269,7 +270,7 @@ function convolve(image: Node, filter: Node, channels: number, stride: readonly 
 
 /** The input gradient is a convolution of the cotangent with the turned filter. With a stride, the input's pixels fall into
  * stride² classes by position, and each class is a convolution with every stride-th tap of the filter. */
-function lowerInputGrad(node: Node, dy: Placed, w: Placed): Placed {
+function lowerInputGrad(node: Node, dy: Placed, w: Placed, target: Target): Placed {
   const { stride, padding } = geometryOf(node.attrs);
   const [batch, channels, height, width] = node.shape as [number, number, number, number];
   const turned = turnFilter(filterOf(w));
@@ -280,7 +281,7 @@ function lowerInputGrad(node: Node, dy: Placed, w: Placed): Placed {
     // An output pixel reads dy from position − (taps − 1 − padding); rows beyond the window's reach are cut off.
     const low = [0, 1].map((d) => taps[d]! - 1 - padding[d]!);
     const high = [0, 1].map((d) => size[d]! + taps[d]! - 1 - low[d]! - node.inputs[0]!.shape[d + 2]!);
-    const planar = planarPays(node.inputs[0]!.shape[1]!, channels, stride, size);
+    const planar = target.planar && planarPays(node.inputs[0]!.shape[1]!, channels, stride, size);
     const order = planar ? NCHW : NHWC;
     const cropped = crop(arrange(dy, order), low, high, order);
     if (planar) return plain(planarConv(padPlanar(cropped, low.map(atLeastZero), high.map(atLeastZero)), turned));
@@ -355,12 +356,12 @@ function everyTap(filter: FilterView, rows: Numbers, columns: Numbers, stride: r
   return slice(filter.node, starts, ends, steps);
 }
 
-function lowerFilterGrad(node: Node, x: Placed, dy: Placed): Placed {
+function lowerFilterGrad(node: Node, x: Placed, dy: Placed, target: Target): Placed {
   const { stride, padding } = geometryOf(node.attrs);
   const [channels, inputChannels, rows, columns] = node.shape as [number, number, number, number];
   const [batch, , ...size] = node.inputs[1]!.shape as [number, number, number, number];
-  const chunks = filterGradChunks(batch, size[0], size[1]);
-  if (planarPays(inputChannels, channels, stride, size)) {
+  const chunks = filterGradChunks(batch, size[0], size[1], target);
+  if (target.planar && planarPays(inputChannels, channels, stride, size)) {
     const parts = planarFilterGrad(padPlanar(arrange(x, NCHW), padding, padding), arrange(dy, NCHW), [rows, columns], chunks);
     return plain(sum(parts, [0]));
   }

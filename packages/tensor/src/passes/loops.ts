@@ -2,6 +2,7 @@
 import { invariant } from "../base/errors.ts";
 import type { LoopKernel, LoopOutput } from "../ir/kernel.ts";
 import { type Affine, type Expr, forEachExpr, type Guard } from "../ir/scalar.ts";
+import type { Target } from "./target.ts";
 
 /** Rebuilds expressions with other affine functions and guards; shared parts stay shared. */
 function mapIndices(affine: (a: Affine) => Affine, guard: (g: Guard) => Guard): (expr: Expr) => Expr {
@@ -108,14 +109,14 @@ export function splitReduction(kernel: LoopKernel, parts: number, partStride: nu
   };
 }
 
-/** Into how many parts to split a reduction: the largest divisor of its first loop up to 64, if that makes enough work per part. */
-export function reductionParts(kernel: LoopKernel): number {
+/** Into how many parts to split a reduction: the largest divisor of its first loop that leaves enough work per part. */
+export function reductionParts(kernel: LoopKernel, { enoughResults, partElements, mostParts }: Target): number {
   const first = kernel.extents.length - kernel.reduced;
   const kept = kernel.extents.slice(0, first).reduce((n, extent) => n * extent, 1);
   const total = kernel.extents.slice(first).reduce((n, extent) => n * extent, 1);
   // Enough independent results keep the threads busy without a second step.
-  if (kernel.reduced === 0 || kept >= 2048 || kept * total < 65536) return 1;
+  if (kernel.reduced === 0 || kept >= enoughResults || kept * total < 8 * partElements) return 1;
   const extent = kernel.extents[first]!;
-  for (let parts = Math.min(64, Math.floor((kept * total) / 8192)); parts > 1; parts--) if (extent % parts === 0) return parts;
+  for (let parts = Math.min(mostParts, Math.floor((kept * total) / partElements)); parts > 1; parts--) if (extent % parts === 0) return parts;
   return 1;
 }

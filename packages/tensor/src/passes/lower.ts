@@ -10,6 +10,7 @@ import { chooseMaterialized, isMergingReshape, splitsAxes } from "./fuse.ts";
 import { coalesce, reductionParts, splitReduction } from "./loops.ts";
 import type { Phase } from "./physical.ts";
 import { isLeaf } from "./rewrite.ts";
+import { CPU, type Target } from "./target.ts";
 
 /** A kernel and the values its buffers hold, by position. */
 export interface KernelCall {
@@ -26,16 +27,16 @@ export function bufferOwner(node: Node): Node {
   return owner;
 }
 
-export function lowerGraph(outputs: readonly Node[]): KernelCall[] {
+export function lowerGraph(outputs: readonly Node[], target: Target = CPU): KernelCall[] {
   const materialized = chooseMaterialized(outputs);
   const calls: KernelCall[] = [];
   for (const node of topologicalOrder(outputs)) {
-    if (!isLeaf(node) && materialized.has(node)) calls.push(...lowerNode(node, materialized));
+    if (!isLeaf(node) && materialized.has(node)) calls.push(...lowerNode(node, materialized, target));
   }
   return calls;
 }
 
-function lowerNode(node: Node, materialized: ReadonlySet<Node>): KernelCall[] {
+function lowerNode(node: Node, materialized: ReadonlySet<Node>, target: Target): KernelCall[] {
   switch (node.op) {
     case "packed-conv":
       return [lowerPackedConv(node)];
@@ -55,7 +56,7 @@ function lowerNode(node: Node, materialized: ReadonlySet<Node>): KernelCall[] {
     case "scatter-add":
       return [lowerScatter(node)];
     default:
-      return operation(node.op).lower.kind === "reduce" ? lowerReduce(node, materialized) : [lowerMap(node, materialized)];
+      return operation(node.op).lower.kind === "reduce" ? lowerReduce(node, materialized, target) : [lowerMap(node, materialized)];
   }
 }
 
@@ -80,7 +81,7 @@ function lowerMap(node: Node, materialized: ReadonlySet<Node>): KernelCall {
   return { kernel: coalesce(kernel), buffers: [...builder.buffers, node], written: 1 };
 }
 
-function lowerReduce(node: Node, materialized: ReadonlySet<Node>): KernelCall[] {
+function lowerReduce(node: Node, materialized: ReadonlySet<Node>, target: Target): KernelCall[] {
   const x = node.inputs[0]!;
   const axes = node.attrs["axes"] as readonly number[];
   const order = [...keptAxes(x.shape.length, axes), ...axes];
@@ -100,7 +101,7 @@ function lowerReduce(node: Node, materialized: ReadonlySet<Node>): KernelCall[] 
     combine: lower.combine,
     outputs: [{ buffer: builder.buffers.length, dtype: node.dtype, at: { offset: 0, strides }, value }],
   });
-  const parts = reductionParts(kernel);
+  const parts = reductionParts(kernel, target);
   if (parts === 1) return [{ kernel, buffers: [...builder.buffers, node], written: 1 }];
   const partial = new Node("partial", [x], {}, [parts, ...node.shape], node.dtype);
   const first: KernelCall = { kernel: splitReduction(kernel, parts, sizeOf(node.shape)), buffers: [...builder.buffers, partial], written: 1 };

@@ -5,11 +5,11 @@ import type { Node } from "../ir/graph.ts";
 import type { LoopKernel } from "../ir/kernel.ts";
 import type { Expr } from "../ir/scalar.ts";
 import type { KernelCall } from "./lower.ts";
+import { CPU, type Target } from "./target.ts";
 
 const MOST_OUTPUTS = 4;
-const MOST_BUFFERS = 12;
 
-export function mergeSiblings(calls: readonly KernelCall[]): KernelCall[] {
+export function mergeSiblings(calls: readonly KernelCall[], { mostBuffers }: Target = CPU): KernelCall[] {
   const merged: KernelCall[] = [];
   /** Position in `merged` of the call that last writes a value. */
   const writer = new Map<Node, number>();
@@ -17,7 +17,7 @@ export function mergeSiblings(calls: readonly KernelCall[]): KernelCall[] {
   const candidates = new Map<string, number[]>();
   for (const call of calls) {
     const ready = Math.max(-1, ...call.buffers.map((node) => writer.get(node) ?? -1));
-    const place = findPartner(call, merged, candidates, ready);
+    const place = findPartner(call, merged, candidates, ready, mostBuffers);
     if (place !== null) {
       merged[place] = join(merged[place]!, call);
       for (const node of call.buffers.slice(-call.written)) writer.set(node, place);
@@ -36,14 +36,20 @@ function spaceOf({ kernel }: KernelCall): string | null {
 }
 
 /** An earlier kernel over the same space, after everything `call` reads, that shares its largest operand. */
-function findPartner(call: KernelCall, merged: readonly KernelCall[], candidates: ReadonlyMap<string, readonly number[]>, ready: number): number | null {
+function findPartner(
+  call: KernelCall,
+  merged: readonly KernelCall[],
+  candidates: ReadonlyMap<string, readonly number[]>,
+  ready: number,
+  mostBuffers: number,
+): number | null {
   const key = spaceOf(call);
   if (!key) return null;
   const reads = call.buffers.slice(0, -call.written);
   const largest = Math.max(0, ...reads.map((node) => sizeOf(node.shape)));
   for (const position of candidates.get(key) ?? []) {
     const other = merged[position]!;
-    if (position <= ready || other.written + call.written > MOST_OUTPUTS || new Set([...other.buffers, ...call.buffers]).size > MOST_BUFFERS) continue;
+    if (position <= ready || other.written + call.written > MOST_OUTPUTS || new Set([...other.buffers, ...call.buffers]).size > mostBuffers) continue;
     const otherReads = other.buffers.slice(0, -other.written);
     if (reads.some((node) => sizeOf(node.shape) === largest && otherReads.includes(node))) return position;
   }

@@ -6,6 +6,7 @@ import { Node } from "../ir/graph.ts";
 import { channelBlock } from "../ir/kernel.ts";
 import { flip, pad, reshape, transpose } from "../ops/build.ts";
 import { register } from "../ops/definition.ts";
+import type { Target } from "./target.ts";
 
 /** A filter in any axis order. */
 export interface FilterView {
@@ -63,13 +64,10 @@ export function phasedConv(dy: Node, filters: readonly Node[], phases: readonly 
   return new Node("phased-conv", [dy, ...filters], { phases, stride: [...stride], complete: phases.length === stride[0] * stride[1] }, shape, "float32");
 }
 
-/** Pixels of a chunk, at least. Speed is flat from 1024 to 8192 and falls beyond, and every chunk costs a copy of the filter. */
-const CHUNK_PIXELS = 4096;
-
 /** Into how many parts a filter gradient splits the batch: the largest divisor that leaves a part enough pixels to pay for the
  * sum over parts. */
-export function filterGradChunks(batch: number, height: number, width: number): number {
-  let chunks = Math.min(batch, Math.max(1, Math.floor((batch * height * width) / CHUNK_PIXELS)));
+export function filterGradChunks(batch: number, height: number, width: number, { chunkPixels }: Target): number {
+  let chunks = Math.min(batch, Math.max(1, Math.floor((batch * height * width) / chunkPixels)));
   while (batch % chunks !== 0) chunks--;
   return chunks;
 }

@@ -5,6 +5,7 @@ import { type KernelCall, lowerGraph } from "./lower.ts";
 import { mergeSiblings } from "./merge.ts";
 import { type MemoryPlan, planMemory } from "./plan-memory.ts";
 import { simplify } from "./simplify.ts";
+import { CPU, type Target } from "./target.ts";
 
 export interface CompiledGraph {
   readonly calls: readonly KernelCall[];
@@ -13,13 +14,13 @@ export interface CompiledGraph {
   readonly outputs: readonly Node[];
 }
 
-export function compileGraph(inputs: readonly Node[], outputs: readonly Node[], donated: readonly boolean[]): CompiledGraph {
+export function compileGraph(inputs: readonly Node[], outputs: readonly Node[], donated: readonly boolean[], target: Target = CPU): CompiledGraph {
   const logical = simplify(outputs);
-  const physical = assignLayout(logical);
+  const physical = assignLayout(logical, target);
   checkPhysical(physical);
   const results = distinct(simplify(physical));
-  const calls = mergeSiblings(lowerGraph(results));
-  return { calls, plan: planMemory({ calls, inputs, outputs: results, donated }), outputs: results };
+  const calls = mergeSiblings(lowerGraph(results, target), target);
+  return { calls, plan: planMemory({ calls, inputs, outputs: results, donated, target }), outputs: results };
 }
 
 /** A result that is a leaf, or a result twice, needs a buffer of its own: a copy. */

@@ -5,10 +5,7 @@ import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import { type Affine, forEachExpr } from "../ir/scalar.ts";
 import type { KernelCall } from "./lower.ts";
-
-/** Buffers start at multiples of a cache line; the gap keeps equal strides of neighbours out of the same cache set. */
-const ALIGNMENT = 64;
-const GAP = 64;
+import { CPU, type Target } from "./target.ts";
 
 /** Where a value is. */
 export type Place =
@@ -33,9 +30,10 @@ export interface PlanRequest {
   readonly inputs: readonly Node[];
   readonly outputs: readonly Node[];
   readonly donated: readonly boolean[];
+  readonly target?: Target;
 }
 
-export function planMemory({ calls, inputs, outputs, donated }: PlanRequest): MemoryPlan {
+export function planMemory({ calls, inputs, outputs, donated, target = CPU }: PlanRequest): MemoryPlan {
   const places = new Map<Node, Place>();
   inputs.forEach((node, index) => {
     places.set(node, { kind: "input", index });
@@ -52,7 +50,7 @@ export function planMemory({ calls, inputs, outputs, donated }: PlanRequest): Me
   const values = [...firstUse.keys()].filter((node) => !places.has(node));
   for (const node of values.filter((value) => value.op === "constant")) places.set(node, { kind: "constant", node });
   const arena = values.filter((value) => value.op !== "constant");
-  const arenaBytes = placeInArena(arena, firstUse, lastUse, places);
+  const arenaBytes = placeInArena(arena, firstUse, lastUse, places, target);
   return { places, arenaBytes, reused };
 }
 
@@ -101,7 +99,13 @@ function readsInPlace({ kernel, buffers }: KernelCall, input: Node, output: Node
 }
 
 /** Largest first, each at the lowest offset that is free during its whole life. */
-function placeInArena(nodes: readonly Node[], firstUse: ReadonlyMap<Node, number>, lastUse: ReadonlyMap<Node, number>, places: Map<Node, Place>): number {
+function placeInArena(
+  nodes: readonly Node[],
+  firstUse: ReadonlyMap<Node, number>,
+  lastUse: ReadonlyMap<Node, number>,
+  places: Map<Node, Place>,
+  { alignment, gap, regionBytes }: Target,
+): number {
   interface Slot {
     readonly start: number;
     readonly end: number;
@@ -111,13 +115,15 @@ function placeInArena(nodes: readonly Node[], firstUse: ReadonlyMap<Node, number
   const slots: Slot[] = [];
   let total = 0;
   for (const node of [...nodes].sort((a, b) => byteLength(b) - byteLength(a) || a.id - b.id)) {
-    const size = Math.ceil((byteLength(node) + GAP) / ALIGNMENT) * ALIGNMENT;
+    const size = Math.max(alignment, Math.ceil((byteLength(node) + gap) / alignment) * alignment);
     const [first, last] = [firstUse.get(node)!, lastUse.get(node)!];
+    /** The lowest place at or above `at` that lies in one region. */
+    const within = (at: number): number => (Math.floor(at / regionBytes) === Math.floor((at + size - 1) / regionBytes) ? at : Math.ceil(at / regionBytes) * regionBytes);
     let offset = 0;
     for (const slot of slots) {
       if (slot.last < first || slot.first > last) continue;
       if (slot.start >= offset + size) break;
-      offset = Math.max(offset, slot.end);
+      offset = within(Math.max(offset, slot.end));
     }
     const slot = { start: offset, end: offset + size, first, last };
     const at = slots.findIndex((other) => other.start > offset);

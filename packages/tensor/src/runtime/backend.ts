@@ -60,8 +60,12 @@ export interface Device {
   readonly threads: number;
   compile(program: Program): Executable;
   upload(dtype: DType, data: HostArray): DeviceBuffer;
-  /** A copy of the elements. */
+  /** A copy of the elements; throws UnsupportedError on devices that can only answer later. */
   download(buffer: DeviceBuffer): HostArray;
+  /** A copy of the elements, once everything before is computed. Rejects with what went wrong on the device. */
+  read(buffer: DeviceBuffer): Promise<HostArray>;
+  /** Waits until at most `pending` runs are unfinished. Rejects with what went wrong on the device. */
+  settle(pending: number): Promise<void>;
   free(buffer: DeviceBuffer): void;
   /** Bytes held now, and the most held so far. */
   memory(): { readonly liveBytes: number; readonly peakBytes: number };

@@ -68,6 +68,8 @@ export function createReferenceDevice({ precision = "float64" }: ReferenceOption
       out.set((buffer as ReferenceBuffer).data);
       return out;
     },
+    read: async (buffer) => device.download(buffer),
+    settle: async () => {},
     free(buffer) {
       buffer.released = "disposed";
     },

@@ -145,6 +145,12 @@ class WasmDevice implements Device {
     return copy;
   }
 
+  async read(buffer: DeviceBuffer): Promise<HostArray> {
+    return this.download(buffer);
+  }
+
+  async settle(): Promise<void> {}
+
   free(buffer: DeviceBuffer): void {
     this.#release(buffer as WasmBuffer, "disposed");
   }

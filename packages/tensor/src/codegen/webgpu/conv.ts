@@ -1,0 +1,107 @@
+/** @file Window contractions (convolution, input gradient, matrix product) in WGSL, as an implicit matrix product: rows are output
+ * pixels, columns output channels, the depth is the window. */
+import type { ConvKernel, ImageStrides } from "../../ir/kernel.ts";
+import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
+import { type BufferBinding, Memory } from "./memory.ts";
+import { chooseTile, eachSum, multiplyRows, registerTile, sharedTiles, slots, type Tile, threadsOf, zeroSums } from "./tile.ts";
+
+/** Whether every address of a pixel is a multiple of four. */
+export function pixelsAligned({ offset, image, row, pixel }: ImageStrides): boolean {
+  return offset % 4 === 0 && image % 4 === 0 && row % 4 === 0 && pixel % 4 === 0;
+}
+
+/** Address of pixel number `pixel` (an identifier) as i32. */
+export function pixelAddress(pixel: string, height: number, width: number, strides: ImageStrides): string {
+  const terms = [String(strides.offset)];
+  if (strides.image !== 0) terms.push(`${pixel} / ${height * width} * ${strides.image}`);
+  if (height > 1 && strides.row !== 0) terms.push(`${pixel} / ${width} % ${height} * ${strides.row}`);
+  if (width > 1 && strides.pixel !== 0) terms.push(`${pixel} % ${width} * ${strides.pixel}`);
+  return terms.join(" + ");
+}
+
+/** The tile for a kernel, unless a measurement chose another. */
+export function convTile({ batch, height, width, channels, filterImage }: ConvKernel): Tile {
+  const perImage = filterImage !== 0;
+  return chooseTile((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1);
+}
+
+/** Buffers: input, packed filter, output. */
+export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[], tile = convTile(kernel)): KernelCode {
+  const { batch, height, width, channels, block, rows, run, tapRow, input, output, filterImage } = kernel;
+  const perImage = filterImage !== 0;
+  const pixels = (perImage ? 1 : batch) * height * width;
+  const depth = rows * run;
+  if (batch * height * width * channels === 0) return { wgsl: "", workgroups: [0, 0, 0] };
+  const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
+  const wideOutput = channels % 4 === 0 && pixelsAligned(output);
+  const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) => (buffer === 0 ? wideInput : buffer === 1 ? filterImage % 4 === 0 : wideOutput));
+  const threads = threadsOf(tile);
+  const [tilesM, tilesN] = [ceilDiv(pixels, tile.m), ceilDiv(channels, tile.n)];
+  const { workgroups, index } = linearGrid(tilesM * tilesN * (perImage ? batch : 1));
+  const body = [
+    `let number = ${index};`,
+    // Neighbouring workgroups share pixels: their windows are then in cache.
+    `let n0 = number % ${tilesN} * ${tile.n};`,
+    `let m0 = number / ${tilesN} % ${tilesM} * ${tile.m};`,
+    perImage ? `let image = min(number / ${tilesM * tilesN}, ${batch - 1});` : "",
+    ...registerTile(tile),
+    ...zeroSums(tile),
+  ];
+  const a = slots((tile.m * tile.k) / 4, threads);
+  const b = slots((tile.k * tile.n) / 4, threads);
+  const across = tile.k / 4;
+  for (let s = 0; s < a.times; s++) {
+    // A pixel beyond the last repeats it; its results are not stored.
+    body.push(
+      `let a_slot${s} = i32(lane) + ${s * threads};`,
+      `let a_pixel${s} = min(m0 + a_slot${s} / ${across}, ${pixels - 1});`,
+      `let a_at${s} = ${perImage ? `image * ${input.image} + ` : ""}${pixelAddress(`a_pixel${s}`, height, width, perImage ? { ...input, image: 0 } : input)};`,
+      `let a_k${s} = a_slot${s} % ${across} * 4;`,
+    );
+  }
+  const filterChannels = ceilDiv(channels, block) * block;
+  for (let s = 0; s < b.times; s++) {
+    body.push(
+      `let b_slot${s} = i32(lane) + ${s * threads};`,
+      `let b_n${s} = min(n0 + b_slot${s} % ${tile.n / 4} * 4, ${filterChannels - 4});`,
+      `let b_at${s} = ${perImage ? `image * ${filterImage} + ` : ""}b_n${s} / ${block} * ${depth * block} + b_n${s} % ${block};`,
+      `let b_k${s} = b_slot${s} / ${tile.n / 4};`,
+    );
+  }
+  const element = (k: string): string => (rows === 1 ? k : `${k} / ${run} * ${tapRow} + ${k} % ${run}`);
+  const exact = depth % tile.k === 0;
+  if (depth > 0) {
+    body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
+    for (let s = 0; s < a.times; s++) {
+      const fill = (text: readonly string[]): string[] => (a.ragged && s === a.times - 1 ? [`if (a_slot${s} < ${(tile.m * tile.k) / 4}) {`, ...text, "}"] : ["{", ...text, "}"]);
+      const scalars = [0, 1, 2, 3].map((j) => {
+        const at = memory.load(0, "float32", `(a_at${s} + ${element(`(k + ${j})`)})`);
+        return exact ? at : `select(0.0, ${at}, k + ${j} < ${depth})`;
+      });
+      const wide = memory.load4(0, "float32", `(a_at${s} + ${element("k")})`);
+      const value = wideInput ? (exact ? wide : `select(vec4<f32>(), ${wide}, k < ${depth})`) : `vec4<f32>(${scalars.join(", ")})`;
+      body.push(...fill([`let k = k0 + a_k${s};`, `tile_a[a_slot${s}] = ${value};`]));
+    }
+    for (let s = 0; s < b.times; s++) {
+      const fill = (text: readonly string[]): string[] => (b.ragged && s === b.times - 1 ? [`if (b_slot${s} < ${(tile.k * tile.n) / 4}) {`, ...text, "}"] : ["{", ...text, "}"]);
+      // Beyond the window the input's tile is zero; the filter's must still be finite.
+      const k = exact ? `k0 + b_k${s}` : `min(k0 + b_k${s}, ${depth - 1})`;
+      body.push(...fill([`tile_b[b_slot${s}] = ${memory.load4(1, "float32", `(b_at${s} + (${k}) * ${block})`)};`]));
+    }
+    body.push("workgroupBarrier();", ...multiplyRows(tile), "workgroupBarrier();", "}");
+  }
+  for (let row = 0; row < tile.rows; row++) {
+    const pixel = `pixel${row}`;
+    const base = `${perImage ? `image * ${output.image} + ` : ""}${pixelAddress(pixel, height, width, perImage ? { ...output, image: 0 } : output)}`;
+    const stores = eachSum({ ...tile, rows: 1 }, (_, c) => {
+      const n = `column${c}`;
+      const value = `sum${row}_${c}`;
+      const declare = `let ${n} = n0 + i32(column0 + ${c}u) * 4;`;
+      if (wideOutput) return `${declare} if (${n} < ${channels}) { ${memory.store4(2, "float32", `at + ${n}`, value)} }`;
+      const each = [0, 1, 2, 3].map((j) => `if (${n} + ${j} < ${channels}) { ${memory.store(2, "float32", `at + ${n} + ${j}`, `${value}[${j}]`)} }`);
+      return `${declare} ${each.join(" ")}`;
+    });
+    body.push(`let ${pixel} = m0 + i32(row0) + ${row};`, `if (${pixel} < ${pixels}) {`, `let at = ${base};`, ...stores, "}");
+  }
+  return { wgsl: shader({ declarations: memory.declarations(), threads, body: body.filter(Boolean).join("\n"), globals: sharedTiles(tile) }), workgroups };
+}

@@ -1,0 +1,89 @@
+/** @file Filter gradients (and products with a transposed left factor) in WGSL, as a matrix product: rows are places of the window,
+ * columns output channels, the depth is a chunk's pixels. */
+import type { FilterGradKernel } from "../../ir/kernel.ts";
+import { pixelAddress, pixelsAligned } from "./conv.ts";
+import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
+import { type BufferBinding, Memory } from "./memory.ts";
+import { chooseTile, eachSum, multiplyColumns, registerTile, sharedTiles, slots, TILES, type Tile, threadsOf, zeroSums } from "./tile.ts";
+
+/** Rows of a register tile share a vec4, so there are at least four. */
+const FILTER_TILES: readonly Tile[] = TILES.filter((tile) => tile.rows % 4 === 0);
+
+/** The tile for a kernel, unless a measurement chose another. */
+export function filterGradTile({ rows, run, channels, chunks }: FilterGradKernel): Tile {
+  return chooseTile(rows * run, channels, chunks, FILTER_TILES);
+}
+
+/** Buffers: input, cotangent, output. */
+export function generateFilterGrad(kernel: FilterGradKernel, places: readonly BufferBinding[], tile = filterGradTile(kernel)): KernelCode {
+  const { batch, height, width, channels, rows, run, tapRow, input, cotangent, chunks } = kernel;
+  const window = rows * run;
+  if (window * channels * chunks === 0) return { wgsl: "", workgroups: [0, 0, 0] };
+  const images = batch / chunks;
+  const depth = images * height * width;
+  const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
+  const wideCotangent = channels % 4 === 0 && pixelsAligned(cotangent);
+  const wideOutput = channels % 4 === 0;
+  const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) => [wideInput, wideCotangent, wideOutput][buffer]!);
+  const threads = threadsOf(tile);
+  const [tilesM, tilesN] = [ceilDiv(window, tile.m), ceilDiv(channels, tile.n)];
+  const { workgroups, index } = linearGrid(tilesM * tilesN * chunks);
+  const body = [
+    `let number = ${index};`,
+    `let n0 = number % ${tilesN} * ${tile.n};`,
+    `let m0 = number / ${tilesN} % ${tilesM} * ${tile.m};`,
+    `let chunk = min(number / ${tilesM * tilesN}, ${chunks - 1});`,
+    `let a_chunk = chunk * ${images * input.image};`,
+    `let b_chunk = chunk * ${images * cotangent.image};`,
+    ...registerTile(tile),
+    ...zeroSums(tile),
+  ];
+  const a = slots((tile.m * tile.k) / 4, threads);
+  const b = slots((tile.k * tile.n) / 4, threads);
+  const place = (m: string): string => (rows === 1 ? m : `${m} / ${run} * ${tapRow} + ${m} % ${run}`);
+  for (let s = 0; s < a.times; s++) {
+    body.push(`let a_slot${s} = i32(lane) + ${s * threads};`, `let a_m${s} = m0 + a_slot${s} % ${tile.m / 4} * 4;`, `let a_k${s} = a_slot${s} / ${tile.m / 4};`);
+    // Places beyond the window repeat its last; their results are not stored.
+    if (wideInput) body.push(`let a_last${s} = min(a_m${s}, ${window - 4});`, `let a_at${s} = a_chunk + ${place(`a_last${s}`)};`);
+    else {
+      for (let j = 0; j < 4; j++) body.push(`let a_last${s}_${j} = min(a_m${s} + ${j}, ${window - 1});`, `let a_at${s}_${j} = a_chunk + ${place(`a_last${s}_${j}`)};`);
+    }
+  }
+  for (let s = 0; s < b.times; s++) {
+    body.push(`let b_slot${s} = i32(lane) + ${s * threads};`, `let b_n${s} = n0 + b_slot${s} % ${tile.n / 4} * 4;`, `let b_k${s} = b_slot${s} / ${tile.n / 4};`);
+  }
+  const exact = depth % tile.k === 0;
+  if (depth > 0) {
+    body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
+    const guarded = (text: readonly string[], slot: string, ragged: boolean, count: number): string[] => (ragged ? [`if (${slot} < ${count}) {`, ...text, "}"] : ["{", ...text, "}"]);
+    const pixel = (k: string): string => (exact ? `let pixel = ${k};` : `let pixel = min(${k}, ${depth - 1});`);
+    for (let s = 0; s < a.times; s++) {
+      const each = [0, 1, 2, 3].map((j) => memory.load(0, "float32", `(at + a_at${s}_${j})`));
+      const value = wideInput ? memory.load4(0, "float32", `(at + a_at${s})`) : `vec4<f32>(${each.join(", ")})`;
+      // Pixels beyond the last count for nothing.
+      const checked = exact ? value : `select(vec4<f32>(), ${value}, k0 + a_k${s} < ${depth})`;
+      const text = [pixel(`k0 + a_k${s}`), `let at = ${pixelAddress("pixel", height, width, input)};`, `tile_a[a_slot${s}] = ${checked};`];
+      body.push(...guarded(text, `a_slot${s}`, a.ragged && s === a.times - 1, (tile.m * tile.k) / 4));
+    }
+    for (let s = 0; s < b.times; s++) {
+      const each = [0, 1, 2, 3].map((j) => memory.load(1, "float32", `(at + b_chunk + min(b_n${s} + ${j}, ${channels - 1}))`));
+      const value = wideCotangent ? memory.load4(1, "float32", `(at + b_chunk + min(b_n${s}, ${channels - 4}))`) : `vec4<f32>(${each.join(", ")})`;
+      const checked = exact ? value : `select(vec4<f32>(), ${value}, k0 + b_k${s} < ${depth})`;
+      const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, `tile_b[b_slot${s}] = ${checked};`];
+      body.push(...guarded(text, `b_slot${s}`, b.ragged && s === b.times - 1, (tile.k * tile.n) / 4));
+    }
+    body.push("workgroupBarrier();", ...multiplyColumns(tile), "workgroupBarrier();", "}");
+  }
+  for (let row = 0; row < tile.rows; row++) {
+    const stores = eachSum({ ...tile, rows: 1 }, (_, c) => {
+      const n = `column${c}`;
+      const value = `sum${row}_${c}`;
+      const declare = `let ${n} = n0 + i32(column0 + ${c}u) * 4;`;
+      if (wideOutput) return `${declare} if (${n} < ${channels}) { ${memory.store4(2, "float32", `at + ${n}`, value)} }`;
+      const eachStore = [0, 1, 2, 3].map((j) => `if (${n} + ${j} < ${channels}) { ${memory.store(2, "float32", `at + ${n} + ${j}`, `${value}[${j}]`)} }`);
+      return `${declare} ${eachStore.join(" ")}`;
+    });
+    body.push(`let m${row} = m0 + i32(row0) + ${row};`, `if (m${row} < ${window}) {`, `let at = (chunk * ${window} + m${row}) * ${channels};`, ...stores, "}");
+  }
+  return { wgsl: shader({ declarations: memory.declarations(), threads, body: body.join("\n"), globals: sharedTiles(tile) }), workgroups };
+}

@@ -1,0 +1,73 @@
+/** @file What the generators of single kernels share: their result, the grid, and functions that WGSL lacks. */
+
+/** A kernel as a compute shader with entry point `main`; the bindings are storage buffers of group 0. */
+export interface KernelCode {
+  readonly wgsl: string;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** What the adapter allows and offers, as far as generated code depends on it. */
+export interface ShaderLimits {
+  readonly workgroupsPerDimension: number;
+}
+
+/** The limit every WebGPU implementation guarantees. */
+export const WORKGROUPS_PER_DIMENSION = 65535;
+
+/** Invocations of a workgroup, the most that every WebGPU implementation guarantees. */
+export const WORKGROUP = 256;
+
+export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
+
+/** A grid of `count` workgroups; beyond the limit of one dimension it is folded into a second. */
+export function linearGrid(count: number): { workgroups: readonly [number, number, number]; index: string } {
+  if (count <= WORKGROUPS_PER_DIMENSION) return { workgroups: [count, 1, 1], index: "i32(group.x)" };
+  const rows = ceilDiv(count, WORKGROUPS_PER_DIMENSION);
+  const columns = ceilDiv(count, rows);
+  return { workgroups: [columns, rows, 1], index: `i32(group.y * ${columns}u + group.x)` };
+}
+
+/** A compute shader around a body, which may use `group` (workgroup_id) and `lane` (local_invocation_index, u32). */
+export function shader(parts: { readonly declarations: string; readonly threads: number; readonly body: string; readonly globals?: string }): string {
+  const { declarations, threads, body, globals = "" } = parts;
+  const functions = Object.entries(FUNCTIONS).flatMap(([name, text]) => (body.includes(`${name}(`) || globals.includes(`${name}(`) ? [text] : []));
+  return `${declarations}
+${[...functions, globals].filter(Boolean).join("\n")}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${body}
+}
+`;
+}
+
+/** WGSL's max, min and comparisons of NaN may give anything, so NaN is told by its bits. `let` keeps constants from being folded: WGSL
+ * has no literals for infinities and NaN. */
+const FUNCTIONS: Readonly<Record<string, string>> = {
+  packed: "fn packed(v: vec4<u32>) -> u32 { return v.x | (v.y << 8u) | (v.z << 16u) | (v.w << 24u); }",
+  is_nan: "fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }",
+  is_nan4: "fn is_nan4(x: vec4<f32>) -> vec4<bool> { return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u); }",
+  max_float: `fn max_float(a: f32, b: f32) -> f32 {
+  let nan = ((bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u) || ((bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u);
+  return select(max(a, b), a + b, nan);
+}`,
+  max_float4: `fn max_float4(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
+  let nan = (max(bitcast<vec4<u32>>(a) & vec4<u32>(0x7fffffffu), bitcast<vec4<u32>>(b) & vec4<u32>(0x7fffffffu))) > vec4<u32>(0x7f800000u);
+  return select(max(a, b), a + b, nan);
+}`,
+  min_float: `fn min_float(a: f32, b: f32) -> f32 {
+  let nan = ((bitcast<u32>(a) & 0x7fffffffu) > 0x7f800000u) || ((bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u);
+  return select(min(a, b), a + b, nan);
+}`,
+  min_float4: `fn min_float4(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
+  let nan = (max(bitcast<vec4<u32>>(a) & vec4<u32>(0x7fffffffu), bitcast<vec4<u32>>(b) & vec4<u32>(0x7fffffffu))) > vec4<u32>(0x7f800000u);
+  return select(min(a, b), a + b, nan);
+}`,
+  to_int: `fn to_int(x: f32) -> i32 {
+  return select(select(i32(x), 2147483647, x >= 2147483648.0), 0, (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u);
+}`,
+  to_int4: `fn to_int4(x: vec4<f32>) -> vec4<i32> {
+  let nan = (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
+  return select(select(vec4<i32>(x), vec4<i32>(2147483647), x >= vec4<f32>(2147483648.0)), vec4<i32>(0), nan);
+}`,
+  from_bits: "fn from_bits(bits: u32) -> f32 { let word = bits; return bitcast<f32>(word); }",
+};

@@ -1,0 +1,35 @@
+/** @file From a kernel to its compute shader. Code generation is a pure function of the kernel and of which buffers share bindings. */
+import { InvariantError } from "../../base/errors.ts";
+import type { Kernel } from "../../ir/kernel.ts";
+import { generateConv } from "./conv.ts";
+import { generateFilterGrad } from "./filter-grad.ts";
+import type { KernelCode } from "./kernel-code.ts";
+import { generateLoop } from "./loop.ts";
+import type { BufferBinding } from "./memory.ts";
+import { generateRandom } from "./random.ts";
+import { generateScatter } from "./scatter.ts";
+import { generateTileTransform } from "./tile-transform.ts";
+
+export type { KernelCode } from "./kernel-code.ts";
+export type { BufferBinding } from "./memory.ts";
+
+/** The shader of a kernel whose buffer i is found at `places[i]`. A kernel without elements has no workgroups and no code. */
+export function generateKernel(kernel: Kernel, places: readonly BufferBinding[]): KernelCode {
+  switch (kernel.kind) {
+    case "loop":
+      return generateLoop(kernel, places);
+    case "conv":
+      return generateConv(kernel, places);
+    case "filter-grad":
+      return generateFilterGrad(kernel, places);
+    case "tile-transform":
+      return generateTileTransform(kernel, places);
+    case "random":
+      return generateRandom(kernel, places);
+    case "scatter-add":
+      return generateScatter(kernel, places);
+    case "planar-conv":
+    case "planar-filter-grad":
+      throw new InvariantError(`webgpu: ${kernel.kind} is a kernel for vector lanes`);
+  }
+}

@@ -1,0 +1,99 @@
+/** @file Tiles of a contraction out[m, n] = Σ a[m, k]·b[k, n]: a workgroup keeps a tile of each operand in shared memory, an invocation
+ * a tile of results in registers. WGSL compilers do not unroll, so the inner products are written out. */
+
+/** Sizes of a workgroup's tile and of an invocation's share of it. */
+export interface Tile {
+  /** Rows and columns of a workgroup's tile of results. */
+  readonly m: number;
+  readonly n: number;
+  /** Depth of the operands' tiles. */
+  readonly k: number;
+  /** Rows and columns of an invocation's results; columns are a multiple of four. */
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export const threadsOf = ({ m, n, rows, columns }: Tile): number => (m / rows) * (n / columns);
+
+/** From the most reuse of operands to the least. All use at most 256 invocations and 16 KiB of shared memory. */
+export const TILES: readonly Tile[] = [
+  { m: 128, n: 128, k: 16, rows: 8, columns: 8 },
+  { m: 128, n: 64, k: 16, rows: 8, columns: 4 },
+  { m: 64, n: 64, k: 16, rows: 4, columns: 4 },
+  { m: 32, n: 64, k: 16, rows: 4, columns: 4 },
+  { m: 32, n: 32, k: 16, rows: 4, columns: 4 },
+  { m: 128, n: 32, k: 16, rows: 4, columns: 4 },
+  { m: 128, n: 16, k: 16, rows: 4, columns: 4 },
+  { m: 32, n: 16, k: 16, rows: 2, columns: 4 },
+  { m: 128, n: 8, k: 16, rows: 4, columns: 4 },
+  { m: 128, n: 4, k: 16, rows: 2, columns: 4 },
+];
+
+/** Workgroups that fill a large GPU twice. */
+const FULL = 256;
+
+/** The tile with the least work, padding included, whose grid can fill a GPU; where none does, the smallest tiles fill most of it. */
+export function chooseTile(m: number, n: number, batches: number, tiles = TILES): Tile {
+  const cost = (tile: Tile): number => {
+    const [rows, columns] = [Math.ceil(m / tile.m), Math.ceil(n / tile.n)];
+    const work = rows * tile.m * columns * tile.n;
+    // Loads of shared memory per multiplication fall with the size of the register tile.
+    const traffic = 1 + 2 / tile.rows + 2 / tile.columns;
+    const idle = Math.max(1, FULL / (rows * columns * batches));
+    return work * traffic * idle ** 0.75;
+  };
+  return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
+}
+
+/** Text of the multiplication of one step: operands are vec4 along k for `a` where `byRow`, else along m. */
+export function multiplyRows(tile: Tile): string[] {
+  const lines = [`for (var q = 0u; q < ${tile.k / 4}u; q++) {`];
+  for (let row = 0; row < tile.rows; row++) lines.push(`let a${row} = tile_a[(row0 + ${row}u) * ${tile.k / 4}u + q];`);
+  for (let j = 0; j < 4; j++) {
+    for (let c = 0; c < tile.columns / 4; c++) lines.push(`let b${j}_${c} = tile_b[(q * 4u + ${j}u) * ${tile.n / 4}u + column0 + ${c}u];`);
+    for (let row = 0; row < tile.rows; row++) {
+      for (let c = 0; c < tile.columns / 4; c++) lines.push(`sum${row}_${c} += a${row}[${j}] * b${j}_${c};`);
+    }
+  }
+  lines.push("}");
+  return lines;
+}
+
+/** The same with `a` stored by k: four rows of results share a vec4. */
+export function multiplyColumns(tile: Tile): string[] {
+  const groups = tile.rows / 4;
+  const lines = [`for (var q = 0u; q < ${tile.k}u; q++) {`];
+  for (let g = 0; g < groups; g++) lines.push(`let a${g} = tile_a[q * ${tile.m / 4}u + row0 / 4u + ${g}u];`);
+  for (let c = 0; c < tile.columns / 4; c++) lines.push(`let b${c} = tile_b[q * ${tile.n / 4}u + column0 + ${c}u];`);
+  for (let row = 0; row < tile.rows; row++) {
+    for (let c = 0; c < tile.columns / 4; c++) lines.push(`sum${row}_${c} += a${Math.floor(row / 4)}[${row % 4}] * b${c};`);
+  }
+  lines.push("}");
+  return lines;
+}
+
+/** Declarations of the register tile. */
+export function zeroSums(tile: Tile): string[] {
+  return eachSum(tile, (row, c) => `var sum${row}_${c} = vec4<f32>();`);
+}
+
+export function eachSum(tile: Tile, text: (row: number, group: number) => string): string[] {
+  return Array.from({ length: tile.rows }, (_, row) => Array.from({ length: tile.columns / 4 }, (__, c) => text(row, c))).flat();
+}
+
+/** Where an invocation's register tile starts: `row0` in rows, `column0` in groups of four columns. */
+export function registerTile(tile: Tile): string[] {
+  const across = tile.n / tile.columns;
+  return [`let row0 = (lane / ${across}u) * ${tile.rows}u;`, `let column0 = (lane % ${across}u) * ${tile.columns / 4}u;`];
+}
+
+/** Shared memory of both operands' tiles. */
+export function sharedTiles(tile: Tile): string {
+  return `var<workgroup> tile_a: array<vec4<f32>, ${(tile.m * tile.k) / 4}>;
+var<workgroup> tile_b: array<vec4<f32>, ${(tile.k * tile.n) / 4}>;`;
+}
+
+/** How often each invocation loads a vec4 to fill a tile of `count` of them, and whether the last time not all do. */
+export function slots(count: number, threads: number): { readonly times: number; readonly ragged: boolean } {
+  return { times: Math.ceil(count / threads), ragged: count % threads !== 0 };
+}

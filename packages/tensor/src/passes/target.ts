@@ -1,0 +1,50 @@
+/** @file What the passes need to know of the machine that a program is compiled for. Kernels mean the same everywhere; how finely work
+ * is cut and where values lie is the target's choice. */
+
+export interface Target {
+  /** Values start at multiples of this many bytes … */
+  readonly alignment: number;
+  /** … and at least this many apart. */
+  readonly gap: number;
+  /** Intermediate values lie in regions of this many bytes; none crosses a border. */
+  readonly regionBytes: number;
+  /** Pixels of a filter gradient's chunk, at least: every chunk costs a copy of the filter. */
+  readonly chunkPixels: number;
+  /** Reductions to fewer results than this are split into parts … */
+  readonly enoughResults: number;
+  /** … of at least this many elements … */
+  readonly partElements: number;
+  /** … and at most this many parts. */
+  readonly mostParts: number;
+  /** Convolutions of few channels are done on planar images, whose neighbouring pixels fill vector lanes. */
+  readonly planar: boolean;
+  /** Buffers of a merged kernel, at most. */
+  readonly mostBuffers: number;
+}
+
+/** A few CPU threads: a cache line apart, so that equal strides of neighbours fall into different cache sets. A filter gradient's
+ * speed is flat from chunks of 1024 pixels to 8192 and falls beyond. */
+export const CPU: Target = {
+  alignment: 64,
+  gap: 64,
+  regionBytes: Number.POSITIVE_INFINITY,
+  chunkPixels: 4096,
+  enoughResults: 2048,
+  partElements: 8192,
+  mostParts: 64,
+  planar: true,
+  mostBuffers: 12,
+};
+
+/** A GPU: thousands of invocations, and buffers bound at multiples of 256 bytes. */
+export const GPU: Target = {
+  alignment: 256,
+  gap: 0,
+  regionBytes: Number.POSITIVE_INFINITY,
+  chunkPixels: 2048,
+  enoughResults: 2048,
+  partElements: 8192,
+  mostParts: 256,
+  planar: false,
+  mostBuffers: 8,
+};

@@ -1,0 +1,63 @@
+/** @file Choosing a GPU: which adapter, with which limits and features, and whether it is one at all. */
+import { UnsupportedError } from "../base/errors.ts";
+
+export interface WebGpuOptions {
+  /** Where adapters come from: `navigator.gpu` unless given. In Node `gradalign/node` finds one in the package `webgpu`. */
+  readonly gpu?: GPU;
+  /** Accept an adapter that computes on the CPU (SwiftShader, llvmpipe, WARP). They are slower than the wasm backend. */
+  readonly allowSoftware?: boolean;
+}
+
+/** An opened GPU. */
+export interface OpenedGpu {
+  readonly device: GPUDevice;
+  /** Vendor and model, as far as the browser tells. */
+  readonly name: string;
+  readonly software: boolean;
+}
+
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+
+const FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as const;
+
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render|\bwarp\b/i;
+
+/** Whether an adapter computes on the CPU. */
+export function isSoftware({ isFallbackAdapter, vendor, architecture, device, description }: GPUAdapterInfo): boolean {
+  return isFallbackAdapter === true || SOFTWARE.test([vendor, architecture, device, description].join(" "));
+}
+
+/** The adapter a device would be opened on, or null. */
+export async function findAdapter({ gpu = globalThis.navigator?.gpu, allowSoftware = false }: WebGpuOptions): Promise<GPUAdapter | null> {
+  const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
+  return adapter && (allowSoftware || !isSoftware(adapter.info)) ? adapter : null;
+}
+
+/** Opens the adapter with all it offers. Throws {@link UnsupportedError} where there is none. */
+export async function openGpu(options: WebGpuOptions): Promise<OpenedGpu> {
+  const gpu = options.gpu ?? globalThis.navigator?.gpu;
+  if (!gpu) {
+    throw new UnsupportedError(
+      "webgpu: this environment has no WebGPU; in Node install the package `webgpu` and open the device through gradalign/node, in browsers use one with WebGPU, or use the wasm backend",
+    );
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new UnsupportedError("webgpu: no adapter was found; check the GPU's driver (on Linux: Vulkan), or use the wasm backend");
+  const { info } = adapter;
+  const name = [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(" ");
+  const software = isSoftware(info);
+  if (software && !options.allowSoftware) {
+    throw new UnsupportedError(`webgpu: the only adapter (${name}) computes on the CPU, slower than the wasm backend; use wasm, or allow software adapters`);
+  }
+  const requiredLimits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
+  const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature));
+  return { device: await adapter.requestDevice({ requiredLimits, requiredFeatures }), name, software };
+}

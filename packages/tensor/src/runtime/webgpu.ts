@@ -1,0 +1,427 @@
+/** @file The WebGPU backend: a program is one command buffer of compute dispatches over sub-allocated GPU buffers. Work is queued and
+ * results are read later; whatever goes wrong on the GPU is known later too, and thrown by the next call. */
+import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
+import { DeviceError, type GradalignError, InvariantError, invariant, LimitError, UnsupportedError } from "../base/errors.ts";
+import { sizeOf } from "../base/shape.ts";
+import { type BufferBinding, generateKernel } from "../codegen/webgpu/program.ts";
+import type { Kernel } from "../ir/kernel.ts";
+import { describeKernel } from "../ir/print.ts";
+import { compileGraph } from "../passes/pipeline.ts";
+import type { Place } from "../passes/plan-memory.ts";
+import { byteLength } from "../passes/plan-memory.ts";
+import { GPU as GPU_TARGET } from "../passes/target.ts";
+import type { Device, DeviceBuffer, Executable, Program } from "./backend.ts";
+import { openGpu, type WebGpuOptions } from "./webgpu-adapter.ts";
+import { BufferHeap, type GpuBlock } from "./webgpu-memory.ts";
+
+interface WebGpuBuffer extends DeviceBuffer {
+  readonly block: GpuBlock;
+}
+
+/** Flags of `GPUBufferUsage`, which is a global only in browsers. */
+const USAGE = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128 } as const;
+const COMPUTE_STAGE = 4;
+const MAP_READ = 1;
+
+/** Bind groups that a kernel call keeps: a step's inputs come to lie in a few places in turn. */
+const MOST_BIND_GROUPS = 16;
+
+interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** What a kernel call needs at run time. */
+interface Dispatch {
+  readonly kernel: Kernel;
+  readonly places: readonly Place[];
+  readonly bytes: readonly number[];
+  /** By which buffers lie in one place. */
+  readonly pipelines: Map<string, Pipeline | null>;
+  /** By where all buffers lie. */
+  readonly groups: Map<string, { readonly pipeline: Pipeline | null; readonly group: GPUBindGroup | null }>;
+}
+
+/** Opens a GPU. */
+export async function createWebGpuDevice(options: WebGpuOptions = {}): Promise<Device> {
+  const { device, name } = await openGpu(options);
+  return new WebGpuDevice(device, name);
+}
+
+class WebGpuDevice implements Device {
+  readonly backend = "webgpu";
+  readonly threads = 1;
+  readonly name: string;
+  readonly #device: GPUDevice;
+  readonly #heap: BufferHeap;
+  /** Scratch memory, shared by all programs because the queue runs them one after another. */
+  #arena: { readonly regions: readonly GPUBuffer[]; readonly bytes: number; readonly generation: number } = { regions: [], bytes: 0, generation: 0 };
+  readonly #layouts: { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }[] = [];
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  /** What later calls throw. */
+  #failure: GradalignError | null = null;
+  #closed = false;
+  /** Submissions that are not known to be done, oldest first. */
+  readonly #unfinished: Promise<unknown>[] = [];
+  #reads: { readonly buffer: WebGpuBuffer; readonly resolve: (data: HostArray) => void; readonly reject: (error: unknown) => void }[] = [];
+
+  constructor(device: GPUDevice, name: string) {
+    this.#device = device;
+    this.name = name;
+    this.#heap = new BufferHeap((bytes) => this.#createBuffer(bytes), device.limits.maxBufferSize);
+    void device.lost.then(({ message }) => {
+      if (!this.#closed) this.#fail(new DeviceError(`webgpu: the GPU was lost (${message || "no reason given"}); open the device again and go on from the last checkpoint`));
+    });
+    device.addEventListener("uncapturederror", (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.#fail(
+        error instanceof Error || !("message" in error) ? new InvariantError(`webgpu: ${String(error)}`) : new InvariantError(`webgpu: ${error.message}`),
+      );
+    });
+  }
+
+  compile(program: Program): Executable {
+    this.#check();
+    const started = performance.now();
+    const { limits } = this.#device;
+    const target = { ...GPU_TARGET, regionBytes: limits.maxBufferSize };
+    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, target);
+    for (const { buffers } of calls) for (const node of buffers) this.#checkSize(byteLength(node), "a value of the program");
+    const constants = [...program.constants.keys()];
+    const constantBuffers = [...program.constants.values()] as WebGpuBuffer[];
+    const dispatches = calls.map(({ kernel, buffers }): Dispatch => {
+      const places = buffers.map((node) => {
+        const place = plan.places.get(node);
+        invariant(place !== undefined, "a kernel uses a value without a place");
+        return place;
+      });
+      return { kernel, places, bytes: buffers.map(byteLength), pipelines: new Map(), groups: new Map() };
+    });
+    this.#reserveArena(plan.arenaBytes);
+    let codeBytes = 0;
+    for (const dispatch of dispatches) {
+      // Buffers from outside are taken to be different ones; `run` finds out.
+      const ids = dispatch.places.map((place) => expectedPlace(place, plan.reused, constants));
+      const bindings = numbered(ids);
+      if (new Set(bindings).size <= limits.maxStorageBuffersPerShaderStage) {
+        codeBytes += this.#pipeline(
+          dispatch,
+          bindings.map((binding) => ({ binding, word: 0 })),
+        );
+      }
+    }
+    const run = (inputs: readonly DeviceBuffer[]): DeviceBuffer[] => {
+      this.#check();
+      const results = outputs.map((node, i): WebGpuBuffer => {
+        const source = plan.reused[i]!;
+        if (source < 0) return this.#allocate(node.dtype, sizeOf(node.shape));
+        const taken = inputs[source] as WebGpuBuffer;
+        taken.released = "donated";
+        return { device: this, dtype: node.dtype, count: sizeOf(node.shape), released: "no", block: taken.block };
+      });
+      const blockOf = (place: Exclude<Place, { kind: "arena" }>): GpuBlock => {
+        if (place.kind === "input") return (inputs[place.index] as WebGpuBuffer).block;
+        return (place.kind === "output" ? results[place.index]! : constantBuffers[constants.indexOf(place.node)]!).block;
+      };
+      this.#submit((encoder) => {
+        const pass = encoder.beginComputePass();
+        for (const dispatch of dispatches) {
+          const { pipeline, group } = this.#bind(dispatch, blockOf, target.regionBytes);
+          if (!pipeline) continue;
+          pass.setPipeline(pipeline.pipeline);
+          pass.setBindGroup(0, group);
+          pass.dispatchWorkgroups(...pipeline.workgroups);
+        }
+        pass.end();
+      });
+      inputs.forEach((buffer, i) => {
+        if (program.donated[i] && buffer.released === "no") this.#release(buffer as WebGpuBuffer, "donated");
+      });
+      return results;
+    };
+    return {
+      stats: { kernels: calls.length, arenaBytes: plan.arenaBytes, codeBytes, compileMs: performance.now() - started },
+      run,
+      dispose() {
+        for (const { groups, pipelines } of dispatches) {
+          groups.clear();
+          pipelines.clear();
+        }
+      },
+    };
+  }
+
+  upload(dtype: DType, data: HostArray): DeviceBuffer {
+    this.#check();
+    this.#checkSize(data.byteLength, `an array of ${data.length} elements`);
+    const buffer = this.#allocate(dtype, data.length);
+    const { block } = buffer;
+    const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    const whole = data.byteLength - (data.byteLength % 4);
+    if (whole > 0) this.#device.queue.writeBuffer(block.buffer, block.offset, bytes, 0, whole);
+    if (whole < data.byteLength) {
+      // Writes are of whole words.
+      const last = new Uint8Array(4);
+      last.set(bytes.subarray(whole));
+      this.#device.queue.writeBuffer(block.buffer, block.offset + whole, last);
+    }
+    return buffer;
+  }
+
+  download(): HostArray {
+    throw new UnsupportedError("webgpu: elements cannot be read at once; use `await tensor.read()` instead of data() or item()");
+  }
+
+  read(buffer: DeviceBuffer): Promise<HostArray> {
+    return new Promise((resolve, reject) => {
+      // Reads asked for together share one copy and one wait.
+      if (this.#reads.length === 0) queueMicrotask(() => void this.#readAll());
+      this.#reads.push({ buffer: buffer as WebGpuBuffer, resolve, reject });
+    });
+  }
+
+  async settle(pending: number): Promise<void> {
+    while (this.#unfinished.length > pending && !this.#failure) await this.#unfinished[0];
+    this.#check();
+  }
+
+  free(buffer: DeviceBuffer): void {
+    this.#release(buffer as WebGpuBuffer, "disposed");
+  }
+
+  memory(): { liveBytes: number; peakBytes: number } {
+    const { liveBytes, peakBytes } = this.#heap;
+    return { liveBytes: liveBytes + this.#arena.bytes, peakBytes: peakBytes + this.#arena.bytes };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#device.destroy();
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#closed) throw new UnsupportedError("webgpu: the device was closed; open another with createDevice");
+  }
+
+  /** The first failure is the cause of the others. */
+  #fail(error: GradalignError): void {
+    this.#failure ??= error;
+  }
+
+  #checkSize(bytes: number, what: string): void {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
+    const [limit, most] =
+      maxStorageBufferBindingSize < maxBufferSize ? ["maxStorageBufferBindingSize", maxStorageBufferBindingSize] : ["maxBufferSize", maxBufferSize];
+    if (bytes > most) throw new LimitError(`webgpu: ${what} takes ${bytes} bytes, the adapter's ${limit} is ${most}; make it smaller, or use the wasm backend`, limit as string, bytes, most as number);
+  }
+
+  #createBuffer(bytes: number): GPUBuffer {
+    this.#device.pushErrorScope("out-of-memory");
+    const buffer = this.#device.createBuffer({ size: bytes, usage: USAGE.storage | USAGE.copySource | USAGE.copyTarget });
+    const held = this.memory().liveBytes;
+    void this.#device.popErrorScope().then(
+      (error) => {
+        if (!error) return;
+        const mebibytes = (n: number): string => (n / 2 ** 20).toFixed(0);
+        this.#fail(new DeviceError(`webgpu: the GPU is out of memory, ${mebibytes(bytes)} MiB more than ${mebibytes(held)} MiB were needed; use a smaller batch size or width`));
+      },
+      () => {},
+    );
+    return buffer;
+  }
+
+  #reserveArena(bytes: number): void {
+    if (bytes <= this.#arena.bytes) return;
+    for (const region of this.#arena.regions) region.destroy();
+    const most = this.#device.limits.maxBufferSize;
+    this.#arena = { regions: [], bytes: 0, generation: this.#arena.generation + 1 };
+    const regions = Array.from({ length: Math.ceil(bytes / most) }, (_, i) => this.#createBuffer(Math.min(most, Math.ceil((bytes - i * most) / 256) * 256)));
+    this.#arena = { regions, bytes, generation: this.#arena.generation };
+  }
+
+  #layout(count: number): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
+    let layout = this.#layouts[count];
+    if (!layout) {
+      const entries = Array.from({ length: count }, (_, binding) => ({ binding, visibility: COMPUTE_STAGE, buffer: { type: "storage" as const } }));
+      const group = this.#device.createBindGroupLayout({ entries });
+      layout = { group, pipeline: this.#device.createPipelineLayout({ bindGroupLayouts: [group] }) };
+      this.#layouts[count] = layout;
+    }
+    return layout;
+  }
+
+  /** Makes the pipeline for a way of sharing bindings, if it is new; returns the size of its code. */
+  #pipeline(dispatch: Dispatch, bindings: readonly BufferBinding[]): number {
+    const key = patternOf(bindings);
+    if (dispatch.pipelines.has(key)) return 0;
+    const { wgsl, workgroups } = generateKernel(dispatch.kernel, bindings);
+    if (workgroups.includes(0)) {
+      dispatch.pipelines.set(key, null);
+      return 0;
+    }
+    let pipeline = this.#pipelines.get(wgsl);
+    if (!pipeline) {
+      pipeline = this.#compileShader(wgsl, 1 + Math.max(...bindings.map(({ binding }) => binding)), describeKernel(dispatch.kernel));
+      this.#pipelines.set(wgsl, pipeline);
+    }
+    dispatch.pipelines.set(key, { pipeline, workgroups });
+    return wgsl.length;
+  }
+
+  #compileShader(wgsl: string, bindings: number, what: string): GPUComputePipeline {
+    const device = this.#device;
+    device.pushErrorScope("validation");
+    const module = device.createShaderModule({ code: wgsl });
+    const pipeline = device.createComputePipeline({ layout: this.#layout(bindings).pipeline, compute: { module, entryPoint: "main" } });
+    void device.popErrorScope().then(
+      async (error) => {
+        if (error) this.#fail(await shaderError(module, wgsl, what, error.message));
+      },
+      () => {},
+    );
+    return pipeline;
+  }
+
+  /** Finds where a call's buffers lie now, and the pipeline and bind group for that. */
+  #bind(
+    dispatch: Dispatch,
+    blockOf: (place: Exclude<Place, { kind: "arena" }>) => GpuBlock,
+    regionBytes: number,
+  ): { readonly pipeline: Pipeline | null; readonly group: GPUBindGroup | null } {
+    const blocks = dispatch.places.map((place, i): { buffer: GPUBuffer; id: number; offset: number; bytes: number } => {
+      // Whole groups of four words, as wide loads need; blocks are padded to that.
+      const bytes = Math.max(16, Math.ceil(dispatch.bytes[i]! / 16) * 16);
+      if (place.kind !== "arena") return { ...blockOf(place), bytes };
+      const region = Math.floor(place.offset / regionBytes);
+      return { buffer: this.#arena.regions[region]!, id: -1 - region, offset: place.offset - region * regionBytes, bytes };
+    });
+    const key = `${this.#arena.generation};${blocks.map(({ id, offset }) => `${id}:${offset}`).join()}`;
+    const known = dispatch.groups.get(key);
+    if (known) return known;
+    let bindings: BufferBinding[] = numbered(blocks.map(({ id, offset }) => `${id}:${offset}`)).map((binding) => ({ binding, word: 0 }));
+    let ranges = rangesOf(bindings, blocks);
+    if (ranges.length > this.#device.limits.maxStorageBuffersPerShaderStage) {
+      // One binding for each GPU buffer, wide enough for all that lies in it.
+      const buffers = numbered(blocks.map(({ id }) => String(id)));
+      const starts = buffers.map((binding) => Math.min(...blocks.filter((_, i) => buffers[i] === binding).map(({ offset }) => offset)));
+      bindings = buffers.map((binding, i) => ({ binding, word: (blocks[i]!.offset - starts[i]!) / 4 }));
+      ranges = rangesOf(bindings, blocks);
+      for (const { size } of ranges) this.#checkSize(size, "what a kernel reads together");
+    }
+    this.#pipeline(dispatch, bindings);
+    const pipeline = dispatch.pipelines.get(patternOf(bindings))!;
+    const group =
+      pipeline && this.#device.createBindGroup({ layout: this.#layout(ranges.length).group, entries: ranges.map((resource, binding) => ({ binding, resource })) });
+    if (dispatch.groups.size >= MOST_BIND_GROUPS) dispatch.groups.delete(dispatch.groups.keys().next().value!);
+    const bound = { pipeline, group };
+    dispatch.groups.set(key, bound);
+    return bound;
+  }
+
+  #submit(encode: (encoder: GPUCommandEncoder) => void): void {
+    const encoder = this.#device.createCommandEncoder();
+    encode(encoder);
+    this.#device.queue.submit([encoder.finish()]);
+    const forget = (): void => {
+      this.#unfinished.splice(this.#unfinished.indexOf(done), 1);
+    };
+    const done: Promise<void> = this.#device.queue.onSubmittedWorkDone().then(forget, forget);
+    this.#unfinished.push(done);
+  }
+
+  async #readAll(): Promise<void> {
+    const reads = this.#reads;
+    this.#reads = [];
+    try {
+      this.#check();
+      let size = 0;
+      const offsets = reads.map(({ buffer }) => {
+        const offset = size;
+        size += Math.max(4, Math.ceil((buffer.count * BYTES[buffer.dtype]) / 4) * 4);
+        return offset;
+      });
+      const staging = this.#device.createBuffer({ size, usage: USAGE.mapRead | USAGE.copyTarget });
+      this.#submit((encoder) => {
+        reads.forEach(({ buffer: { block, count, dtype } }, i) => {
+          const bytes = Math.ceil((count * BYTES[dtype]) / 4) * 4;
+          if (bytes > 0) encoder.copyBufferToBuffer(block.buffer, block.offset, staging, offsets[i]!, bytes);
+        });
+      });
+      await staging.mapAsync(MAP_READ).catch((cause: unknown) => {
+        this.#check();
+        throw new DeviceError(`webgpu: elements could not be read (${String(cause)})`, { cause });
+      });
+      this.#check();
+      const bytes = staging.getMappedRange();
+      reads.forEach(({ buffer: { dtype, count }, resolve }, i) => {
+        const data = hostArray(dtype, count);
+        new Uint8Array(data.buffer as ArrayBuffer).set(new Uint8Array(bytes, offsets[i], data.byteLength));
+        resolve(data);
+      });
+      staging.destroy();
+    } catch (error) {
+      for (const { reject } of reads) reject(error);
+    }
+  }
+
+  #allocate(dtype: DType, count: number): WebGpuBuffer {
+    return { device: this, dtype, count, released: "no", block: this.#heap.allocate(count * BYTES[dtype]) };
+  }
+
+  #release(buffer: WebGpuBuffer, how: "disposed" | "donated"): void {
+    invariant(buffer.released === "no", "a buffer was freed twice");
+    buffer.released = how;
+    this.#heap.release(buffer.block);
+  }
+}
+
+/** Numbers for names, in order of appearance. */
+function numbered(names: readonly string[]): number[] {
+  const numbers = new Map<string, number>();
+  return names.map((name) => {
+    const number = numbers.get(name) ?? numbers.size;
+    numbers.set(name, number);
+    return number;
+  });
+}
+
+function patternOf(bindings: readonly BufferBinding[]): string {
+  return bindings.map(({ binding, word }) => `${binding}+${word}`).join();
+}
+
+/** The name of the place where a buffer will probably be. */
+function expectedPlace(place: Place, reused: readonly number[], constants: readonly unknown[]): string {
+  switch (place.kind) {
+    case "arena":
+      return `arena ${place.offset}`;
+    case "constant":
+      return `constant ${constants.indexOf(place.node)}`;
+    case "input":
+      return `input ${place.index}`;
+    case "output":
+      return reused[place.index]! >= 0 ? `input ${reused[place.index]}` : `output ${place.index}`;
+  }
+}
+
+/** The part of a GPU buffer that each binding covers. */
+function rangesOf(
+  bindings: readonly BufferBinding[],
+  blocks: readonly { readonly buffer: GPUBuffer; readonly offset: number; readonly bytes: number }[],
+): { buffer: GPUBuffer; offset: number; size: number }[] {
+  const ranges: { buffer: GPUBuffer; offset: number; size: number }[] = [];
+  bindings.forEach(({ binding, word }, i) => {
+    const { buffer, offset, bytes } = blocks[i]!;
+    const size = Math.max(ranges[binding]?.size ?? 0, 4 * word + bytes);
+    ranges[binding] = { buffer, offset: offset - 4 * word, size };
+  });
+  return ranges;
+}
+
+/** What the shader compiler said, with the line it said it of. */
+async function shaderError(module: GPUShaderModule, wgsl: string, what: string, message: string): Promise<InvariantError> {
+  const { messages } = await module.getCompilationInfo();
+  const first = messages.find(({ type }) => type === "error");
+  if (!first) return new InvariantError(`webgpu: ${what}: ${message}`);
+  return new InvariantError(`webgpu: ${what}: line ${first.lineNum}: ${first.message}: ${wgsl.split("\n")[first.lineNum - 1]?.trim()}`);
+}
