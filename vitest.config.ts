@@ -1,4 +1,12 @@
+import { existsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+
+/** Chromium brings SwiftShader, a Vulkan driver without a GPU, for Dawn in Node. The loader reads these when a worker process starts. */
+const CHROMIUM = "/usr/lib/chromium";
+if (existsSync(`${CHROMIUM}/vk_swiftshader_icd.json`)) {
+  process.env["VK_ICD_FILENAMES"] = `${CHROMIUM}/vk_swiftshader_icd.json`;
+  process.env["LD_LIBRARY_PATH"] = [process.env["LD_LIBRARY_PATH"], CHROMIUM].filter(Boolean).join(":");
+}
 
 export default defineConfig({
   resolve: { conditions: ["source"] },

@@ -68,7 +68,7 @@ function firstRows(values: Values): Values {
 }
 
 describe("CNN", () => {
-  test("has PyTorch's parameters, 41,082 with four filters", () => {
+  test("has PyTorch's parameters, 41,082 with four filters", async () => {
     const initial = model.init(randomKey(0)).params;
     expect(shapes(initial)).toEqual(shapes(params));
     expect(countParameters(initial)).toBe(41_082);
@@ -76,29 +76,29 @@ describe("CNN", () => {
 });
 
 describeOracle("CNN", { wasm: 1e-4 }, (oracle) => {
-  test("logits and gradients", () => {
+  test("logits and gradients", async () => {
     const gradients = (params: Values, x: Value): Values =>
       flatten({
         ...networkOf(params).forward(x),
         gradient: firstRows(grad(lossAt)(params, x)),
         input_gradient: inputGradient(params, x),
       });
-    oracle.check(gradients, [params, x], stored(fixture, "", "logits", "loss", "gradient/", "input_gradient"));
+    await oracle.check(gradients, [params, x], stored(fixture, "", "logits", "loss", "gradient/", "input_gradient"));
   });
 
   test.each([
     { variant: "gradalign", clean: stopGradient },
     { variant: "gradalign-both", clean: (g: Value) => g },
-  ])("$variant: the gradient of the regulariser", ({ variant, clean }) => {
+  ])("$variant: the gradient of the regulariser", async ({ variant, clean }) => {
     const gradients = (params: Values, x: Value, eta: Value): Values => {
       const pair = (params: Values): [Value, Value] => [clean(inputGradient(params, x)), inputGradient(params, add(x, eta))];
       const penalty = (params: Values): Value => gradAlignPenalty(...pair(params), lambda);
       return flatten({ penalty: penalty(params), cosines: cosineSimilarity(...pair(params)).cosine, gradient: firstRows(grad(penalty)(params)) });
     };
-    oracle.check(gradients, [params, x, eta], stored(fixture, `${variant}/`, "penalty", "cosines", "gradient/"));
+    await oracle.check(gradients, [params, x, eta], stored(fixture, `${variant}/`, "penalty", "cosines", "gradient/"));
   });
 
-  test("an example whose gradient is zero is left out of the regulariser and counts as aligned", () => {
+  test("an example whose gradient is zero is left out of the regulariser and counts as aligned", async () => {
     // A black first image, and biases no filter overcomes there.
     const images = tensor(x.data().fill(0, 0, x.data().length / labels.data().length), x.shape);
     const dark = { ...params, "_model.0.bias": fixture.tensor("dead/bias") };
@@ -108,19 +108,19 @@ describeOracle("CNN", { wasm: 1e-4 }, (oracle) => {
       const penalty = (params: Values): Value => gradAlignPenalty(g1, g2(params), lambda);
       return flatten({ penalty: penalty(params), alignment: gradientAlignment(g1, g2(params)), gradient: firstRows(grad(penalty)(params)) });
     };
-    oracle.check(gradients, [dark, images, eta], stored(fixture, "dead/", "penalty", "alignment", "gradient/"));
+    await oracle.check(gradients, [dark, images, eta], stored(fixture, "dead/", "penalty", "alignment", "gradient/"));
   });
 
-  test("gradient alignment: gradients pass through the clamp to the box", () => {
+  test("gradient alignment: gradients pass through the clamp to the box", async () => {
     const measure = (params: Values, x: Value, eta: Value): Values => {
       const { boxedInputGradient } = networkOf(params);
       const [g1, g2] = [boxedInputGradient(x), boxedInputGradient(add(x, eta))];
       return { cosines: alignment(g1, g2), mean: gradientAlignment(g1, g2) };
     };
-    oracle.check(measure, [params, x, eta], stored(fixture, "alignment/", "cosines", "mean"));
+    await oracle.check(measure, [params, x, eta], stored(fixture, "alignment/", "cosines", "mean"));
   });
 
-  test.each(ATTACKS)("attack $name", ({ name, attack, clamped, options }) => {
+  test.each(ATTACKS)("attack $name", async ({ name, attack, clamped, options }) => {
     const run = (params: Values, x: Value, noise: Value): Values => {
       const network = networkOf(params);
       // Training attacks follow the gradient through the clamp to the box, evaluation attacks at x + delta as it is.
@@ -129,18 +129,18 @@ describeOracle("CNN", { wasm: 1e-4 }, (oracle) => {
       const unrolled = { site: { x, threat: linf, epsilon }, gradient, key: randomKey(0), options: settings };
       return { delta: withRandomPoint(noise, () => unrollAttack(attack, unrolled)) };
     };
-    oracle.check(run, [params, x, noise], { delta: fixture.get(`attack/${name}`) });
+    await oracle.check(run, [params, x, noise], { delta: fixture.get(`attack/${name}`) });
   });
 
-  test.each(METHODS)("method $name: loss and gradient", ({ name, method, random, options }) => {
+  test.each(METHODS)("method $name: loss and gradient", async ({ name, method, random, options }) => {
     const gradients = (params: Values, x: Value, point: Value): Values => {
       const loss = (params: Values): Value => methodLoss(method, params, x, point, options);
       return flatten({ loss: loss(params), gradient: firstRows(grad(loss)(params)) });
     };
-    oracle.check(gradients, [params, x, random], stored(fixture, `method/${name}/`, "loss", "gradient/"));
+    await oracle.check(gradients, [params, x, random], stored(fixture, `method/${name}/`, "loss", "gradient/"));
   });
 
-  test("two FGSM steps under Adam", () => {
+  test("two FGSM steps under Adam", async () => {
     const optimizer = adam({ weightDecay: fixture.number("weight_decay") });
     const train = (params: Values, x: Value): Values => {
       const results: Record<string, Value | Values> = {};
@@ -154,7 +154,7 @@ describeOracle("CNN", { wasm: 1e-4 }, (oracle) => {
       });
       return flatten(results);
     };
-    oracle.check(train, [params, x], stored(fixture, "step/", "0/loss", "0/update/", "1/loss", "1/update/"));
+    await oracle.check(train, [params, x], stored(fixture, "step/", "0/loss", "0/update/", "1/loss", "1/update/"));
   });
 });
 

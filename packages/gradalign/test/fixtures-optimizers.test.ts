@@ -37,12 +37,12 @@ const RUNS: Record<string, (start: Values) => Values> = {
 };
 
 describeOracle("optimisers", { wasm: 1e-5 }, (oracle) => {
-  test.each(Object.entries(RUNS))("%s", (name, run) => {
-    oracle.check(run, [start], stored(fixture, `${name}/`, ...rates.map((_, step) => `${step}/`)));
+  test.each(Object.entries(RUNS))("%s", async (name, run) => {
+    await oracle.check(run, [start], stored(fixture, `${name}/`, ...rates.map((_, step) => `${step}/`)));
   });
 });
 
-test("the cyclic learning rate", () => {
+test("the cyclic learning rate", async () => {
   const rows = fixture.numbers("schedule");
   for (let i = 0; i < rows.length; i += 4) {
     const [epochs, peak, epoch, rate] = rows.slice(i, i + 4) as [number, number, number, number];

@@ -30,55 +30,55 @@ function inputGradient(params: Values, x: Value): Value {
 }
 
 describe("PreAct ResNet-18", () => {
-  test("has PyTorch's parameters and statistics", () => {
+  test("has PyTorch's parameters and statistics", async () => {
     const initial = model.init(randomKey(0));
     expect(shapes(initial.params)).toEqual(shapes(params));
     expect(shapes(initial.state)).toEqual(shapes(state));
   });
 
-  test("has the paper's number of parameters at width 64", () => {
+  test("has the paper's number of parameters at width 64", async () => {
     expect(countParameters(preactResnet18({ width: 64 }).init(randomKey(0)).params)).toBe(11_171_146);
   });
 });
 
 describeOracle("PreAct ResNet-18", { wasm: 1e-4 }, (oracle) => {
-  test("forward pass at batch statistics, which moves the running ones", () => {
+  test("forward pass at batch statistics, which moves the running ones", async () => {
     const forward = (params: Values, state: Values, x: Value): Values => {
       const { logits, state: moved } = model.apply(params, state, x, { train: true });
       return flatten({ logits, loss: crossEntropy(logits, labels), state: moved });
     };
-    oracle.check(forward, [params, state, x], stored(fixture, "train/", "logits", "loss", "state/"));
+    await oracle.check(forward, [params, state, x], stored(fixture, "train/", "logits", "loss", "state/"));
   });
 
-  test("gradients of the loss", () => {
+  test("gradients of the loss", async () => {
     const gradients = (params: Values, x: Value): Values => {
       const loss = (params: Values): Value => networkOf(params).forward(x).loss;
       return flatten({ gradient: grad(loss)(params), input_gradient: inputGradient(params, x) });
     };
-    oracle.check(gradients, [params, x], stored(fixture, "train/", "gradient/", "input_gradient"));
+    await oracle.check(gradients, [params, x], stored(fixture, "train/", "gradient/", "input_gradient"));
   });
 
-  test("logits and input gradient at running statistics", () => {
+  test("logits and input gradient at running statistics", async () => {
     const evaluate = (params: Values, x: Value): Values => {
       const logits = (x: Value): Value => model.apply(params, state, x, { train: false }).logits;
       return { logits: logits(x), input_gradient: grad((x: Value) => crossEntropy(logits(x), labels))(x) };
     };
-    oracle.check(evaluate, [params, x], stored(fixture, "eval/", "logits", "input_gradient"));
+    await oracle.check(evaluate, [params, x], stored(fixture, "eval/", "logits", "input_gradient"));
   });
 
   test.each([
     { variant: "gradalign", clean: stopGradient },
     { variant: "gradalign-both", clean: (g: Value) => g },
-  ])("$variant: the gradient of the regulariser", ({ variant, clean }) => {
+  ])("$variant: the gradient of the regulariser", async ({ variant, clean }) => {
     const gradients = (params: Values, x: Value, eta: Value): Values => {
       const pair = (params: Values): [Value, Value] => [clean(inputGradient(params, x)), inputGradient(params, add(x, eta))];
       const penalty = (params: Values): Value => gradAlignPenalty(...pair(params), lambda);
       return flatten({ penalty: penalty(params), cosines: cosineSimilarity(...pair(params)).cosine, gradient: grad(penalty)(params) });
     };
-    oracle.check(gradients, [params, x, eta], stored(fixture, `${variant}/`, "penalty", "cosines", "gradient/"));
+    await oracle.check(gradients, [params, x, eta], stored(fixture, `${variant}/`, "penalty", "cosines", "gradient/"));
   });
 
-  test("a whole FGSM + GradAlign step under SGD", () => {
+  test("a whole FGSM + GradAlign step under SGD", async () => {
     const optimizer = sgd({ momentum: 0.9, weightDecay: fixture.number("weight_decay") });
     const step = (params: Values, state: Values, x: Value, eta: Value): Values => {
       const run = (params: Values): [Value, Values] => {
@@ -92,6 +92,6 @@ describeOracle("PreAct ResNet-18", { wasm: 1e-4 }, (oracle) => {
       const [updated] = optimizer.update(params, gradients, optimizer.init(params), fixture.number("learning_rate"));
       return flatten({ loss, update: mapParams(sub, updated, params), state: moved });
     };
-    oracle.check(step, [params, state, x, eta], stored(fixture, "step/", "loss", "update/", "state/"));
+    await oracle.check(step, [params, state, x, eta], stored(fixture, "step/", "loss", "update/", "state/"));
   });
 });

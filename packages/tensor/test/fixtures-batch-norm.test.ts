@@ -25,7 +25,7 @@ describeOracle("batch normalisation", { wasm: 5e-6 }, (oracle) => {
     const [runningMean, runningVar] = fixture.inputs(`${name}/`, "running_mean", "running_var");
     const loss = (x: Value, gamma: Value, beta: Value): Value => sum(mul(weights, sin(normalize(x, gamma, beta))));
 
-    test("output and running statistics", () => {
+    test("output and running statistics", async () => {
       const count = x.shape[0]! * x.shape[2]! * x.shape[3]!;
       const forward = (x: Value, gamma: Value, beta: Value, runningMean: Value, runningVar: Value): Record<string, Value> => {
         const { mean, variance } = statistics(x);
@@ -38,26 +38,26 @@ describeOracle("batch normalisation", { wasm: 5e-6 }, (oracle) => {
         };
       };
       const names = ["y", "running_mean_after", "running_var_after", "loss"];
-      oracle.check(forward, [x, gamma, beta, runningMean, runningVar], Object.fromEntries(names.map((key) => [key, fixture.get(`${name}/${key}`)])));
+      await oracle.check(forward, [x, gamma, beta, runningMean, runningVar], Object.fromEntries(names.map((key) => [key, fixture.get(`${name}/${key}`)])));
     });
 
-    test("gradients", () => {
+    test("gradients", async () => {
       const gradients = (x: Value, gamma: Value, beta: Value): Record<string, Value> => ({
         x: grad(loss, 0)(x, gamma, beta),
         gamma: grad(loss, 1)(x, gamma, beta),
         beta: grad(loss, 2)(x, gamma, beta),
       });
-      oracle.check(gradients, [x, gamma, beta], fixture.group(`${name}/gradient/`));
+      await oracle.check(gradients, [x, gamma, beta], fixture.group(`${name}/gradient/`));
     });
 
-    test("gradients of the input gradient along v", () => {
+    test("gradients of the input gradient along v", async () => {
       const along = (x: Value, gamma: Value, beta: Value): Value => sum(mul(v, grad(loss)(x, gamma, beta)));
       const second = (x: Value, gamma: Value, beta: Value): Record<string, Value> => ({
         x: grad(along, 0)(x, gamma, beta),
         gamma: grad(along, 1)(x, gamma, beta),
         beta: grad(along, 2)(x, gamma, beta),
       });
-      oracle.check(second, [x, gamma, beta], fixture.group(`${name}/<v,dx>/`));
+      await oracle.check(second, [x, gamma, beta], fixture.group(`${name}/<v,dx>/`));
     });
   });
 });

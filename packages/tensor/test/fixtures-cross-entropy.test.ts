@@ -13,7 +13,7 @@ function crossEntropy(logits: Value, labels: Value): Value {
 }
 
 describeOracle("cross-entropy", { wasm: 1e-6 }, (oracle) => {
-  test.each(fixture.cases())("%s", (name) => {
+  test.each(fixture.cases())("%s", async (name) => {
     const [logits, labels, v] = fixture.inputs(`${name}/`, "logits", "labels", "v");
     const gradient = (z: Value, labels: Value): Value => grad(crossEntropy)(z, labels);
     const all = (z: Value, labels: Value, v: Value): Record<string, Value> => ({
@@ -21,7 +21,7 @@ describeOracle("cross-entropy", { wasm: 1e-6 }, (oracle) => {
       gradient: gradient(z, labels),
       hvp: grad((z: Value) => sum(mul(v, gradient(z, labels))))(z),
     });
-    oracle.check(all, [logits, labels, v], {
+    await oracle.check(all, [logits, labels, v], {
       loss: fixture.get(`${name}/loss`),
       gradient: fixture.get(`${name}/gradient`),
       hvp: fixture.get(`${name}/hvp`),
@@ -29,6 +29,6 @@ describeOracle("cross-entropy", { wasm: 1e-6 }, (oracle) => {
   });
 });
 
-test("the oracle holds logits whose exponentials overflow float32", () => {
+test("the oracle holds logits whose exponentials overflow float32", async () => {
   expect(Math.max(...fixture.numbers("huge/logits"))).toBeGreaterThan(90);
 });

@@ -118,7 +118,8 @@ function placeInArena(
     const size = Math.max(alignment, Math.ceil((byteLength(node) + gap) / alignment) * alignment);
     const [first, last] = [firstUse.get(node)!, lastUse.get(node)!];
     /** The lowest place at or above `at` that lies in one region. */
-    const within = (at: number): number => (Math.floor(at / regionBytes) === Math.floor((at + size - 1) / regionBytes) ? at : Math.ceil(at / regionBytes) * regionBytes);
+    const within = (at: number): number =>
+      Math.floor(at / regionBytes) === Math.floor((at + size - 1) / regionBytes) ? at : Math.ceil(at / regionBytes) * regionBytes;
     let offset = 0;
     for (const slot of slots) {
       if (slot.last < first || slot.first > last) continue;

@@ -10,6 +10,7 @@ export interface WebGpuOptions {
 
 /** An opened GPU. */
 export interface OpenedGpu {
+  readonly gpu: GPU;
   readonly device: GPUDevice;
   /** Vendor and model, as far as the browser tells. */
   readonly name: string;
@@ -59,5 +60,5 @@ export async function openGpu(options: WebGpuOptions): Promise<OpenedGpu> {
   }
   const requiredLimits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature));
-  return { device: await adapter.requestDevice({ requiredLimits, requiredFeatures }), name, software };
+  return { gpu, device: await adapter.requestDevice({ requiredLimits, requiredFeatures }), name, software };
 }

@@ -11,7 +11,7 @@ import type { Place } from "../passes/plan-memory.ts";
 import { byteLength } from "../passes/plan-memory.ts";
 import { GPU as GPU_TARGET } from "../passes/target.ts";
 import type { Device, DeviceBuffer, Executable, Program } from "./backend.ts";
-import { openGpu, type WebGpuOptions } from "./webgpu-adapter.ts";
+import { type OpenedGpu, openGpu, type WebGpuOptions } from "./webgpu-adapter.ts";
 import { BufferHeap, type GpuBlock } from "./webgpu-memory.ts";
 
 interface WebGpuBuffer extends DeviceBuffer {
@@ -44,14 +44,15 @@ interface Dispatch {
 
 /** Opens a GPU. */
 export async function createWebGpuDevice(options: WebGpuOptions = {}): Promise<Device> {
-  const { device, name } = await openGpu(options);
-  return new WebGpuDevice(device, name);
+  return new WebGpuDevice(await openGpu(options));
 }
 
 class WebGpuDevice implements Device {
   readonly backend = "webgpu";
   readonly threads = 1;
   readonly name: string;
+  /** Dawn must not be collected before its devices. */
+  readonly gpu: GPU;
   readonly #device: GPUDevice;
   readonly #heap: BufferHeap;
   /** Scratch memory, shared by all programs because the queue runs them one after another. */
@@ -61,22 +62,25 @@ class WebGpuDevice implements Device {
   /** What later calls throw. */
   #failure: GradalignError | null = null;
   #closed = false;
+  /** Questions to the GPU whose answers may be failures. */
+  readonly #watched = new Set<Promise<void>>();
   /** Submissions that are not known to be done, oldest first. */
   readonly #unfinished: Promise<unknown>[] = [];
   #reads: { readonly buffer: WebGpuBuffer; readonly resolve: (data: HostArray) => void; readonly reject: (error: unknown) => void }[] = [];
 
-  constructor(device: GPUDevice, name: string) {
+  constructor({ gpu, device, name }: OpenedGpu) {
+    this.gpu = gpu;
     this.#device = device;
     this.name = name;
     this.#heap = new BufferHeap((bytes) => this.#createBuffer(bytes), device.limits.maxBufferSize);
     void device.lost.then(({ message }) => {
-      if (!this.#closed) this.#fail(new DeviceError(`webgpu: the GPU was lost (${message || "no reason given"}); open the device again and go on from the last checkpoint`));
+      if (!this.#closed)
+        this.#fail(new DeviceError(`webgpu: the GPU was lost (${message || "no reason given"}); open the device again and go on from the last checkpoint`));
     });
     device.addEventListener("uncapturederror", (event) => {
-      const { error } = event as GPUUncapturedErrorEvent;
-      this.#fail(
-        error instanceof Error || !("message" in error) ? new InvariantError(`webgpu: ${String(error)}`) : new InvariantError(`webgpu: ${error.message}`),
-      );
+      const { message } = (event as GPUUncapturedErrorEvent).error;
+      // What a pending scope finds is the cause.
+      this.#watch(Promise.all(this.#watched), () => new InvariantError(`webgpu: ${message}`));
     });
   }
 
@@ -182,6 +186,7 @@ class WebGpuDevice implements Device {
 
   async settle(pending: number): Promise<void> {
     while (this.#unfinished.length > pending && !this.#failure) await this.#unfinished[0];
+    if (pending === 0) await Promise.all(this.#watched);
     this.#check();
   }
 
@@ -209,24 +214,42 @@ class WebGpuDevice implements Device {
     this.#failure ??= error;
   }
 
+  /** Fails later if what is asked of the GPU says so. */
+  #watch<T>(question: Promise<T>, verdict: (answer: T) => GradalignError | null | Promise<GradalignError>): void {
+    const watching: Promise<void> = question
+      .then(async (answer) => {
+        const error = await verdict(answer);
+        if (error) this.#fail(error);
+      })
+      // A lost device answers no questions; that it is lost is told elsewhere.
+      .catch(() => {})
+      .finally(() => this.#watched.delete(watching));
+    this.#watched.add(watching);
+  }
+
   #checkSize(bytes: number, what: string): void {
     const { maxStorageBufferBindingSize, maxBufferSize } = this.#device.limits;
     const [limit, most] =
       maxStorageBufferBindingSize < maxBufferSize ? ["maxStorageBufferBindingSize", maxStorageBufferBindingSize] : ["maxBufferSize", maxBufferSize];
-    if (bytes > most) throw new LimitError(`webgpu: ${what} takes ${bytes} bytes, the adapter's ${limit} is ${most}; make it smaller, or use the wasm backend`, limit as string, bytes, most as number);
+    if (bytes > most)
+      throw new LimitError(
+        `webgpu: ${what} takes ${bytes} bytes, the adapter's ${limit} is ${most}; make it smaller, or use the wasm backend`,
+        limit as string,
+        bytes,
+        most as number,
+      );
   }
 
   #createBuffer(bytes: number): GPUBuffer {
     this.#device.pushErrorScope("out-of-memory");
     const buffer = this.#device.createBuffer({ size: bytes, usage: USAGE.storage | USAGE.copySource | USAGE.copyTarget });
     const held = this.memory().liveBytes;
-    void this.#device.popErrorScope().then(
-      (error) => {
-        if (!error) return;
-        const mebibytes = (n: number): string => (n / 2 ** 20).toFixed(0);
-        this.#fail(new DeviceError(`webgpu: the GPU is out of memory, ${mebibytes(bytes)} MiB more than ${mebibytes(held)} MiB were needed; use a smaller batch size or width`));
-      },
-      () => {},
+    const mebibytes = (n: number): string => (n / 2 ** 20).toFixed(0);
+    this.#watch(
+      this.#device.popErrorScope(),
+      (error) =>
+        error &&
+        new DeviceError(`webgpu: the GPU is out of memory, ${mebibytes(bytes)} MiB more than ${mebibytes(held)} MiB were needed; use a smaller batch size or width`),
     );
     return buffer;
   }
@@ -274,12 +297,7 @@ class WebGpuDevice implements Device {
     device.pushErrorScope("validation");
     const module = device.createShaderModule({ code: wgsl });
     const pipeline = device.createComputePipeline({ layout: this.#layout(bindings).pipeline, compute: { module, entryPoint: "main" } });
-    void device.popErrorScope().then(
-      async (error) => {
-        if (error) this.#fail(await shaderError(module, wgsl, what, error.message));
-      },
-      () => {},
-    );
+    this.#watch(device.popErrorScope(), (error) => error && shaderError(module, wgsl, what, error.message));
     return pipeline;
   }
 
@@ -312,7 +330,8 @@ class WebGpuDevice implements Device {
     this.#pipeline(dispatch, bindings);
     const pipeline = dispatch.pipelines.get(patternOf(bindings))!;
     const group =
-      pipeline && this.#device.createBindGroup({ layout: this.#layout(ranges.length).group, entries: ranges.map((resource, binding) => ({ binding, resource })) });
+      pipeline &&
+      this.#device.createBindGroup({ layout: this.#layout(ranges.length).group, entries: ranges.map((resource, binding) => ({ binding, resource })) });
     if (dispatch.groups.size >= MOST_BIND_GROUPS) dispatch.groups.delete(dispatch.groups.keys().next().value!);
     const bound = { pipeline, group };
     dispatch.groups.set(key, bound);
@@ -348,10 +367,12 @@ class WebGpuDevice implements Device {
           if (bytes > 0) encoder.copyBufferToBuffer(block.buffer, block.offset, staging, offsets[i]!, bytes);
         });
       });
-      await staging.mapAsync(MAP_READ).catch((cause: unknown) => {
+      await staging.mapAsync(MAP_READ).catch(async (cause: unknown) => {
+        await Promise.all(this.#watched);
         this.#check();
         throw new DeviceError(`webgpu: elements could not be read (${String(cause)})`, { cause });
       });
+      await Promise.all(this.#watched);
       this.#check();
       const bytes = staging.getMappedRange();
       reads.forEach(({ buffer: { dtype, count }, resolve }, i) => {

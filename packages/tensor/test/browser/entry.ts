@@ -16,7 +16,8 @@ export async function threadsOf(threads: number | null): Promise<number> {
 export async function conformance(threads: number): Promise<Record<string, number[]>> {
   const device = await createDevice({ backend: "wasm", threads });
   try {
-    return Object.fromEntries(samples.map(({ operation, sample, name }) => [name, Array.from(runSample(operation, sample, device))]));
+    const results = samples.map(async ({ operation, sample, name }) => [name, Array.from(await runSample(operation, sample, device))] as const);
+    return Object.fromEntries(await Promise.all(results));
   } finally {
     device.close();
   }

@@ -23,7 +23,7 @@ describe("a cross-origin isolated page", () => {
     const device = await createDevice({ backend: "wasm", threads: 2 });
     for (const { operation, sample, name } of samples) {
       // Playwright carries NaN and the sign of zero across.
-      expect(actual[name], name).toEqual(Array.from(runSample(operation, sample, device)));
+      expect(actual[name], name).toEqual(Array.from(await runSample(operation, sample, device)));
     }
     device.close();
   });

@@ -4,6 +4,7 @@ import { emitConv, emitFilterGrad } from "../../src/codegen/wasm/contraction.ts"
 import type { KernelCode, ModuleContext } from "../../src/codegen/wasm/kernel-code.ts";
 import { type ConvKernel, channelBlock, type FilterGradKernel, type ImageStrides } from "../../src/ir/kernel.ts";
 import { filterGradChunks } from "../../src/passes/physical.ts";
+import { CPU } from "../../src/passes/target.ts";
 import { execute, firstDifference, GUARD_VALUE, numbers, relaxedAvailable } from "../support/kernels.ts";
 
 interface Geometry {
@@ -173,10 +174,10 @@ describe("task splitting", () => {
   });
 
   it("chooses chunks that divide the batch", () => {
-    expect(filterGradChunks(32, 32, 32)).toBe(8);
-    expect(filterGradChunks(30, 32, 32)).toBe(6);
-    expect(filterGradChunks(31, 32, 32)).toBe(1);
-    expect(filterGradChunks(128, 4, 4)).toBe(1);
+    expect(filterGradChunks(32, 32, 32, CPU)).toBe(8);
+    expect(filterGradChunks(30, 32, 32, CPU)).toBe(6);
+    expect(filterGradChunks(31, 32, 32, CPU)).toBe(1);
+    expect(filterGradChunks(128, 4, 4, CPU)).toBe(1);
   });
 
   it("prefers tall tiles of one vector where two would be half empty", () => {

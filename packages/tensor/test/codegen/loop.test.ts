@@ -26,26 +26,26 @@ import { openDevices } from "../support/devices.ts";
 
 const { reference, tested } = await openDevices();
 
-function same(device: Device, f: (x: Value) => Value, x: Tensor): void {
-  const run = (on: Device): number[] => [...(jit(f, { device: on })(x) as Tensor).data()];
-  expect(run(device)).toEqual(run(reference));
+async function same(device: Device, f: (x: Value) => Value, x: Tensor): Promise<void> {
+  const run = async (on: Device): Promise<number[]> => [...(await (jit(f, { device: on })(x) as Tensor).read())];
+  expect(await run(device)).toEqual(await run(reference));
 }
 
 const count = (n: number): Tensor => tensor(Float32Array.from({ length: n }, (_, i) => i + 1));
 
 describe.each(tested)("%s", (_, device) => {
-  test("padding read backwards and in steps", () => {
+  test("padding read backwards and in steps", async () => {
     for (const n of [1, 3, 4, 5, 8, 9, 17]) {
-      same(device, (x) => flip(pad(x, [[1, 2]]), [0]), count(n));
-      same(device, (x) => pad(flip(x, [0]), [[3, 0]], 7), count(n));
-      same(device, (x) => slice(pad(x, [[4, 5]], -1), [1], [n + 8], [2]), count(n));
-      same(device, (x) => flip(slice(pad(x, [[2, 9]]), [0], [n + 10], [3]), [0]), count(n));
-      same(device, (x) => pad(pad(x, [[1, 1]], 3), [[2, 0]], 5), count(n));
-      same(device, (x) => add(pad(x, [[0, 4]]), pad(x, [[4, 0]])), count(n));
+      await same(device, (x) => flip(pad(x, [[1, 2]]), [0]), count(n));
+      await same(device, (x) => pad(flip(x, [0]), [[3, 0]], 7), count(n));
+      await same(device, (x) => slice(pad(x, [[4, 5]], -1), [1], [n + 8], [2]), count(n));
+      await same(device, (x) => flip(slice(pad(x, [[2, 9]]), [0], [n + 10], [3]), [0]), count(n));
+      await same(device, (x) => pad(pad(x, [[1, 1]], 3), [[2, 0]], 5), count(n));
+      await same(device, (x) => add(pad(x, [[0, 4]]), pad(x, [[4, 0]])), count(n));
     }
   });
 
-  test("padding of images on every side, with a reduction behind it", () => {
+  test("padding of images on every side, with a reduction behind it", async () => {
     const image = tensor(
       Float32Array.from({ length: 2 * 5 * 6 }, (_, i) => i - 20),
       [2, 5, 6],
@@ -60,50 +60,50 @@ describe.each(tested)("%s", (_, device) => {
         ],
         -5,
       );
-    same(device, padded, image);
-    same(device, (x) => sum(padded(x), [2]), image);
-    same(device, (x) => max(flip(padded(x), [1, 2]), [1]), image);
-    same(device, (x) => min(transpose(padded(x), [2, 0, 1]), [0, 2]), image);
+    await same(device, padded, image);
+    await same(device, (x) => sum(padded(x), [2]), image);
+    await same(device, (x) => max(flip(padded(x), [1, 2]), [1]), image);
+    await same(device, (x) => min(transpose(padded(x), [2, 0, 1]), [0, 2]), image);
   });
 
-  test("every length around the width of the lanes", () => {
+  test("every length around the width of the lanes", async () => {
     for (let n = 1; n <= 21; n++) {
-      same(device, (x) => mul(add(x, 1), x), count(n));
-      same(device, (x) => sum(x), count(n));
-      same(device, (x) => max(broadcastTo(x, [3, n]), [0]), count(n));
+      await same(device, (x) => mul(add(x, 1), x), count(n));
+      await same(device, (x) => sum(x), count(n));
+      await same(device, (x) => max(broadcastTo(x, [3, n]), [0]), count(n));
     }
   });
 
-  test("reductions of many elements, split into parts or not", () => {
+  test("reductions of many elements, split into parts or not", async () => {
     for (const shape of [[70_000], [130, 700], [700, 130], [64, 3, 512], [1, 100_003]]) {
       const n = shape.reduce((a, b) => a * b, 1);
       const x = tensor(
         Float32Array.from({ length: n }, (_, i) => ((i * 7919) % 17) - 8),
         shape,
       );
-      for (let axis = 0; axis < shape.length; axis++) same(device, (v) => sum(v, [axis]), x);
-      same(device, (v) => sum(v), x);
-      same(device, (v) => max(v), x);
+      for (let axis = 0; axis < shape.length; axis++) await same(device, (v) => sum(v, [axis]), x);
+      await same(device, (v) => sum(v), x);
+      await same(device, (v) => max(v), x);
     }
   });
 
-  test("narrow element types, stored one by one and read in lanes", () => {
+  test("narrow element types, stored one by one and read in lanes", async () => {
     const bytes = tensor(Uint8Array.from({ length: 37 }, (_, i) => i * 7));
-    same(device, (x) => convert(mul(x, 2), "uint8"), bytes);
-    same(device, (x) => convert(lt(x, 100), "float32"), bytes);
-    same(device, (x) => where(lt(x, 100), convert(x, "float32"), 0.5), bytes);
-    same(device, (x) => flip(lt(x, 100), [0]), bytes);
-    same(device, (x) => sum(lt(x, 100)), bytes);
+    await same(device, (x) => convert(mul(x, 2), "uint8"), bytes);
+    await same(device, (x) => convert(lt(x, 100), "float32"), bytes);
+    await same(device, (x) => where(lt(x, 100), convert(x, "float32"), 0.5), bytes);
+    await same(device, (x) => flip(lt(x, 100), [0]), bytes);
+    await same(device, (x) => sum(lt(x, 100)), bytes);
   });
 
-  test("gathers with indices beyond the ends are clipped", () => {
+  test("gathers with indices beyond the ends are clipped", async () => {
     const table = tensor(
       Float32Array.from({ length: 15 }, (_, i) => i),
       [5, 3],
     );
     const rows = tensor([-1, 0, 4, 5, 100, 2, -(2 ** 31), 2 ** 31 - 1], [8], "int32");
-    same(device, (x) => gather(x, [rows]), table);
-    same(device, (x) => gather(x, [rows, 1]), table);
-    same(device, (x) => gather(transpose(x), [2, rows]), table);
+    await same(device, (x) => gather(x, [rows]), table);
+    await same(device, (x) => gather(x, [rows, 1]), table);
+    await same(device, (x) => gather(transpose(x), [2, rows]), table);
   });
 });

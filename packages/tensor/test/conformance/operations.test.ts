@@ -27,17 +27,17 @@ function weighted(operation: Operation, sample: Sample, inputs: readonly Value[]
 }
 
 describe.each(tested)("%s", (_, device) => {
-  test.each(samples)("$name equals the reference", ({ operation, sample }) => {
-    const expected = runSample(operation, sample, reference);
-    const actual = runSample(operation, sample, device);
+  test.each(samples)("$name equals the reference", async ({ operation, sample }) => {
+    const expected = await runSample(operation, sample, reference);
+    const actual = await runSample(operation, sample, device);
     expect(actual.length).toBe(expected.length);
     expect(relativeError(actual, expected)).toBeLessThan(toleranceOf(operation));
   });
 });
 
-test("one thread and two threads give the same bits", () => {
+test("one thread and two threads give the same bits", async () => {
   for (const { operation, sample } of samples) {
-    const [one, two] = tested.map(([, device]) => runSample(operation, sample, device));
+    const [one, two] = await Promise.all(tested.slice(0, 2).map(([, device]) => runSample(operation, sample, device)));
     expect(two, operation.name).toEqual(one);
   }
 });

@@ -20,23 +20,23 @@ function outputsOf(seed: number, inputs: readonly Value[], steps: number): Known
   return [pool.at(-1)!, ...[1, 2].map(() => choose.pick(pool))];
 }
 
-function run(seed: number, inputs: readonly Tensor[], steps: number, device: Device): ArrayLike<number>[] {
+async function run(seed: number, inputs: readonly Tensor[], steps: number, device: Device): Promise<ArrayLike<number>[]> {
   const program = jit((args: Value[]) => outputsOf(seed, args, steps).map(({ value }) => value), { device });
   const results = program([...inputs]) as unknown as Tensor[];
-  const data = results.map((result) => result.data());
+  const data = await Promise.all(results.map((result) => result.read()));
   for (const result of results) result.dispose();
   program.dispose();
   return data;
 }
 
 /** What is wrong with a program, or null. */
-function fault(seed: number, steps: number): string | null {
+async function fault(seed: number, steps: number): Promise<string | null> {
   const inputs = randomInputs(seed, { images: seed > IMAGES });
   const known = outputsOf(seed, inputs, steps);
-  const expected = run(seed, inputs, steps, reference);
+  const expected = await run(seed, inputs, steps, reference);
   let first: ArrayLike<number>[] | null = null;
   for (const [name, device] of tested) {
-    const actual = run(seed, inputs, steps, device);
+    const actual = await run(seed, inputs, steps, device);
     for (const [i, values] of expected.entries()) {
       const { error } = known[i]!;
       if (values.length !== actual[i]!.length) return `${name}: output ${i} has ${actual[i]!.length} elements`;
@@ -53,22 +53,22 @@ function fault(seed: number, steps: number): string | null {
 }
 
 /** The shortest failing beginning of a failing program, as text. */
-function report(seed: number): string {
+async function report(seed: number): Promise<string> {
   for (let steps = 1; steps <= STEPS; steps++) {
-    const what = fault(seed, steps);
+    const what = await fault(seed, steps);
     if (!what) continue;
     const graph = printGraph(outputsOf(seed, randomInputs(seed, { images: seed > IMAGES }), steps).map(({ value }) => value));
     return `seed ${seed}, ${steps} steps: ${what}\n${graph}`;
   }
-  return `seed ${seed} fails only at full length: ${fault(seed, STEPS)}`;
+  return `seed ${seed} fails only at full length: ${await fault(seed, STEPS)}`;
 }
 
 test.each([
   ["programs", 1],
   ["programs of convolutions and changes of layout", IMAGES + 1],
-])("random %s equal the reference", (_, first) => {
+])("random %s equal the reference", async (_, first) => {
   const failures: string[] = [];
-  for (let seed = first; seed < first + PROGRAMS; seed++) if (fault(seed, STEPS)) failures.push(report(seed));
+  for (let seed = first; seed < first + PROGRAMS; seed++) if (await fault(seed, STEPS)) failures.push(await report(seed));
   expect(failures.join("\n\n")).toBe("");
 });
 
@@ -91,7 +91,7 @@ function gradientOf(seed: number, inputs: readonly Value[], steps: number): Valu
 test.each([
   ["programs", 1001],
   ["programs of convolutions", IMAGES + 1001],
-])("gradients of random %s equal the reference's", (_, first) => {
+])("gradients of random %s equal the reference's", async (_, first) => {
   const failures: string[] = [];
   for (let seed = first; seed < first + PROGRAMS / 2; seed++) {
     const inputs = randomInputs(seed, { images: seed > IMAGES });
@@ -100,7 +100,7 @@ test.each([
     const expected = gradients(["reference", reference]);
     for (const entry of tested) {
       for (const [i, gradient] of gradients(entry).entries()) {
-        const error = relativeError(gradient.data(), expected[i]!.data());
+        const error = relativeError(await gradient.read(), await expected[i]!.read());
         if (!(error < 1e-5))
           failures.push(`seed ${seed}: gradient ${i} on ${entry[0]} is off by ${error}\n${printGraph(gradientOf(seed, inputs, STEPS).slice(i, i + 1))}`);
       }

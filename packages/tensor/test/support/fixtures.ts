@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createDevice, type Device, type DeviceOptions, jit, type Tensor, type Tree, tensor, treeLeaves, type Value } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { referenceData } from "../../src/runtime/reference.ts";
+import { testGpu } from "./gpu.ts";
 
 /** A stored array; inputs are F32 or I32, results F64 or, when large, F32. */
 export interface Stored {
@@ -95,6 +96,7 @@ const DEVICES: readonly (DeviceOptions & { readonly title: string })[] = [
   { title: "reference", backend: "reference" },
   { title: "wasm, 1 thread", backend: "wasm", threads: 1 },
   { title: "wasm, 2 threads", backend: "wasm", threads: 2 },
+  { title: "webgpu", backend: "webgpu" },
 ];
 
 /** Runs functions on a device and compares their results with stored ones. */
@@ -102,13 +104,17 @@ export interface Oracle {
   /** The device, once tests run. */
   device(): Device;
   /** Compiles and runs `f`, then compares its results, name by name, with the stored ones. */
-  check<Arguments extends readonly unknown[]>(f: (...args: Arguments) => Record<string, Value>, args: Arguments, expected: Record<string, Stored>): void;
+  check<Arguments extends readonly unknown[]>(
+    f: (...args: Arguments) => Record<string, Value>,
+    args: Arguments,
+    expected: Record<string, Stored>,
+  ): Promise<void>;
   /** Compares one result. */
-  close(actual: Tensor, expected: Stored, what: string): void;
+  close(actual: Tensor, expected: Stored, what: string): Promise<void>;
 }
 
 export interface Tolerance {
-  /** Largest relative L2 error on the wasm backend, which computes in float32. */
+  /** Largest relative L2 error on the wasm and webgpu backends, which compute in float32. */
   readonly wasm: number;
 }
 
@@ -118,26 +124,26 @@ export function describeOracle(title: string, { wasm }: Tolerance, body: (oracle
   describe.each(DEVICES)(`${title} on $title`, (options) => {
     let device: Device | undefined;
     beforeAll(async () => {
-      device = await createDevice({ backend: options.backend!, ...(options.threads ? { threads: options.threads } : {}) });
+      device = await createDevice({ backend: options.backend!, ...(options.threads ? { threads: options.threads } : {}), ...(await testGpu()) });
     });
     afterAll(() => device?.close());
     const opened = (): Device => device as Device;
 
-    const close = (actual: Tensor, expected: Stored, what: string): void => {
+    const close = async (actual: Tensor, expected: Stored, what: string): Promise<void> => {
       expect(actual.shape, `shape of ${what}`).toEqual(expected.shape);
       const exact = options.backend === "reference";
-      const data = exact ? referenceData(actual.bufferOn(opened())) : actual.data();
+      const data = exact ? referenceData(actual.bufferOn(opened())) : await actual.read();
       const limit = exact ? (expected.data instanceof Float64Array ? 1e-9 : 1e-7) : wasm;
       expect(relativeError(data, expected.data), `relative error of ${what}`).toBeLessThanOrEqual(limit);
     };
     body({
       device: opened,
       close,
-      check(f, args, expected) {
+      async check(f, args, expected) {
         const compiled = jit(f, { device: opened() });
         const results = compiled(...(args as never)) as unknown as Record<string, Tensor>;
         expect(Object.keys(results).sort()).toEqual(Object.keys(expected).sort());
-        for (const [name, stored] of Object.entries(expected)) close(results[name]!, stored, name);
+        for (const [name, stored] of Object.entries(expected)) await close(results[name]!, stored, name);
         for (const leaf of treeLeaves(results as Tree<Tensor>)) leaf.dispose();
         compiled.dispose();
       },

@@ -11,7 +11,7 @@ const TOLERANCE = 2e-6;
 /** Winograd's transformations add and subtract multiples before they multiply. */
 const CONVOLUTION_TOLERANCE = 1e-5;
 
-/** Largest relative error of an operation on the wasm backend. */
+/** Largest relative error of an operation on the backends that compute in float32: wasm and webgpu. */
 export function toleranceOf(operation: Operation): number {
   return operation.name.startsWith("conv2d") ? CONVOLUTION_TOLERANCE : TOLERANCE;
 }
@@ -30,7 +30,7 @@ export function sampleInputs({ inputs }: Sample): Tensor[] {
 }
 
 /** The operation's value on the sample. */
-export function runSample(operation: Operation, sample: Sample, device: Device): ArrayLike<number> {
+export function runSample(operation: Operation, sample: Sample, device: Device): Promise<ArrayLike<number>> {
   const f = jit((...inputs: Node[]) => apply(operation.name, inputs, sample.attrs), { device });
-  return (f(...sampleInputs(sample)) as Tensor).data();
+  return (f(...sampleInputs(sample)) as Tensor).read();
 }

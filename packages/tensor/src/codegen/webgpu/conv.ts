@@ -34,7 +34,9 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
   if (batch * height * width * channels === 0) return { wgsl: "", workgroups: [0, 0, 0] };
   const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
   const wideOutput = channels % 4 === 0 && pixelsAligned(output);
-  const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) => (buffer === 0 ? wideInput : buffer === 1 ? filterImage % 4 === 0 : wideOutput));
+  const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) =>
+    buffer === 0 ? wideInput : buffer === 1 ? filterImage % 4 === 0 : wideOutput,
+  );
   const threads = threadsOf(tile);
   const [tilesM, tilesN] = [ceilDiv(pixels, tile.m), ceilDiv(channels, tile.n)];
   const { workgroups, index } = linearGrid(tilesM * tilesN * (perImage ? batch : 1));
@@ -73,7 +75,8 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
   if (depth > 0) {
     body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
     for (let s = 0; s < a.times; s++) {
-      const fill = (text: readonly string[]): string[] => (a.ragged && s === a.times - 1 ? [`if (a_slot${s} < ${(tile.m * tile.k) / 4}) {`, ...text, "}"] : ["{", ...text, "}"]);
+      const fill = (text: readonly string[]): string[] =>
+        a.ragged && s === a.times - 1 ? [`if (a_slot${s} < ${(tile.m * tile.k) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
       const scalars = [0, 1, 2, 3].map((j) => {
         const at = memory.load(0, "float32", `(a_at${s} + ${element(`(k + ${j})`)})`);
         return exact ? at : `select(0.0, ${at}, k + ${j} < ${depth})`;
@@ -83,7 +86,8 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
       body.push(...fill([`let k = k0 + a_k${s};`, `tile_a[a_slot${s}] = ${value};`]));
     }
     for (let s = 0; s < b.times; s++) {
-      const fill = (text: readonly string[]): string[] => (b.ragged && s === b.times - 1 ? [`if (b_slot${s} < ${(tile.k * tile.n) / 4}) {`, ...text, "}"] : ["{", ...text, "}"]);
+      const fill = (text: readonly string[]): string[] =>
+        b.ragged && s === b.times - 1 ? [`if (b_slot${s} < ${(tile.k * tile.n) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
       // Beyond the window the input's tile is zero; the filter's must still be finite.
       const k = exact ? `k0 + b_k${s}` : `min(k0 + b_k${s}, ${depth - 1})`;
       body.push(...fill([`tile_b[b_slot${s}] = ${memory.load4(1, "float32", `(b_at${s} + (${k}) * ${block})`)};`]));

@@ -83,10 +83,7 @@ export class ExprWriter {
         const at = this.#let(this.affine(expr.at), false).text;
         if (stride === 0) return this.#let(this.#memory.load(expr.buffer, expr.dtype, at), false);
         const aligned = stride === 1 && isAligned(expr.at, this.#wideLoop!);
-        return this.#let(
-          aligned ? this.#memory.load4(expr.buffer, expr.dtype, at) : this.#memory.loadEach(expr.buffer, expr.dtype, at, stride),
-          true,
-        );
+        return this.#let(aligned ? this.#memory.load4(expr.buffer, expr.dtype, at) : this.#memory.loadEach(expr.buffer, expr.dtype, at, stride), true);
       }
       case "gather":
         return this.#gather(expr);
@@ -132,7 +129,13 @@ export class ExprWriter {
     const name = `${this.#prefix}${this.#count++}`;
     const type = REGISTER[expr.dtype];
     const fill = literal(expr.dtype, expr.fill);
-    this.#lines.push(inside.wide ? `var ${name} = vec4<${type}>(${fill});` : `var ${name} = ${fill};`, `if (${holds}) {`, ...body, `${name} = ${inside.text};`, "}");
+    this.#lines.push(
+      inside.wide ? `var ${name} = vec4<${type}>(${fill});` : `var ${name} = ${fill};`,
+      `if (${holds}) {`,
+      ...body,
+      `${name} = ${inside.text};`,
+      "}",
+    );
     return { text: name, wide: inside.wide };
   }
 

@@ -42,20 +42,30 @@ export function generateFilterGrad(kernel: FilterGradKernel, places: readonly Bu
   const b = slots((tile.k * tile.n) / 4, threads);
   const place = (m: string): string => (rows === 1 ? m : `${m} / ${run} * ${tapRow} + ${m} % ${run}`);
   for (let s = 0; s < a.times; s++) {
-    body.push(`let a_slot${s} = i32(lane) + ${s * threads};`, `let a_m${s} = m0 + a_slot${s} % ${tile.m / 4} * 4;`, `let a_k${s} = a_slot${s} / ${tile.m / 4};`);
+    body.push(
+      `let a_slot${s} = i32(lane) + ${s * threads};`,
+      `let a_m${s} = m0 + a_slot${s} % ${tile.m / 4} * 4;`,
+      `let a_k${s} = a_slot${s} / ${tile.m / 4};`,
+    );
     // Places beyond the window repeat its last; their results are not stored.
     if (wideInput) body.push(`let a_last${s} = min(a_m${s}, ${window - 4});`, `let a_at${s} = a_chunk + ${place(`a_last${s}`)};`);
     else {
-      for (let j = 0; j < 4; j++) body.push(`let a_last${s}_${j} = min(a_m${s} + ${j}, ${window - 1});`, `let a_at${s}_${j} = a_chunk + ${place(`a_last${s}_${j}`)};`);
+      for (let j = 0; j < 4; j++)
+        body.push(`let a_last${s}_${j} = min(a_m${s} + ${j}, ${window - 1});`, `let a_at${s}_${j} = a_chunk + ${place(`a_last${s}_${j}`)};`);
     }
   }
   for (let s = 0; s < b.times; s++) {
-    body.push(`let b_slot${s} = i32(lane) + ${s * threads};`, `let b_n${s} = n0 + b_slot${s} % ${tile.n / 4} * 4;`, `let b_k${s} = b_slot${s} / ${tile.n / 4};`);
+    body.push(
+      `let b_slot${s} = i32(lane) + ${s * threads};`,
+      `let b_n${s} = n0 + b_slot${s} % ${tile.n / 4} * 4;`,
+      `let b_k${s} = b_slot${s} / ${tile.n / 4};`,
+    );
   }
   const exact = depth % tile.k === 0;
   if (depth > 0) {
     body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
-    const guarded = (text: readonly string[], slot: string, ragged: boolean, count: number): string[] => (ragged ? [`if (${slot} < ${count}) {`, ...text, "}"] : ["{", ...text, "}"]);
+    const guarded = (text: readonly string[], slot: string, ragged: boolean, count: number): string[] =>
+      ragged ? [`if (${slot} < ${count}) {`, ...text, "}"] : ["{", ...text, "}"];
     const pixel = (k: string): string => (exact ? `let pixel = ${k};` : `let pixel = min(${k}, ${depth - 1});`);
     for (let s = 0; s < a.times; s++) {
       const each = [0, 1, 2, 3].map((j) => memory.load(0, "float32", `(at + a_at${s}_${j})`));
@@ -83,7 +93,7 @@ export function generateFilterGrad(kernel: FilterGradKernel, places: readonly Bu
       const eachStore = [0, 1, 2, 3].map((j) => `if (${n} + ${j} < ${channels}) { ${memory.store(2, "float32", `at + ${n} + ${j}`, `${value}[${j}]`)} }`);
       return `${declare} ${eachStore.join(" ")}`;
     });
-    body.push(`let m${row} = m0 + i32(row0) + ${row};`, `if (m${row} < ${window}) {`, `let at = (chunk * ${window} + m${row}) * ${channels};`, ...stores, "}");
+    body.push(`let place${row} = m0 + i32(row0) + ${row};`, `if (place${row} < ${window}) {`, `let at = (chunk * ${window} + place${row}) * ${channels};`, ...stores, "}");
   }
   return { wgsl: shader({ declarations: memory.declarations(), threads, body: body.join("\n"), globals: sharedTiles(tile) }), workgroups };
 }

@@ -119,7 +119,9 @@ function generateByteMap(kernel: LoopKernel, places: readonly BufferBinding[]): 
   const { workgroups, index } = linearGrid(ceilDiv(ceilDiv(items, 4), WORKGROUP));
   const writer = new ExprWriter(memory, indexNames(extents, "i"), null);
   const stores = outputs.map(({ buffer, dtype, at, value }) =>
-    isByte(dtype) ? `word${buffer} |= (u32(${writer.value(value)}) & 255u) << (8u * u32(k));` : memory.store(buffer, dtype, writer.affine(at), writer.value(value)),
+    isByte(dtype)
+      ? `word${buffer} |= (u32(${writer.value(value)}) & 255u) << (8u * u32(k));`
+      : memory.store(buffer, dtype, writer.affine(at), writer.value(value)),
   );
   const bytes = outputs.filter(({ dtype }) => isByte(dtype));
   const body = [
@@ -274,4 +276,3 @@ function generateReduction(kernel: LoopKernel, places: readonly BufferBinding[])
   const globals = shares > 1 ? outputs.map(({ dtype }, i) => `var<workgroup> shared${i}: array<${REGISTER[dtype]}, ${WORKGROUP}>;`).join("\n") : "";
   return { wgsl: shader({ declarations: memory.declarations(), threads: WORKGROUP, body: body.join("\n"), globals }), workgroups };
 }
-

@@ -54,6 +54,7 @@ export const INSTRUCTION: Readonly<Record<ScalarOp, Spell>> = {
   or: infix("|"),
   xor: ([a, b], operand) => (operand === "bool" ? `${a} != ${b}` : `${a} ^ ${b}`),
   shiftLeft: ([a, b], _, wide) => `${a} << (${type("u32", wide)}(${b}) & ${type("u32", wide)}(31u))`,
-  shiftRight: ([a, b], _, wide) => `bitcast<${type("i32", wide)}>(bitcast<${type("u32", wide)}>(${a}) >> (${type("u32", wide)}(${b}) & ${type("u32", wide)}(31u)))`,
+  shiftRight: ([a, b], _, wide) =>
+    `bitcast<${type("i32", wide)}>(bitcast<${type("u32", wide)}>(${a}) >> (${type("u32", wide)}(${b}) & ${type("u32", wide)}(31u)))`,
   select: ([condition, then, otherwise]) => `select(${otherwise}, ${then}, ${condition})`,
 };

@@ -1,0 +1,15 @@
+/** @file The GPU that tests run on: the page's in a browser, Dawn's in Node. Software adapters will do. */
+import type { DeviceOptions } from "@gradalign/tensor";
+
+/** Dawn must outlive all its devices. */
+let instance: GPU | undefined;
+
+/** Options of `createDevice` with which the webgpu backend opens here. */
+export async function testGpu(): Promise<Pick<DeviceOptions, "gpu" | "allowSoftware">> {
+  if (typeof window !== "undefined") return { allowSoftware: true };
+  if (!instance) {
+    const { create } = await import("webgpu");
+    instance = create([]);
+  }
+  return { gpu: instance, allowSoftware: true };
+}
