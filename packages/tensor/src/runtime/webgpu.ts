@@ -249,7 +249,9 @@ class WebGpuDevice implements Device {
       this.#device.popErrorScope(),
       (error) =>
         error &&
-        new DeviceError(`webgpu: the GPU is out of memory, ${mebibytes(bytes)} MiB more than ${mebibytes(held)} MiB were needed; use a smaller batch size or width`),
+        new DeviceError(
+          `webgpu: the GPU is out of memory, ${mebibytes(bytes)} MiB more than ${mebibytes(held)} MiB were needed; use a smaller batch size or width`,
+        ),
     );
     return buffer;
   }

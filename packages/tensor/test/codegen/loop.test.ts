@@ -28,7 +28,8 @@ const { reference, tested } = await openDevices();
 
 async function same(device: Device, f: (x: Value) => Value, x: Tensor): Promise<void> {
   const run = async (on: Device): Promise<number[]> => [...(await (jit(f, { device: on })(x) as Tensor).read())];
-  expect(await run(device)).toEqual(await run(reference));
+  const expected = await run(reference);
+  expect(await run(device)).toEqual(expected);
 }
 
 const count = (n: number): Tensor => tensor(Float32Array.from({ length: n }, (_, i) => i + 1));

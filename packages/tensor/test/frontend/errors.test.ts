@@ -171,7 +171,7 @@ test("settings, and what this machine cannot do", async () => {
     `"ConfigError: randomKey: seed must be an integer in [0, 2^53), got -1; use a non-negative whole number"`,
   );
   await expect(createDevice({ backend: "cuda" as never })).rejects.toThrowErrorMatchingInlineSnapshot(
-    `[ConfigError: createDevice: backend must be one of wasm, reference, got "cuda"]`,
+    `[ConfigError: createDevice: backend must be one of wasm, webgpu, reference and auto, got "cuda"]`,
   );
   await expect(createDevice({ threads: 0 })).rejects.toThrowErrorMatchingInlineSnapshot(
     `[ConfigError: threads must be an integer in [1, 64], got 0; leave it out to use all cores]`,

@@ -34,6 +34,8 @@ describe.each(devices)("%s", (_, device) => {
     const x = [-87.5, -95, -100, -103, -103.9];
     const actual = await map(exp, x, device);
     x.forEach((value, i) => {
+      // WGSL may take subnormal numbers for zero, and results below 2^-126 are some.
+      if (device.backend === "webgpu" && actual[i] === 0 && Math.exp(value) < 2 ** -126) return;
       // Half a unit of the smallest subnormal, and the formula's relative error.
       expect(Math.abs(actual[i]! - Math.exp(Math.fround(value)))).toBeLessThan(2 ** -149 + 3e-7 * Math.exp(value));
       expect(actual[i]).toBeGreaterThan(0);
@@ -47,7 +49,9 @@ describe.each(devices)("%s", (_, device) => {
 
   test("log at its edges, and of subnormals", async () => {
     expect(await map(log, [0, -1, Infinity, NaN, 1], device)).toEqual([-Infinity, NaN, Infinity, NaN, 0]);
-    const x = [1e-45, 1e-40, 1.1754943e-38, 3.4e38].map(Math.fround);
+    // WGSL may take subnormal numbers for zero.
+    const subnormal = device.backend === "webgpu" ? [] : [1e-45, 1e-40];
+    const x = [...subnormal, 1.1754945e-38, 3.4e38].map(Math.fround);
     expect(worst(await map(log, x, device), x.map(Math.log))).toBeLessThan(2e-7);
   });
 

@@ -93,7 +93,13 @@ export function generateFilterGrad(kernel: FilterGradKernel, places: readonly Bu
       const eachStore = [0, 1, 2, 3].map((j) => `if (${n} + ${j} < ${channels}) { ${memory.store(2, "float32", `at + ${n} + ${j}`, `${value}[${j}]`)} }`);
       return `${declare} ${eachStore.join(" ")}`;
     });
-    body.push(`let place${row} = m0 + i32(row0) + ${row};`, `if (place${row} < ${window}) {`, `let at = (chunk * ${window} + place${row}) * ${channels};`, ...stores, "}");
+    body.push(
+      `let place${row} = m0 + i32(row0) + ${row};`,
+      `if (place${row} < ${window}) {`,
+      `let at = (chunk * ${window} + place${row}) * ${channels};`,
+      ...stores,
+      "}",
+    );
   }
   return { wgsl: shader({ declarations: memory.declarations(), threads, body: body.join("\n"), globals: sharedTiles(tile) }), workgroups };
 }
