@@ -1,5 +1,5 @@
 /** @file What the browser tests run inside the browser. */
-import { add, createDevice, jit, type Tensor } from "@gradalign/tensor";
+import { add, createDevice, type DeviceOptions, jit, type Tensor } from "@gradalign/tensor";
 import { runSample, samples } from "../support/samples.ts";
 
 /** The number of threads a device gets; `null` asks for the default. */
@@ -12,9 +12,9 @@ export async function threadsOf(threads: number | null): Promise<number> {
   }
 }
 
-/** Every sample of every operation on the wasm backend, by name. */
-export async function conformance(threads: number): Promise<Record<string, number[]>> {
-  const device = await createDevice({ backend: "wasm", threads });
+/** Every sample of every operation on a backend, by name. */
+export async function conformance(options: DeviceOptions): Promise<Record<string, number[]>> {
+  const device = await createDevice(options);
   try {
     const results = samples.map(async ({ operation, sample, name }) => [name, Array.from(await runSample(operation, sample, device))] as const);
     return Object.fromEntries(await Promise.all(results));
@@ -32,4 +32,11 @@ export async function reopen(times: number): Promise<number[]> {
     device.close();
   }
   return results;
+}
+
+/** The backend of a device opened with these options. */
+export async function backendOf(options: DeviceOptions): Promise<string> {
+  const device = await createDevice(options);
+  device.close();
+  return device.backend;
 }

@@ -10,6 +10,9 @@ export async function testGpu(): Promise<Pick<DeviceOptions, "gpu" | "allowSoftw
   if (!instance) {
     const { create } = await import("webgpu");
     instance = create([]);
+    if (!(await instance.requestAdapter())) {
+      throw new Error("no GPU and no SwiftShader were found; on Debian: apt-get install chromium, which brings /usr/lib/chromium/vk_swiftshader_icd.json");
+    }
   }
   return { gpu: instance, allowSoftware: true };
 }
