@@ -98,7 +98,7 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
     const pixel = `pixel${row}`;
     const base = `${perImage ? `image * ${output.image} + ` : ""}${pixelAddress(pixel, height, width, perImage ? { ...output, image: 0 } : output)}`;
     const stores = eachSum({ ...tile, rows: 1 }, (_, c) => {
-      const n = `column${c}`;
+      const n = `channel${c}`;
       const value = `sum${row}_${c}`;
       const declare = `let ${n} = n0 + i32(column0 + ${c}u) * 4;`;
       if (wideOutput) return `${declare} if (${n} < ${channels}) { ${memory.store4(2, "float32", `at + ${n}`, value)} }`;

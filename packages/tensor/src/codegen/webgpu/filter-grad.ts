@@ -86,7 +86,7 @@ export function generateFilterGrad(kernel: FilterGradKernel, places: readonly Bu
   }
   for (let row = 0; row < tile.rows; row++) {
     const stores = eachSum({ ...tile, rows: 1 }, (_, c) => {
-      const n = `column${c}`;
+      const n = `channel${c}`;
       const value = `sum${row}_${c}`;
       const declare = `let ${n} = n0 + i32(column0 + ${c}u) * 4;`;
       if (wideOutput) return `${declare} if (${n} < ${channels}) { ${memory.store4(2, "float32", `at + ${n}`, value)} }`;

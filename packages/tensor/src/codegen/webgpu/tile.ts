@@ -17,16 +17,18 @@ export const threadsOf = ({ m, n, rows, columns }: Tile): number => (m / rows) *
 
 /** From the most reuse of operands to the least. All use at most 256 invocations and 16 KiB of shared memory. */
 export const TILES: readonly Tile[] = [
-  { m: 128, n: 128, k: 16, rows: 8, columns: 8 },
+  { m: 128, n: 128, k: 8, rows: 8, columns: 8 },
   { m: 128, n: 64, k: 16, rows: 8, columns: 4 },
   { m: 64, n: 64, k: 16, rows: 4, columns: 4 },
   { m: 32, n: 64, k: 16, rows: 4, columns: 4 },
-  { m: 32, n: 32, k: 16, rows: 4, columns: 4 },
-  { m: 128, n: 32, k: 16, rows: 4, columns: 4 },
-  { m: 128, n: 16, k: 16, rows: 4, columns: 4 },
+  { m: 32, n: 32, k: 16, rows: 2, columns: 4 },
+  { m: 128, n: 32, k: 8, rows: 4, columns: 4 },
+  { m: 128, n: 16, k: 8, rows: 4, columns: 4 },
+  { m: 32, n: 16, k: 16, rows: 4, columns: 4 },
   { m: 32, n: 16, k: 16, rows: 2, columns: 4 },
-  { m: 128, n: 8, k: 16, rows: 4, columns: 4 },
-  { m: 128, n: 4, k: 16, rows: 2, columns: 4 },
+  { m: 128, n: 8, k: 8, rows: 4, columns: 4 },
+  { m: 128, n: 8, k: 8, rows: 2, columns: 4 },
+  { m: 128, n: 4, k: 8, rows: 1, columns: 4 },
 ];
 
 /** Workgroups that fill a large GPU twice. */
