@@ -1,16 +1,30 @@
 /** @file Opening the device that a command computes on. */
 import { createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
+import { mayHaveGpu, nodeGpu } from "gradalign/node";
 import type { RunMachine } from "../report/report-data.ts";
 import type { Settings } from "../settings/settings.ts";
 import { VERSION } from "../version.ts";
 
 /**
- * Opens the device; `auto` takes the reference backend where WebAssembly does not do.
+ * Opens the device. `auto` takes a GPU where there is one and the package `webgpu` is installed, else WebAssembly, and the reference
+ * backend where that does not do.
  *
  * @throws UnsupportedError when the named backend does not work here.
  */
-export async function openDevice({ backend = "auto", threads }: Pick<Settings, "backend" | "threads">, note: (text: string) => void): Promise<Device> {
+export async function openDevice(
+  { backend = "auto", threads, softwareGpu }: Pick<Settings, "backend" | "threads" | "softwareGpu">,
+  note: (text: string) => void,
+): Promise<Device> {
+  const allowSoftware = softwareGpu === "yes";
   if (backend === "reference") return createDevice({ backend });
+  if (backend === "webgpu") return createDevice({ backend, gpu: await nodeGpu(), allowSoftware });
+  if (backend === "auto" && (allowSoftware || mayHaveGpu())) {
+    try {
+      return await createDevice({ backend: "webgpu", gpu: await nodeGpu(), allowSoftware });
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+    }
+  }
   try {
     return await createDevice({ backend: "wasm", ...(threads === undefined ? {} : { threads }) });
   } catch (error) {

@@ -117,7 +117,8 @@ function isAttackName(name: string): boolean {
 /** Settings of this machine and this invocation; they do not change what is learned. */
 export const RUN_SETTINGS = {
   threads: integer(1, "threads to compute with; all cores unless set, and the result is the same with any number", "leave it out for all cores"),
-  backend: choice(["auto", "wasm", "reference"], "what computes; auto takes wasm where it works"),
+  backend: choice(["auto", "wasm", "webgpu", "reference"], "what computes; auto takes a GPU where there is one (npm install webgpu), else wasm"),
+  softwareGpu: choice(["yes", "no"], "accept a GPU that the CPU imitates, for tests; it is slower than wasm"),
   finalAttack: {
     argument: "<attack>",
     help: `attack on the last and the best model at the end: ${ATTACK_NAMES}`,

@@ -1,5 +1,5 @@
 /** @file The training loop: iterations, evaluations, checkpoints, and a way to stop and go on with the same bits. */
-import { CheckpointError, ConfigError, type Device, GradalignError, type Tree, type Value } from "@gradalign/tensor";
+import { CheckpointError, ConfigError, type Device, GradalignError, LimitError, type Tree, type Value } from "@gradalign/tensor";
 import { canonicalJson, type JsonObject } from "../checkpoint/json.ts";
 import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
@@ -53,11 +53,20 @@ interface Best {
  * Trains a model as the settings say. On one backend, equal settings give equal bits, whatever the number of threads, stopped and resumed or not.
  *
  * @throws ConfigError for settings that do not fit the model; DataError for a data set too small; CheckpointError when `resume`
- * belongs to another run; TrainingError when the loss stops being finite.
+ * belongs to another run; TrainingError when the loss stops being finite; LimitError when a GPU's limits are too small for the batch or
+ * the data; DeviceError when the GPU is lost or out of memory, with the last checkpoint as it was.
  * @example
  * const result = await train(resolveTrainConfig({ dataset: data, model: "cnn", method: "fgsm", epochs: 5 }), data, { device });
  */
 export async function train(config: TrainConfig, dataset: ImageDataset, options: TrainOptions): Promise<TrainResult> {
+  try {
+    return await run(config, dataset, options);
+  } catch (error) {
+    throw error instanceof LimitError ? withRemedy(error, config, dataset) : error;
+  }
+}
+
+async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOptions): Promise<TrainResult> {
   const { device, signal, checkpoints, resume } = options;
   const emit = options.onEvent ?? (() => {});
   const model = modelFor(config, dataset, options.model);
@@ -144,6 +153,7 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
     while (iteration < session.iterations && !signal?.aborted) {
       session.step(iteration);
       iteration++;
+      await device.settle(PENDING_STEPS);
       await progress.report(iteration);
       if (iteration % config.evalEvery === 0 || iteration === session.iterations) await progress.excluding(evaluate);
       if (iteration % checkpointEvery === 0 || iteration === session.iterations) {
@@ -174,6 +184,20 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
     session.dispose();
     evaluator.dispose();
   }
+}
+
+/** Steps that may wait in a GPU's queue: enough to keep it busy, few enough to stop soon. */
+const PENDING_STEPS = 2;
+
+/** The same error with the size that would fit: of the data where they are what is too large, else of the batch. */
+function withRemedy(error: LimitError, config: TrainConfig, dataset: ImageDataset): LimitError {
+  const { limit, needed, available } = error;
+  const pixels = dataset.shape.reduce((product, extent) => product * extent, 1);
+  const remedy =
+    needed === pixels * (config.trainSize ?? dataset.train.count)
+      ? `the training images do not fit; at most ${Math.floor(available / pixels)} do (trainSize)`
+      : `batchSize ${config.batchSize} is too large for this GPU; ${Math.max(1, Math.floor((config.batchSize * available) / needed))} would fit`;
+  return new LimitError(`train: ${remedy}. ${error.message}`, limit, needed, available);
 }
 
 /** Training went wrong numerically. */
