@@ -40,7 +40,19 @@ Examples:
   gradalign demo --epochs 2 --train-size 5000
   gradalign demo --resume runs/demo-2026-03-01-1405`;
 
-const FLAGS = ["dataset", "epochs", "seed", "trainSize", "evalEvery", "evalExamples", "threads", "backend", "softwareGpu", "finalAttack", "finalExamples"] as const;
+const FLAGS = [
+  "dataset",
+  "epochs",
+  "seed",
+  "trainSize",
+  "evalEvery",
+  "evalExamples",
+  "threads",
+  "backend",
+  "softwareGpu",
+  "finalAttack",
+  "finalExamples",
+] as const;
 
 interface DemoFlags {
   readonly out?: string;

@@ -20,7 +20,21 @@ Examples:
   gradalign profile --model preact-resnet18 --width 16 --batch-size 32 --top 40
   gradalign profile --model cnn --method pgd --trace step.json   (open in ui.perfetto.dev or chrome://tracing)`;
 
-const FLAGS = ["model", "filters", "width", "method", "epsilon", "stepSize", "steps", "lambda", "replays", "batchSize", "threads", "backend", "softwareGpu"] as const;
+const FLAGS = [
+  "model",
+  "filters",
+  "width",
+  "method",
+  "epsilon",
+  "stepSize",
+  "steps",
+  "lambda",
+  "replays",
+  "batchSize",
+  "threads",
+  "backend",
+  "softwareGpu",
+] as const;
 
 /** Steps before timing begins, in which the engine finishes compiling. */
 const WARM_UP = 3;

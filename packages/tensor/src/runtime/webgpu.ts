@@ -61,6 +61,9 @@ class WebGpuDevice implements Device {
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   /** What later calls throw. */
   #failure: GradalignError | null = null;
+  /** Resolves at the first failure. A lost GPU may leave questions unanswered, so every wait also waits for this. */
+  readonly #failed: Promise<void>;
+  #tellFailed: () => void = () => {};
   #closed = false;
   /** Questions to the GPU whose answers may be failures. */
   readonly #watched = new Set<Promise<void>>();
@@ -70,6 +73,9 @@ class WebGpuDevice implements Device {
 
   constructor({ gpu, device, name }: OpenedGpu) {
     this.gpu = gpu;
+    this.#failed = new Promise((resolve) => {
+      this.#tellFailed = resolve;
+    });
     this.#device = device;
     this.name = name;
     this.#heap = new BufferHeap((bytes) => this.#createBuffer(bytes), device.limits.maxBufferSize);
@@ -185,8 +191,8 @@ class WebGpuDevice implements Device {
   }
 
   async settle(pending: number): Promise<void> {
-    while (this.#unfinished.length > pending && !this.#failure) await this.#unfinished[0];
-    if (pending === 0) await Promise.all(this.#watched);
+    while (this.#unfinished.length > pending && !this.#failure) await this.#wait(this.#unfinished[0]);
+    if (pending === 0) await this.#wait(Promise.all(this.#watched));
     this.#check();
   }
 
@@ -212,6 +218,12 @@ class WebGpuDevice implements Device {
   /** The first failure is the cause of the others. */
   #fail(error: GradalignError): void {
     this.#failure ??= error;
+    this.#tellFailed();
+  }
+
+  /** Waits for something on the GPU, or for a failure. */
+  async #wait(event: Promise<unknown> | undefined): Promise<void> {
+    await Promise.race([event, this.#failed]);
   }
 
   /** Fails later if what is asked of the GPU says so. */
@@ -369,13 +381,17 @@ class WebGpuDevice implements Device {
           if (bytes > 0) encoder.copyBufferToBuffer(block.buffer, block.offset, staging, offsets[i]!, bytes);
         });
       });
-      await staging.mapAsync(MAP_READ).catch(async (cause: unknown) => {
-        await Promise.all(this.#watched);
-        this.#check();
-        throw new DeviceError(`webgpu: elements could not be read (${String(cause)})`, { cause });
-      });
-      await Promise.all(this.#watched);
+      let cause: unknown;
+      await this.#wait(
+        staging.mapAsync(MAP_READ).catch((error: unknown) => {
+          cause = error;
+        }),
+      );
+      await this.#wait(Promise.all(this.#watched));
+      // The news of a loss may come a little after the failed reading.
+      if (cause) await this.#wait(new Promise((resolve) => setTimeout(resolve, 1000)));
       this.#check();
+      if (cause) throw new DeviceError(`webgpu: elements could not be read (${String(cause)})`, { cause });
       const bytes = staging.getMappedRange();
       reads.forEach(({ buffer: { dtype, count }, resolve }, i) => {
         const data = hostArray(dtype, count);

@@ -16,3 +16,34 @@ export async function testGpu(): Promise<Pick<DeviceOptions, "gpu" | "allowSoftw
   }
   return { gpu: instance, allowSoftware: true };
 }
+
+/** A GPU whose devices pass through a function when they are opened: to watch them, to break them, or to tighten their limits. */
+export async function alteredGpu(alter: (device: GPUDevice) => void): Promise<{ gpu: GPU; allowSoftware: boolean }> {
+  const options = await testGpu();
+  const gpu = options.gpu ?? navigator.gpu;
+  const requestAdapter = async (request?: GPURequestAdapterOptions): Promise<GPUAdapter | null> => {
+    const adapter = await gpu.requestAdapter(request);
+    return (
+      adapter &&
+      ({
+        info: adapter.info,
+        limits: adapter.limits,
+        features: adapter.features,
+        async requestDevice(descriptor?: GPUDeviceDescriptor) {
+          const device = await adapter.requestDevice(descriptor);
+          alter(device);
+          return device;
+        },
+      } as GPUAdapter)
+    );
+  };
+  return { gpu: { ...gpu, requestAdapter } as GPU, allowSoftware: true };
+}
+
+/** Makes a device claim other limits. */
+export function setLimits(device: GPUDevice, limits: Partial<Record<keyof GPUSupportedLimits, number>>): void {
+  const real = device.limits;
+  Object.defineProperty(device, "limits", {
+    value: new Proxy(real, { get: (_, name) => limits[name as keyof GPUSupportedLimits] ?? real[name as keyof GPUSupportedLimits] }),
+  });
+}
