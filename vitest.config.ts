@@ -16,6 +16,7 @@ export default defineConfig({
     reporters: ["default", "./tools/summary-reporter.ts"],
     // Two cores: the engine's own threads need them more than test files do.
     maxWorkers: 2,
-    testTimeout: 60_000,
+    // Shaders compile slowly where the CPU imitates a GPU.
+    testTimeout: 180_000,
   },
 });

@@ -72,6 +72,6 @@ test("info is one JSON object with --json", async () => {
   const { code, stdout } = await gradalign("info", "--json");
   expect(code).toBe(0);
   const info = JSON.parse(stdout) as { backends: Record<string, unknown>; wasm: Record<string, boolean> };
-  expect(Object.keys(info.backends)).toEqual(["wasm", "reference"]);
+  expect(Object.keys(info.backends)).toEqual(["wasm", "webgpu", "reference"]);
   expect(info.wasm.simd).toBe(true);
 });

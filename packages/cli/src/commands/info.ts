@@ -4,7 +4,7 @@ import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { BACKENDS, createDevice, wasmFeatures } from "@gradalign/tensor";
 import type { Command } from "commander";
-import { dataFolder } from "gradalign/node";
+import { dataFolder, nodeGpu } from "gradalign/node";
 import { type Context, print } from "../context.ts";
 import { bytes } from "../terminal/format.ts";
 import { textTable } from "../terminal/table.ts";
@@ -48,7 +48,7 @@ async function collectInfo(): Promise<Info> {
   const backends: Record<string, { threads: number } | { problem: string }> = {};
   for (const backend of BACKENDS) {
     try {
-      const device = await createDevice({ backend });
+      const device = await createDevice({ backend, ...(backend === "webgpu" ? { gpu: await nodeGpu() } : {}) });
       backends[backend] = { threads: device.threads };
       device.close();
     } catch (error) {

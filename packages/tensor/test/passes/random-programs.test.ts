@@ -14,9 +14,9 @@ const STEPS = 24;
 /** Programs whose seed is above this are about images. */
 const IMAGES = 100_000;
 
-/** On webgpu every program is dozens of shaders to compile, those of convolutions large ones: it takes every third program, and of
- * convolutions every tenth. */
-const takes = (device: Device, seed: number): boolean => device.backend !== "webgpu" || seed % (seed > IMAGES ? 10 : 3) === 0;
+/** On webgpu every program is dozens of shaders to compile, those of convolutions large ones: it takes every sixth program, and of
+ * convolutions every twentieth. */
+const takes = (device: Device, seed: number): boolean => device.backend !== "webgpu" || seed % (seed > IMAGES ? 20 : 6) === 0;
 
 /** Results of the first `steps` steps: the last value, and some others. */
 function outputsOf(seed: number, inputs: readonly Value[], steps: number): Known[] {
