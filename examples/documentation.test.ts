@@ -6,6 +6,8 @@ import {
   type Attack,
   attacks,
   cnn,
+  type DatasetDefinition,
+  datasets,
   gradAlignPenalty,
   imageDataset,
   keyFor,
@@ -15,6 +17,7 @@ import {
   methods,
   type Params,
   parseAttack,
+  readDataset,
   resolveTrainConfig,
   train,
   trainingNetwork,
@@ -123,6 +126,23 @@ describe("code in the pages", () => {
     expect(run(0.1, 1)).not.toEqual(run(0.1, 2));
   });
 
+  test("the data set is read from its files", async () => {
+    const { textures } = await importBlock<{ textures: DatasetDefinition }>(blockOfFile("docs/adding-a-dataset.md", "packages/gradalign/src/data/textures.ts"));
+    const file = (images: number) => Uint8Array.from({ length: images * 257 }, (_, i) => (i % 257 === 0 ? 1 : i % 251));
+    const data = await readDataset(textures, async function* (name) {
+      yield name === "train.rec" ? file(400) : file(100);
+    });
+    expect([data.train.count, data.test.count]).toEqual([400, 100]);
+    expect([...data.train.images.subarray(254, 258)]).toEqual([4, 5, 7, 8]);
+    await expect(
+      readDataset(textures, async function* () {
+        yield file(99);
+      }),
+    ).rejects.toThrow("train.rec is truncated: expected 257 bytes of a record at offset 25443, found 0");
+    Object.assign(datasets, { textures });
+    expect(resolveTrainConfig({ dataset: "textures", model: "cnn" })).toMatchObject({ epochs: 20, augment: { flip: true, crop: 2 } });
+  });
+
   test("the method trains once it is registered", async () => {
     const { rFgsm } = await importBlock<{ rFgsm: Method }>(blockOfFile("docs/adding-a-method.md", "packages/gradalign/src/methods/r-fgsm.ts"));
     Object.assign(methods, { "r-fgsm": rFgsm });
@@ -164,7 +184,7 @@ describe("the source documents itself", () => {
     "every name in %s has a comment",
     (index) => {
       const bare = exportedNames(index).filter(({ file, name }) => {
-        const pattern = `^export (?:async )?(?:abstract )?(?:function|const|class|interface|type) ${name}\\b`;
+        const pattern = `^export (?:async )?(?:abstract )?(?:function\\*?|const|class|interface|type) ${name}\\b`;
         const text = readText(file);
         const place = new RegExp(pattern, "m").exec(text);
         return !place || !text.slice(0, place.index).trimEnd().endsWith("*/");

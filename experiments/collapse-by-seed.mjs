@@ -9,7 +9,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createDevice } from "@gradalign/tensor";
 import { createModel, evaluateRobustness, resolveTrainConfig, train } from "gradalign";
-import { loadCifar10 } from "gradalign/node";
+import { loadDataset } from "gradalign/node";
 
 const { values: options } = parseArgs({
   options: {
@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
   },
 });
 const results = existsSync(options.out) ? JSON.parse(readFileSync(options.out, "utf8")) : [];
-const dataset = await loadCifar10();
+const dataset = await loadDataset("cifar10");
 const device = await createDevice({ backend: "wasm", threads: Number(options.threads) });
 
 for (const seed of options.seeds.split(",").map(Number)) {

@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "gradalign-usage-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("help", () => {
-  test.each([[], ["demo"], ["live"], ["train"], ["eval"], ["report"], ["export"], ["data", "download"], ["profile"], ["info"]])(
+test.each([[], ["demo"], ["live"], ["train"], ["eval"], ["report"], ["export"], ["data", "download"], ["data", "list"], ["profile"], ["info"]])(
     "of gradalign %s %s has examples",
     async (...command) => {
       const { code, stdout, stderr } = await gradalign(...command, "--help");
@@ -53,7 +53,7 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["report"], "missing required argument"],
     [["export", folder], "required option '--out <file>' not specified"],
     [["export", folder, "--format", "onnx", "--out", "x"], "Allowed choices are safetensors"],
-    [["data", "download", "mnist"], "Allowed choices are cifar10"],
+    [["data", "download", "imagenet"], "Allowed choices are cifar10, svhn, mnist, fashion-mnist"],
   ])("gradalign %s", async (argv, message) => {
     const { code, stdout, stderr } = await gradalign(...argv);
     expect(stderr).toContain(message);

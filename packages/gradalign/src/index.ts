@@ -10,6 +10,20 @@ export type { ModelIdentity } from "./checkpoint/checkpoint.ts";
 export type { JsonObject, JsonValue } from "./checkpoint/json.ts";
 export { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./checkpoint/safetensors.ts";
 export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageDataset, type SplitArrays, takeFirst } from "./data/dataset.ts";
+export {
+  type DatasetDefinition,
+  type DatasetFile,
+  type DatasetRecipe,
+  type DatasetSource,
+  type FileChecksum,
+  type OpenFile,
+  readDataset,
+  type SourceLayout,
+  type SourcePart,
+} from "./data/definition.ts";
+export { type IdxArray, readIdx } from "./data/idx.ts";
+export { type DatasetName, datasetNamed, datasets, isDatasetName } from "./data/index.ts";
+export { type MatVariable, matVariables } from "./data/mat.ts";
 export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.ts";
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
 export { detectOverfitting, type Overfitting, type RobustnessPoint } from "./diagnostics/overfitting.ts";
@@ -21,7 +35,6 @@ export { type ExportOptions, exportSafetensors, storedTensors } from "./interop/
 export { keyFor } from "./keys.ts";
 export { gradAlignPenalty } from "./methods/gradalign.ts";
 export { type MethodName, methodNamed, methods } from "./methods/index.ts";
-export { lambdaSchedule } from "./methods/lambda-schedule.ts";
 export type { Method, MethodContext, MethodOptions, MethodResult } from "./methods/method.ts";
 export { type Forward, type TrainingNetwork, trainingNetwork } from "./methods/network.ts";
 export { type CnnOptions, cnn } from "./models/cnn.ts";
@@ -47,7 +60,7 @@ export type { Threat } from "./threat/threat.ts";
 export type { Augmentation } from "./train/batch.ts";
 export { type MethodConfig, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
 export type { Evaluation, TrainEvent } from "./train/events.ts";
-export { augmentationFor, type Recipe, recipeFor } from "./train/recipes.ts";
+export { augmentationFor, datasetRecipe, lambdaSchedule, type Recipe, recipeFor } from "./train/recipes.ts";
 export { createSession, type Session } from "./train/session.ts";
 export { type CheckpointSink, restoreModel, type Snapshot } from "./train/snapshot.ts";
 export { TrainingError, type TrainOptions, type TrainResult, train } from "./train/train.ts";

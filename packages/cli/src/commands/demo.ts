@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { resolveTrainConfig, type TrainConfig } from "gradalign";
+import { isDatasetName, resolveTrainConfig, type TrainConfig } from "gradalign";
 import { openRun } from "gradalign/node";
 import { type Context, print } from "../context.ts";
 import { compareReport } from "../report/report.ts";
@@ -118,7 +118,7 @@ interface Plan {
 function planRun(method: string, folder: string, settings: Settings): Plan {
   if (existsSync(join(folder, "config.json"))) return { label: method, folder, config: openRun(folder).config, resume: true };
   const { dataset = DEMO_SETTINGS.dataset } = settings;
-  const config = resolveTrainConfig(partialConfig({ ...settings, method, dataset: dataset === "cifar10" ? dataset : resolve(dataset) }));
+  const config = resolveTrainConfig(partialConfig({ ...settings, method, dataset: isDatasetName(dataset) ? dataset : resolve(dataset) }));
   return { label: method, folder, config, resume: false };
 }
 

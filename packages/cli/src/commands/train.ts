@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
-import { resolveTrainConfig, type TrainConfig } from "gradalign";
+import { isDatasetName, resolveTrainConfig, type TrainConfig } from "gradalign";
 import { openRun } from "gradalign/node";
 import type { Context } from "../context.ts";
 import { loadDataset } from "../run/dataset.ts";
@@ -25,6 +25,8 @@ Examples:
   gradalign train --model cnn --method fgsm --epsilon 10 --seed 0
   gradalign train --model preact-resnet18 --width 16 --method fgsm-gradalign --epsilon 8
   gradalign train --config paper.yaml --seed 1 --out runs/paper-seed1
+  gradalign train --dataset svhn --method fgsm-gradalign --width 16
+  gradalign train --dataset mnist --model cnn --method pgd --epochs 2
   gradalign train --dataset my-images --model cnn --filters 16 --flip yes --crop 4
   gradalign train --resume runs/paper-seed1
 
@@ -91,7 +93,7 @@ interface PlannedRun {
 
 function newRun(options: TrainFlags, settings: Settings): PlannedRun {
   const { dataset } = settings;
-  const named = dataset === undefined || dataset === "cifar10" ? settings : { ...settings, dataset: resolve(dataset) };
+  const named = dataset === undefined || isDatasetName(dataset) ? settings : { ...settings, dataset: resolve(dataset) };
   const config = resolveTrainConfig(partialConfig(named));
   const folder = options.out ?? defaultRunFolder(config);
   requireEmptyFolder(folder, `continue the run there with --resume ${shellWord(folder)}`);
@@ -105,7 +107,7 @@ function resumedRun(folder: string, options: TrainFlags, settings: Settings): Pl
   const before = settingsOfConfig(config);
   for (const name of Object.keys(TRAINING_SETTINGS) as (keyof TrainingSettings)[]) {
     const value = settings[name];
-    const given = name === "dataset" && typeof value === "string" && value !== "cifar10" ? resolve(value) : value;
+    const given = name === "dataset" && typeof value === "string" && !isDatasetName(value) ? resolve(value) : value;
     if (given !== undefined && given !== before[name]) {
       throw new ConfigError(
         `--${externalName(name)} (=${given}) must be the run's ${before[name] ?? "default"} with --resume; leave it out, or start a new run with --out`,

@@ -1,6 +1,6 @@
 /** @file Finding the data set a run asks for, and telling the user while it is fetched. */
-import type { ImageDataset } from "gradalign";
-import { type DataEvent, loadCifar10 } from "gradalign/node";
+import { datasetNamed, type ImageDataset, isDatasetName } from "gradalign";
+import { type DataEvent, loadDataset as loadKnown } from "gradalign/node";
 import { bytes, duration } from "../terminal/format.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
@@ -15,17 +15,17 @@ export interface LoadedDataset {
 }
 
 /**
- * CIFAR-10, downloaded first if need be, or a folder of one's own.
+ * A known data set, downloaded first if need be, or a folder of one's own.
  *
- * @param name `cifar10` or a folder's path.
+ * @param name a known data set's name or a folder's path.
  * @param output where progress goes: a bar on a terminal, else a line now and then.
  * @throws DataError when the data cannot be had or are damaged.
  */
 export async function loadDataset(name: string, output: OutputStream, signal?: AbortSignal): Promise<LoadedDataset> {
-  if (name !== "cifar10") return readRecordFolder(name);
-  const display = downloadDisplay(output);
+  if (!isDatasetName(name)) return readRecordFolder(name);
+  const display = downloadDisplay(datasetNamed(name).title, output);
   try {
-    return { dataset: await loadCifar10({ onProgress: display.event, ...(signal ? { signal } : {}) }), fingerprint: null };
+    return { dataset: await loadKnown(name, { onProgress: display.event, ...(signal ? { signal } : {}) }), fingerprint: null };
   } finally {
     display.finish();
   }
@@ -36,7 +36,7 @@ interface DownloadDisplay {
   finish(): void;
 }
 
-function downloadDisplay(output: OutputStream): DownloadDisplay {
+function downloadDisplay(title: string, output: OutputStream): DownloadDisplay {
   const region = output.isTTY ? new LiveRegion(output) : undefined;
   const say = (text: string) => (region ? region.log(text) : output.write(`${text}\n`));
   let announced = "";
@@ -45,10 +45,13 @@ function downloadDisplay(output: OutputStream): DownloadDisplay {
     event(event) {
       switch (event.type) {
         case "progress": {
-          const { source, receivedBytes, totalBytes, etaSeconds } = event;
-          if (announced !== source) say(`downloading CIFAR-10 (${bytes(totalBytes)}) from ${source}`);
-          if (announced !== source) tenth = 0;
-          announced = source;
+          const { source, file, receivedBytes, totalBytes, etaSeconds } = event;
+          const what = `${file} (${bytes(totalBytes)}) from ${source}`;
+          if (announced !== what) {
+            say(`downloading ${title}: ${what}`);
+            tenth = 0;
+          }
+          announced = what;
           const fraction = receivedBytes / totalBytes;
           const eta = etaSeconds === undefined ? "" : `  ETA ${duration(etaSeconds)}`;
           const text = `${String(Math.floor(100 * fraction)).padStart(3)} %  ${bytes(receivedBytes)}${eta}`;
@@ -66,7 +69,7 @@ function downloadDisplay(output: OutputStream): DownloadDisplay {
           say(`${event.source} cannot be used (${event.reason}); trying another source`);
           break;
         case "unpack":
-          say("unpacking and checking CIFAR-10");
+          say(`unpacking and checking ${title}`);
           break;
         case "wait":
           say(event.reason);

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DataError } from "@gradalign/tensor";
-import { type ImageDataset, imageDataset } from "gradalign";
+import { datasets, type ImageDataset, imageDataset } from "gradalign";
 
 const RECORD_BYTES = 3073;
 const PIXELS = RECORD_BYTES - 1;
@@ -33,9 +33,12 @@ export function readRecordFolder(folder: string): RecordFolder {
     // Batch 10 comes after batch 9.
     names = readdirSync(folder).sort(new Intl.Collator("en", { numeric: true }).compare);
   } catch (error) {
-    throw new DataError(`--dataset: cannot read the folder ${folder} (${(error as NodeJS.ErrnoException).code}); write cifar10 or the path of a folder`, {
-      cause: error,
-    });
+    throw new DataError(
+      `--dataset: cannot read the folder ${folder} (${(error as NodeJS.ErrnoException).code}); write ${Object.keys(datasets).join(", ")} or the path of a folder`,
+      {
+        cause: error,
+      },
+    );
   }
   const hash = createHash("sha256");
   const read = (split: "train" | "test") => {

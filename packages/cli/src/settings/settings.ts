@@ -5,7 +5,7 @@
  * setting means to training, and its default, is the library's business; here only its form is checked.
  */
 import { ConfigError } from "@gradalign/tensor";
-import { ATTACK_NAMES, parseAttack } from "gradalign";
+import { ATTACK_NAMES, datasets, parseAttack } from "gradalign";
 import { z } from "zod";
 
 /** One setting. `Value` is its type after checking. */
@@ -60,8 +60,8 @@ const name = (help: string, remedy: string, argument = "<name>"): Setting<string
 /** Settings that decide the result; they are stored with the run. */
 export const TRAINING_SETTINGS = {
   dataset: name(
-    "cifar10, or a folder of your own images in CIFAR-10's binary format: train*.bin or data_batch*.bin, and test*.bin",
-    'write "cifar10" or the path of a folder',
+    `${Object.keys(datasets).join(", ")}, or a folder of your own images in CIFAR-10's binary format: train*.bin or data_batch*.bin, and test*.bin`,
+    'write e.g. "cifar10" or the path of a folder',
     "<name|folder>",
   ),
   model: name("cnn or preact-resnet18 (default)", 'write "cnn" or "preact-resnet18"'),

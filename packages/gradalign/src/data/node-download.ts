@@ -10,15 +10,8 @@ import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from "no
 import type { IncomingMessage } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { DataError } from "@gradalign/tensor";
+import type { FileChecksum } from "./definition.ts";
 import { type HttpRoute, httpGet } from "./node-http.ts";
-
-/** The digest a file must have. */
-export interface FileChecksum {
-  readonly algorithm: "sha256" | "sha512";
-  /** How `digest` is written: lower-case hex, or base64 as in npm's integrity strings. */
-  readonly encoding: "hex" | "base64";
-  readonly digest: string;
-}
 
 /** One file to download. */
 export interface DownloadOptions {
@@ -99,13 +92,22 @@ export async function downloadFile(options: DownloadOptions): Promise<void> {
   await rm(`${part}.json`, { force: true });
 }
 
-/** Why an existing file is not the one wanted, or undefined if it is. */
+/** Why a file is not the one wanted, or undefined if it is. */
 export async function fileProblem(file: string, bytes: number, checksum: FileChecksum): Promise<string | undefined> {
+  if (!(await fileExists(file))) return `${file} does not exist`;
   const size = await sizeOf(file);
-  if (size === 0) return `${file} does not exist`;
-  if (size !== bytes) return `${file} has ${size} bytes, expected ${bytes}`;
   const found = await digestOf(file, checksum);
-  return found === checksum.digest ? undefined : wrongChecksum(file, checksum, found);
+  if (size === bytes && found === checksum.digest) return undefined;
+  const { algorithm, digest } = checksum;
+  return `${file} is damaged: expected ${bytes} bytes with ${algorithm} ${digest}, found ${size} bytes with ${algorithm} ${found}`;
+}
+
+/** Whether there is a file of that name. */
+export async function fileExists(file: string): Promise<boolean> {
+  return stat(file).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }
 
 function wrongChecksum(what: string, checksum: FileChecksum, found: string): string {

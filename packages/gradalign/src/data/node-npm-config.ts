@@ -63,6 +63,13 @@ export function npmRegistry(config: NpmConfig): string {
   return registry.endsWith("/") ? registry : `${registry}/`;
 }
 
+/** Address of a package's archive, for `NAME@VERSION`. */
+export function npmTarball(config: NpmConfig, specifier: string): string {
+  const at = specifier.lastIndexOf("@");
+  const [name, version] = [specifier.slice(0, at), specifier.slice(at + 1)];
+  return `${npmRegistry(config)}${name}/-/${name.slice(name.indexOf("/") + 1)}-${version}.tgz`;
+}
+
 /** The `authorization` header for an address, from the longest `//host/path/:_authToken` (or `:_auth`) setting that covers it. */
 export function npmAuthorization(config: NpmConfig, url: string): string | undefined {
   const { host, pathname } = new URL(url);

@@ -5,14 +5,14 @@ import type { MethodOptions } from "../methods/method.ts";
 import { type ModelConfig, models } from "../models/index.ts";
 import { type OptimizerConfig, schedules } from "../optim/index.ts";
 import type { Augmentation } from "./batch.ts";
-import { augmentationFor, methodDefaults, recipeFor } from "./recipes.ts";
+import { augmentationFor, datasetRecipe, methodDefaults, recipeFor } from "./recipes.ts";
 
 /** A method and the options it uses. */
 export type MethodConfig = { readonly name: MethodName } & Partial<MethodOptions>;
 
 /** All settings of a training run. */
 export interface TrainConfig {
-  /** `cifar10`, `svhn`, or the name of a data set of one's own. */
+  /** A known data set's name (`cifar10`, `svhn`, …), or that of one's own. */
   readonly dataset: string;
   readonly model: ModelConfig;
   readonly method: MethodConfig;
@@ -53,7 +53,7 @@ export interface PartialTrainConfig {
 /**
  * Fills in the paper's recipe for the chosen data set, model and method, and checks every value.
  *
- * Defaults: CIFAR-10, PreAct ResNet-18, FGSM + GradAlign, epsilon 8/255, batches of 128, seed 0, 256 evaluation images.
+ * Defaults: CIFAR-10, PreAct ResNet-18, FGSM + GradAlign, epsilon 8/255 (or the data set's), batches of 128, seed 0, 256 evaluation images.
  * @throws ConfigError naming the value, its rule and a remedy.
  */
 export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfig {
@@ -61,7 +61,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
   const dataset = typeof source === "string" ? source : source.name;
   const augmentation = typeof source === "string" ? augmentationFor(source) : { crop: source.crop, flip: source.flip };
   const model = typeof partial.model === "string" ? { name: partial.model } : (partial.model ?? { name: "preact-resnet18" });
-  const epsilon = partial.epsilon ?? 8 / 255;
+  const epsilon = partial.epsilon ?? datasetRecipe(dataset).epsilon;
   const { name, ...chosen } = typeof partial.method === "string" ? { name: partial.method } : (partial.method ?? { name: "fgsm-gradalign" as const });
   methodNamed(name);
   const recipe = recipeFor(dataset, model.name, name);

@@ -1,7 +1,8 @@
-/** @file The paper's training recipes (its published scripts), per data set, model and method. */
-
+/** @file Recipes: what a data set, a model and a method are trained with unless a run says otherwise. */
+import { cifar10 } from "../data/cifar10.ts";
+import type { DatasetRecipe } from "../data/definition.ts";
+import { datasets, isDatasetName } from "../data/index.ts";
 import { type MethodName, methodNamed } from "../methods/index.ts";
-import { lambdaSchedule } from "../methods/lambda-schedule.ts";
 import type { MethodOptions } from "../methods/method.ts";
 import type { OptimizerConfig } from "../optim/index.ts";
 import type { Augmentation } from "./batch.ts";
@@ -17,22 +18,33 @@ export interface Recipe {
 /** L2 regularisation of every parameter, in all of the paper's runs. */
 const WEIGHT_DECAY = 5e-4;
 
-/** Adam for the single-layer network; SGD with a learning rate that depends on data set and method for the ResNet. */
-export function recipeFor(dataset: string, model: string, method: MethodName): Recipe {
-  if (model === "cnn") {
-    const optimizer = { name: "adam", beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: WEIGHT_DECAY } as const;
-    return { epochs: 30, peak: 0.003, optimizer, evalEvery: 50 };
-  }
-  const optimizer = { name: "sgd", momentum: 0.9, weightDecay: WEIGHT_DECAY } as const;
-  if (dataset === "svhn") return { epochs: method === "free" ? 45 : 15, peak: method === "free" ? 0.01 : 0.05, optimizer, evalEvery: 200 };
-  if (method === "free") return { epochs: 96, peak: 0.04, optimizer, evalEvery: 200 };
-  return { epochs: 30, peak: method === "fgsm-gradalign" ? 0.3 : 0.2, optimizer, evalEvery: 200 };
+/** A data set's recipe; data sets that are not known have CIFAR-10's. */
+export function datasetRecipe(dataset: string): DatasetRecipe {
+  return (isDatasetName(dataset) ? datasets[dataset] : cifar10).recipe;
 }
 
-/** The augmentation the paper uses for its data sets; none for others. */
+/**
+ * The weight of GradAlign's regulariser for a radius in pixel units. In the paper's scripts it is log-linear in epsilon; above
+ * 16/255 the formula grows on, and the paper does not say what it used there.
+ */
+export function lambdaSchedule(dataset: string, epsilon: number): number {
+  return datasetRecipe(dataset).gradAlignLambda(epsilon);
+}
+
+/** Adam for the single-layer network; SGD with a learning rate that depends on data set and method for the ResNet. */
+export function recipeFor(dataset: string, model: string, method: MethodName): Recipe {
+  const { cnn, resnet, resnetFor } = datasetRecipe(dataset);
+  if (model === "cnn") {
+    const optimizer = { name: "adam", beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: WEIGHT_DECAY } as const;
+    return { ...cnn, optimizer, evalEvery: 50 };
+  }
+  const optimizer = { name: "sgd", momentum: 0.9, weightDecay: WEIGHT_DECAY } as const;
+  return { ...resnet, ...resnetFor?.[method], optimizer, evalEvery: 200 };
+}
+
+/** The augmentation of a known data set; none for others. */
 export function augmentationFor(dataset: string): Augmentation {
-  if (dataset === "cifar10") return { crop: 4, flip: true };
-  return { crop: dataset === "svhn" ? 4 : 0, flip: false };
+  return isDatasetName(dataset) ? datasets[dataset].augment : { crop: 0, flip: false };
 }
 
 /** Defaults of the options a method uses, given those already chosen. */
@@ -43,6 +55,6 @@ export function methodDefaults(name: MethodName, dataset: string, epsilon: numbe
   if (defaults.branches !== undefined) options.lambda = Number(lambdaSchedule(dataset, epsilon).toPrecision(12));
   // The paper's steps: epsilon / 2 for PGD-2, epsilon / 5 for PGD-10.
   if (defaults.steps !== undefined && chosen.steps !== undefined) options.stepSize = chosen.steps <= 2 ? 1 / chosen.steps : 2 / chosen.steps;
-  if (warmup !== "none") options.warmupEpochs = dataset === "svhn" ? 5 : 0;
+  if (warmup !== "none") options.warmupEpochs = datasetRecipe(dataset).warmupEpochs;
   return options;
 }

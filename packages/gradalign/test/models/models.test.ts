@@ -15,6 +15,26 @@ describe("parameter counts", () => {
     expect(countParameters(cnn().init(key).params)).toBe(41_082);
     expect(countParameters(preactResnet18().init(key).params)).toBe(11_171_146);
   });
+
+  it("follow the images: for 1 x 28 x 28 the linear layer of the cnn and the first convolutions shrink", () => {
+    const shape = [1, 28, 28] as const;
+    expect(countParameters(cnn({ shape }).init(key).params)).toBe(4 * 9 + 4 + 10 * 4 * 28 * 28 + 10);
+    expect(countParameters(preactResnet18({ shape }).init(key).params)).toBe(11_171_146 - 2 * 9 * 64);
+  });
+});
+
+describe("images of 1 x 28 x 28", () => {
+  it.each(["cnn", "preact-resnet18"])("%s takes them as they are, without padding", (name) => {
+    const model = createModel({ name, ...(name === "cnn" ? { filters: 2 } : { width: 2 }) }, { classes: 10, shape: [1, 28, 28] });
+    const { params, state } = model.init(key);
+    const images = tensor(
+      Float32Array.from({ length: 2 * 784 }, (_, i) => ((i * 7) % 11) / 11),
+      [2, 1, 28, 28],
+    );
+    const logits = evaluate(model.apply(params, state, images, { train: true }).logits) as Tensor;
+    expect(logits.shape).toEqual([2, 10]);
+    expect([...logits.data()].every(Number.isFinite)).toBe(true);
+  });
 });
 
 describe.each(Object.keys(models))("%s", (name) => {

