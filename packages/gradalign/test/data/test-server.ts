@@ -49,6 +49,6 @@ export function serveFile(bytes: Uint8Array, fault: Misbehaviour = {}): Promise<
     const range = start > 0 ? { "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {};
     response.writeHead(start > 0 ? 206 : 200, { "content-length": body.length, ...range, ...(etag ? { etag } : {}) });
     if (cutAfter === undefined || count > times) response.end(body);
-    else response.write(body.subarray(0, cutAfter), () => setTimeout(() => response.destroy(), 20));
+    else response.write(body.subarray(0, cutAfter), () => setTimeout(() => response.destroy(), 200));
   });
 }
