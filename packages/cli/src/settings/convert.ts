@@ -3,7 +3,7 @@ import { ConfigError } from "@gradalign/tensor";
 import type { PartialTrainConfig, TrainConfig } from "gradalign";
 import type { TrainingSettings } from "./settings.ts";
 
-const METHOD_OPTIONS = ["stepSize", "steps", "start", "lambda", "branches", "replays", "warmupEpochs"] as const;
+const METHOD_OPTIONS = ["stepSize", "steps", "start", "lambda", "mu", "branches", "adversary", "replays", "warmupEpochs"] as const;
 
 /**
  * The library's config with only what was given; the library fills in the rest.

@@ -5,7 +5,7 @@
  * setting means to training, and its default, is the library's business; here only its form is checked.
  */
 import { ConfigError } from "@gradalign/tensor";
-import { ATTACK_NAMES, datasets, parseAttack } from "gradalign";
+import { ATTACK_NAMES, datasets, methods, parseAttack } from "gradalign";
 import { z } from "zod";
 
 /** One setting. `Value` is its type after checking. */
@@ -67,10 +67,7 @@ export const TRAINING_SETTINGS = {
   model: name("cnn or preact-resnet18 (default)", 'write "cnn" or "preact-resnet18"'),
   filters: integer(1, "filters of the cnn; the paper's has 4", "leave it out for 4"),
   width: integer(1, "channels of preact-resnet18's first stage; the paper's has 64", "leave it out for 64"),
-  method: name(
-    "standard, fgsm, fgsm-rs, fgsm-gradalign (default), pgd, pgd-gradalign, pgd-corner, random-corner or free",
-    'write the name of a method, e.g. "fgsm-gradalign"',
-  ),
+  method: name(`one of ${Object.keys(methods).join(", ")}; fgsm-gradalign unless set`, 'write the name of a method, e.g. "fgsm-gradalign"'),
   epsilon: real(
     "radius of the l-infinity ball in steps of 1/255: 8 means 8/255",
     "a number from 0 to 255, in steps of 1/255",
@@ -81,7 +78,8 @@ export const TRAINING_SETTINGS = {
   epochs: integer(1, "passes over the training images", "write e.g. 30"),
   seed: integer(0, "decides every random choice; equal seeds give equal bits", "write e.g. 0"),
   lr: real("peak learning rate of the schedule", "a number above 0", z.number().positive(), "leave it out for the paper's"),
-  lambda: real("weight of the GradAlign regulariser", "a number of at least 0", z.number().min(0), "leave it out for the paper's schedule over epsilon"),
+  lambda: real("weight of the regulariser", "a number of at least 0", z.number().min(0), "leave it out for the method's default at this epsilon"),
+  mu: real("weight of llr's second term", "a number of at least 0", z.number().min(0), "leave it out for 3"),
   stepSize: real(
     "the attack's step as a multiple of epsilon (the paper's alpha / epsilon)",
     "a number above 0, as a multiple of epsilon",
@@ -90,7 +88,8 @@ export const TRAINING_SETTINGS = {
   ),
   steps: integer(1, "steps of the pgd methods", "write e.g. 10"),
   start: choice(["zero", "random"], "where the pgd methods start in the ball"),
-  branches: choice(["one", "both"], "input gradients that GradAlign's derivative passes through"),
+  branches: choice(["one", "both"], "input gradients that the derivative of GradAlign's or cure's regulariser passes through"),
+  adversary: choice(["fgsm", "none"], "what cure and grad-norm train on beside their regulariser: fgsm's images, or clean ones"),
   replays: integer(1, "how often free repeats each batch (m)", "write e.g. 8"),
   warmupEpochs: real("epochs over which the attack grows to its full size", "a number of at least 0", z.number().min(0), "write 0 for none", "<n>"),
   optimizer: choice(["sgd", "adam"], "sgd (the ResNet's) or adam (the cnn's)"),

@@ -16,6 +16,7 @@ export const fgsmGradAlign: Method = {
   id: "fgsm-gradalign",
   paper: "Andriushchenko, Flammarion 2020, Eq. 7",
   defaults: { stepSize: 1.25, branches: "one" },
+  lambda: (epsilon, recipe) => recipe.gradAlignLambda(epsilon),
   warmup: "step",
   loss(context) {
     const { network, x, epsilon, key, options } = context;

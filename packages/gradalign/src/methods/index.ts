@@ -1,9 +1,12 @@
 /** @file The registry of training methods: one line each. */
 import { ConfigError } from "@gradalign/tensor";
+import { cure } from "./cure.ts";
 import { fgsm } from "./fgsm.ts";
 import { fgsmGradAlign } from "./fgsm-gradalign.ts";
 import { fgsmRs } from "./fgsm-rs.ts";
 import { free } from "./free.ts";
+import { gradNorm } from "./grad-norm.ts";
+import { llr } from "./llr.ts";
 import type { Method } from "./method.ts";
 import { pgd } from "./pgd.ts";
 import { pgdCorner } from "./pgd-corner.ts";
@@ -12,7 +15,19 @@ import { randomCorner } from "./random-corner.ts";
 import { standard } from "./standard.ts";
 
 /** Every method's name. */
-export type MethodName = "standard" | "fgsm" | "fgsm-rs" | "fgsm-gradalign" | "pgd" | "pgd-gradalign" | "pgd-corner" | "random-corner" | "free";
+export type MethodName =
+  | "standard"
+  | "fgsm"
+  | "fgsm-rs"
+  | "fgsm-gradalign"
+  | "pgd"
+  | "pgd-gradalign"
+  | "pgd-corner"
+  | "random-corner"
+  | "free"
+  | "cure"
+  | "grad-norm"
+  | "llr";
 
 /** Every method by name. */
 export const methods: Readonly<Record<MethodName, Method>> = {
@@ -25,6 +40,9 @@ export const methods: Readonly<Record<MethodName, Method>> = {
   "pgd-corner": pgdCorner,
   "random-corner": randomCorner,
   free,
+  cure,
+  "grad-norm": gradNorm,
+  llr,
 };
 
 /**

@@ -1,5 +1,6 @@
 /** @file What a training method is: the loss of one batch, written as in the paper and traced into the compiled step. */
 import type { Operand, Value } from "@gradalign/tensor";
+import type { DatasetRecipe } from "../data/definition.ts";
 import type { Forward, TrainingNetwork } from "./network.ts";
 
 /** A method's settings; each method uses some of them. */
@@ -10,10 +11,14 @@ export interface MethodOptions {
   readonly steps: number;
   /** Where the attack starts. */
   readonly start: "zero" | "random";
-  /** Weight of GradAlign's regulariser. */
+  /** Weight of the regulariser. */
   readonly lambda: number;
-  /** Whether GradAlign's derivative goes through the gradient at x + eta only (one), or also through the one at x (both). */
+  /** Weight of the local linearity regulariser's second term. */
+  readonly mu: number;
+  /** Whether the regulariser's derivative goes through the gradient at the other point only (one), or also through the one at x (both). */
   readonly branches: "one" | "both";
+  /** What the loss itself is on, beside a regulariser: FGSM's images, or clean ones. */
+  readonly adversary: "fgsm" | "none";
   /** Updates per batch of Free adversarial training. */
   readonly replays: number;
   /** Epochs over which SVHN's runs ramp up the attack. */
@@ -48,8 +53,10 @@ export interface MethodResult {
 export interface Method {
   readonly id: string;
   readonly paper: string;
-  /** The options it uses, with defaults (lambda's comes from the data set and epsilon). */
-  readonly defaults: Partial<MethodOptions>;
+  /** The options it uses, with defaults. */
+  readonly defaults: Partial<Omit<MethodOptions, "lambda">>;
+  /** Default weight of its regulariser at a radius in pixel units; methods without a regulariser have none. */
+  readonly lambda?: (epsilon: number, recipe: DatasetRecipe) => number;
   /** Which length the SVHN warm-up ramps. */
   readonly warmup: "step" | "epsilon" | "none";
   /** Whether a perturbation is carried from one iteration to the next, across batches. */

@@ -1,12 +1,14 @@
 /** @file The network as a training step sees it: in train mode, every forward pass moving the batch-norm statistics. */
-import { grad, type Value } from "@gradalign/tensor";
+import { grad, mean, type Value } from "@gradalign/tensor";
 import type { Model } from "../models/model.ts";
-import { crossEntropy } from "../nn/cross-entropy.ts";
+import { crossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
 import { saturatingClamp } from "../threat/box.ts";
 
 /** A forward pass. */
 export interface Forward {
+  /** Cross-entropy of each example: [N]. */
+  readonly losses: Value;
   /** Mean cross-entropy over the batch. */
   readonly loss: Value;
   readonly logits: Value;
@@ -30,7 +32,8 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
   const forward = (x: Value): Forward => {
     const output = model.apply(params, current, x, { train: true });
     current = output.state;
-    return { loss: crossEntropy(output.logits, labels), logits: output.logits };
+    const losses = crossEntropyPerExample(output.logits, labels);
+    return { losses, loss: mean(losses), logits: output.logits };
   };
   return {
     forward,

@@ -10,6 +10,7 @@ export const pgdGradAlign: Method = {
   id: "pgd-gradalign",
   paper: "Andriushchenko, Flammarion 2020, appendix D.3",
   defaults: { steps: 2, stepSize: 0.5, start: "zero", branches: "both" },
+  lambda: (epsilon, recipe) => recipe.gradAlignLambda(epsilon),
   warmup: "epsilon",
   loss(context) {
     const { network, x, epsilon, key, options } = context;

@@ -6,6 +6,11 @@ export function boxDelta(x: Value, delta: Value): Value {
   return sub(clamp(add(x, delta), 0, 1), x);
 }
 
+/** A gradient at `point`, with zeros where a pixel is not strictly inside the box: what the gradient through {@link saturatingClamp} is. */
+export function boxedGradient(gradient: Value, point: Value): Value {
+  return where(and(gt(point, 0), lt(point, 1)), gradient, 0);
+}
+
 /**
  * x limited to [0, 1], with derivative 1 strictly inside and 0 at 0, at 1 and beyond.
  *

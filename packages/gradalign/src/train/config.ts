@@ -87,7 +87,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
 /** The method's options with neutral values for those it does not use. */
 export function methodOptions({ method }: TrainConfig): MethodOptions {
   const { name: _, ...options } = method;
-  return { stepSize: 1, steps: 1, start: "zero", lambda: 0, branches: "one", replays: 1, warmupEpochs: 0, ...options };
+  return { stepSize: 1, steps: 1, start: "zero", lambda: 0, mu: 0, branches: "one", adversary: "fgsm", replays: 1, warmupEpochs: 0, ...options };
 }
 
 function resolveOptimizer(partial: PartialTrainConfig["optimizer"], recipe: OptimizerConfig): OptimizerConfig {
@@ -147,16 +147,18 @@ function checkMethod(
   inRange: (name: string, value: unknown, low: number, high: number, remedy?: string) => void,
   fail: (name: string, value: unknown, rule: string) => never,
 ): void {
-  const { defaults, warmup } = methodNamed(name);
-  const used = [...Object.keys(defaults), ...(defaults.branches ? ["lambda"] : []), ...(warmup === "none" ? [] : ["warmupEpochs"])];
+  const { defaults, warmup, lambda: weight } = methodNamed(name);
+  const used = [...Object.keys(defaults), ...(weight ? ["lambda"] : []), ...(warmup === "none" ? [] : ["warmupEpochs"])];
   for (const option of Object.keys(options)) {
     if (!used.includes(option)) throw new ConfigError(`config: method.${option} is not an option of ${name}, which has ${used.join(", ") || "none"}`);
   }
-  const { stepSize, steps, start, lambda, branches, replays, warmupEpochs } = options;
+  const { stepSize, steps, start, lambda, mu, branches, adversary, replays, warmupEpochs } = options;
   if (stepSize !== undefined) inRange("method.stepSize", stepSize, 0, 100, "; it is a multiple of epsilon");
   if (steps !== undefined) integer("method.steps", steps, 1);
   if (start !== undefined && start !== "zero" && start !== "random") fail("method.start", start, "zero or random");
   if (lambda !== undefined) inRange("method.lambda", lambda, 0, 1e6);
+  if (mu !== undefined) inRange("method.mu", mu, 0, 1e6);
+  if (adversary !== undefined && adversary !== "fgsm" && adversary !== "none") fail("method.adversary", adversary, "fgsm or none");
   if (branches !== undefined && branches !== "one" && branches !== "both") fail("method.branches", branches, "one or both");
   if (replays !== undefined) integer("method.replays", replays, 1);
   if (warmupEpochs !== undefined) inRange("method.warmupEpochs", warmupEpochs, 0, 1e6);

@@ -1,5 +1,5 @@
 /** @file The measurements taken during training, on the first few hundred training and test images. */
-import { add, and, clamp, type Device, gt, jit, lt, type Tensor, type Value, where } from "@gradalign/tensor";
+import { add, clamp, type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
 import { fgsm } from "../attacks/fgsm.ts";
 import { pgd } from "../attacks/pgd.ts";
 import type { ImageDataset, ImageSplit } from "../data/dataset.ts";
@@ -11,6 +11,7 @@ import { type AttackResult, attackRunner } from "../eval/run-attack.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
+import { boxedGradient } from "../threat/box.ts";
 import { l2 } from "../threat/l2.ts";
 import { linf } from "../threat/linf.ts";
 import type { TrainConfig } from "./config.ts";
@@ -44,7 +45,7 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
     { device },
   );
   // The paper's code takes the gradient through the clamp, so a pixel outside of (0, 1) has none.
-  const compare = jit((x: Value, g1: Value, point: Value, g2: Value) => alignment(boxed(g1, x), boxed(g2, point)), { device });
+  const compare = jit((x: Value, g1: Value, point: Value, g2: Value) => alignment(boxedGradient(g1, x), boxedGradient(g2, point)), { device });
   const similarity = jit((a: Value, b: Value) => ({ cosine: alignment(a, b), norm: l2.distance(a) }), { device });
   const weights = model.name === "cnn" ? cnnNorms(model, device) : null;
 
@@ -114,11 +115,6 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
       for (const batch of [...splits.train, ...splits.test]) disposeBatch(batch);
     },
   };
-}
-
-/** A gradient with zeros where its point is not strictly inside the box. */
-function boxed(gradient: Value, point: Value): Value {
-  return where(and(gt(point, 0), lt(point, 1)), gradient, 0);
 }
 
 function cnnNorms(model: Model, device: Device): (params: Params) => Promise<Pick<Evaluation, "filter_norms" | "outgoing_norms">> {

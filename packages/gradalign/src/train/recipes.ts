@@ -49,12 +49,13 @@ export function augmentationFor(dataset: string): Augmentation {
 
 /** Defaults of the options a method uses, given those already chosen. */
 export function methodDefaults(name: MethodName, dataset: string, epsilon: number, chosen: Partial<MethodOptions>): Partial<MethodOptions> {
-  const { defaults, warmup } = methodNamed(name);
+  const { defaults, warmup, lambda } = methodNamed(name);
+  const recipe = datasetRecipe(dataset);
   const options: { -readonly [K in keyof MethodOptions]?: MethodOptions[K] } = { ...defaults };
   // Rounded, so that the settings read 0.2 at 8/255.
-  if (defaults.branches !== undefined) options.lambda = Number(lambdaSchedule(dataset, epsilon).toPrecision(12));
+  if (lambda) options.lambda = Number(lambda(epsilon, recipe).toPrecision(12));
   // The paper's steps: epsilon / 2 for PGD-2, epsilon / 5 for PGD-10.
   if (defaults.steps !== undefined && chosen.steps !== undefined) options.stepSize = chosen.steps <= 2 ? 1 / chosen.steps : 2 / chosen.steps;
-  if (warmup !== "none") options.warmupEpochs = datasetRecipe(dataset).warmupEpochs;
+  if (warmup !== "none") options.warmupEpochs = recipe.warmupEpochs;
   return options;
 }

@@ -11,7 +11,7 @@ const x = tensor(
   shape,
 );
 const labels = tensor(Uint8Array.of(0, 1, 2, 3));
-const NEUTRAL: MethodOptions = { stepSize: 1, steps: 1, start: "zero", lambda: 0.5, branches: "one", replays: 1, warmupEpochs: 0 };
+const NEUTRAL: MethodOptions = { stepSize: 1, steps: 1, start: "zero", lambda: 0.5, mu: 0.5, branches: "one", adversary: "fgsm", replays: 1, warmupEpochs: 0 };
 const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
 
 function contextOf(method: Method, given: Partial<MethodContext> = {}, at: Params = params): MethodContext {
@@ -92,6 +92,10 @@ describe("forward passes, which each move the batch-norm statistics", () => {
     expect(count("pgd", 3)).toBe(5);
     expect(count("pgd-corner", 3)).toBe(5);
     expect(count("pgd-gradalign", 2)).toBe(5);
+    expect(count("cure")).toBe(3);
+    expect(count("grad-norm")).toBe(2);
+    // Loss and gradient at x, two steps of search, the worst point.
+    expect(count("llr", 2)).toBe(5);
   });
 
   it("fgsm-gradalign visits x, then x + delta, then x + eta, which may leave the box", () => {
@@ -130,6 +134,15 @@ describe("options", () => {
     const point = adversary("free", { carry });
     const delta = values(next as Value);
     for (const [i, v] of point.entries()) expect(v).toBeCloseTo((x.data()[i] as number) + (delta[i] as number), 6);
+  });
+
+  it("without an adversary the loss is on clean images, and the regulariser stays", () => {
+    for (const name of ["cure", "grad-norm"] as const) {
+      const options = { ...NEUTRAL, ...methods[name].defaults, adversary: "none" } as const;
+      expect(distance(adversary(name, { options }))).toBe(0);
+      const { regularizer } = methods[name].loss(contextOf(methods[name], { options }));
+      expect(values(regularizer as Value)[0]).toBeGreaterThan(0);
+    }
   });
 
   it("one branch and both branches: equal penalties, different gradients", () => {

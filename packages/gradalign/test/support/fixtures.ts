@@ -52,7 +52,7 @@ export function withRandomPoint<Result>(point: Value, f: () => Result): Result {
 
 /** What a training method is given. Options it does not use are zero. */
 export function methodContext(network: TrainingNetwork, x: Value, epsilon: number, options: Partial<MethodOptions>): MethodContext {
-  const unused: MethodOptions = { stepSize: 0, steps: 0, start: "zero", lambda: 0, branches: "one", replays: 0, warmupEpochs: 0 };
+  const unused: MethodOptions = { stepSize: 0, steps: 0, start: "zero", lambda: 0, mu: 0, branches: "one", adversary: "fgsm", replays: 0, warmupEpochs: 0 };
   return { network, x, epsilon, ramp: 1, key: randomKey(0), carry: null, options: { ...unused, ...options } };
 }
 

@@ -119,6 +119,19 @@ describe("the paper's recipes", () => {
     expect(resolveTrainConfig({ method: { name: "pgd", steps: 2, stepSize: 0.7 } }).method.stepSize).toBe(0.7);
   });
 
+  it("regularisers have weights of their own", () => {
+    const weight = (name: "cure" | "llr" | "pgd-gradalign", eps: number) => resolveTrainConfig({ method: name, epsilon: eps / 255 }).method.lambda;
+    // 1000 and 50000 for gradients of the mean over a batch of 128.
+    expect(weight("cure", 8)).toBeCloseTo(1000 / 128 ** 2, 9);
+    expect(weight("cure", 16)).toBeCloseTo(50000 / 128 ** 2, 9);
+    expect(resolveTrainConfig({ method: "llr" }).method).toEqual({
+      name: "llr",
+      ...{ steps: 2, stepSize: 0.5, start: "random", lambda: 4, mu: 3, warmupEpochs: 0 },
+    });
+    expect(resolveTrainConfig({ method: "grad-norm" }).method).toMatchObject({ adversary: "fgsm", stepSize: 1.25 });
+    expect(resolveTrainConfig({ method: "pgd-gradalign" }).method).toMatchObject({ steps: 2, stepSize: 0.5, start: "zero", branches: "both", lambda: 0.2 });
+  });
+
   it("is stable: a resolved config resolves to itself, and survives JSON", () => {
     const config = resolveTrainConfig({ method: "pgd-gradalign", dataset: "svhn" });
     expect(resolveTrainConfig(config)).toEqual(config);
@@ -147,6 +160,8 @@ describe("errors", () => {
       { method: "fsgm" },
       { method: { name: "fgsm", lambda: 1 } },
       { method: { name: "pgd", start: "corner" } },
+      { method: { name: "cure", adversary: "pgd" } },
+      { method: { name: "llr", mu: -1 } },
       { optimizer: { name: "adam", momentum: 0.9 } },
       { schedule: { name: "cosine" } },
       { augment: { crop: -1 } },
@@ -160,9 +175,11 @@ describe("errors", () => {
         "config: batchSize (=1.5) must be an integer of at least 1",
         "config: trainSize (=10) must be an integer of at least 128, the batch size, or null for all images",
         "config: seed (=-1) must be an integer of at least 0",
-        "method: name (="fsgm") must be one of standard, fgsm, fgsm-rs, fgsm-gradalign, pgd, pgd-gradalign, pgd-corner, random-corner, free",
+        "method: name (="fsgm") must be one of standard, fgsm, fgsm-rs, fgsm-gradalign, pgd, pgd-gradalign, pgd-corner, random-corner, free, cure, grad-norm, llr",
         "config: method.lambda is not an option of fgsm, which has stepSize, warmupEpochs",
         "config: method.start (="corner") must be zero or random",
+        "config: method.adversary (="pgd") must be fgsm or none",
+        "config: method.mu (=-1) must be a number from 0 to 1000000",
         "config: optimizer.momentum is not an option of adam, which has name, beta1, beta2, epsilon, weightDecay",
         "config: schedule.name (="cosine") must be one of cyclic, piecewise",
         "config: augment.crop (=-1) must be an integer of at least 0; it is the padding in pixels",

@@ -72,7 +72,7 @@ describe("a run", () => {
   });
 
   it("runs every method", async () => {
-    for (const method of ["standard", "fgsm-rs", "pgd-gradalign", "pgd-corner", "random-corner"] as const) {
+    for (const method of ["standard", "fgsm-rs", "pgd-gradalign", "pgd-corner", "random-corner", "cure", "grad-norm", "llr"] as const) {
       const { evaluations } = await run({ method, epochs: 1 });
       expect(Number.isFinite(evaluations.at(-1)?.train_loss), method).toBe(true);
     }
