@@ -18,5 +18,6 @@ export default defineConfig({
     maxWorkers: 2,
     // Shaders compile slowly where the CPU imitates a GPU.
     testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

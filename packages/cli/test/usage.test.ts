@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "gradalign-usage-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("help", () => {
-test.each([[], ["demo"], ["live"], ["train"], ["eval"], ["report"], ["export"], ["data", "download"], ["data", "list"], ["profile"], ["info"]])(
+  test.each([[], ["demo"], ["live"], ["train"], ["eval"], ["report"], ["export"], ["data", "download"], ["data", "list"], ["profile"], ["info"]])(
     "of gradalign %s %s has examples",
     async (...command) => {
       const { code, stdout, stderr } = await gradalign(...command, "--help");

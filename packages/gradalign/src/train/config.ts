@@ -1,5 +1,6 @@
 /** @file A run's settings: complete, checked, and plain JSON, so that they can be stored and compared. */
 import { ConfigError } from "@gradalign/tensor";
+import { datasets, isDatasetName } from "../data/index.ts";
 import { type MethodName, methodNamed } from "../methods/index.ts";
 import type { MethodOptions } from "../methods/method.ts";
 import { type ModelConfig, models } from "../models/index.ts";
@@ -123,6 +124,12 @@ function checkConfig(config: TrainConfig): void {
   integer("evalEvery", config.evalEvery, 1);
   integer("evalExamples", config.evalExamples, 1);
   integer("augment.crop", config.augment.crop, 0, "; it is the padding in pixels");
+  if (isDatasetName(config.dataset)) {
+    const { shape, splits } = datasets[config.dataset];
+    const [, height, width] = shape;
+    if (config.augment.crop >= Math.min(height, width)) fail("augment.crop", config.augment.crop, `less than the images' ${height} x ${width} pixels`);
+    if ((config.trainSize ?? 0) > splits.train) fail("trainSize", config.trainSize, `at most ${splits.train}, the number of training images`);
+  }
   if (typeof config.augment.flip !== "boolean") fail("augment.flip", config.augment.flip, "true or false");
   if (!Object.hasOwn(schedules, schedule.name)) fail("schedule.name", schedule.name, `one of ${Object.keys(schedules).join(", ")}`);
   inRange("schedule.peak", schedule.peak, 0, 1e3);

@@ -1,9 +1,11 @@
 /** @file Throttled step events: mean loss, speed, and time to go. */
 import type { TrainEvent } from "./events.ts";
-import type { Session } from "./session.ts";
+import type { HostSums, Session } from "./session.ts";
 
 /** Milliseconds between step events. */
 const REPORT_EVERY = 300;
+/** Iterations after which the sums are looked at even if no event is due, so that fast steps do not run on for long with a broken loss. */
+const LOOK_EVERY = 50;
 
 /** Reports on a run's iterations. */
 export interface ProgressReporter {
@@ -13,18 +15,30 @@ export interface ProgressReporter {
   excluding(work: () => Promise<void>): Promise<void>;
 }
 
-/** Makes a reporter for a run that has already done `first` iterations. */
-export async function progressReporter(batchSize: number, session: Session, first: number, emit: (event: TrainEvent) => void): Promise<ProgressReporter> {
+/**
+ * Makes a reporter for a run that has already done `first` iterations.
+ *
+ * @param readSums the session's sums; its errors end the run.
+ */
+export async function progressReporter(
+  batchSize: number,
+  session: Session,
+  first: number,
+  readSums: () => Promise<HostSums>,
+  emit: (event: TrainEvent) => void,
+): Promise<ProgressReporter> {
   const started = performance.now();
   // A resumed run's sums began before it.
-  const before = await session.readSums();
+  const before = await readSums();
   let since = { time: started, iteration: first, loss: before.loss, summed: before.iterations };
   let excluded = 0;
   return {
     async report(iteration) {
       const now = performance.now();
-      if (now - since.time - excluded < REPORT_EVERY) return;
-      const { loss, iterations: summed } = await session.readSums();
+      const isDue = now - since.time - excluded >= REPORT_EVERY;
+      if (!isDue && iteration % LOOK_EVERY !== 0) return;
+      const { loss, iterations: summed } = await readSums();
+      if (!isDue) return;
       const rate = (iteration - first) / (now - started);
       emit({
         type: "step",
@@ -41,7 +55,7 @@ export async function progressReporter(batchSize: number, session: Session, firs
       const before = performance.now();
       await work();
       excluded += performance.now() - before;
-      const { loss, iterations: summed } = await session.readSums();
+      const { loss, iterations: summed } = await readSums();
       since = { ...since, loss, summed };
     },
   };

@@ -1,5 +1,5 @@
 /** @file The training loop: iterations, evaluations, checkpoints, and a way to stop and go on with the same bits. */
-import { CheckpointError, ConfigError, type Device, GradalignError, LimitError, type Tree, type Value } from "@gradalign/tensor";
+import { CheckpointError, ConfigError, type Device, GradalignError, LimitError, type Tree, tensor, type Value, zeros } from "@gradalign/tensor";
 import { canonicalJson, type JsonObject } from "../checkpoint/json.ts";
 import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
@@ -52,7 +52,7 @@ interface Best {
 /**
  * Trains a model as the settings say. On one backend, equal settings give equal bits, whatever the number of threads, stopped and resumed or not.
  *
- * @throws ConfigError for settings that do not fit the model; DataError for a data set too small; CheckpointError when `resume`
+ * @throws ConfigError for settings, a model and a data set that do not fit together; DataError for a data set too small; CheckpointError when `resume`
  * belongs to another run; TrainingError when the loss stops being finite; LimitError when a GPU's limits are too small for the batch or
  * the data; DeviceError when the GPU is lost or out of memory, with the last checkpoint as it was.
  * @example
@@ -70,6 +70,7 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
   const { device, signal, checkpoints, resume } = options;
   const emit = options.onEvent ?? (() => {});
   const model = modelFor(config, dataset, options.model);
+  checkFit(model, config, dataset);
   const identity = { name: model.name, config: model.config };
   const session = createSession(model, config, dataset, device);
   const evaluator = createEvaluator(model, config, dataset, device);
@@ -148,7 +149,7 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
       compileMs: session.stats()?.compileMs ?? 0,
     });
     if (!resume) await evaluate();
-    const progress = await progressReporter(config.batchSize, session, iteration, emit);
+    const progress = await progressReporter(config.batchSize, session, iteration, () => checkedSums(session, iteration, config), emit);
     let saved = resume ? iteration : -1;
     while (iteration < session.iterations && !signal?.aborted) {
       session.step(iteration);
@@ -215,6 +216,33 @@ function modelFor(config: TrainConfig, dataset: ImageDataset, own: Model | undef
     );
   }
   return own;
+}
+
+/** Refuses what cannot work before anything is uploaded or compiled. */
+function checkFit(model: Model, config: TrainConfig, dataset: ImageDataset): void {
+  const { shape, classNames, name } = dataset;
+  if (name !== config.dataset) {
+    throw new ConfigError(`train: the settings are for the data set "${config.dataset}", the one given is "${name}"; resolve the settings with this data set`);
+  }
+  const [, height, width] = shape;
+  if (config.augment.crop >= Math.min(height, width)) {
+    throw new ConfigError(`train: augment.crop (=${config.augment.crop}) must be less than the images' ${height} x ${width} pixels; use 0 for no random crop`);
+  }
+  const expected = [config.batchSize, classNames.length];
+  const misfit = (what: string, cause?: unknown): ConfigError =>
+    new ConfigError(`train: the model ${model.name} does not fit the data set ${name} (images [${shape.join(", ")}], ${classNames.length} classes): ${what}`, {
+      cause,
+    });
+  let logits: readonly number[];
+  try {
+    const { params, state } = model.init(tensor(new Int32Array(2)));
+    // Values are lazy: this checks shapes and computes nothing.
+    logits = model.apply(params, state, zeros([config.batchSize, ...shape]), { train: true }).logits.shape;
+  } catch (error) {
+    if (error instanceof GradalignError) throw misfit(error.message, error);
+    throw error;
+  }
+  if (logits.join() !== expected.join()) throw misfit(`its logits are [${logits.join(", ")}], expected [${expected.join(", ")}]`);
 }
 
 /** Everything later bits depend on. */

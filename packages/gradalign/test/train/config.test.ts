@@ -165,6 +165,8 @@ describe("errors", () => {
       { optimizer: { name: "adam", momentum: 0.9 } },
       { schedule: { name: "cosine" } },
       { augment: { crop: -1 } },
+      { dataset: "mnist", augment: { crop: 28 } },
+      { dataset: "svhn", trainSize: 73258 },
       { model: { name: "cnn", filters: 0 } },
     ];
     expect(wrong.map(message)).toMatchInlineSnapshot(`
@@ -183,6 +185,8 @@ describe("errors", () => {
         "config: optimizer.momentum is not an option of adam, which has name, beta1, beta2, epsilon, weightDecay",
         "config: schedule.name (="cosine") must be one of cyclic, piecewise",
         "config: augment.crop (=-1) must be an integer of at least 0; it is the padding in pixels",
+        "config: augment.crop (=28) must be less than the images' 28 x 28 pixels",
+        "config: trainSize (=73258) must be at most 73257, the number of training images",
         "config: model.filters (=0) must be an integer of at least 1",
       ]
     `);

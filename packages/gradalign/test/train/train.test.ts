@@ -2,6 +2,7 @@
 import { add, createDevice, type Device, matmul, reshape, type Tensor, transpose, type Value, zeros } from "@gradalign/tensor";
 import {
   type CheckpointSink,
+  cnn,
   decodeSafetensors,
   encodeSafetensors,
   evaluateRobustness,
@@ -145,6 +146,40 @@ describe("when things go wrong", () => {
     await expect(failing).rejects.toThrow(/not finite at iteration \d+; lower the peak learning rate \(now 1000\)/);
     const stored = [...(sink.last as Snapshot).tensors.values()];
     expect(stored.every(({ data: values }) => [...values].every((v) => Number.isFinite(Number(v))))).toBe(true);
+  });
+
+  it("a loss that is not finite is noticed long before the next evaluation", async () => {
+    let iterations = 0;
+    const counting = {
+      get aborted() {
+        iterations++;
+        return false;
+      },
+    } as AbortSignal;
+    const settings: PartialTrainConfig = { method: "standard", optimizer: { name: "sgd" }, schedule: { peak: 1e3 }, epochs: 250, evalEvery: 1000 };
+    await expect(run(settings, { signal: counting })).rejects.toThrow(/^train: the loss was not finite at iteration \d+;/);
+    expect(iterations).toBeLessThan(200);
+  });
+
+  it("refuses what does not fit before it begins", async () => {
+    const begun: TrainEvent[] = [];
+    const onEvent = (event: TrainEvent) => begun.push(event);
+    const config = resolveTrainConfig({ ...small, dataset: "cifar10" });
+    await expect(train(config, data, { device, onEvent })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: train: the settings are for the data set "cifar10", the one given is "quarters"; resolve the settings with this data set]`,
+    );
+    await expect(run({ augment: { crop: 8 } }, { onEvent })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: train: augment.crop (=8) must be less than the images' 8 x 8 pixels; use 0 for no random crop]`,
+    );
+    const narrow = { ...cnn({ filters: 2, classes: 4, shape: [1, 28, 28] }), name: "mine" };
+    await expect(run({ model: "mine" }, { onEvent, model: narrow })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: train: the model mine does not fit the data set quarters (images [3, 8, 8], 4 classes): conv2d: x has 3 channels but the filter expects 1; got x [4, 3, 8, 8], filter [2, 1, 3, 3], stride [1, 1], padding [1, 1]]`,
+    );
+    const few = { ...cnn({ filters: 2, classes: 3, shape: [3, 8, 8] }), name: "mine" };
+    await expect(run({ model: "mine" }, { onEvent, model: few })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: train: the model mine does not fit the data set quarters (images [3, 8, 8], 4 classes): its logits are [4, 3], expected [4, 4]]`,
+    );
+    expect(begun).toEqual([]);
   });
 
   it("says so when there are fewer images than a batch takes, or a model has no name it knows", async () => {
