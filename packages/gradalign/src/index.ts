@@ -59,7 +59,7 @@ export { linf } from "./threat/linf.ts";
 export type { Threat } from "./threat/threat.ts";
 export type { Augmentation } from "./train/batch.ts";
 export { type MethodConfig, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
-export type { Evaluation, TrainEvent } from "./train/events.ts";
+export { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./train/events.ts";
 export { augmentationFor, datasetRecipe, lambdaSchedule, type Recipe, recipeFor } from "./train/recipes.ts";
 export { createSession, type Session } from "./train/session.ts";
 export { type CheckpointSink, restoreModel, type Snapshot } from "./train/snapshot.ts";

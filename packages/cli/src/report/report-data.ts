@@ -57,7 +57,7 @@ export interface ReportRun {
   readonly evaluations: readonly Evaluation[];
   readonly overfitting: OverfittingPoint | null;
   /** Iteration and train PGD accuracy of the best checkpoint, if any. */
-  readonly best: { readonly iteration: number; readonly trainPgdAccuracy: number } | null;
+  readonly best: { readonly iteration: number; readonly pgdAccuracy: number; readonly on: "train" | "validation" } | null;
   readonly robustness: readonly RobustnessRecord[];
   readonly filters: readonly FilterSnapshot[];
   readonly machine: RunMachine | null;

@@ -75,7 +75,7 @@ function tiles(run: ReportRun): Markup | undefined {
     [
       "iteration of the best",
       run.best ? count(run.best.iteration) : "–",
-      run.best ? `train PGD accuracy ${percent(run.best.trainPgdAccuracy)}` : "no best checkpoint",
+      run.best ? `${run.best.on} PGD accuracy ${percent(run.best.pgdAccuracy)}` : "no best checkpoint",
     ],
   ];
   return html`<div class="tiles">${list.map(

@@ -1,7 +1,7 @@
 /** @file A run folder as a report shows it. */
 import { basename, resolve } from "node:path";
 import { CheckpointError } from "@gradalign/tensor";
-import { detectOverfitting, type Snapshot } from "gradalign";
+import { detectOverfitting, type Snapshot, selectionAccuracy } from "gradalign";
 import { openRun, type Run } from "gradalign/node";
 import type { FilterSnapshot, ReportRun } from "../report/report-data.ts";
 import { readRobustness, readSession } from "./run-notes.ts";
@@ -21,8 +21,10 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
   const { config, evaluations } = run;
   const chance = 1 / (session?.classes ?? 10);
   let best: ReportRun["best"] = null;
-  for (const { iteration, train_pgd_acc } of evaluations) {
-    if (best === null || train_pgd_acc > best.trainPgdAccuracy) best = { iteration, trainPgdAccuracy: train_pgd_acc };
+  for (const evaluation of evaluations) {
+    const pgdAccuracy = selectionAccuracy(evaluation);
+    const on = evaluation.validation_pgd_acc === undefined ? "train" : "validation";
+    if (best === null || pgdAccuracy > best.pgdAccuracy) best = { iteration: evaluation.iteration, pgdAccuracy, on };
   }
   return {
     label,

@@ -12,7 +12,7 @@ const METHOD_OPTIONS = ["stepSize", "steps", "start", "lambda", "mu", "branches"
  */
 export function partialConfig(settings: TrainingSettings): PartialTrainConfig {
   const { dataset, filters, width, epsilon, lr, optimizer, momentum, weightDecay, schedule, crop, flip } = settings;
-  const { epochs, seed, batchSize, trainSize, evalEvery, evalExamples } = settings;
+  const { epochs, seed, batchSize, trainSize, validationSize, evalEvery, evalExamples } = settings;
   const model = settings.model ?? (filters !== undefined ? "cnn" : width !== undefined ? "preact-resnet18" : undefined);
   if (filters !== undefined && model !== "cnn") throw new ConfigError(`--filters (=${filters}) must be left out for ${model}; it is the size of the cnn`);
   if (width !== undefined && model !== "preact-resnet18") {
@@ -28,14 +28,14 @@ export function partialConfig(settings: TrainingSettings): PartialTrainConfig {
     optimizer: given({ name: optimizer, momentum, weightDecay }),
     schedule: given({ name: schedule, peak: lr }),
     augment: given({ crop, flip: flip === undefined ? undefined : flip === "yes" }),
-    ...{ epochs, seed, batchSize, trainSize, evalEvery, evalExamples },
+    ...{ epochs, seed, batchSize, trainSize, validationSize, evalEvery, evalExamples },
   }) as PartialTrainConfig;
 }
 
 /** The settings that a resolved config came from or might have come from. */
 export function settingsOfConfig(config: TrainConfig): TrainingSettings {
   const { model, method, optimizer, schedule, augment } = config;
-  const { dataset, epochs, seed, batchSize, trainSize, evalEvery, evalExamples } = config;
+  const { dataset, epochs, seed, batchSize, trainSize, validationSize, evalEvery, evalExamples } = config;
   const options = method as unknown as Record<string, unknown>;
   return given({
     dataset,
@@ -54,6 +54,7 @@ export function settingsOfConfig(config: TrainConfig): TrainingSettings {
     schedule: schedule.name,
     batchSize,
     trainSize: trainSize ?? undefined,
+    validationSize,
     crop: augment.crop,
     flip: augment.flip ? "yes" : "no",
     evalEvery,

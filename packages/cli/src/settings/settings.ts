@@ -98,6 +98,11 @@ export const TRAINING_SETTINGS = {
   schedule: choice(["cyclic", "piecewise"], "course of the learning rate"),
   batchSize: integer(1, "images per step", "write e.g. 128"),
   trainSize: integer(1, "train on the first so many images only", "leave it out to train on all"),
+  validationSize: integer(
+    1,
+    "hold out the last so many training images and choose the best checkpoint by PGD accuracy on them",
+    "leave it out to choose it on the first training images, as the paper does",
+  ),
   crop: integer(0, "padding of the random crop in pixels, 0 for none", "write e.g. 4"),
   flip: choice(["yes", "no"], "whether to mirror images at random"),
   evalEvery: integer(1, "steps between evaluations", "write e.g. 200"),

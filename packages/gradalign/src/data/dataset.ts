@@ -99,6 +99,13 @@ export function takeFirst(split: ImageSplit, n: number): ImageSplit {
   return Object.freeze({ images: split.images.subarray(0, n * size), labels: split.labels.subarray(0, n), count: n });
 }
 
+/** The last `n` examples of a split, sharing its memory; `n` is at most the split's count. */
+export function takeLast(split: ImageSplit, n: number): ImageSplit {
+  const size = split.images.length / split.count;
+  const first = split.count - n;
+  return Object.freeze({ images: split.images.subarray(first * size), labels: split.labels.subarray(first), count: n });
+}
+
 function makeSplit(which: string, arrays: SplitArrays, shape: readonly [number, number, number], classes: number): ImageSplit {
   const { images } = arrays;
   // Node's Buffer and a Uint8Array of another realm pass; a float array would silently lose its fractions, so it is refused.

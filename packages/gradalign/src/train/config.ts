@@ -23,6 +23,8 @@ export interface TrainConfig {
   readonly batchSize: number;
   /** Train on the first so many images; null for all. */
   readonly trainSize: number | null;
+  /** Hold out the last so many training images, and choose the best parameters on them; on training images, as the paper does, if left out. */
+  readonly validationSize?: number;
   readonly seed: number;
   readonly optimizer: OptimizerConfig;
   readonly schedule: { readonly name: "cyclic" | "piecewise"; readonly peak: number };
@@ -43,6 +45,7 @@ export interface PartialTrainConfig {
   readonly epochs?: number;
   readonly batchSize?: number;
   readonly trainSize?: number | null;
+  readonly validationSize?: number;
   readonly seed?: number;
   readonly optimizer?: { readonly name?: "sgd" | "adam"; readonly [option: string]: string | number | undefined };
   readonly schedule?: { readonly name?: "cyclic" | "piecewise"; readonly peak?: number };
@@ -74,6 +77,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
     epochs: partial.epochs ?? recipe.epochs,
     batchSize: partial.batchSize ?? 128,
     trainSize: partial.trainSize ?? null,
+    ...(partial.validationSize === undefined ? {} : { validationSize: partial.validationSize }),
     seed: partial.seed ?? 0,
     optimizer: resolveOptimizer(partial.optimizer, recipe.optimizer),
     schedule: { name: partial.schedule?.name ?? "cyclic", peak: partial.schedule?.peak ?? recipe.peak },
@@ -120,6 +124,8 @@ function checkConfig(config: TrainConfig): void {
   integer("epochs", config.epochs, 1);
   integer("batchSize", config.batchSize, 1);
   if (config.trainSize !== null) integer("trainSize", config.trainSize, config.batchSize, ", the batch size, or null for all images");
+  if (config.validationSize !== undefined)
+    integer("validationSize", config.validationSize, 1, "; leave it out to choose the best parameters on training images");
   integer("seed", config.seed, 0);
   integer("evalEvery", config.evalEvery, 1);
   integer("evalExamples", config.evalExamples, 1);
@@ -129,6 +135,8 @@ function checkConfig(config: TrainConfig): void {
     const [, height, width] = shape;
     if (config.augment.crop >= Math.min(height, width)) fail("augment.crop", config.augment.crop, `less than the images' ${height} x ${width} pixels`);
     if ((config.trainSize ?? 0) > splits.train) fail("trainSize", config.trainSize, `at most ${splits.train}, the number of training images`);
+    const left = splits.train - (config.trainSize ?? config.batchSize);
+    if ((config.validationSize ?? 0) > left) fail("validationSize", config.validationSize, `at most ${left}, the number of images that are not trained on`);
   }
   if (typeof config.augment.flip !== "boolean") fail("augment.flip", config.augment.flip, "true or false");
   if (!Object.hasOwn(schedules, schedule.name)) fail("schedule.name", schedule.name, `one of ${Object.keys(schedules).join(", ")}`);

@@ -2,7 +2,7 @@
 import { add, clamp, type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
 import { fgsm } from "../attacks/fgsm.ts";
 import { pgd } from "../attacks/pgd.ts";
-import type { ImageDataset, ImageSplit } from "../data/dataset.ts";
+import { type ImageDataset, type ImageSplit, takeLast } from "../data/dataset.ts";
 import { alignment } from "../diagnostics/gradient-alignment.ts";
 import { filterNorms, outgoingNorms } from "../diagnostics/norms.ts";
 import { disposeBatch, type ExampleBatch, exampleBatches } from "../eval/examples.ts";
@@ -49,12 +49,13 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
   const similarity = jit((a: Value, b: Value) => ({ cosine: alignment(a, b), norm: l2.distance(a) }), { device });
   const weights = model.name === "cnn" ? cnnNorms(model, device) : null;
 
-  const batchesOf = (split: ImageSplit): ExampleBatch[] => {
-    const total = Math.min(config.evalExamples, split.count);
+  const batchesOf = (split: ImageSplit, most = config.evalExamples): ExampleBatch[] => {
+    const total = Math.min(most, split.count);
     return exampleBatches(split, dataset.shape, Math.min(MAX_BATCH, total), total);
   };
-  const splits = { train: batchesOf(dataset.train), test: batchesOf(dataset.test) };
-  const keysOf = (part: 0 | 1) => (index: number) => keyFor(seed, "evaluation", index, part);
+  const held = config.validationSize ?? 0;
+  const splits = { train: batchesOf(dataset.train), test: batchesOf(dataset.test), validation: held > 0 ? batchesOf(takeLast(dataset.train, held), held) : [] };
+  const keysOf = (part: 0 | 1 | 2) => (index: number) => keyFor(seed, "evaluation", index, part);
 
   /** Mean cosine between the gradients at x and at a random neighbour, per example. */
   const alignmentOf = (params: Params, state: Params, batch: ExampleBatch, number: number): Tensor => {
@@ -69,12 +70,16 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
 
   return {
     async evaluate(params, state, pause) {
-      const trainPgd = new Mean();
-      for (const batch of splits.train) {
-        const result = await attackers.pgd.run({ params, state, ...batch }, keysOf(0), pause);
-        await trainPgd.add(result.correct, batch.count);
-        disposeResult(result);
-      }
+      const pgdAccuracy = async (batches: readonly ExampleBatch[], part: 0 | 2): Promise<number> => {
+        const accuracy = new Mean();
+        for (const batch of batches) {
+          const result = await attackers.pgd.run({ params, state, ...batch }, keysOf(part), pause);
+          await accuracy.add(result.correct, batch.count);
+          disposeResult(result);
+        }
+        return accuracy.value;
+      };
+      const trainPgd = await pgdAccuracy(splits.train, 0);
       const test = { clean: new Mean(), fgsm: new Mean(), fgsmLoss: new Mean(), pgd: new Mean(), pgdLoss: new Mean() };
       const [aligned, agreement, size] = [new Mean(), new Mean(), new Mean()];
       for (const [number, batch] of splits.test.entries()) {
@@ -97,7 +102,8 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
         disposeResult(iterated);
       }
       return {
-        train_pgd_acc: trainPgd.value,
+        train_pgd_acc: trainPgd,
+        ...(held > 0 ? { validation_pgd_acc: await pgdAccuracy(splits.validation, 2) } : {}),
         test_clean_acc: test.clean.value,
         test_fgsm_acc: test.fgsm.value,
         test_pgd_acc: test.pgd.value,
@@ -112,7 +118,7 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
     dispose() {
       programs.dispose();
       for (const program of [attackers.fgsm, attackers.pgd, near, compare, similarity]) program.dispose();
-      for (const batch of [...splits.train, ...splits.test]) disposeBatch(batch);
+      for (const batch of Object.values(splits).flat()) disposeBatch(batch);
     },
   };
 }

@@ -12,8 +12,10 @@ export interface Evaluation {
   /** Regulariser, already multiplied by lambda. */
   readonly train_reg: number;
   readonly train_acc: number;
-  /** On unaugmented training images in eval mode; decides which checkpoint is the best. */
+  /** On unaugmented training images in eval mode; decides which checkpoint is the best, unless there are images held out for that. */
   readonly train_pgd_acc: number;
+  /** On the images held out of training, if any: decides which checkpoint is the best. */
+  readonly validation_pgd_acc?: number;
   readonly test_clean_acc: number;
   readonly test_fgsm_acc: number;
   readonly test_pgd_acc: number;
@@ -31,6 +33,17 @@ export interface Evaluation {
   readonly filter_norms?: readonly number[];
   /** Norm of the linear weights behind each filter (single-layer network only). */
   readonly outgoing_norms?: readonly number[];
+}
+
+/** The best checkpoint, and the accuracy that decided it: on training images, or on those held out. */
+export type BestCheckpoint = { readonly iteration: number } & Partial<Pick<Evaluation, "train_pgd_acc" | "validation_pgd_acc">>;
+
+/**
+ * What early stopping goes by: PGD accuracy on the first training images, as in the paper's code, or on images held out of training.
+ * The checkpoint where it is highest, the first of equals, is the best.
+ */
+export function selectionAccuracy({ train_pgd_acc, validation_pgd_acc }: Pick<Evaluation, "train_pgd_acc" | "validation_pgd_acc">): number {
+  return validation_pgd_acc ?? train_pgd_acc;
 }
 
 /** An event of a run, in the order they happen. */
@@ -59,6 +72,6 @@ export type TrainEvent =
       readonly type: "end";
       readonly iteration: number;
       readonly interrupted: boolean;
-      readonly best: { readonly iteration: number; readonly train_pgd_acc: number } | null;
+      readonly best: BestCheckpoint | null;
       readonly overfitting: { readonly iteration: number; readonly epoch: number } | null;
     };

@@ -78,8 +78,12 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     batchSize,
     augment: config.augment,
   };
-  const size = config.trainSize ?? dataset.train.count;
-  if (size > dataset.train.count) throw new DataError(`train: trainSize (=${size}) must be at most ${dataset.train.count}, the number of training images`);
+  const available = dataset.train.count - (config.validationSize ?? 0);
+  const size = config.trainSize ?? available;
+  if (size > available) {
+    const held = config.validationSize === undefined ? "" : ` less the ${config.validationSize} held out`;
+    throw new DataError(`train: trainSize (=${size}) must be at most ${available}, the number of training images${held}`);
+  }
   if (size < batchSize) throw new DataError(`train: batchSize (=${batchSize}) must be at most ${size}, the number of training images`);
   const perEpoch = Math.floor(size / batchSize);
   const warmupIterations = Math.floor((options.warmupEpochs * size) / batchSize);

@@ -10,7 +10,7 @@ import type { Model } from "../models/model.ts";
 import { countParameters, type Params } from "../nn/params.ts";
 import type { TrainConfig } from "./config.ts";
 import { createEvaluator } from "./evaluator.ts";
-import type { Evaluation, TrainEvent } from "./events.ts";
+import { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./events.ts";
 import { progressReporter } from "./progress.ts";
 import { createSession, type HostSums, type Session } from "./session.ts";
 import { type CheckpointSink, restoreModel, type Snapshot, storeTree } from "./snapshot.ts";
@@ -35,7 +35,7 @@ export interface TrainResult {
   readonly model: Model;
   readonly params: Params;
   readonly state: Params;
-  /** The parameters with the highest PGD accuracy on training images: the paper's early stopping. */
+  /** The parameters with the highest PGD accuracy on training images, or on those held out: the paper's early stopping. */
   readonly best: { readonly params: Params; readonly state: Params; readonly iteration: number } | null;
   readonly evaluations: readonly Evaluation[];
   readonly interrupted: boolean;
@@ -45,7 +45,7 @@ export interface TrainResult {
 /** The best parameters so far, on the host, as `params/NAME` and `state/NAME`. */
 interface Best {
   readonly iteration: number;
-  readonly train_pgd_acc: number;
+  readonly accuracy: number;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
@@ -101,8 +101,8 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
 
   const save = async (kind: "last" | "best"): Promise<void> => {
     if (!checkpoints) return;
-    const progress = { evaluations, best: best && { iteration: best.iteration, train_pgd_acc: best.train_pgd_acc }, seconds: seconds() };
-    const run = { config, ...(kind === "last" ? progress : { train_pgd_acc: progress.best?.train_pgd_acc }) } as unknown as JsonObject;
+    const progress = { evaluations, best: best && describeBest(best, config), seconds: seconds() };
+    const run = { config, ...(kind === "last" ? progress : progress.best) } as unknown as JsonObject;
     const tensors = kind === "best" ? (best?.tensors ?? new Map()) : await lastTensors(session, best);
     if (kind === "last") checkFinite(tensors, iteration, config);
     const path = checkpoints.save(kind, { model: identity, iteration, epoch: epochOf(iteration), tensors, run });
@@ -134,8 +134,9 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
         emit({ type: "catastrophic-overfitting", ...overfitting, before: overfitting.before as Evaluation, after: overfitting.after as Evaluation });
       }
     }
-    if (evaluation.train_pgd_acc > (best?.train_pgd_acc ?? -1)) {
-      best = { iteration, train_pgd_acc: evaluation.train_pgd_acc, tensors: await storeTree({ params, state } as Tree<Value>) };
+    const accuracy = selectionAccuracy(evaluation);
+    if (accuracy > (best?.accuracy ?? -1)) {
+      best = { iteration, accuracy, tensors: await storeTree({ params, state } as Tree<Value>) };
       await save("best");
     }
   };
@@ -177,7 +178,7 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
       type: "end",
       iteration,
       interrupted,
-      best: found && { iteration: found.iteration, train_pgd_acc: found.train_pgd_acc },
+      best: found && describeBest(found, config),
       overfitting: overfitting && { iteration: overfitting.iteration, epoch: overfitting.epoch },
     });
     return { model, params, state, best: found && { ...restoreModel(model, found), iteration: found.iteration }, evaluations, interrupted, overfitting };
@@ -245,6 +246,11 @@ function checkFit(model: Model, config: TrainConfig, dataset: ImageDataset): voi
   if (logits.join() !== expected.join()) throw misfit(`its logits are [${logits.join(", ")}], expected [${expected.join(", ")}]`);
 }
 
+/** For events and checkpoints. */
+function describeBest({ iteration, accuracy }: Best, { validationSize }: TrainConfig): BestCheckpoint {
+  return { iteration, ...(validationSize === undefined ? { train_pgd_acc: accuracy } : { validation_pgd_acc: accuracy }) };
+}
+
 /** Everything later bits depend on. */
 async function lastTensors(session: Session, best: Best | null): Promise<Map<string, StoredTensor>> {
   const tensors = await storeTree(session.current as unknown as Tree<Value>);
@@ -262,7 +268,7 @@ function checkResume(snapshot: Snapshot, config: TrainConfig): { evaluations: Ev
   } = snapshot.run as unknown as {
     config: TrainConfig;
     evaluations?: Evaluation[];
-    best: Pick<Best, "iteration" | "train_pgd_acc"> | null;
+    best: BestCheckpoint | null;
     seconds: number;
   };
   if (!evaluations) throw new CheckpointError('train: resume needs a snapshot of kind "last"; this one cannot be trained further');
@@ -273,7 +279,8 @@ function checkResume(snapshot: Snapshot, config: TrainConfig): { evaluations: Ev
   }
   const prefix = "best/";
   const tensors = [...snapshot.tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value] as const);
-  return { evaluations, best: best && { ...best, tensors: new Map(tensors) }, seconds };
+  const accuracy = best ? (best.validation_pgd_acc ?? best.train_pgd_acc ?? 0) : 0;
+  return { evaluations, best: best && { iteration: best.iteration, accuracy, tensors: new Map(tensors) }, seconds };
 }
 
 /** The sums, unless a loss among them was not finite. */

@@ -167,6 +167,8 @@ describe("errors", () => {
       { augment: { crop: -1 } },
       { dataset: "mnist", augment: { crop: 28 } },
       { dataset: "svhn", trainSize: 73258 },
+      { validationSize: 0 },
+      { trainSize: 49_000, validationSize: 2000 },
       { model: { name: "cnn", filters: 0 } },
     ];
     expect(wrong.map(message)).toMatchInlineSnapshot(`
@@ -187,6 +189,8 @@ describe("errors", () => {
         "config: augment.crop (=-1) must be an integer of at least 0; it is the padding in pixels",
         "config: augment.crop (=28) must be less than the images' 28 x 28 pixels",
         "config: trainSize (=73258) must be at most 73257, the number of training images",
+        "config: validationSize (=0) must be an integer of at least 1; leave it out to choose the best parameters on training images",
+        "config: validationSize (=2000) must be at most 1000, the number of images that are not trained on",
         "config: model.filters (=0) must be an integer of at least 1",
       ]
     `);

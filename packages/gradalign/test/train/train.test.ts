@@ -6,6 +6,7 @@ import {
   decodeSafetensors,
   encodeSafetensors,
   evaluateRobustness,
+  imageDataset,
   type Model,
   type Params,
   type PartialTrainConfig,
@@ -72,6 +73,27 @@ describe("a run", () => {
     expect(bytes(restoreModel(result.model, sink.best as Snapshot).params)).toEqual(bytes(result.best?.params ?? {}));
   });
 
+  it("chooses the parameters on images held out of training, if there are such", async () => {
+    // The first of the held-out images' labels are wrong, so that their accuracy is no other's.
+    const labels = Uint8Array.from(data.train.labels, (label, i) => (i >= 8 && i < 13 ? (label + 1) % 4 : label));
+    const marked = imageDataset({ ...data, train: { images: data.train.images, labels } });
+    const settings = { ...small, epsilon: 0, epochs: 20, schedule: { peak: 0.02 }, method: "fgsm" } as const;
+    const sink = memorySink();
+    const result = await train(resolveTrainConfig({ ...settings, validationSize: 8 }), marked, { device, checkpoints: sink });
+
+    const accuracies = result.evaluations.map((e) => e.validation_pgd_acc as number);
+    const held = { images: marked.train.images.subarray(8 * 192), labels: labels.subarray(8), count: 8 };
+    const report = await evaluateRobustness(result.model, result.params, result.state, held, { device, attack: "none", epsilon: 0, n: 8 });
+    expect(accuracies.at(-1)).toBe(report.cleanAccuracy);
+    expect(accuracies.at(-1)).toBeLessThan(result.evaluations.at(-1)?.train_pgd_acc as number);
+    expect(result.best?.iteration).toBe(result.evaluations[accuracies.indexOf(Math.max(...accuracies))]?.iteration);
+    expect((sink.best as Snapshot).run).toMatchObject({ validation_pgd_acc: Math.max(...accuracies) });
+
+    // They are not trained on.
+    const without = await train(resolveTrainConfig({ ...settings, trainSize: 8 }), marked, { device });
+    expect(bytes(result.params)).toEqual(bytes(without.params));
+  });
+
   it("runs every method", async () => {
     for (const method of ["standard", "fgsm-rs", "pgd-gradalign", "pgd-corner", "random-corner", "cure", "grad-norm", "llr"] as const) {
       const { evaluations } = await run({ method, epochs: 1 });
@@ -89,6 +111,7 @@ describe("a run", () => {
 describe("stopping and going on", () => {
   it.each([
     { name: "cnn, Adam, GradAlign", settings: { method: "fgsm-gradalign" } },
+    { name: "chosen on held-out images", settings: { method: "fgsm-rs", validationSize: 4 } },
     { name: "free, which carries a perturbation", settings: { method: { name: "free", replays: 3 } } },
     { name: "ResNet, SGD, batch norm", settings: { model: { name: "preact-resnet18", width: 1 }, method: "fgsm-rs", epochs: 2, schedule: { peak: 0.01 } } },
   ] as const)("gives the bits of an uninterrupted run: $name", async ({ settings }) => {
@@ -185,6 +208,9 @@ describe("when things go wrong", () => {
   it("says so when there are fewer images than a batch takes, or a model has no name it knows", async () => {
     await expect(run({ batchSize: 32 })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[DataError: train: batchSize (=32) must be at most 16, the number of training images]`,
+    );
+    await expect(run({ trainSize: 12, validationSize: 8 })).rejects.toThrow(
+      "train: trainSize (=12) must be at most 8, the number of training images less the 8 held out",
     );
     await expect(run({ model: "mlp" })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[ConfigError: model: name (="mlp") must be one of cnn, preact-resnet18; pass your own model as train's option "model"]`,
