@@ -84,3 +84,11 @@ test("names cannot inject markup", () => {
   const page = runReport({ ...overfitted, config });
   expect(page).not.toContain("<script");
 });
+
+test("accuracy on held-out images is shown where there are such, and decides the best checkpoint", () => {
+  const held = { ...aligned, evaluations: aligned.evaluations.map((evaluation) => ({ ...evaluation, validation_pgd_acc: 0.125 })) };
+  const pages = [aligned, { ...held, best: { iteration: 400, pgdAccuracy: 0.125, on: "validation" } } as const].map(runReport);
+  expect(pages.map((page) => page.includes('<th class="number">validation PGD</th>'))).toEqual([false, true]);
+  expect(pages[1]).toContain("validation PGD accuracy 12.5 %");
+  expect(pages[0]).toContain("train PGD accuracy");
+});

@@ -1,5 +1,5 @@
 /** @file The tables of a report: outcome, settings, evaluations. */
-import type { Evaluation } from "gradalign";
+import { type Evaluation, selectionAccuracy } from "gradalign";
 import { describeSettings } from "../settings/describe.ts";
 import { count, decimals, percent, radius } from "../terminal/format.ts";
 import { type HtmlPart, html, type Markup } from "./html.ts";
@@ -66,6 +66,9 @@ ${several && html`<thead><tr><th>setting</th>${runs.map((run, i) => html`<th>${r
   })}</tbody></table></div>`;
 }
 
+/** Only where images were held out. */
+const VALIDATION = "validation PGD";
+
 const EVALUATION_COLUMNS: readonly [string, (evaluation: Evaluation) => string][] = [
   ["iteration", (e) => count(e.iteration)],
   ["epoch", (e) => e.epoch.toFixed(2)],
@@ -74,6 +77,7 @@ const EVALUATION_COLUMNS: readonly [string, (evaluation: Evaluation) => string][
   ["regulariser", (e) => decimals(e.train_reg, 4)],
   ["train acc.", (e) => percent(e.train_acc)],
   ["train PGD", (e) => percent(e.train_pgd_acc)],
+  [VALIDATION, (e) => percent(selectionAccuracy(e))],
   ["clean", (e) => percent(e.test_clean_acc)],
   ["FGSM", (e) => percent(e.test_fgsm_acc)],
   ["PGD", (e) => percent(e.test_pgd_acc)],
@@ -86,9 +90,11 @@ const EVALUATION_COLUMNS: readonly [string, (evaluation: Evaluation) => string][
 
 /** Every evaluation in numbers, folded away. */
 export function evaluationsTable(run: ReportRun, heading: string): Markup {
+  const held = run.evaluations.some((evaluation) => evaluation.validation_pgd_acc !== undefined);
+  const columns = EVALUATION_COLUMNS.filter(([name]) => held || name !== VALIDATION);
   return html`<details><summary>${heading}</summary><div class="scroll"><table>
-<thead><tr>${EVALUATION_COLUMNS.map(([name]) => html`<th class="number">${name}</th>`)}</tr></thead>
-<tbody>${run.evaluations.map((evaluation) => html`<tr>${EVALUATION_COLUMNS.map(([, show]) => html`<td class="number">${show(evaluation)}</td>`)}</tr>\n`)}</tbody>
+<thead><tr>${columns.map(([name]) => html`<th class="number">${name}</th>`)}</tr></thead>
+<tbody>${run.evaluations.map((evaluation) => html`<tr>${columns.map(([, show]) => html`<td class="number">${show(evaluation)}</td>`)}</tr>\n`)}</tbody>
 </table></div></details>`;
 }
 

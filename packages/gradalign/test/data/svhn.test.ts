@@ -1,8 +1,10 @@
 /** @file SVHN's files: against SciPy's writer, and what X and y must be. */
 import { createReadStream, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { createDevice } from "@gradalign/tensor";
+import { resolveTrainConfig, train } from "gradalign";
 import { describe, expect, it } from "vitest";
-import { type DatasetFile, md5 } from "../../src/data/definition.ts";
+import { type DatasetFile, md5, readDataset } from "../../src/data/definition.ts";
 import { svhn } from "../../src/data/svhn.ts";
 import { compressed, header, type MatrixParts, matrix, pieces } from "./mat-fixture.ts";
 
@@ -36,6 +38,28 @@ describe("files written by SciPy", () => {
     await expect(reading).rejects.toThrow(
       expect.objectContaining({ code: "DataError", message: expect.stringContaining("train_32x32.mat is truncated: expected") }),
     );
+  });
+});
+
+describe("training on SVHN", () => {
+  it("follows the paper's recipe from the files on", async () => {
+    const files = [fileOf("svhn-compressed", 5), { ...fileOf("svhn-labels-double", 3), split: "test" as const }];
+    const dataset = await readDataset({ ...svhn, files }, (name) => createReadStream(fixture(name)));
+    const config = resolveTrainConfig({
+      dataset,
+      model: { name: "cnn", filters: 1 },
+      method: "fgsm-gradalign",
+      batchSize: 2,
+      epochs: 6,
+      evalEvery: 6,
+      evalExamples: 2,
+    });
+    expect(config).toMatchObject({ dataset: "svhn", augment: { crop: 4, flip: false }, method: { lambda: 2.5, warmupEpochs: 5 } });
+    const device = await createDevice({ backend: "wasm", threads: 1 });
+    const { evaluations } = await train(config, dataset, { device });
+    device.close();
+    expect(evaluations.map(({ iteration }) => iteration)).toEqual([0, 6, 12]);
+    expect(Number.isFinite(evaluations.at(-1)?.train_loss)).toBe(true);
   });
 });
 
