@@ -272,8 +272,8 @@ function checkResume(snapshot: Snapshot, config: TrainConfig): { evaluations: Ev
     seconds: number;
   };
   if (!evaluations) throw new CheckpointError('train: resume needs a snapshot of kind "last"; this one cannot be trained further');
-  for (const name of Object.keys(config) as (keyof TrainConfig)[]) {
-    const [was, is] = [canonicalJson(stored[name]), canonicalJson(config[name])];
+  for (const name of Object.keys({ ...stored, ...config }) as (keyof TrainConfig)[]) {
+    const [was, is] = [stored, config].map((settings) => canonicalJson(settings[name])) as [string, string];
     if (was !== is)
       throw new CheckpointError(`train: the checkpoint was made with ${name} ${was}, this run has ${is}; resume with the same settings, or start a new run`);
   }

@@ -141,6 +141,10 @@ describe("stopping and going on", () => {
     await expect(run({ epochs: 2 }, { resume: sink.last as Snapshot })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[CheckpointError: train: the checkpoint was made with epochs 1, this run has 2; resume with the same settings, or start a new run]`,
     );
+    await expect(run({ epochs: 1, validationSize: 4 }, { resume: sink.last as Snapshot })).rejects.toThrow("made with validationSize null, this run has 4;");
+    const held = memorySink();
+    await run({ epochs: 1, validationSize: 4 }, { checkpoints: held });
+    await expect(run({ epochs: 1 }, { resume: held.last as Snapshot })).rejects.toThrow("made with validationSize 4, this run has null;");
     await expect(run({ epochs: 1 }, { resume: sink.best as Snapshot })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[CheckpointError: train: resume needs a snapshot of kind "last"; this one cannot be trained further]`,
     );
