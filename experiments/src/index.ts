@@ -1,13 +1,18 @@
 /** @file The registry of the paper's experiments: one line each. */
+
+import { corners } from "./corners.ts";
 import { eq6 } from "./eq6.ts";
 import type { Experiment } from "./experiment.ts";
 import { fig2 } from "./fig2.ts";
+import { fig3 } from "./fig3.ts";
+import { fig4 } from "./fig4.ts";
 import { fig5 } from "./fig5.ts";
 import { fig6 } from "./fig6.ts";
 import { fig7 } from "./fig7.ts";
 import { fig11 } from "./fig11.ts";
 import { lemma1 } from "./lemma1.ts";
 import { lemma2 } from "./lemma2.ts";
+import { table1 } from "./table1.ts";
 
 export * from "./experiment.ts";
 export type { FigureOptions } from "./support/figure.ts";
@@ -15,4 +20,4 @@ export { madeUpImages } from "./support/made-up-images.ts";
 export { levels, radius } from "./support/statistics.ts";
 
 /** Every experiment, in the paper's order. */
-export const experiments: readonly Experiment[] = [fig2, lemma1, lemma2, eq6, fig5, fig6, fig7, fig11];
+export const experiments: readonly Experiment[] = [fig2, lemma1, lemma2, fig3, table1, corners, fig4, fig5, fig6, fig7, eq6, fig11];

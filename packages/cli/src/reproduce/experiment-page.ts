@@ -97,7 +97,7 @@ function trainingsTable({ trainings }: Results): Markup {
   const shared = names.filter((name) => !differing.includes(name)).map((name) => `${name} ${settings[0]?.get(name)}`);
   return html`<p class="note">All trainings: ${shared.join(", ")}.</p>
 <details><summary>${trainings.length} training${trainings.length > 1 && "s"} by content address</summary><div class="scroll"><table>
-<thead><tr><th>training</th>${differing.map((name) => html`<th>${name}</th>`)}</tr></thead>
-<tbody>${trainings.map(({ id }, i) => html`<tr><th>${id}</th>${differing.map((name) => html`<td>${settings[i]?.get(name) ?? "–"}</td>`)}</tr>\n`)}</tbody>
+<thead><tr><th>training</th><th>commit</th>${differing.map((name) => html`<th>${name}</th>`)}</tr></thead>
+<tbody>${trainings.map(({ id, doneBy }, i) => html`<tr><th>${id}</th><td>${doneBy.commit}</td>${differing.map((name) => html`<td>${settings[i]?.get(name) ?? "–"}</td>`)}</tr>\n`)}</tbody>
 </table></div></details>`;
 }

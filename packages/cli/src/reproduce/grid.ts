@@ -1,9 +1,10 @@
 /** @file The trainings that some experiments need, each once, and which of them are done. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Experiment, FinalAttack, Scale, Training } from "@gradalign/experiments";
 import { writeFileAtomic } from "gradalign/node";
 import { readRobustness } from "../run/run-notes.ts";
+import { type Provenance, provenance } from "./provenance.ts";
 import { type DataKind, trainingId } from "./training-id.ts";
 
 /** A training with its address and folder. */
@@ -53,7 +54,16 @@ export function isFinished({ folder, attacks }: GridTraining): boolean {
   return attacks.every((attack) => records.some((record) => isSameAttack({ ...record, examples: record.n, which: record.which as "last" | "best" }, attack)));
 }
 
-/** Notes that the last step is done. */
-export function noteFinished(folder: string, facts: object): void {
-  writeFileAtomic(join(folder, DONE), new TextEncoder().encode(`${JSON.stringify(facts)}\n`));
+/** Who did a training, and when. */
+export type DoneBy = Pick<Provenance, "version" | "commit" | "date">;
+
+/** Notes that the last step is done, and by which commit. */
+export function noteFinished(folder: string): void {
+  const { version, commit, date } = provenance();
+  writeFileAtomic(join(folder, DONE), new TextEncoder().encode(`${JSON.stringify({ version, commit, date } satisfies DoneBy)}\n`));
+}
+
+/** What {@link noteFinished} noted. */
+export function readFinished(folder: string): DoneBy {
+  return JSON.parse(readFileSync(join(folder, DONE), "utf8")) as DoneBy;
 }

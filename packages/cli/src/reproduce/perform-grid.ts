@@ -41,7 +41,7 @@ export async function performTraining(training: GridTraining, { data, device, co
       const resume = existsSync(join(folder, "config.json"));
       const checkpointEvery = cost ? Math.max(1, Math.min(config.evalEvery, Math.floor(CHECKPOINT_SECONDS / cost.step))) : config.evalEvery;
       const { interrupted } = await performRun({ label: id, folder, config, resume, data, device, attacks, view, signal, checkpointEvery });
-      if (!interrupted) noteFinished(folder, { id });
+      if (!interrupted) noteFinished(folder);
       return !interrupted;
     },
     signal,

@@ -13,7 +13,7 @@ import { LiveRegion } from "../terminal/live-region.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 import { bestSchedule, estimate, openCostBook } from "./costs.ts";
 import { type DatasetLoader, type DatasetShelf, openShelf } from "./datasets.ts";
-import { type GridTraining, gridOf, isFinished, type ScaledExperiment } from "./grid.ts";
+import { type GridTraining, gridOf, isFinished, readFinished, type ScaledExperiment } from "./grid.ts";
 import { createGridView, type GridView } from "./grid-view.ts";
 import { createLab } from "./lab.ts";
 import { measureMissingCosts } from "./measure-costs.ts";
@@ -128,7 +128,7 @@ async function conclude({ experiment, scale }: ScaledExperiment, { options, cont
       changes: experiment.changes[scale],
       command: ["gradalign", "reproduce", experiment.id, "--scale", scale].map(shellWord).join(" "),
       provenance: { ...provenance(), backend: device.backend, threads: device.threads },
-      trainings: own.map(({ id, label, data, config }) => ({ id, label, data, config })),
+      trainings: own.map(({ id, label, data, folder: at, config }) => ({ id, label, data, doneBy: readFinished(at), config })),
       findings,
       claims: page.claims,
       comparisons: page.comparisons,

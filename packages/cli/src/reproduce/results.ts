@@ -6,6 +6,7 @@ import type { TrainConfig } from "gradalign";
 import { writeFileAtomic } from "gradalign/node";
 import { drawFigure } from "../report/svg.ts";
 import { experimentPage } from "./experiment-page.ts";
+import type { DoneBy } from "./grid.ts";
 import type { Provenance } from "./provenance.ts";
 import type { DataKind } from "./training-id.ts";
 
@@ -20,7 +21,13 @@ export interface Results {
   /** The command that gives these results again. */
   readonly command: string;
   readonly provenance: Provenance & { readonly backend: string; readonly threads: number };
-  readonly trainings: readonly { readonly id: string; readonly label: string; readonly data: DataKind; readonly config: TrainConfig }[];
+  readonly trainings: readonly {
+    readonly id: string;
+    readonly label: string;
+    readonly data: DataKind;
+    readonly doneBy: DoneBy;
+    readonly config: TrainConfig;
+  }[];
   readonly findings: Findings;
   readonly claims: Page["claims"];
   readonly comparisons: readonly Comparison[];
