@@ -4,7 +4,7 @@ import { html, type Markup, markup } from "../report/html.ts";
 import { htmlPage } from "../report/page.ts";
 import { drawFigure } from "../report/svg.ts";
 import { describeSettings } from "../settings/describe.ts";
-import type { Results } from "./results.ts";
+import type { Results } from "./result-data.ts";
 
 const SCALE_NAMES = { paper: "the paper's scale", laptop: "laptop scale", smoke: "smoke scale: this only shows that everything runs" } as const;
 

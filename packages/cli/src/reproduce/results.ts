@@ -1,37 +1,11 @@
 /** @file An experiment's results as files: data.json, data.csv, report.html and its figures as SVG. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Comparison, Experiment, Findings, Measurement, Page, Scale } from "@gradalign/experiments";
-import type { TrainConfig } from "gradalign";
+import type { Experiment, Measurement, Page } from "@gradalign/experiments";
 import { writeFileAtomic } from "gradalign/node";
 import { drawFigure } from "../report/svg.ts";
 import { experimentPage } from "./experiment-page.ts";
-import type { DoneBy } from "./grid.ts";
-import type { Provenance } from "./provenance.ts";
-import type { DataKind } from "./training-id.ts";
-
-/** Everything data.json holds; the page is made from it alone. */
-export interface Results {
-  readonly experiment: string;
-  readonly title: string;
-  readonly paper: string;
-  readonly scale: Scale;
-  /** What the scale changed of the paper's setting. */
-  readonly changes: readonly string[];
-  /** The command that gives these results again. */
-  readonly command: string;
-  readonly provenance: Provenance & { readonly backend: string; readonly threads: number };
-  readonly trainings: readonly {
-    readonly id: string;
-    readonly label: string;
-    readonly data: DataKind;
-    readonly doneBy: DoneBy;
-    readonly config: TrainConfig;
-  }[];
-  readonly findings: Findings;
-  readonly claims: Page["claims"];
-  readonly comparisons: readonly Comparison[];
-}
+import type { Results } from "./result-data.ts";
 
 /** Writes the files; returns the page's path. */
 export function writeResults(folder: string, experiment: Experiment, results: Results, page: Page): string {
