@@ -22,7 +22,7 @@ const GRID: Readonly<Record<Scale, Grid>> = {
     attack: "pgd-50-10",
     examples: 1000,
   },
-  laptop: { training: [8, 12, 14, 16], evaluation: [4, 8, 12, 16, 20, 24], seeds: [0], attack: "pgd-20-1", examples: 256 },
+  laptop: { training: [12, 14, 16], evaluation: [4, 8, 12, 16, 20, 24], seeds: [0], attack: "pgd-20-1", examples: 256 },
   smoke: { training: [4, 8], evaluation: [8, 16], seeds: [0], attack: "pgd-2", examples: 32 },
 };
 

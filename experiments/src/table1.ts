@@ -7,7 +7,7 @@ import { decimals, mean, percent } from "./support/statistics.ts";
 
 const METHODS = ["fgsm", "fgsm-7/8", "fgsm-rs"] as const;
 const EPS: Readonly<Record<Scale, number>> = { paper: 8, laptop: 16, smoke: 8 };
-const SEEDS: Readonly<Record<Scale, readonly number[]>> = { paper: [0, 1, 2, 3, 4], laptop: [0, 1], smoke: [0] };
+const SEEDS: Readonly<Record<Scale, readonly number[]>> = { paper: [0, 1, 2, 3, 4], laptop: [0], smoke: [0] };
 
 function cells(scale: Scale): Cell[] {
   return METHODS.flatMap((method) => SEEDS[scale].map((seed) => ({ method, eps: EPS[scale], seed })));
@@ -22,7 +22,7 @@ export const table1: Experiment = {
   defaultScale: "laptop",
   changes: {
     paper: RESNET_CHANGES.paper,
-    laptop: [...RESNET_CHANGES.laptop, `ε = ${EPS.laptop}/255 instead of 8/255, where the small network overfits catastrophically; two seeds instead of five.`],
+    laptop: [...RESNET_CHANGES.laptop, `ε = ${EPS.laptop}/255 instead of 8/255, where the small network overfits catastrophically; one seed instead of five.`],
     smoke: RESNET_CHANGES.smoke,
   },
   trainings: (scale) => cells(scale).map((cell) => resnetTraining(scale, cell, ["best", "last"])),
