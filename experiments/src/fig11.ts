@@ -21,7 +21,7 @@ export const fig11: Experiment = {
     const { finished, seed, collapse } = shownRun(runs);
     const overfitting = finished.overfitting;
     return {
-      measurements: [...outcomes(runs), ...evaluationRows(finished, "none in this network")],
+      measurements: [...outcomes(runs), ...evaluationRows(finished)],
       details: {
         seed,
         collapse,

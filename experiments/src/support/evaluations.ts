@@ -6,7 +6,7 @@ import { radius } from "./statistics.ts";
 const QUANTITY = "evaluation";
 
 /** One row per evaluation during a training, with what its numbers depend on. */
-export function evaluationRows({ id, config, evaluations }: FinishedTraining, batchNorm = "running statistics"): Measurement[] {
+export function evaluationRows({ id, config, evaluations }: FinishedTraining): Measurement[] {
   return evaluations.map(({ filter_norms: _, outgoing_norms: __, seconds: ___, ...rest }) => ({
     quantity: QUANTITY,
     training: id,
@@ -15,7 +15,7 @@ export function evaluationRows({ id, config, evaluations }: FinishedTraining, ba
     epsilon: radius(config.epsilon),
     n: config.evalExamples,
     attack: "fgsm, pgd-10",
-    batch_norm: batchNorm,
+    batch_norm: config.model.name === "cnn" ? "none in this network" : "running statistics",
     ...rest,
   }));
 }

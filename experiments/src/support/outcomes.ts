@@ -27,7 +27,7 @@ export function outcomeRows(lab: Lab, cell: Cell, training: Training, attacks: r
       robust_low: confidence95[0],
       robust_high: confidence95[1],
       overfitting_epoch: collapse,
-      batch_norm: "running statistics",
+      batch_norm: training.config.model.name === "cnn" ? "none in this network" : "running statistics",
     };
   });
 }

@@ -9,8 +9,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { madeUpImages, type Training } from "@gradalign/experiments";
-import type { Device } from "@gradalign/tensor";
-import { canonicalJson, createModel, createSession, evaluateRobustness, parseAttack, type TrainConfig } from "gradalign";
+import { type Device, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { canonicalJson, createModel, createSession, modelPrograms, parseAttack, type TrainConfig } from "gradalign";
 import { writeFileAtomic } from "gradalign/node";
 import { VERSION } from "../version.ts";
 
@@ -34,7 +34,9 @@ const TIMED_STEPS = 5;
 const TIMED_SECONDS = 1.5;
 /** Steps slower than this are timed with fewer images instead. */
 const SLOW_STEP = 0.5;
-const SMALL_BATCH = 16;
+const SMALL_BATCH = 4;
+/** Images of a timed input gradient, unless steps are slow. */
+const GRADIENT_BATCH = 64;
 
 /** Settings that a step's time depends on. */
 export function costKey(config: TrainConfig): string {
@@ -70,47 +72,53 @@ export function openCostBook(out: string): CostBook {
 
 /** Times some steps and input gradients of a training on made-up images. */
 export async function measureCost(config: TrainConfig, device: Device): Promise<Cost> {
-  const batch = Math.min(config.batchSize, SMALL_BATCH);
-  const small = timeSteps(config, batch, device);
-  const isSlow = small.step * (config.batchSize / batch) > SLOW_STEP;
-  const { step, compile } = isSlow || batch === config.batchSize ? small : timeSteps(config, config.batchSize, device);
-  const images = madeUpImages(config.dataset, 2, 64);
-  const model = createModel(config.model, { classes: 10, shape: images.shape });
-  const { params, state } = initialTensors(config, device);
-  const attack = async (name: string): Promise<number> =>
-    (await evaluateRobustness(model, params, state, images.test, { device, attack: name, epsilon: config.epsilon, n: 64, batchSize: 64 })).seconds;
-  // The difference leaves out compiling and starting.
-  const gradient = Math.max(1e-7, ((await attack("pgd-9")) - (await attack("pgd-1"))) / (8 * 64));
-  return { step: isSlow ? (step * config.batchSize) / batch : step, gradient, compile };
+  const small = timeSteps(config, Math.min(config.batchSize, SMALL_BATCH), device);
+  const isSlow = small.step * (config.batchSize / small.batch) > SLOW_STEP;
+  const { step, batch, compile } = isSlow || small.batch === config.batchSize ? small : timeSteps(config, config.batchSize, device);
+  return { step: (step * config.batchSize) / batch, gradient: timeGradient(config, isSlow ? SMALL_BATCH : GRADIENT_BATCH, device), compile };
 }
 
-function timeSteps(config: TrainConfig, batchSize: number, device: Device): { step: number; compile: number } {
-  const session = createSession(...sessionOf(config, batchSize), device);
+function timeSteps(config: TrainConfig, batch: number, device: Device): { step: number; batch: number; compile: number } {
+  const images = madeUpImages(config.dataset, (TIMED_STEPS + 1) * batch, 2);
+  const model = createModel(config.model, { classes: 10, shape: images.shape });
+  const session = createSession(model, { ...config, batchSize: batch, trainSize: null, epochs: 1 }, images, device);
   try {
-    const started = performance.now();
     session.initialize();
-    session.step(0);
-    const compiled = performance.now();
+    const started = performance.now();
     let steps = 0;
-    while (steps < TIMED_STEPS && performance.now() - compiled < TIMED_SECONDS * 1000) session.step(++steps);
-    return { step: (performance.now() - compiled) / 1000 / steps, compile: (compiled - started) / 1000 };
+    do session.step(steps++);
+    while (steps < TIMED_STEPS && performance.now() - started < TIMED_SECONDS * 1000);
+    return { step: (performance.now() - started) / 1000 / steps, batch, compile: (session.stats()?.compileMs ?? 0) / 1000 };
   } finally {
     session.dispose();
   }
 }
 
-function initialTensors(config: TrainConfig, device: Device) {
-  const session = createSession(...sessionOf(config, Math.min(config.batchSize, SMALL_BATCH)), device);
-  session.initialize();
-  const { params, state } = session.current;
-  session.dispose();
-  return { params, state };
-}
-
-function sessionOf(config: TrainConfig, batchSize: number) {
-  const images = madeUpImages(config.dataset, (TIMED_STEPS + 1) * batchSize, 2);
+/** Seconds of one image's input gradient. */
+function timeGradient(config: TrainConfig, batch: number, device: Device): number {
+  const images = madeUpImages(config.dataset, 1, batch);
   const model = createModel(config.model, { classes: 10, shape: images.shape });
-  return [model, { ...config, batchSize, trainSize: null, epochs: 1 }, images] as const;
+  const init = jit((key: Value) => model.init(key) as unknown as Record<string, Record<string, Value>>, { device });
+  const { params, state } = init(Int32Array.of(0, 0)) as unknown as ReturnType<typeof model.init>;
+  const programs = modelPrograms(model, device);
+  const x = tensor(
+    Float32Array.from(images.test.images, (byte) => byte / 255),
+    [batch, ...images.shape],
+  );
+  const labels = tensor(Int32Array.from(images.test.labels));
+  const run = (): void => (programs.gradient(params, state, x, labels) as Tensor).dispose();
+  try {
+    run();
+    const started = performance.now();
+    let calls = 0;
+    do run();
+    while (++calls < TIMED_STEPS && performance.now() - started < TIMED_SECONDS * 1000);
+    return (performance.now() - started) / 1000 / calls / batch;
+  } finally {
+    for (const value of [x, labels, ...Object.values(params), ...Object.values(state)]) (value as Tensor).dispose();
+    programs.dispose();
+    init.dispose();
+  }
 }
 
 /** Estimated seconds of a training's parts. */
