@@ -14,6 +14,8 @@ import { registerInfo } from "./commands/info.ts";
 import { registerLive } from "./commands/live.ts";
 import { registerProfile } from "./commands/profile.ts";
 import { registerReport } from "./commands/report.ts";
+import { registerReproduce } from "./commands/reproduce.ts";
+import { registerReproduceWorkers } from "./commands/reproduce-workers.ts";
 import { registerTrain } from "./commands/train.ts";
 import { type Context, remark } from "./context.ts";
 import type { Streams } from "./terminal/streams.ts";
@@ -49,8 +51,20 @@ export function createProgram(context: Context): Command {
     .configureOutput({ writeOut: (text) => context.streams.stdout.write(text), writeErr: (text) => context.streams.stderr.write(text) })
     .showHelpAfterError("(add --help for the command's flags and examples)")
     .addHelpText("after", HELP);
-  for (const register of [registerDemo, registerLive, registerTrain, registerEval, registerReport, registerExport, registerData, registerProfile, registerInfo])
-    register(program, context);
+  const commands = [
+    registerDemo,
+    registerLive,
+    registerTrain,
+    registerEval,
+    registerReport,
+    registerReproduce,
+    registerReproduceWorkers,
+    registerExport,
+    registerData,
+    registerProfile,
+    registerInfo,
+  ];
+  for (const register of commands) register(program, context);
   return program;
 }
 

@@ -7,7 +7,7 @@ export { pgd } from "./attacks/pgd.ts";
 export { pgdCorner } from "./attacks/pgd-corner.ts";
 export { randomCorner } from "./attacks/random-corner.ts";
 export type { ModelIdentity } from "./checkpoint/checkpoint.ts";
-export type { JsonObject, JsonValue } from "./checkpoint/json.ts";
+export { canonicalJson, type JsonObject, type JsonValue } from "./checkpoint/json.ts";
 export { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./checkpoint/safetensors.ts";
 export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageDataset, type SplitArrays, takeFirst } from "./data/dataset.ts";
 export {
@@ -28,6 +28,7 @@ export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.t
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
 export { detectOverfitting, type Overfitting, type RobustnessPoint } from "./diagnostics/overfitting.ts";
 export { type EvaluateOptions, evaluateRobustness, type RobustnessReport } from "./eval/evaluate.ts";
+export { type AlignmentOptions, evaluateAlignment } from "./eval/evaluate-alignment.ts";
 export { type ModelPrograms, modelPrograms, type Scores } from "./eval/programs.ts";
 export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner } from "./eval/run-attack.ts";
 export { wilsonInterval } from "./eval/wilson.ts";

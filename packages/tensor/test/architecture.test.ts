@@ -19,8 +19,8 @@ interface Source {
 
 const IMPORT = /(?:^|\n)\s*(?:import|export)\b[^"';]*?\bfrom\s*"([^"]+)"|(?:^|\n)\s*import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)/g;
 
-function readPackage(name: string): Source[] {
-  const root = join(packages, name, "src");
+function readPackage(folder: string): Source[] {
+  const root = join(folder, "src");
   return readdirSync(root, { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts"))
     .map((file) => {
@@ -35,7 +35,12 @@ function readPackage(name: string): Source[] {
     });
 }
 
-const sources = Object.fromEntries(["tensor", "gradalign", "cli"].map((name) => [name, readPackage(name)])) as Record<"tensor" | "gradalign" | "cli", Source[]>;
+const sources = {
+  tensor: readPackage(join(packages, "tensor")),
+  gradalign: readPackage(join(packages, "gradalign")),
+  experiments: readPackage(join(packages, "../experiments")),
+  cli: readPackage(join(packages, "cli")),
+};
 const folderOf = (path: string): string => (path.includes("/") ? path.slice(0, path.indexOf("/")) : ".");
 
 /** `file → target` for every import of a folder that its own folder may not use. */
@@ -101,6 +106,7 @@ describe("imports", () => {
       files.flatMap(({ path, outside }) => outside.filter((target) => pattern.test(target)).map((target) => `${path} → ${target}`));
     expect(foreign(sources.tensor, /./)).toEqual([]);
     expect(foreign(sources.gradalign, /^@gradalign\/(?!tensor$)|^gradalign|^\.\.\/\.\.\/\.\./)).toEqual([]);
+    expect(foreign(sources.experiments, /^@gradalign\/(?!tensor$)|^gradalign\//)).toEqual([]);
     for (const files of Object.values(sources)) for (const { path, local } of files) for (const target of local) expect(target, path).not.toMatch(/^\.\./);
   });
 
@@ -111,7 +117,9 @@ describe("imports", () => {
   });
 
   test("of Node's modules stand only in the library's node-* files and in the command line", () => {
-    const users = [...sources.tensor, ...sources.gradalign].filter(({ outside }) => outside.some((target) => target.startsWith("node:")));
+    const users = [...sources.tensor, ...sources.gradalign, ...sources.experiments].filter(({ outside }) =>
+      outside.some((target) => target.startsWith("node:")),
+    );
     for (const { path } of users) expect(path).toMatch(/(^|\/)node-[a-z0-9-]+\.ts$|^node\.ts$/);
   });
 

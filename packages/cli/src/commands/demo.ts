@@ -8,10 +8,11 @@ import { type Context, print } from "../context.ts";
 import { compareReport } from "../report/report.ts";
 import type { ReportRun } from "../report/report-data.ts";
 import { strongest } from "../report/tables.ts";
+import type { FinalAttack } from "../run/attack-saved.ts";
 import { loadDataset } from "../run/dataset.ts";
 import { openDevice } from "../run/device.ts";
 import { interruptible } from "../run/interruptible.ts";
-import { type FinalAttack, performRun } from "../run/perform-run.ts";
+import { performRun } from "../run/perform-run.ts";
 import { readReportRun } from "../run/read-run.ts";
 import { freeFolder, requireEmptyFolder, timestamp } from "../run/run-folder.ts";
 import { partialConfig } from "../settings/convert.ts";
@@ -29,7 +30,7 @@ const DEMO_SEED = 2;
 const DEMO_EVAL_EVERY = 300;
 const DEMO_METHODS = ["fgsm", "fgsm-gradalign"] as const;
 const DEMO_SETTINGS = { dataset: "cifar10", model: "cnn", filters: 4, epsilon: 10, epochs: 30, seed: DEMO_SEED, evalEvery: DEMO_EVAL_EVERY } as const;
-const DEMO_FINAL: FinalAttack = { attack: "pgd-50-10", examples: 1000, which: ["last"] };
+const DEMO_FINAL: FinalAttack = { attack: "pgd-50-10", examples: 1000, which: "last" };
 
 const HELP = `
 Trains the paper's single-layer network (4 filters, epsilon 10/255, 30 epochs) on CIFAR-10 with FGSM and with FGSM + GradAlign
@@ -93,7 +94,7 @@ async function runDemo(options: DemoFlags & Record<string, unknown>, context: Co
       mkdirSync(folder, { recursive: true });
       // Both take turns on the device, so that they can be watched side by side.
       const runs = plans.map(async (plan) => {
-        const outcome = await performRun({ ...plan, data, device, final, view, signal }).catch((error: unknown) => {
+        const outcome = await performRun({ ...plan, data, device, attacks: [final], view, signal }).catch((error: unknown) => {
           failure.abort();
           throw error;
         });

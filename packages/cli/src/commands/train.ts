@@ -75,7 +75,7 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
         resume: options.resume !== undefined,
         data,
         device,
-        final: { attack: settings.finalAttack ?? "pgd-50-10", examples: settings.finalExamples ?? 1000, which: ["last", "best"] },
+        attacks: (["last", "best"] as const).map((which) => ({ attack: settings.finalAttack ?? "pgd-50-10", examples: settings.finalExamples ?? 1000, which })),
         view,
         signal,
       });

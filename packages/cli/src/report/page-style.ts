@@ -31,6 +31,14 @@ p { margin: 0; }
 .verdict.overfitted { border-left-color: var(--alarm); }
 .verdict strong { color: var(--fine); }
 .verdict.overfitted strong { color: var(--alarm); }
+.verdict.open { border-left-color: var(--muted); }
+.verdict.open strong { color: var(--muted); }
+.verdict .evidence { color: var(--muted); }
+.good { color: var(--fine); font-weight: 600; }
+.changes { margin: 0 0 8px; padding-left: 20px; }
+.comparison th, .comparison td.source { white-space: normal; min-width: 150px; }
+td.source { color: var(--muted); font-size: 13px; }
+.table-title { margin: 20px 0 6px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin-top: 16px; }
 .tile { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; }
 .tile .value { font-size: 25px; font-weight: 650; line-height: 1.2; font-variant-numeric: tabular-nums; }

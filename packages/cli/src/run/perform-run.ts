@@ -2,16 +2,16 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Device } from "@gradalign/tensor";
-import { evaluateRobustness, type TrainConfig, type TrainResult, train } from "gradalign";
+import { type TrainConfig, train } from "gradalign";
 import { createRun, openRun, type Run } from "gradalign/node";
 import { runReport } from "../report/report.ts";
-import type { RobustnessRecord } from "../report/report-data.ts";
 import { describeRun } from "../settings/describe.ts";
 import type { TrainingView } from "../terminal/training-view.ts";
+import { attackSaved, type FinalAttack } from "./attack-saved.ts";
 import type { LoadedDataset } from "./dataset.ts";
 import { machineOf } from "./device.ts";
 import { readReportRun } from "./read-run.ts";
-import { noteRobustness, noteSession, readRobustness } from "./run-notes.ts";
+import { noteSession } from "./run-notes.ts";
 
 /** What a run is performed with. */
 export interface RunRequest {
@@ -23,18 +23,11 @@ export interface RunRequest {
   readonly resume: boolean;
   readonly data: LoadedDataset;
   readonly device: Device;
-  readonly final: FinalAttack;
-  readonly view: TrainingView;
+  readonly attacks: readonly FinalAttack[];
+  readonly view: Pick<TrainingView, "event" | "note">;
   readonly signal: AbortSignal;
-}
-
-/** The attack after training. */
-export interface FinalAttack {
-  /** Name of the attack, or `none` for no evaluation at all. */
-  readonly attack: string;
-  /** The first so many test images; all if there are fewer. */
-  readonly examples: number;
-  readonly which: readonly ("last" | "best")[];
+  /** Steps between checkpoints; as between evaluations unless set. */
+  readonly checkpointEvery?: number;
 }
 
 /** How a run ended. */
@@ -56,6 +49,7 @@ export async function performRun(request: RunRequest): Promise<RunOutcome> {
     checkpoints: run.sink,
     onEvent: (event) => view.event(label, event),
     ...(resume ? { resume } : {}),
+    ...(request.checkpointEvery === undefined ? {} : { checkpointEvery: request.checkpointEvery }),
   });
   let { interrupted } = result;
   if (!interrupted) {
@@ -73,54 +67,10 @@ export async function performRun(request: RunRequest): Promise<RunOutcome> {
 }
 
 /** The checkpoint to go on from; none if the run was killed before its first. */
-function resumePoint(run: Run, view: TrainingView) {
+function resumePoint(run: Run, view: Pick<TrainingView, "note">) {
   const snapshot = run.hasCheckpoint("last")
     ? run.loadCheckpoint("last", { onRefused: ({ file, reason }) => view.note(`${file} is not used: ${reason}`) })
     : undefined;
   if (!snapshot) view.note("the run has no checkpoint yet; starting from its beginning");
   return snapshot;
-}
-
-async function attackSaved({ label, folder, config, data, device, final, view, signal }: RunRequest, result: TrainResult): Promise<void> {
-  const { attack } = final;
-  if (attack === "none") return;
-  const { evaluations, best } = result;
-  const lastIteration = evaluations.at(-1)?.iteration ?? 0;
-  const saved = {
-    last: { params: result.params, state: result.state, iteration: lastIteration },
-    best: best ?? undefined,
-  };
-  const done: RobustnessRecord[] = readRobustness(folder);
-  for (const which of final.which) {
-    const target = saved[which];
-    if (!target) continue;
-    const { iteration } = target;
-    const n = Math.min(final.examples, data.dataset.test.count);
-    const isSame = (record: RobustnessRecord) =>
-      record.iteration === iteration && record.attack === attack && record.epsilon === config.epsilon && record.n === n && record.seed === config.seed;
-    // The best may be the last, and a resumed run may have been attacked before.
-    const known = done.find(isSame);
-    if (!known) view.event(label, { type: "attacking", attack, which, done: 0, total: n });
-    const record: RobustnessRecord = known
-      ? { ...known, which }
-      : {
-          which,
-          iteration,
-          seed: config.seed,
-          ...(await evaluateRobustness(result.model, target.params, target.state, data.dataset.test, {
-            device,
-            attack,
-            epsilon: config.epsilon,
-            n,
-            seed: config.seed,
-            signal,
-            onProgress: ({ done: examples, total }) => view.event(label, { type: "attacking", attack, which, done: examples, total }),
-          })),
-        };
-    if (!known || known.which !== which) {
-      done.push(record);
-      noteRobustness(folder, record);
-    }
-    view.event(label, { type: "robustness", record });
-  }
 }

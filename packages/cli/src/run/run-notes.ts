@@ -1,7 +1,8 @@
 /**
  * @file What the command keeps in a run folder besides the library's files.
  *
- * `session.json`: where the run is computed and what its data were; `robustness.jsonl`: one line per attack on a saved model.
+ * `session.json`: where the run is computed and what its data were; `robustness.jsonl`: one line per attack on a saved model;
+ * `attack-parts.jsonl`: the same for some of the images, while an attack goes on.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,6 +20,7 @@ export interface RunSession {
 
 const SESSION_FILE = "session.json";
 const ROBUSTNESS_FILE = "robustness.jsonl";
+const PARTS_FILE = "attack-parts.jsonl";
 
 /**
  * Notes the session; a resumed run must have the same data as before.
@@ -47,26 +49,55 @@ export function readSession(folder: string): RunSession | null {
 
 /** Adds an attack's outcome to the run. */
 export function noteRobustness(folder: string, record: RobustnessRecord): void {
-  appendFileSync(join(folder, ROBUSTNESS_FILE), `${JSON.stringify(record)}\n`);
+  appendLine(join(folder, ROBUSTNESS_FILE), record);
+}
+
+/** An attack's outcome on some of its images. */
+export interface AttackPart extends Pick<RobustnessRecord, "iteration" | "attack" | "epsilon" | "seed" | "n" | "seconds"> {
+  /** Test images before this part's `n`. */
+  readonly skip: number;
+  /** Images classified correctly without and under attack. */
+  readonly clean: number;
+  readonly robust: number;
+  /** Sum of the cross-entropies under attack. */
+  readonly loss: number;
+}
+
+/** Adds a part of an attack to the run. */
+export function noteAttackPart(folder: string, part: AttackPart): void {
+  appendLine(join(folder, PARTS_FILE), part);
+}
+
+/** The parts of attacks noted so far. */
+export function readAttackParts(folder: string): AttackPart[] {
+  return readLines<AttackPart>(join(folder, PARTS_FILE));
 }
 
 /** The outcomes of all attacks on the run's models; of equal attacks on the same checkpoint the latest. */
 export function readRobustness(folder: string): RobustnessRecord[] {
-  const file = join(folder, ROBUSTNESS_FILE);
-  if (!existsSync(file)) return [];
   const records = new Map<string, RobustnessRecord>();
-  for (const line of readFileSync(file, "utf8").split("\n")) {
-    const record = parseLine(line);
-    if (record) records.set([record.which, record.attack, record.epsilon, record.n, record.seed].join(" "), record);
+  for (const record of readLines<RobustnessRecord>(join(folder, ROBUSTNESS_FILE))) {
+    records.set([record.which, record.attack, record.epsilon, record.n, record.seed].join(" "), record);
   }
   return [...records.values()];
 }
 
-/** A line that a kill cut off is as if never written. */
-function parseLine(line: string): RobustnessRecord | undefined {
-  try {
-    return line === "" ? undefined : (JSON.parse(line) as RobustnessRecord);
-  } catch {
-    return undefined;
-  }
+/** Adds a line; one before it that a kill cut off must not take this one along. */
+function appendLine(file: string, value: object): void {
+  const cutOff = existsSync(file) && !readFileSync(file, "utf8").endsWith("\n");
+  appendFileSync(file, `${cutOff ? "\n" : ""}${JSON.stringify(value)}\n`);
+}
+
+/** A file's lines as JSON; a line that a kill cut off is as if never written. */
+function readLines<Line>(file: string): Line[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      try {
+        return line === "" ? [] : [JSON.parse(line) as Line];
+      } catch {
+        return [];
+      }
+    });
 }

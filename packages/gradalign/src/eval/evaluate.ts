@@ -22,6 +22,8 @@ export interface EvaluateOptions {
   readonly epsilon: number;
   /** The first so many examples; 1000 unless set (the paper's number). */
   readonly n?: number | "all";
+  /** Leaves out so many examples before them, so that an evaluation can be done in parts; 0 unless set. */
+  readonly skip?: number;
   readonly seed?: number;
   /** Examples at a time; 128 unless set. It does not change the results. */
   readonly batchSize?: number;
@@ -57,7 +59,11 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
   const { device, attack, epsilon, seed = 0, threat = linf, signal } = options;
   const named = parseAttack(attack);
   if (!(epsilon >= 0 && Number.isFinite(epsilon))) throw new ConfigError(`evaluate: epsilon (=${epsilon}) must be a number of at least 0`);
-  const total = exampleCount(options.n ?? Math.min(1000, split.count), split.count);
+  const skip = options.skip ?? 0;
+  if (!Number.isInteger(skip) || skip < 0 || skip >= split.count) {
+    throw new ConfigError(`evaluate: skip (=${skip}) must be an integer from 0 to ${split.count - 1}, below the number of images`);
+  }
+  const total = exampleCount(options.n ?? Math.min(1000, split.count - skip), split.count - skip);
   const size = Math.min(options.batchSize ?? 128, total);
   if (!Number.isInteger(size) || size < 1) throw new ConfigError(`evaluate: batchSize (=${options.batchSize}) must be a positive integer`);
   const imageShape = imageShapeOf(model, split, options.imageShape);
@@ -69,7 +75,7 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
   try {
     for (let first = 0; first < total; first += size) {
       signal?.throwIfAborted();
-      const batch = exampleBatch(split, imageShape, first, size, total);
+      const batch = exampleBatch(split, imageShape, skip + first, size, skip + total);
       const target = { params, state, ...batch };
       const clean = programs.score(params, state, batch.x, batch.labels);
       const attacked = runner ? await runner.run(target, (index, restart) => keyFor(seed, "evaluation", index, restart), pause) : clean;

@@ -1,17 +1,17 @@
 /** @file The measurements taken during training, on the first few hundred training and test images. */
-import { add, clamp, type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
+import { type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
 import { fgsm } from "../attacks/fgsm.ts";
 import { pgd } from "../attacks/pgd.ts";
 import { type ImageDataset, type ImageSplit, takeLast } from "../data/dataset.ts";
 import { alignment } from "../diagnostics/gradient-alignment.ts";
 import { filterNorms, outgoingNorms } from "../diagnostics/norms.ts";
+import { alignmentRunner } from "../eval/evaluate-alignment.ts";
 import { disposeBatch, type ExampleBatch, exampleBatches } from "../eval/examples.ts";
 import { modelPrograms } from "../eval/programs.ts";
 import { type AttackResult, attackRunner } from "../eval/run-attack.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
-import { boxedGradient } from "../threat/box.ts";
 import { l2 } from "../threat/l2.ts";
 import { linf } from "../threat/linf.ts";
 import type { TrainConfig } from "./config.ts";
@@ -37,15 +37,7 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
     fgsm: attackRunner(programs, fgsm, fgsm.defaults, linf, epsilon, device),
     pgd: attackRunner(programs, pgd, pgd.defaults, linf, epsilon, device),
   };
-  const near = jit(
-    (x: Value, key: Value) => {
-      const point = add(x, linf.randomStart(key, x.shape, epsilon));
-      return { point, clipped: clamp(point, 0, 1) };
-    },
-    { device },
-  );
-  // The paper's code takes the gradient through the clamp, so a pixel outside of (0, 1) has none.
-  const compare = jit((x: Value, g1: Value, point: Value, g2: Value) => alignment(boxedGradient(g1, x), boxedGradient(g2, point)), { device });
+  const aligner = alignmentRunner(programs, epsilon, seed, device);
   const similarity = jit((a: Value, b: Value) => ({ cosine: alignment(a, b), norm: l2.distance(a) }), { device });
   const weights = model.name === "cnn" ? cnnNorms(model, device) : null;
 
@@ -56,17 +48,6 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
   const held = config.validationSize ?? 0;
   const splits = { train: batchesOf(dataset.train), test: batchesOf(dataset.test), validation: held > 0 ? batchesOf(takeLast(dataset.train, held), held) : [] };
   const keysOf = (part: 0 | 1 | 2) => (index: number) => keyFor(seed, "evaluation", index, part);
-
-  /** Mean cosine between the gradients at x and at a random neighbour, per example. */
-  const alignmentOf = (params: Params, state: Params, batch: ExampleBatch, number: number): Tensor => {
-    const { x, labels } = batch;
-    const { point, clipped } = near(x, Int32Array.from(keyFor(seed, "alignment", number))) as { point: Tensor; clipped: Tensor };
-    const g1 = programs.gradient(params, state, x, labels) as Tensor;
-    const g2 = programs.gradient(params, state, clipped, labels) as Tensor;
-    const cosines = compare(x, g1, point, g2) as Tensor;
-    for (const value of [point, clipped, g1, g2]) value.dispose();
-    return cosines;
-  };
 
   return {
     async evaluate(params, state, pause) {
@@ -87,7 +68,7 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
         const clean = programs.score(params, state, batch.x, batch.labels) as { losses: Tensor; correct: Tensor };
         const single = await attackers.fgsm.run({ params, state, ...batch }, keysOf(1), pause);
         const iterated = await attackers.pgd.run({ params, state, ...batch }, keysOf(1), pause);
-        const cosines = alignmentOf(params, state, batch, number);
+        const cosines = aligner.run({ params, state, ...batch }, number);
         const { cosine, norm } = similarity(single.delta, iterated.delta) as { cosine: Tensor; norm: Tensor };
         await test.clean.add(clean.correct, count);
         await test.fgsm.add(single.correct, count);
@@ -117,8 +98,8 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
     },
     dispose() {
       programs.dispose();
-      for (const program of [attackers.fgsm, attackers.pgd, near, compare, similarity]) program.dispose();
-      for (const batch of Object.values(splits).flat()) disposeBatch(batch);
+      for (const program of [attackers.fgsm, attackers.pgd, aligner, similarity]) program.dispose();
+      for (const batch of [...splits.train, ...splits.test]) disposeBatch(batch);
     },
   };
 }

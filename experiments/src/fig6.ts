@@ -1,0 +1,126 @@
+/** @file Figure 6: the norms of filters and outgoing weights while the single-layer network overfits catastrophically. */
+import type { Experiment, Measurement } from "./experiment.ts";
+import { PAPER_NUMBERS } from "./paper-numbers.ts";
+import { type CurvePoint, curveFigure } from "./support/curves.ts";
+import { seriesColor } from "./support/figure.ts";
+import { CHANGES, FILTERS, grownFilter, outcomes, shownRun, singleLayerRuns, singleLayerTrainings } from "./support/single-layer.ts";
+import { decimals } from "./support/statistics.ts";
+
+const COLORS = Object.fromEntries(Array.from({ length: FILTERS }, (_, f) => [`w${f + 1}`, seriesColor(f)]));
+
+/** Figure 6. */
+export const fig6: Experiment = {
+  id: "fig6",
+  title: "Weight norms in the single-layer network",
+  paper: "Figure 6, section 4",
+  summary: "Norm of each filter, and of the weights that read its feature map, over FGSM training at ε = 10/255.",
+  defaultScale: "paper",
+  changes: CHANGES,
+  trainings: singleLayerTrainings,
+  async measure(lab, scale) {
+    const runs = singleLayerRuns(lab, scale);
+    const { finished, seed, collapse } = shownRun(runs);
+    const norms: Measurement[] = finished.evaluations.flatMap((evaluation) =>
+      Array.from({ length: FILTERS }, (_, f) => ({
+        quantity: "norms",
+        training: finished.id,
+        seed,
+        epsilon: "10/255",
+        iteration: evaluation.iteration,
+        epoch: evaluation.epoch,
+        filter: `w${f + 1}`,
+        filter_norm: evaluation.filter_norms?.[f] ?? null,
+        outgoing_norm: evaluation.outgoing_norms?.[f] ?? null,
+      })),
+    );
+    return { measurements: [...outcomes(runs), ...norms], details: { seed, collapse } };
+  },
+  page({ measurements, details }) {
+    const { seed, collapse } = details as { seed: number; collapse: number | null };
+    const rows = measurements.filter((row) => row["quantity"] === "norms");
+    const points = (key: "filter_norm" | "outgoing_norm"): CurvePoint[] =>
+      rows.map((row) => ({ epoch: row["epoch"] as number, value: row[key] as number, series: row["filter"] as string }));
+    const at = (key: "filter_norm" | "outgoing_norm", epoch: number): number[] =>
+      Array.from({ length: FILTERS }, (_, f) => {
+        const own = rows.filter((row) => row["filter"] === `w${f + 1}`);
+        const nearest = own.reduce((a, b) => (Math.abs((b["epoch"] as number) - epoch) < Math.abs((a["epoch"] as number) - epoch) ? b : a));
+        return nearest[key] as number;
+      });
+    const end = Math.max(...rows.map((row) => row["epoch"] as number));
+    const last = { norms: at("filter_norm", end), outgoing: at("outgoing_norm", end) };
+    const first = { norms: at("filter_norm", 1), outgoing: at("outgoing_norm", 1) };
+    const grown = grownFilter(last);
+    const name = `w${grown + 1}`;
+    const others = (values: readonly number[]): number => Math.max(...values.filter((_, f) => f !== grown));
+    const numbers = PAPER_NUMBERS.cnn;
+    const basis = `seed ${seed}, ε = 10/255`;
+    const collapsed = collapse !== null;
+    const marks = collapsed ? [{ epoch: collapse }] : [];
+    const compare = (quantity: string, paper: (typeof numbers)["grownFilterFirst"], ours: number, tolerance: number) => ({
+      quantity,
+      paper,
+      ours: decimals(ours, 2),
+      basis,
+      agrees: collapsed ? Math.abs(Math.log(ours / paper.value)) < Math.log(tolerance) : null,
+    });
+    return {
+      claims: [
+        {
+          text: "One filter's outgoing weights grow far beyond the others' after catastrophic overfitting.",
+          holds: collapsed ? (last.outgoing[grown] as number) > 1.5 * others(last.outgoing) : null,
+          evidence: `${name}: ${decimals(first.outgoing[grown], 1)} at epoch 1, ${decimals(last.outgoing[grown], 1)} at the end; largest of the others ${decimals(others(last.outgoing), 1)}`,
+        },
+        {
+          text: "The norm of that filter grows, those of the others shrink.",
+          holds: collapsed
+            ? (last.norms[grown] as number) > (first.norms[grown] as number) && last.norms.every((norm, f) => f === grown || norm < (first.norms[f] as number))
+            : null,
+          evidence: last.norms.map((norm, f) => `w${f + 1} ${decimals(first.norms[f], 2)} → ${decimals(norm, 2)}`).join(", "),
+        },
+      ],
+      comparisons: [
+        {
+          quantity: "Epoch of catastrophic overfitting",
+          paper: numbers.overfittingEpoch,
+          ours: decimals(collapse, 1),
+          basis,
+          agrees: collapsed ? Math.abs(collapse - numbers.overfittingEpoch.value) < 4 : null,
+          remark: "It depends on the seed.",
+        },
+        compare("Grown filter's norm, epoch 1", numbers.grownFilterFirst, first.norms[grown] as number, 1.5),
+        compare("Grown filter's norm, end", numbers.grownFilterLast, last.norms[grown] as number, 1.5),
+        compare("Largest norm of the other filters, end", numbers.otherFilterLast, others(last.norms), 1.5),
+        compare("Norm of its outgoing weights, epoch 1", numbers.grownOutgoingFirst, first.outgoing[grown] as number, 1.5),
+        compare("Norm of its outgoing weights, end", numbers.grownOutgoingLast, last.outgoing[grown] as number, 1.5),
+        compare("Largest norm of the others' outgoing weights, end", numbers.otherOutgoingLast, others(last.outgoing), 1.5),
+      ],
+      sections: [
+        {
+          title: "Figure",
+          figures: [
+            curveFigure({
+              id: "filter-norms",
+              title: "Norms of the filters",
+              caption: "‖w‖₂ of each filter; dashed: catastrophic overfitting.",
+              axis: "‖w‖₂",
+              points: points("filter_norm"),
+              colors: COLORS,
+              scale: "linear",
+              collapses: marks,
+            }),
+            curveFigure({
+              id: "outgoing-norms",
+              title: "Norms of the outgoing weights",
+              caption: "‖u‖₂ of the linear weights that read each filter's feature map.",
+              axis: "‖u‖₂",
+              points: points("outgoing_norm"),
+              colors: COLORS,
+              scale: "linear",
+              collapses: marks,
+            }),
+          ],
+        },
+      ],
+    };
+  },
+};

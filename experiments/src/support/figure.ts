@@ -1,0 +1,30 @@
+/** @file Options of a figure, and the sizes and colours that all figures share. */
+import type { PlotOptions } from "@observablehq/plot";
+
+/** Plot's options, with what a screen reader says of the figure. */
+export interface FigureOptions extends PlotOptions {
+  /** Names the figure. */
+  readonly ariaLabel: string;
+  /** Says what it shows. */
+  readonly ariaDescription: string;
+}
+
+/** Width and margins that keep text legible on a phone, where a figure is shrunk to the page's width. */
+export const FIGURE_SIZE = { width: 460, height: 300, marginTop: 30, marginLeft: 52, marginRight: 18, marginBottom: 44 } as const;
+
+/** Colour of the i-th series; the page defines them for light and dark. */
+export function seriesColor(i: number): string {
+  return `var(--run-${1 + (i % 8)})`;
+}
+
+/** The colour of each training method, the same on every page. */
+export const METHOD_COLORS: Readonly<Record<string, string>> = {
+  standard: "var(--run-8)",
+  fgsm: "var(--run-1)",
+  "fgsm-rs": "var(--run-5)",
+  "fgsm-gradalign": "var(--run-3)",
+  free: "var(--run-7)",
+  "pgd-2": "var(--run-6)",
+  "pgd-10": "var(--run-2)",
+  "pgd-2-gradalign": "var(--run-4)",
+};

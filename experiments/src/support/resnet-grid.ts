@@ -1,0 +1,98 @@
+/** @file Trainings of the paper's ResNet at each scale, and the words for what a scale changes. */
+import { type MethodConfig, resolveTrainConfig } from "gradalign";
+import type { FinalAttack, Scale, Training } from "../experiment.ts";
+
+/** A training method of the paper's comparisons, as its figures and tables call it. */
+export interface GridMethod {
+  readonly key: string;
+  readonly label: string;
+  readonly method: MethodConfig;
+}
+
+const METHODS: readonly GridMethod[] = [
+  { key: "standard", label: "Standard", method: { name: "standard" } },
+  { key: "fgsm", label: "FGSM", method: { name: "fgsm" } },
+  { key: "fgsm-7/8", label: "FGSM, α = 7/8 ε", method: { name: "fgsm", stepSize: 0.875 } },
+  { key: "fgsm-rs", label: "FGSM-RS", method: { name: "fgsm-rs" } },
+  { key: "fgsm-gradalign", label: "FGSM + GradAlign", method: { name: "fgsm-gradalign" } },
+  { key: "free", label: "AT for Free", method: { name: "free", replays: 8 } },
+  { key: "pgd-2", label: "PGD-2", method: { name: "pgd", steps: 2, stepSize: 0.5 } },
+  { key: "pgd-10", label: "PGD-10", method: { name: "pgd", steps: 10, stepSize: 0.2 } },
+  { key: "pgd-10-corner", label: "PGD-10, corners", method: { name: "pgd-corner", steps: 10, stepSize: 0.2 } },
+  { key: "pgd-2-gradalign", label: "PGD-2 + GradAlign", method: { name: "pgd-gradalign", steps: 2, stepSize: 0.5 } },
+];
+
+/** The method with this key. */
+export function gridMethod(key: string): GridMethod {
+  const found = METHODS.find((method) => method.key === key);
+  if (!found) throw new RangeError(`gridMethod: key (="${key}") must be one of ${METHODS.map((method) => method.key).join(", ")}`);
+  return found;
+}
+
+/** One training of a ResNet grid. */
+export interface Cell {
+  readonly dataset?: "cifar10" | "svhn";
+  /** Key of the method. */
+  readonly method: string;
+  /** In steps of 1/255. */
+  readonly eps: number;
+  readonly seed: number;
+  /** Epochs at the paper's scale, if not the recipe's; other scales shorten them in proportion. */
+  readonly epochs?: number;
+}
+
+/** What the laptop scale trains: small enough for two cores, large enough to overfit catastrophically. */
+export const LAPTOP = { width: 8, trainSize: 10_000, batchSize: 128, epochs: 6, evalEvery: 39, evalExamples: 128 } as const;
+const SMOKE = { width: 4, trainSize: 64, batchSize: 32, epochs: 1 } as const;
+/** Epochs of the paper's recipe for CIFAR-10, that others are shortened in proportion to. */
+const PAPER_EPOCHS = 30;
+
+/** The attack that counts at a scale, and the number of test images. */
+export const FINAL: Readonly<Record<Scale, { readonly attack: string; readonly examples: number }>> = {
+  paper: { attack: "pgd-50-10", examples: 1000 },
+  laptop: { attack: "pgd-50-2", examples: 256 },
+  smoke: { attack: "pgd-2", examples: 32 },
+};
+
+/** What every ResNet experiment's scales change, before what an experiment adds. */
+export const RESNET_CHANGES: Readonly<Record<Scale, readonly string[]>> = {
+  paper: ["float32 instead of half precision; the paper's recipe otherwise."],
+  laptop: [
+    `PreAct ResNet-18 of width ${LAPTOP.width} instead of 64 (176,050 parameters instead of 11,171,146), the first ${LAPTOP.trainSize.toLocaleString("en-US")} training images instead of all, ${LAPTOP.epochs} epochs where the paper has 30.`,
+    "PGD-50 with 2 restarts on the first 256 test images instead of 10 restarts on 1,000; evaluations during training on 128 images instead of 256.",
+  ],
+  smoke: ["PreAct ResNet-18 of width 4, 64 training images, one epoch, PGD-2 on 32 images: nothing can be concluded from it."],
+};
+
+/** A training of the grid at a scale, attacked with the training's radius on the models named. */
+export function resnetTraining(scale: Scale, cell: Cell, which: readonly ("last" | "best")[], attacks: readonly FinalAttack[] = []): Training {
+  const { dataset = "cifar10", eps, seed } = cell;
+  const { label, method } = gridMethod(cell.method);
+  const epsilon = eps / 255;
+  const recipe = resolveTrainConfig({ dataset, method, epsilon, seed, ...(cell.epochs === undefined ? {} : { epochs: cell.epochs }) });
+  const shorten = (epochs: number): number => Math.max(1, Math.round((recipe.epochs * epochs) / PAPER_EPOCHS));
+  const size = {
+    paper: recipe,
+    laptop: {
+      model: { name: "preact-resnet18", width: LAPTOP.width },
+      epochs: shorten(LAPTOP.epochs),
+      trainSize: LAPTOP.trainSize,
+      batchSize: LAPTOP.batchSize,
+      evalEvery: LAPTOP.evalEvery,
+      evalExamples: LAPTOP.evalExamples,
+      schedule: { peak: recipe.schedule.peak },
+    },
+    smoke: {
+      model: { name: "preact-resnet18", width: SMOKE.width },
+      epochs: SMOKE.epochs,
+      trainSize: SMOKE.trainSize,
+      batchSize: SMOKE.batchSize,
+      schedule: { peak: 0.01 },
+      evalEvery: 100,
+      evalExamples: 16,
+    },
+  }[scale];
+  const config = resolveTrainConfig({ dataset, method, epsilon, seed, ...size });
+  const own = which.map((kind) => ({ ...FINAL[scale], epsilon, which: kind }));
+  return { label: `${dataset === "cifar10" ? "" : `${dataset}, `}${label}, ε = ${eps}/255, seed ${seed}`, config, attacks: [...own, ...attacks] };
+}

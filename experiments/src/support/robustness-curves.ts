@@ -1,0 +1,144 @@
+/** @file Robustness against the radius, one curve per method: what figures 1 and 8 and the tables of appendix D.3 share. */
+import * as Plot from "@observablehq/plot";
+import type { Comparison, Figure, Scale, Table } from "../experiment.ts";
+import { type PaperCurve, paperPoint } from "../paper-numbers.ts";
+import { FIGURE_SIZE, METHOD_COLORS } from "./figure.ts";
+import { basisOf, type Outcome } from "./outcomes.ts";
+import { type Cell, gridMethod } from "./resnet-grid.ts";
+import { decimals, deviation, mean, percent } from "./statistics.ts";
+
+/** The six methods that the paper compares. */
+export const COMPARED = ["fgsm", "fgsm-rs", "fgsm-gradalign", "free", "pgd-2", "pgd-10"] as const;
+
+/** A data set of the comparison. */
+export type Compared = "cifar10" | "svhn";
+
+interface Grid {
+  readonly eps: Readonly<Record<Compared, readonly number[]>>;
+  readonly seeds: readonly number[];
+  readonly methods: Readonly<Record<Compared, readonly string[]>>;
+}
+
+const upTo = (most: number): number[] => Array.from({ length: most }, (_, i) => i + 1);
+const ALL = { cifar10: COMPARED, svhn: COMPARED };
+
+/** Radii, seeds and methods at each scale. */
+export const COMPARISON: Readonly<Record<Scale, Grid>> = {
+  paper: { eps: { cifar10: upTo(16), svhn: upTo(12) }, seeds: [0, 1, 2, 3, 4], methods: ALL },
+  laptop: { eps: { cifar10: [8, 12, 16], svhn: [8, 12] }, seeds: [0], methods: ALL },
+  smoke: { eps: { cifar10: [8], svhn: [8] }, seeds: [0], methods: { cifar10: COMPARED, svhn: ["fgsm"] } },
+};
+
+/** What the laptop scale changes besides the network and the data. */
+export const COMPARISON_CHANGE = "Radii 8, 12 and 16 (of 255; SVHN 8 and 12) instead of every one up to 16 (12), one seed instead of five.";
+
+/** The grid of the comparison. */
+export function comparisonCells(scale: Scale, datasets: readonly Compared[]): Cell[] {
+  const { eps, seeds, methods } = COMPARISON[scale];
+  return datasets.flatMap((dataset) =>
+    methods[dataset].flatMap((method) => eps[dataset].flatMap((e) => seeds.map((seed) => ({ dataset, method, eps: e, seed })))),
+  );
+}
+
+interface Point {
+  readonly method: string;
+  readonly eps: number;
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+function pointsOf(rows: readonly Outcome[], quantity: "robust" | "clean"): Point[] {
+  return [...new Set(rows.map(({ method }) => method))].flatMap((method) =>
+    [...new Set(rows.filter((row) => row.method === method).map(({ eps }) => eps))].map((eps) => {
+      const values = rows.filter((row) => row.method === method && row.eps === eps).map((row) => row[quantity]);
+      const [center, spread] = [mean(values), deviation(values)];
+      return { method: gridMethod(method).label, eps, value: center, low: Math.max(0, center - spread), high: Math.min(1, center + spread) };
+    }),
+  );
+}
+
+/** Mean ± standard deviation over seeds against the radius; clean accuracy dashed if asked for. */
+export function robustnessFigure(
+  rows: readonly Outcome[],
+  { id, title, clean }: { readonly id: string; readonly title: string; readonly clean: boolean },
+): Figure {
+  const robust = pointsOf(rows, "robust");
+  const methods = COMPARED.filter((method) => rows.some((row) => row.method === method));
+  const names = methods.map((method) => gridMethod(method).label);
+  const lines = (points: readonly Point[], extra: object) => [
+    Plot.areaY(points, { x: "eps", y1: "low", y2: "high", z: "method", fill: "method", fillOpacity: 0.15 }),
+    Plot.lineY(points, { x: "eps", y: "value", z: "method", stroke: "method", strokeWidth: 1.8, ...extra }),
+    Plot.dot(points, { x: "eps", y: "value", fill: "method", r: 2.6 }),
+  ];
+  return {
+    id,
+    title,
+    caption: `${basisOf(rows.slice(0, 1)).replace(/, ε = .*$/, "")}, n = ${rows[0]?.n}, trained and attacked with the same radius; mean ± standard deviation over seeds.${clean ? " Dashed: clean accuracy." : ""}`,
+    options: {
+      ...FIGURE_SIZE,
+      height: 340,
+      ariaLabel: title,
+      ariaDescription: names
+        .map(
+          (name) =>
+            `${name}: ${robust
+              .filter((p) => p.method === name)
+              .map((p) => `${percent(p.value)} at ${p.eps}/255`)
+              .join(", ")}`,
+        )
+        .join("; "),
+      x: { label: "ε (1/255)", tickFormat: (value: number) => String(value) },
+      y: { label: "accuracy", percent: true, domain: [0, 100], grid: true },
+      color: { domain: names, range: methods.map((method) => METHOD_COLORS[method] as string), legend: true },
+      marks: [...lines(robust, {}), ...(clean ? lines(pointsOf(rows, "clean"), { strokeDasharray: "4,3" }) : [])],
+    },
+  };
+}
+
+/** All numbers of the comparison. */
+export function robustnessTable(rows: readonly Outcome[], title: string): Table {
+  return {
+    title,
+    columns: ["method", "ε", "model", "seeds", "clean", "under attack", "overfitted"],
+    rows: [...new Set(rows.map((row) => `${row.method} ${row.eps} ${row.model}`))].map((key) => {
+      const own = rows.filter((row) => `${row.method} ${row.eps} ${row.model}` === key);
+      const [first] = own as [Outcome];
+      const collapsed = own.filter((row) => row.overfitting_epoch !== null);
+      return [
+        gridMethod(first.method).label,
+        first.epsilon,
+        first.model,
+        own.length,
+        percent(own.map((row) => row.clean)),
+        percent(own.map((row) => row.robust)),
+        collapsed.length === 0
+          ? "none"
+          : `${collapsed.length} of ${own.length}, epoch ${collapsed.map((row) => decimals(row.overfitting_epoch, 1)).join(", ")}`,
+      ];
+    }),
+  };
+}
+
+/** Our numbers beside the points of the paper's curves. */
+export function curveComparisons(rows: readonly Outcome[], scale: Scale, quantities: readonly PaperCurve["quantity"][]): Comparison[] {
+  const keys = [...new Set(rows.map((row) => `${row.dataset} ${row.method} ${row.eps} ${row.model}`))];
+  return keys.flatMap((key) => {
+    const own = rows.filter((row) => `${row.dataset} ${row.method} ${row.eps} ${row.model}` === key);
+    const [first] = own as [Outcome];
+    return quantities.flatMap((quantity) => {
+      const paper = paperPoint(first.dataset, first.method, first.model === "best" ? "early" : "none", quantity, first.eps);
+      if (!paper) return [];
+      const values = own.map((row) => (quantity === "clean" ? row.clean : row.robust));
+      return [
+        {
+          quantity: `${first.dataset}, ${gridMethod(first.method).label}, ε = ${first.epsilon}, ${first.model} model, ${quantity === "clean" ? "clean" : "under attack"}`,
+          paper,
+          ours: percent(values),
+          basis: basisOf(own),
+          agrees: scale === "paper" ? Math.abs(100 * mean(values) - paper.value) < 3 : null,
+        },
+      ];
+    });
+  });
+}

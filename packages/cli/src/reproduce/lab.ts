@@ -1,0 +1,56 @@
+/** @file What an experiment measures with: a device, data sets, and the folders of its finished trainings. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { FinalAttack, FinishedTraining, Lab, SavedParameters, Training } from "@gradalign/experiments";
+import { type Device, InvariantError } from "@gradalign/tensor";
+import { detectOverfitting, type RobustnessReport, restoreModel } from "gradalign";
+import { openRun } from "gradalign/node";
+import type { LoadedDataset } from "../run/dataset.ts";
+import { readRobustness } from "../run/run-notes.ts";
+import { modelOfSnapshot } from "../run/saved-model.ts";
+import { type GridTraining, isSameAttack } from "./grid.ts";
+
+/** What {@link createLab} is made of. */
+export interface LabContext {
+  readonly device: Device;
+  readonly signal: AbortSignal;
+  readonly dataset: (name: string) => Promise<LoadedDataset>;
+  readonly locate: (training: Training) => GridTraining;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+/** A lab over an output folder. */
+export function createLab({ device, signal, dataset, locate, onProgress }: LabContext): Lab {
+  return {
+    device,
+    signal,
+    dataset: async (name) => (await dataset(name)).dataset,
+    finished: (training) => finishedTraining(locate(training)),
+    async progress(done, total) {
+      onProgress(done, total);
+      // Lets Ctrl-C in.
+      await delay(0);
+      signal.throwIfAborted();
+    },
+  };
+}
+
+function finishedTraining({ id, folder, label }: GridTraining): FinishedTraining {
+  const run = openRun(folder);
+  const { config, evaluations } = run;
+  return {
+    id,
+    config,
+    evaluations,
+    overfitting: config.method.name === "standard" ? null : detectOverfitting(evaluations, 1 / 10),
+    attacked(wanted: FinalAttack): RobustnessReport {
+      const record = readRobustness(folder).find((r) => isSameAttack({ ...r, examples: r.n, which: r.which as "last" | "best" }, wanted));
+      if (!record) throw new InvariantError(`reproduce: ${label} has no outcome of ${wanted.attack} on its ${wanted.which} model`);
+      return record;
+    },
+    load(which): SavedParameters {
+      const snapshot = run.loadCheckpoint(which);
+      const model = modelOfSnapshot(snapshot);
+      return { model, ...restoreModel(model, snapshot), iteration: snapshot.iteration };
+    },
+  };
+}

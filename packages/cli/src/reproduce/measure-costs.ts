@@ -1,0 +1,62 @@
+/** @file Measuring what trainings cost here, each distinct one once: alone, and side by side in as many processes as there are cores. */
+import { availableParallelism } from "node:os";
+import type { Training } from "@gradalign/experiments";
+import { GradalignError } from "@gradalign/tensor";
+import type { TrainConfig } from "gradalign";
+import type { Settings } from "../settings/settings.ts";
+import { LiveRegion } from "../terminal/live-region.ts";
+import { progressBar } from "../terminal/progress-bar.ts";
+import type { Streams } from "../terminal/streams.ts";
+import { type Cost, type CostBook, costKey, type Mode } from "./costs.ts";
+import { runWorker } from "./perform-grid.ts";
+
+/** What the probe's process is given. */
+export interface ProbeRequest {
+  readonly config: TrainConfig;
+  readonly threads: number | undefined;
+  readonly backend: string | undefined;
+}
+
+/** How {@link measureMissingCosts} measures. */
+export interface MeasureOptions {
+  readonly book: CostBook;
+  readonly backend: Settings["backend"] | undefined;
+  readonly signal: AbortSignal;
+  readonly streams: Streams;
+  readonly json: boolean;
+}
+
+/** Measures the costs that the book does not know yet. */
+export async function measureMissingCosts(trainings: readonly Training[], { book, backend, signal, streams, json }: MeasureOptions): Promise<void> {
+  const missing = new Map<string, TrainConfig>();
+  for (const { config } of trainings) if (!book.get(config)) missing.set(costKey(config), config);
+  if (missing.size === 0) return;
+  const region = !json && streams.stderr.isTTY ? new LiveRegion(streams.stderr) : undefined;
+  if (!region) streams.stderr.write(`timing a few steps of ${missing.size} kind${missing.size === 1 ? "" : "s"} of training\n`);
+  let done = 0;
+  for (const config of missing.values()) {
+    const { name, steps } = config.method;
+    region?.show([
+      `${progressBar(done / missing.size, 24)} timing ${config.model.name}, ${name}${steps === undefined ? "" : `-${steps}`} (${done + 1} of ${missing.size})`,
+    ]);
+    const measure = async (mode: Mode): Promise<Cost> => {
+      const count = mode === "alone" ? 1 : availableParallelism();
+      const request: ProbeRequest = { config, threads: mode === "alone" ? undefined : 1, backend };
+      const costs = await Promise.all(Array.from({ length: count }, () => probe(request, signal)));
+      const slowest = (key: keyof Cost): number => Math.max(...costs.map((cost) => cost[key]));
+      return { step: slowest("step"), gradient: slowest("gradient"), compile: slowest("compile") };
+    };
+    book.set(config, { alone: await measure("alone"), "side by side": await measure("side by side") });
+    done++;
+  }
+  region?.clear();
+}
+
+async function probe(request: ProbeRequest, signal: AbortSignal): Promise<Cost> {
+  let cost: Cost | undefined;
+  const { code, stderr } = await runWorker("reproduce-probe", request, (line) => (cost = line as Cost), signal);
+  signal.throwIfAborted();
+  if (code !== 0 || !cost)
+    throw new GradalignError("TrainingError", `reproduce: timing a few steps failed: ${stderr.trim().split("\n").at(-1) ?? `code ${code}`}`);
+  return cost;
+}

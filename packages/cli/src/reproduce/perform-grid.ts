@@ -1,0 +1,131 @@
+/**
+ * @file Trains what a grid misses: one after the other in this process, or side by side in processes of their own.
+ *
+ * A training's folder is locked while it is worked on, so that two commands can share an output folder. Workers report on their
+ * standard output; when this process is killed, their next report fails and they end.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { type Device, GradalignError } from "@gradalign/tensor";
+import { withLock } from "gradalign/node";
+import type { LoadedDataset } from "../run/dataset.ts";
+import { performRun } from "../run/perform-run.ts";
+import type { RunEvent } from "../terminal/run-events.ts";
+import type { Cost, CostBook, Schedule } from "./costs.ts";
+import { type GridTraining, isFinished, noteFinished } from "./grid.ts";
+import type { GridView } from "./grid-view.ts";
+
+/** Seconds of computation that a kill may cost. */
+const CHECKPOINT_SECONDS = 2;
+
+/** What {@link performTraining} needs besides the training. */
+export interface TrainingContext {
+  readonly data: LoadedDataset;
+  readonly device: Device;
+  readonly cost: Cost | undefined;
+  readonly view: Pick<GridView, "event" | "note">;
+  readonly signal: AbortSignal;
+}
+
+/** Does a training, or what is left of it; resolves to false when it was interrupted. */
+export async function performTraining(training: GridTraining, { data, device, cost, view, signal }: TrainingContext): Promise<boolean> {
+  const { id, folder, config, attacks } = training;
+  mkdirSync(join(folder, ".."), { recursive: true });
+  return withLock(
+    `${folder}.lock`,
+    async () => {
+      if (isFinished(training)) return true;
+      const resume = existsSync(join(folder, "config.json"));
+      const checkpointEvery = cost ? Math.max(1, Math.min(config.evalEvery, Math.floor(CHECKPOINT_SECONDS / cost.step))) : config.evalEvery;
+      const { interrupted } = await performRun({ label: id, folder, config, resume, data, device, attacks, view, signal, checkpointEvery });
+      if (!interrupted) noteFinished(folder);
+      return !interrupted;
+    },
+    signal,
+    () => view.note(`${training.label}: another process works on it; waiting`),
+  );
+}
+
+/** What a worker process is given on its standard input. */
+export interface WorkerRequest {
+  readonly training: GridTraining;
+  readonly cost: Cost | undefined;
+  readonly backend: string | undefined;
+}
+
+/** The built command, which worker processes run. */
+const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+
+/** Runs a hidden command in a process of its own; resolves to its exit code. It is asked to stop when the signal is aborted. */
+export function runWorker(command: string, request: unknown, onLine: (line: unknown) => void, signal: AbortSignal): Promise<{ code: number; stderr: string }> {
+  // A group of its own: Ctrl-C in the terminal reaches this process alone, which passes it on once.
+  const child = spawn(process.execPath, [MAIN, command], { stdio: ["pipe", "pipe", "pipe"], detached: true });
+  const stop = (): void => void child.kill("SIGINT");
+  signal.addEventListener("abort", stop, { once: true });
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  createInterface({ input: child.stdout }).on("line", (line) => onLine(JSON.parse(line)));
+  child.stdin.end(JSON.stringify(request));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      signal.removeEventListener("abort", stop);
+      resolve({ code: code ?? 1, stderr });
+    });
+  });
+}
+
+/** How a grid is performed. */
+export interface GridContext {
+  readonly schedule: Schedule;
+  readonly book: CostBook;
+  readonly view: GridView;
+  readonly signal: AbortSignal;
+  readonly backend: string | undefined;
+  /** Opens what trainings in this process need; called at most once. */
+  readonly open: () => Promise<{ device: Device; dataset: (training: GridTraining) => Promise<LoadedDataset> }>;
+}
+
+/** Performs all trainings; resolves to false when interrupted. */
+export async function performGrid(trainings: readonly GridTraining[], context: GridContext): Promise<boolean> {
+  const { schedule, book, view, signal, open } = context;
+  if (trainings.length === 0) return true;
+  if (schedule.mode === "alone") {
+    const { device, dataset } = await open();
+    for (const training of trainings) {
+      if (signal.aborted) return false;
+      const data = await dataset(training);
+      const finished = await performTraining(training, { data, device, cost: book.get(training.config)?.alone, view, signal });
+      if (!finished) return false;
+      view.done(training.id);
+    }
+    return true;
+  }
+  return sideBySide(trainings, context);
+}
+
+async function sideBySide(trainings: readonly GridTraining[], { schedule, book, view, signal, backend }: GridContext): Promise<boolean> {
+  const waiting = [...trainings];
+  const failure = new AbortController();
+  const stop = AbortSignal.any([signal, failure.signal]);
+  const work = async (): Promise<void> => {
+    for (let training = waiting.shift(); training && !stop.aborted; training = waiting.shift()) {
+      const { id, label } = training;
+      const request: WorkerRequest = { training, cost: book.get(training.config)?.["side by side"], backend };
+      const { code, stderr } = await runWorker("reproduce-training", request, (event) => view.event(id, event as RunEvent), stop);
+      if (code === 0) view.done(id);
+      else if (!stop.aborted) {
+        failure.abort();
+        throw new GradalignError("TrainingError", `${label}: its process ended with code ${code}: ${stderr.trim().split("\n").at(-1) ?? ""}`);
+      }
+    }
+  };
+  const settled = await Promise.allSettled(Array.from({ length: schedule.jobs }, work));
+  for (const outcome of settled) if (outcome.status === "rejected") throw outcome.reason;
+  return !signal.aborted;
+}

@@ -1,0 +1,60 @@
+/** @file An experiment's results as files: data.json, data.csv, report.html and its figures as SVG. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Experiment, Measurement, Page } from "@gradalign/experiments";
+import { writeFileAtomic } from "gradalign/node";
+import { drawFigure } from "../report/svg.ts";
+import { experimentPage } from "./experiment-page.ts";
+import type { Results } from "./result-data.ts";
+
+/** Writes the files; returns the page's path. */
+export function writeResults(folder: string, experiment: Experiment, results: Results, page: Page): string {
+  mkdirSync(join(folder, "figures"), { recursive: true });
+  const write = (name: string, text: string): void => writeFileAtomic(join(folder, name), new TextEncoder().encode(text));
+  write("data.json", `${JSON.stringify(results, undefined, 1)}\n`);
+  write("data.csv", csv(results.findings.measurements));
+  for (const { figures = [] } of page.sections) {
+    for (const { id, options } of figures) write(join("figures", `${id}.svg`), standalone(drawFigure(options)));
+  }
+  write("report.html", experimentPage(experiment, results, page));
+  return join(folder, "report.html");
+}
+
+/** Rows as CSV (RFC 4180), with the union of their columns. */
+export function csv(rows: readonly Measurement[]): string {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const cell = (value: Measurement[string] | undefined): string => {
+    const text = value === null || value === undefined ? "" : String(value);
+    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((line) => `${line.map(cell).join(",")}\n`).join("");
+}
+
+/** Colours that pages define, for a figure without its page. */
+const COLORS: Readonly<Record<string, string>> = {
+  "--text": "#1b2230",
+  "--muted": "#667085",
+  "--line": "#d9dee7",
+  "--surface": "#ffffff",
+  "--clean": "#00835f",
+  "--fgsm": "#d1570a",
+  "--pgd": "#0b63b5",
+  "--alignment": "#8a3fa0",
+  "--cosine": "#00838f",
+  "--alarm": "#c2253b",
+  "--run-1": "#d1570a",
+  "--run-2": "#0b63b5",
+  "--run-3": "#00835f",
+  "--run-4": "#a8438f",
+  "--run-5": "#8a6d00",
+  "--run-6": "#3a9bd9",
+  "--run-7": "#6b4fc9",
+  "--run-8": "#6b7280",
+};
+
+/** The SVG of a figure's markup, as a file of its own in light colours. */
+function standalone(markup: string): string {
+  const svg = /<svg[^>]*role="img"[\s\S]*<\/svg>/.exec(markup)?.[0] ?? markup;
+  const colored = svg.replace(/var\((--[a-z0-9-]+)\)/g, (_, name: string) => COLORS[name] ?? "currentColor");
+  return colored.includes("xmlns=") ? colored : colored.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
+}
