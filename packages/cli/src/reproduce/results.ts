@@ -20,11 +20,14 @@ export function writeResults(folder: string, experiment: Experiment, results: Re
   return join(folder, "report.html");
 }
 
-/** JSON with one line per field, and one per measurement, training, claim and comparison. */
+/** JSON with one line per field, and one per measurement (to seven digits), training, claim and comparison. */
 export function formatResults({ findings: { measurements, details }, ...rest }: Results): string {
   const list = (values: readonly unknown[]): string => (values.length === 0 ? "[]" : `[\n${values.map((value) => JSON.stringify(value)).join(",\n")}\n]`);
   const fields = Object.entries(rest).map(([name, value]) => `"${name}": ${Array.isArray(value) ? list(value) : JSON.stringify(value)}`);
-  const found = `"findings": {"measurements": ${list(measurements)}${details === undefined ? "" : `,\n"details": ${JSON.stringify(details)}`}}`;
+  const rounded = measurements.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([key, value]) => [key, typeof value === "number" ? Number(value.toPrecision(7)) : value])),
+  );
+  const found = `"findings": {"measurements": ${list(rounded)}${details === undefined ? "" : `,\n"details": ${JSON.stringify(details)}`}}`;
   return `{\n${[...fields, found].join(",\n")}\n}\n`;
 }
 
