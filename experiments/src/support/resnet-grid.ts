@@ -19,6 +19,9 @@ const METHODS: readonly GridMethod[] = [
   { key: "pgd-2", label: "PGD-2", method: { name: "pgd", steps: 2, stepSize: 0.5 } },
   { key: "pgd-10", label: "PGD-10", method: { name: "pgd", steps: 10, stepSize: 0.2 } },
   { key: "pgd-10-corner", label: "PGD-10, corners", method: { name: "pgd-corner", steps: 10, stepSize: 0.2 } },
+  { key: "cure", label: "FGSM + CURE", method: { name: "cure" } },
+  { key: "grad-norm", label: "FGSM + gradient norm", method: { name: "grad-norm" } },
+  { key: "llr-2", label: "LLR-2", method: { name: "llr", steps: 2 } },
   { key: "pgd-2-gradalign", label: "PGD-2 + GradAlign", method: { name: "pgd-gradalign", steps: 2, stepSize: 0.5 } },
 ];
 
