@@ -24,7 +24,7 @@ const CASES: readonly { name: string; method: Method; options: Partial<MethodOpt
 ];
 
 describeOracle("regularised losses", { wasm: 1e-4 }, (oracle) => {
-  test.each(CASES)("$name: loss and gradient", ({ name, method, options }) => {
+  test.each(CASES)("$name: loss and gradient", async ({ name, method, options }) => {
     const gradients = (params: Values, x: Value, point: Value): Values => {
       const loss = (params: Values): Value => {
         const context = methodContext(trainingNetwork(model, params, {}, labels), x, epsilon, { ...method.defaults, lambda, mu, ...options });
@@ -33,7 +33,7 @@ describeOracle("regularised losses", { wasm: 1e-4 }, (oracle) => {
       };
       return flatten({ loss: loss(params), gradient: grad(loss)(params) });
     };
-    oracle.check(gradients, [params, x, noise], stored(fixture, `${name}/`, "loss", "gradient/"));
+    await oracle.check(gradients, [params, x, noise], stored(fixture, `${name}/`, "loss", "gradient/"));
   });
 });
 
