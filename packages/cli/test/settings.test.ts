@@ -23,7 +23,7 @@ describe("flags", () => {
     ["epochs", "1.5", "--epochs (=1.5) must be an integer of at least 1; write e.g. 30"],
     ["epochs", "0x10", '--epochs (="0x10") must be an integer of at least 1; write e.g. 30'],
     ["epsilon", "256", "--epsilon (=256) must be a number from 0 to 255, in steps of 1/255; write 8 for 8/255"],
-    ["backend", "cuda", '--backend (="cuda") must be one of auto, wasm, reference; choose one of them'],
+    ["backend", "cuda", '--backend (="cuda") must be one of auto, wasm, webgpu, reference; choose one of them'],
     [
       "finalAttack",
       "pgd",
