@@ -104,6 +104,7 @@ function receiveEvent(run: Run, event: Extract<Report, { type: "training" }>["ev
       break;
     case "catastrophic-overfitting":
       run.overfitting = event;
+      element("headline").textContent = `${run.label}: overfitted at epoch ${event.epoch.toFixed(1)}`;
       redraw();
       break;
   }
