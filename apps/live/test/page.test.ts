@@ -194,6 +194,20 @@ describe("WebGPU on a processor", () => {
     }
   });
 
+  test("that is not there is told, and the run counts as failed", async () => {
+    const withoutGpu = await launchChromium(["--disable-gpu"]);
+    try {
+      await openPage(undefined, withoutGpu);
+      await start(settings, "both", "webgpu");
+      await page.waitForSelector("#problem:not([hidden])");
+      expect(await text("#problem")).toMatch(/^FGSM, ε 10\/255, seed 3: webgpu: no adapter was found/);
+      await inState("idle");
+      expect(await page.locator("#runs .verdict-line").allTextContents()).toEqual(["It failed before the first measurement."]);
+    } finally {
+      await withoutGpu.close();
+    }
+  });
+
   test("is not chosen by itself", async () => {
     await openPage(undefined, withGpu);
     await start(settings, "fgsm", "auto");
