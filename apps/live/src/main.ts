@@ -104,6 +104,7 @@ function receiveEvent(run: Run, event: Extract<Report, { type: "training" }>["ev
       break;
     case "catastrophic-overfitting":
       run.overfitting = event;
+      element("headline").textContent = `${run.label}: overfitted at epoch ${event.epoch.toFixed(1)}`;
       redraw();
       break;
   }
@@ -278,7 +279,8 @@ function drawCard({ card, label, color, evaluations, overfitting, end }: Run): v
     const { iteration, epoch, evidence } = overfitting;
     const strong = Object.assign(document.createElement("strong"), { textContent: "Catastrophic overfitting" });
     verdict.append(strong, ` at iteration ${count(iteration)} (epoch ${epoch.toFixed(1)}): ${evidence}.`);
-  } else verdict.textContent = end === null ? "No catastrophic overfitting so far." : `No catastrophic overfitting; ${end} at epoch ${epochsOf(evaluations)}.`;
+  } else if (end !== null && evaluations.length === 0) verdict.textContent = `It ${end} before the first measurement.`;
+  else verdict.textContent = end === null ? "No catastrophic overfitting so far." : `No catastrophic overfitting; ${end} at epoch ${epochsOf(evaluations)}.`;
   card.classList.toggle("overfitted", overfitting !== null);
   card.replaceChildren(heading, values, verdict);
 }

@@ -4,7 +4,7 @@ import type { Evaluation, TrainEvent } from "gradalign";
 /** Methods the page offers. */
 export type LiveMethod = "fgsm" | "fgsm-gradalign";
 
-/** Where to compute; `auto` prefers a GPU. */
+/** Where to compute; `auto` prefers a GPU, `webgpu` takes one that the processor imitates too. */
 export type LiveBackend = "auto" | "webgpu" | "wasm";
 
 /** One run, as the form describes it. */
@@ -38,7 +38,7 @@ export interface DataDescription {
 export interface DeviceDescription {
   readonly backend: string;
   readonly threads: number;
-  /** Why there are not more threads, or no GPU; null if all is as good as it gets. */
+  /** Which GPU, or why there is none or only one thread; null if there is nothing to say. */
   readonly remark: string | null;
 }
 

@@ -2,7 +2,7 @@
 import { createDevice, type Device } from "@gradalign/tensor";
 import { type ImageDataset, type Snapshot, TrainingError, train } from "gradalign";
 import { fetchDataset } from "./fetch-dataset.ts";
-import type { Command, LiveBackend, Report, RunSettings } from "./protocol.ts";
+import type { Command, DeviceDescription, LiveBackend, Report, RunSettings } from "./protocol.ts";
 import { trainConfigOf } from "./train-config.ts";
 
 /** The run that is going on, or is halted and may go on. */
@@ -91,12 +91,25 @@ async function perform(current: ActiveRun): Promise<void> {
 async function deviceFor(backend: LiveBackend): Promise<Device> {
   if (opened?.backend !== backend) {
     closeDevice();
-    const device = await createDevice({ backend: "wasm" });
+    // A GPU that the processor imitates is slower than WebAssembly, so it must be asked for by name.
+    const device = await createDevice({ backend, allowSoftware: backend === "webgpu" });
     opened = { backend, device };
-    const remark = self.crossOriginIsolated ? null : "one thread only: the page is not cross-origin isolated, so threads cannot share memory";
-    report({ type: "device", device: { backend: device.backend, threads: device.threads, remark } });
+    report({ type: "device", device: describe(device, backend) });
   }
   return opened.device;
+}
+
+function describe(device: Device, asked: LiveBackend): DeviceDescription {
+  const { backend, threads } = device;
+  if (backend === "webgpu") {
+    const { name } = device as Device & { readonly name?: string };
+    return { backend, threads, remark: name || null };
+  }
+  const remarks = [
+    ...(asked === "auto" ? ["no GPU with WebGPU here"] : []),
+    ...(self.crossOriginIsolated ? [] : ["one thread only: the page is not cross-origin isolated, so threads cannot share memory"]),
+  ];
+  return { backend, threads, remark: remarks.join("; ") || null };
 }
 
 function closeDevice(): void {

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { type LiveServer, startLiveServer } from "../../../packages/cli/src/live/server.ts";
 import { launchChromium, openInBrowser } from "../../../tools/browser.ts";
 import { crc32 } from "../src/crc32.ts";
-import type { RunSettings } from "../src/protocol.ts";
+import type { LiveBackend, RunSettings } from "../src/protocol.ts";
 import { trainConfigOf } from "../src/train-config.ts";
 
 /** Stripes, a different direction and width for each class, under noise. */
@@ -50,8 +50,8 @@ afterAll(async () => {
   await server?.close();
 });
 
-async function openPage(prepare?: (page: Page) => Promise<unknown>): Promise<Page> {
-  page = await browser.newPage();
+async function openPage(prepare?: (page: Page) => Promise<unknown>, inside = browser): Promise<Page> {
+  page = await inside.newPage();
   page.setDefaultTimeout(120_000);
   await prepare?.(page);
   await page.goto(server.url);
@@ -63,11 +63,11 @@ const text = (selector: string) => page.textContent(selector);
 const iteration = async (): Promise<number> => Number(((await text("#numbers")) ?? "").match(/iteration ([\d,]+)/)?.[1]?.replace(",", "") ?? 0);
 
 /** Fills in the form and submits it; the page has left its idle state when this returns. */
-async function start(settings: RunSettings, method: string = settings.method): Promise<void> {
+async function start(settings: RunSettings, method: string = settings.method, backend: LiveBackend = "wasm"): Promise<void> {
   await inState("idle");
   await page.evaluate(() => document.querySelector("details")?.setAttribute("open", ""));
   await page.selectOption("[name=method]", method);
-  await page.selectOption("[name=backend]", "wasm");
+  await page.selectOption("[name=backend]", backend);
   for (const name of ["epsilon", "seed", "epochs", "trainSize", "evalEvery", "evalExamples"] as const) await page.fill(`[name=${name}]`, `${settings[name]}`);
   await page.click("#start");
 }
@@ -168,6 +168,52 @@ test("without cross-origin isolation one thread computes the same bits, and the 
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
   expect(await text("#device")).toBe("WebAssembly, 1 thread (one thread only: the page is not cross-origin isolated, so threads cannot share memory)");
   expect(timeless((await save())[0]?.evaluations ?? [])).toEqual(await inNode(settings));
+});
+
+describe("WebGPU on a processor", () => {
+  let withGpu: Browser;
+  beforeAll(async () => {
+    withGpu = await launchChromium(["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
+  });
+  afterAll(() => withGpu?.close());
+  const settings = { ...SETTINGS, trainSize: 128, epochs: 1, evalEvery: 1, evalExamples: 8 };
+
+  test("trains when it is chosen, close to WebAssembly", { timeout: 300_000 }, async () => {
+    await openPage(undefined, withGpu);
+    page.setDefaultTimeout(290_000);
+    await start(settings, "fgsm", "webgpu");
+    await inState("idle");
+    expect(await text("#device")).toMatch(/^WebGPU \(.*swiftshader/i);
+    const actual = (await save())[0]?.evaluations ?? [];
+    const expected = await inNode(settings);
+    expect(actual.map((evaluation) => evaluation.iteration)).toEqual([0, 1]);
+    for (const [i, { train_loss, gradient_alignment, test_pgd_loss }] of actual.entries()) {
+      expect(train_loss).toBeCloseTo(expected[i]?.train_loss as number, 3);
+      expect(gradient_alignment).toBeCloseTo(expected[i]?.gradient_alignment as number, 2);
+      expect(test_pgd_loss).toBeCloseTo(expected[i]?.test_pgd_loss as number, 2);
+    }
+  });
+
+  test("that is not there is told, and the run counts as failed", async () => {
+    const withoutGpu = await launchChromium(["--disable-gpu"]);
+    try {
+      await openPage(undefined, withoutGpu);
+      await start(settings, "both", "webgpu");
+      await page.waitForSelector("#problem:not([hidden])");
+      expect(await text("#problem")).toMatch(/^FGSM, ε 10\/255, seed 3: webgpu: no adapter was found/);
+      await inState("idle");
+      expect(await page.locator("#runs .verdict-line").allTextContents()).toEqual(["It failed before the first measurement."]);
+    } finally {
+      await withoutGpu.close();
+    }
+  });
+
+  test("is not chosen by itself", async () => {
+    await openPage(undefined, withGpu);
+    await start(settings, "fgsm", "auto");
+    await inState("idle");
+    expect(await text("#device")).toMatch(/^WebAssembly, \d+ threads? \(no GPU with WebGPU here\)$/);
+  });
 });
 
 describe("a part of the data", () => {

@@ -55,3 +55,25 @@ test("running out of memory says how much was needed", () => {
   expect(() => memory.allocate(2 ** 33)).toThrow(/wasm: out of memory, needed \d+ MiB of at most 4096 MiB; use a smaller batch size or width/);
   expect(memory.liveBytes).toBe(0);
 });
+
+test("where an engine grants less than 4 GiB, the memory's limit and its error are what it grants", () => {
+  const { Memory } = WebAssembly;
+  const grant = (pages: number): void => {
+    WebAssembly.Memory = class extends Memory {
+      constructor(descriptor: WebAssembly.MemoryDescriptor) {
+        if ((descriptor.maximum as number) > pages) throw new RangeError("could not allocate memory");
+        super(descriptor);
+      }
+    };
+  };
+  try {
+    grant(20_000);
+    const memory = new LinearMemory(true);
+    expect(memory.maximumPages).toBe(16_384);
+    expect(() => memory.allocate(2 ** 30)).toThrow(/needed 10\d\d MiB of at most 1024 MiB/);
+    grant(1000);
+    expect(() => new LinearMemory(true)).toThrow("does not grant 256 MiB");
+  } finally {
+    WebAssembly.Memory = Memory;
+  }
+});
