@@ -31,7 +31,7 @@ export type HostSums = Readonly<Record<keyof MetricSums, number>>;
 /** The compiled step with the types it is called with. (The general type of `jit` recurses too deeply on an optimiser's tree.) */
 interface CompiledStep extends Pick<Compiled<[], TrainState>, "stats" | "dispose"> {
   (...args: StepArguments): TrainState;
-  profile(...args: StepArguments): { result: TrainState; times: KernelTime[] } | null;
+  profile(...args: StepArguments): { result: TrainState; times: Promise<KernelTime[]> } | null;
 }
 
 type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: { readonly [K in keyof StepInputs]: Int32Array | number }];

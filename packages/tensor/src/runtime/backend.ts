@@ -36,7 +36,7 @@ export interface ProgramStats {
 export interface KernelTime {
   /** What the kernel does, in short. */
   readonly kernel: string;
-  /** Milliseconds on one thread. */
+  /** Milliseconds, on wasm of one thread. */
   readonly ms: number;
   /** Multiply-adds count as two; 0 for kernels that are bound by memory. */
   readonly flops: number;
@@ -48,8 +48,8 @@ export interface Executable {
   readonly stats: ProgramStats;
   /** Runs to completion and returns the results' buffers; donated inputs are released. */
   run(inputs: readonly DeviceBuffer[]): DeviceBuffer[];
-  /** Runs once like `run`, on one thread, and times every kernel in order. Absent where kernels cannot be timed. */
-  profile?(inputs: readonly DeviceBuffer[]): { results: DeviceBuffer[]; times: KernelTime[] };
+  /** Runs once like `run`, one kernel after the other (on wasm: on one thread), and times each. Absent where kernels cannot be timed. */
+  profile?(inputs: readonly DeviceBuffer[]): { results: DeviceBuffer[]; times: Promise<KernelTime[]> };
   dispose(): void;
 }
 
