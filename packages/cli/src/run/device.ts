@@ -1,6 +1,6 @@
 /** @file Opening the device that a command computes on. */
 import { createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
-import { mayHaveGpu, nodeGpu } from "gradalign/node";
+import { mayHaveGpu, nodeGpu, nodeTuning } from "gradalign/node";
 import type { RunMachine } from "../report/report-data.ts";
 import type { Settings } from "../settings/settings.ts";
 import { VERSION } from "../version.ts";
@@ -17,10 +17,12 @@ export async function openDevice(
 ): Promise<Device> {
   const allowSoftware = softwareGpu === "yes";
   if (backend === "reference") return createDevice({ backend });
-  if (backend === "webgpu") return createDevice({ backend, gpu: await nodeGpu(), allowSoftware });
+  const openGpu = async (): Promise<Device> =>
+    createDevice({ backend: "webgpu", gpu: await nodeGpu(), allowSoftware, ...(allowSoftware ? {} : { tuning: nodeTuning() }) });
+  if (backend === "webgpu") return openGpu();
   if (backend === "auto" && (allowSoftware || mayHaveGpu())) {
     try {
-      return await createDevice({ backend: "webgpu", gpu: await nodeGpu(), allowSoftware });
+      return await openGpu();
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
     }

@@ -88,7 +88,10 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
     evaluations.push(...progress.evaluations);
     best = progress.best;
     earlierSeconds = progress.seconds;
-  } else session.initialize();
+  } else {
+    session.initialize();
+    await device.tune?.();
+  }
   checkpoints?.rewind?.(evaluations);
 
   const chance = 1 / dataset.classNames.length;

@@ -66,6 +66,8 @@ export interface Device {
   read(buffer: DeviceBuffer): Promise<HostArray>;
   /** Waits until at most `pending` runs are unfinished. Rejects with what went wrong on the device. */
   settle(pending: number): Promise<void>;
+  /** Measures variants of the kernels compiled so far and goes on with the fastest. Absent where there is nothing to choose. */
+  tune?(): Promise<void>;
   free(buffer: DeviceBuffer): void;
   /** Bytes held now, and the most held so far. */
   memory(): { readonly liveBytes: number; readonly peakBytes: number };

@@ -14,6 +14,7 @@ import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./ba
 import { type OpenedGpu, openGpu, type WebGpuOptions } from "./webgpu-adapter.ts";
 import { BufferHeap, type GpuBlock } from "./webgpu-memory.ts";
 import { Timestamps } from "./webgpu-timestamps.ts";
+import { shapeKey, Tuning } from "./webgpu-tuning.ts";
 
 interface WebGpuBuffer extends DeviceBuffer {
   readonly block: GpuBlock;
@@ -50,7 +51,10 @@ type Bound = { readonly pipeline: Pipeline; readonly group: GPUBindGroup } | nul
 
 /** Opens a GPU. */
 export async function createWebGpuDevice(options: WebGpuOptions = {}): Promise<Device> {
-  return new WebGpuDevice(await openGpu(options));
+  const opened = await openGpu(options);
+  // What is fastest on a CPU that imitates a GPU is of no interest, unless it is asked for.
+  const tuning = opened.software && !options.tuning ? null : await Tuning.open(opened.name, options.tuning);
+  return new WebGpuDevice(opened, tuning);
 }
 
 class WebGpuDevice implements Device {
@@ -61,6 +65,9 @@ class WebGpuDevice implements Device {
   readonly gpu: GPU;
   readonly #device: GPUDevice;
   readonly #heap: BufferHeap;
+  readonly #tuning: Tuning | null;
+  /** Of all compiled programs, to take up tiles that turn out to be faster. */
+  readonly #dispatches = new Set<readonly Dispatch[]>();
   /** Scratch memory, shared by all programs because the queue runs them one after another. */
   #arena: { readonly regions: readonly GPUBuffer[]; readonly bytes: number; readonly generation: number } = { regions: [], bytes: 0, generation: 0 };
   readonly #layouts: { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }[] = [];
@@ -77,7 +84,8 @@ class WebGpuDevice implements Device {
   readonly #unfinished: Promise<unknown>[] = [];
   #reads: { readonly buffer: WebGpuBuffer; readonly resolve: (data: HostArray) => void; readonly reject: (error: unknown) => void }[] = [];
 
-  constructor({ gpu, device, name }: OpenedGpu) {
+  constructor({ gpu, device, name }: OpenedGpu, tuning: Tuning | null) {
+    this.#tuning = tuning;
     this.gpu = gpu;
     this.#failed = new Promise((resolve) => {
       this.#tellFailed = resolve;
@@ -120,6 +128,7 @@ class WebGpuDevice implements Device {
         groups: new Map(),
       };
     });
+    this.#dispatches.add(dispatches);
     this.#reserveArena(plan.arenaBytes);
     let codeBytes = 0;
     for (const dispatch of dispatches) {
@@ -182,7 +191,8 @@ class WebGpuDevice implements Device {
           pass.end();
         }),
       ...(this.#device.features.has("timestamp-query") ? { profile } : {}),
-      dispose() {
+      dispose: () => {
+        this.#dispatches.delete(dispatches);
         for (const { groups, pipelines } of dispatches) {
           groups.clear();
           pipelines.clear();
@@ -224,6 +234,19 @@ class WebGpuDevice implements Device {
     while (this.#unfinished.length > pending && !this.#failure) await this.#wait(this.#unfinished[0]);
     if (pending === 0) await this.#wait(Promise.all(this.#watched));
     this.#check();
+  }
+
+  async tune(): Promise<void> {
+    this.#check();
+    if (!this.#tuning || !this.#device.features.has("timestamp-query")) return;
+    const changed = await this.#tuning.measure(this.#device, (bytes) => this.#createBuffer(bytes));
+    this.#check();
+    if (!changed) return;
+    for (const dispatch of [...this.#dispatches].flat()) {
+      if (shapeKey(dispatch.kernel) === null) continue;
+      dispatch.pipelines.clear();
+      dispatch.groups.clear();
+    }
   }
 
   free(buffer: DeviceBuffer): void {
@@ -322,7 +345,7 @@ class WebGpuDevice implements Device {
   #pipeline(dispatch: Dispatch, bindings: readonly BufferBinding[]): number {
     const key = patternOf(bindings);
     if (dispatch.pipelines.has(key)) return 0;
-    const { wgsl, workgroups } = generateKernel(dispatch.kernel, bindings);
+    const { wgsl, workgroups } = generateKernel(dispatch.kernel, bindings, this.#tuning?.tileFor(dispatch.kernel, dispatch.bytes));
     if (workgroups.includes(0)) {
       dispatch.pipelines.set(key, null);
       return 0;

@@ -3,7 +3,7 @@
 import type { ConvKernel, ImageStrides } from "../../ir/kernel.ts";
 import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
-import { chooseTile, eachSum, multiplyRows, registerTile, sharedTiles, slots, type Tile, threadsOf, zeroSums } from "./tile.ts";
+import { eachSum, multiplyRows, rankTiles, registerTile, sharedTiles, slots, type Tile, threadsOf, zeroSums } from "./tile.ts";
 
 /** Whether every address of a pixel is a multiple of four. */
 export function pixelsAligned({ offset, image, row, pixel }: ImageStrides): boolean {
@@ -19,14 +19,14 @@ export function pixelAddress(pixel: string, height: number, width: number, strid
   return terms.join(" + ");
 }
 
-/** The tile for a kernel, unless a measurement chose another. */
-export function convTile({ batch, height, width, channels, filterImage }: ConvKernel): Tile {
+/** Tiles for a kernel, the most promising first. */
+export function convTiles({ batch, height, width, channels, filterImage }: ConvKernel): Tile[] {
   const perImage = filterImage !== 0;
-  return chooseTile((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1);
+  return rankTiles((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1);
 }
 
 /** Buffers: input, packed filter, output. */
-export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[], tile = convTile(kernel)): KernelCode {
+export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[], tile = convTiles(kernel)[0]!): KernelCode {
   const { batch, height, width, channels, block, rows, run, tapRow, input, output, filterImage } = kernel;
   const perImage = filterImage !== 0;
   const pixels = (perImage ? 1 : batch) * height * width;

@@ -4,18 +4,18 @@ import type { FilterGradKernel } from "../../ir/kernel.ts";
 import { pixelAddress, pixelsAligned } from "./conv.ts";
 import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
-import { chooseTile, eachSum, multiplyColumns, registerTile, sharedTiles, slots, TILES, type Tile, threadsOf, zeroSums } from "./tile.ts";
+import { eachSum, multiplyColumns, rankTiles, registerTile, sharedTiles, slots, TILES, type Tile, threadsOf, zeroSums } from "./tile.ts";
 
 /** Rows of a register tile share a vec4, so there are at least four. */
 const FILTER_TILES: readonly Tile[] = TILES.filter((tile) => tile.rows % 4 === 0);
 
-/** The tile for a kernel, unless a measurement chose another. */
-export function filterGradTile({ rows, run, channels, chunks }: FilterGradKernel): Tile {
-  return chooseTile(rows * run, channels, chunks, FILTER_TILES);
+/** Tiles for a kernel, the most promising first. */
+export function filterGradTiles({ rows, run, channels, chunks }: FilterGradKernel): Tile[] {
+  return rankTiles(rows * run, channels, chunks, FILTER_TILES);
 }
 
 /** Buffers: input, cotangent, output. */
-export function generateFilterGrad(kernel: FilterGradKernel, places: readonly BufferBinding[], tile = filterGradTile(kernel)): KernelCode {
+export function generateFilterGrad(kernel: FilterGradKernel, places: readonly BufferBinding[], tile = filterGradTiles(kernel)[0]!): KernelCode {
   const { batch, height, width, channels, rows, run, tapRow, input, cotangent, chunks } = kernel;
   const window = rows * run;
   if (window * channels * chunks === 0) return { wgsl: "", workgroups: [0, 0, 0] };

@@ -34,8 +34,9 @@ export const TILES: readonly Tile[] = [
 /** Workgroups that fill a large GPU twice. */
 const FULL = 256;
 
-/** The tile with the least work, padding included, whose grid can fill a GPU; where none does, the smallest tiles fill most of it. */
-export function chooseTile(m: number, n: number, batches: number, tiles = TILES): Tile {
+/** Tiles, the most promising first: the least work, padding included, with a grid that can fill a GPU; where none does, the smallest
+ * tiles fill most of it. */
+export function rankTiles(m: number, n: number, batches: number, tiles: readonly Tile[] = TILES): Tile[] {
   const cost = (tile: Tile): number => {
     const [rows, columns] = [Math.ceil(m / tile.m), Math.ceil(n / tile.n)];
     const work = rows * tile.m * columns * tile.n;
@@ -44,7 +45,7 @@ export function chooseTile(m: number, n: number, batches: number, tiles = TILES)
     const idle = Math.max(1, FULL / (rows * columns * batches));
     return work * traffic * idle ** 0.75;
   };
-  return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
+  return tiles.toSorted((a, b) => cost(a) - cost(b));
 }
 
 /** Text of the multiplication of one step: operands are vec4 along k for `a` where `byRow`, else along m. */
