@@ -17,6 +17,7 @@ both are tried. `peakRss` counts from the end of the last `prepare`; to compare 
 its own and name the layout.
 """
 import argparse
+import contextlib
 import json
 import math
 import resource
@@ -79,7 +80,7 @@ class Workload:
 
     def loss(self, point):
         """In mixed precision the network runs in float16 where PyTorch deems it safe, the loss in float32."""
-        with torch.autocast(DEVICE, dtype=torch.float16, enabled=self.amp):
+        with torch.autocast(DEVICE, dtype=torch.float16) if self.amp else contextlib.nullcontext():
             logits = self.model(point)
         return F.cross_entropy(logits.float(), self.labels)
 
