@@ -1,5 +1,5 @@
 /** @file Choosing tiles of contractions by measurement: a few promising ones are timed for each shape, and the fastest is kept. */
-import { generateKernel, type Tile, tilesOf } from "../codegen/webgpu/program.ts";
+import { type Factor, generateKernel, type Tile, tilesOf } from "../codegen/webgpu/program.ts";
 import type { ConvKernel, FilterGradKernel, Kernel } from "../ir/kernel.ts";
 import { Timestamps } from "./webgpu-timestamps.ts";
 
@@ -30,17 +30,20 @@ export class Tuning {
   /** Choices hold for one GPU only. */
   readonly #gpu: string;
 
-  private constructor(gpu: string, store: TuningStore | undefined) {
-    this.#gpu = gpu;
+  readonly #factor: Factor;
+
+  private constructor(gpu: string, factor: Factor, store: TuningStore | undefined) {
+    this.#gpu = `${gpu}, ${factor}`;
+    this.#factor = factor;
     this.#store = store;
   }
 
   /** Starts with what is stored for this GPU; damaged or foreign stores count as empty. */
-  static async open(gpu: string, store: TuningStore | undefined): Promise<Tuning> {
-    const tuning = new Tuning(gpu, store);
+  static async open(gpu: string, factor: Factor, store: TuningStore | undefined): Promise<Tuning> {
+    const tuning = new Tuning(gpu, factor, store);
     try {
       const stored = JSON.parse((await store?.load()) ?? "null") as { gpu: string; tiles: Record<string, Tile> } | null;
-      if (stored?.gpu === gpu) for (const [key, tile] of Object.entries(stored.tiles)) tuning.#tiles.set(key, tile);
+      if (stored?.gpu === tuning.#gpu) for (const [key, tile] of Object.entries(stored.tiles)) tuning.#tiles.set(key, tile);
     } catch {
       // Measured again.
     }
@@ -83,7 +86,7 @@ export class Tuning {
     const { wgsl, workgroups } = generateKernel(
       kernel,
       buffers.map((_, binding) => ({ binding, word: 0 })),
-      tile,
+      { tile, factor: this.#factor },
     );
     const module = device.createShaderModule({ code: wgsl });
     const pipeline = await device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint: "main" } });

@@ -3,7 +3,7 @@
 import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
 import { DeviceError, type GradalignError, InvariantError, invariant, LimitError, UnsupportedError } from "../base/errors.ts";
 import { sizeOf } from "../base/shape.ts";
-import { type BufferBinding, generateKernel } from "../codegen/webgpu/program.ts";
+import { type BufferBinding, type Factor, generateKernel } from "../codegen/webgpu/program.ts";
 import type { Kernel } from "../ir/kernel.ts";
 import { describeKernel, kernelFlops } from "../ir/print.ts";
 import { compileGraph } from "../passes/pipeline.ts";
@@ -52,9 +52,14 @@ type Bound = { readonly pipeline: Pipeline; readonly group: GPUBindGroup } | nul
 /** Opens a GPU. */
 export async function createWebGpuDevice(options: WebGpuOptions = {}): Promise<Device> {
   const opened = await openGpu(options);
+  const factor = options.precision === "float16" ? "f16" : "f32";
+  if (factor === "f16" && !opened.device.features.has("shader-f16")) {
+    opened.device.destroy();
+    throw new UnsupportedError(`webgpu: precision float16 needs the feature shader-f16, which ${opened.name} does not have; use float32`);
+  }
   // What is fastest on a CPU that imitates a GPU is of no interest, unless it is asked for.
-  const tuning = opened.software && !options.tuning ? null : await Tuning.open(opened.name, options.tuning);
-  return new WebGpuDevice(opened, tuning);
+  const tuning = opened.software && !options.tuning ? null : await Tuning.open(opened.name, factor, options.tuning);
+  return new WebGpuDevice(opened, tuning, factor);
 }
 
 class WebGpuDevice implements Device {
@@ -66,6 +71,7 @@ class WebGpuDevice implements Device {
   readonly #device: GPUDevice;
   readonly #heap: BufferHeap;
   readonly #tuning: Tuning | null;
+  readonly #factor: Factor;
   /** Of all compiled programs, to take up tiles that turn out to be faster. */
   readonly #dispatches = new Set<readonly Dispatch[]>();
   /** Scratch memory, shared by all programs because the queue runs them one after another. */
@@ -84,7 +90,8 @@ class WebGpuDevice implements Device {
   readonly #unfinished: Promise<unknown>[] = [];
   #reads: { readonly buffer: WebGpuBuffer; readonly resolve: (data: HostArray) => void; readonly reject: (error: unknown) => void }[] = [];
 
-  constructor({ gpu, device, name }: OpenedGpu, tuning: Tuning | null) {
+  constructor({ gpu, device, name }: OpenedGpu, tuning: Tuning | null, factor: Factor) {
+    this.#factor = factor;
     this.#tuning = tuning;
     this.gpu = gpu;
     this.#failed = new Promise((resolve) => {
@@ -108,7 +115,7 @@ class WebGpuDevice implements Device {
     this.#check();
     const started = performance.now();
     const { limits } = this.#device;
-    const target = { ...GPU_TARGET, regionBytes: limits.maxBufferSize };
+    const target = { ...GPU_TARGET, regionBytes: limits.maxBufferSize, winograd: this.#factor === "f32" };
     const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, target);
     for (const { buffers } of calls) for (const node of buffers) this.#checkSize(byteLength(node), "a value of the program");
     const constants = [...program.constants.keys()];
@@ -345,7 +352,10 @@ class WebGpuDevice implements Device {
   #pipeline(dispatch: Dispatch, bindings: readonly BufferBinding[]): number {
     const key = patternOf(bindings);
     if (dispatch.pipelines.has(key)) return 0;
-    const { wgsl, workgroups } = generateKernel(dispatch.kernel, bindings, this.#tuning?.tileFor(dispatch.kernel, dispatch.bytes));
+    const { wgsl, workgroups } = generateKernel(dispatch.kernel, bindings, {
+      tile: this.#tuning?.tileFor(dispatch.kernel, dispatch.bytes),
+      factor: this.#factor,
+    });
     if (workgroups.includes(0)) {
       dispatch.pipelines.set(key, null);
       return 0;

@@ -8,12 +8,20 @@ import { generateLoop } from "./loop.ts";
 import type { BufferBinding } from "./memory.ts";
 import { generateRandom } from "./random.ts";
 import { generateScatter } from "./scatter.ts";
-import type { Tile } from "./tile.ts";
+import type { Factor, Tile } from "./tile.ts";
 import { generateTileTransform } from "./tile-transform.ts";
 
 export type { KernelCode } from "./kernel-code.ts";
 export type { BufferBinding } from "./memory.ts";
-export type { Tile } from "./tile.ts";
+export type { Factor, Tile } from "./tile.ts";
+
+/** How a contraction is computed. */
+export interface Variant {
+  /** The most promising tile unless given. */
+  readonly tile?: Tile | undefined;
+  /** In what operands are multiplied; f32 unless given. */
+  readonly factor?: Factor | undefined;
+}
 
 /** Tiles that a contraction may use, the most promising first; none for other kernels. */
 export function tilesOf(kernel: Kernel): readonly Tile[] {
@@ -21,16 +29,15 @@ export function tilesOf(kernel: Kernel): readonly Tile[] {
   return kernel.kind === "filter-grad" ? filterGradTiles(kernel) : [];
 }
 
-/** The shader of a kernel whose buffer i is found at `places[i]`; contractions use the most promising tile unless another is given. A kernel
- * without elements has no workgroups and no code. */
-export function generateKernel(kernel: Kernel, places: readonly BufferBinding[], tile?: Tile): KernelCode {
+/** The shader of a kernel whose buffer i is found at `places[i]`. A kernel without elements has no workgroups and no code. */
+export function generateKernel(kernel: Kernel, places: readonly BufferBinding[], { tile, factor }: Variant = {}): KernelCode {
   switch (kernel.kind) {
     case "loop":
       return generateLoop(kernel, places);
     case "conv":
-      return generateConv(kernel, places, tile);
+      return generateConv(kernel, places, tile, factor);
     case "filter-grad":
-      return generateFilterGrad(kernel, places, tile);
+      return generateFilterGrad(kernel, places, tile, factor);
     case "tile-transform":
       return generateTileTransform(kernel, places);
     case "random":
