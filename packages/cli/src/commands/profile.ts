@@ -33,6 +33,7 @@ const FLAGS = [
   "batchSize",
   "threads",
   "backend",
+  "precision",
   "softwareGpu",
 ] as const;
 

@@ -117,6 +117,7 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
     const { params, state } = session.current;
     const measured = await evaluator.evaluate(params, state, pause);
     const examples = sums.iterations * config.batchSize;
+    const skipped = await session.readSkipped();
     const evaluation: Evaluation = {
       iteration,
       epoch: epochOf(iteration),
@@ -125,6 +126,7 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
       train_reg: sums.regularizer / sums.iterations,
       train_acc: sums.correct / examples,
       ...measured,
+      ...(skipped === null ? {} : { skipped_steps: skipped }),
       seconds: seconds(),
     };
     session.clearSums();

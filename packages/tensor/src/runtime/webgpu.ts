@@ -65,6 +65,7 @@ export async function createWebGpuDevice(options: WebGpuOptions = {}): Promise<D
 class WebGpuDevice implements Device {
   readonly backend = "webgpu";
   readonly threads = 1;
+  readonly precision?: "float16";
   readonly name: string;
   /** Dawn must not be collected before its devices. */
   readonly gpu: GPU;
@@ -92,6 +93,7 @@ class WebGpuDevice implements Device {
 
   constructor({ gpu, device, name }: OpenedGpu, tuning: Tuning | null, factor: Factor) {
     this.#factor = factor;
+    if (factor === "f16") this.precision = "float16";
     this.#tuning = tuning;
     this.gpu = gpu;
     this.#failed = new Promise((resolve) => {
