@@ -96,11 +96,9 @@ export const fig2: Experiment = {
               id: "fig2",
               title: "E‖δ‖₂ / √d, in steps of 1/255",
               caption: `Lines: samples. Grey: the bound. Dashed: the recommended α = 1.25 ε. For d = ${largest} the bound is at most ${decimals(100 * gap, 2)} % above the samples.`,
-              wide: true,
               options: {
                 ...FIGURE_SIZE,
-                width: 720,
-                height: 380,
+                height: 330,
                 ariaLabel: "Length of FGSM-RS's perturbation by step size",
                 ariaDescription: `For d = ${largest} it rises from ${decimals(rows.filter((row) => row.d === largest)[0]?.sampled, 2)} to 8 steps of 1/255 and is ${decimals(nearest.sampled, 2)} at the recommended step.`,
                 x: { label: "step size α / ε", domain: [0, 2] },

@@ -100,11 +100,9 @@ export const fig3: Experiment = {
               id: "fig3",
               title: "Robustness against the radius of the attack",
               caption: `${basisOf(rows.slice(0, 1)).replace(/, ε = [\d./]+/, "")}. Means over seeds.`,
-              wide: true,
               options: {
                 ...FIGURE_SIZE,
-                width: 720,
-                height: 380,
+                height: 330,
                 ariaLabel: "Accuracy under attack by the attack's radius, one curve per training",
                 ariaDescription: names
                   .map(

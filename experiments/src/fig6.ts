@@ -20,35 +20,32 @@ export const fig6: Experiment = {
   async measure(lab, scale) {
     const runs = singleLayerRuns(lab, scale);
     const { finished, seed, collapse } = shownRun(runs);
-    const norms: Measurement[] = finished.evaluations.flatMap((evaluation) =>
-      Array.from({ length: FILTERS }, (_, f) => ({
-        quantity: "norms",
-        training: finished.id,
-        seed,
-        epsilon: "10/255",
-        iteration: evaluation.iteration,
-        epoch: evaluation.epoch,
-        filter: `w${f + 1}`,
-        filter_norm: evaluation.filter_norms?.[f] ?? null,
-        outgoing_norm: evaluation.outgoing_norms?.[f] ?? null,
-      })),
-    );
+    const numbered = (name: string, values: readonly number[] = []) => Object.fromEntries(values.map((value, f) => [`${name}${f + 1}`, value]));
+    const norms: Measurement[] = finished.evaluations.map(({ iteration, epoch, filter_norms, outgoing_norms }) => ({
+      quantity: "norms",
+      training: finished.id,
+      seed,
+      epsilon: "10/255",
+      iteration,
+      epoch,
+      ...numbered("w", filter_norms),
+      ...numbered("u", outgoing_norms),
+    }));
     return { measurements: [...outcomes(runs), ...norms], details: { seed, collapse } };
   },
   page({ measurements, details }) {
     const { seed, collapse } = details as { seed: number; collapse: number | null };
     const rows = measurements.filter((row) => row["quantity"] === "norms");
-    const points = (key: "filter_norm" | "outgoing_norm"): CurvePoint[] =>
-      rows.map((row) => ({ epoch: row["epoch"] as number, value: row[key] as number, series: row["filter"] as string }));
-    const at = (key: "filter_norm" | "outgoing_norm", epoch: number): number[] =>
-      Array.from({ length: FILTERS }, (_, f) => {
-        const own = rows.filter((row) => row["filter"] === `w${f + 1}`);
-        const nearest = own.reduce((a, b) => (Math.abs((b["epoch"] as number) - epoch) < Math.abs((a["epoch"] as number) - epoch) ? b : a));
-        return nearest[key] as number;
-      });
+    const indices = Array.from({ length: FILTERS }, (_, f) => f + 1);
+    const points = (key: "w" | "u"): CurvePoint[] =>
+      rows.flatMap((row) => indices.map((f) => ({ epoch: row["epoch"] as number, value: row[`${key}${f}`] as number, series: `w${f}` })));
+    const at = (key: "w" | "u", epoch: number): number[] => {
+      const nearest = rows.reduce((a, b) => (Math.abs((b["epoch"] as number) - epoch) < Math.abs((a["epoch"] as number) - epoch) ? b : a));
+      return indices.map((f) => nearest[`${key}${f}`] as number);
+    };
     const end = Math.max(...rows.map((row) => row["epoch"] as number));
-    const last = { norms: at("filter_norm", end), outgoing: at("outgoing_norm", end) };
-    const first = { norms: at("filter_norm", 1), outgoing: at("outgoing_norm", 1) };
+    const last = { norms: at("w", end), outgoing: at("u", end) };
+    const first = { norms: at("w", 1), outgoing: at("u", 1) };
     const grown = grownFilter(last);
     const name = `w${grown + 1}`;
     const others = (values: readonly number[]): number => Math.max(...values.filter((_, f) => f !== grown));
@@ -103,7 +100,7 @@ export const fig6: Experiment = {
               title: "Norms of the filters",
               caption: "‖w‖₂ of each filter; dashed: catastrophic overfitting.",
               axis: "‖w‖₂",
-              points: points("filter_norm"),
+              points: points("w"),
               colors: COLORS,
               scale: "linear",
               collapses: marks,
@@ -113,7 +110,7 @@ export const fig6: Experiment = {
               title: "Norms of the outgoing weights",
               caption: "‖u‖₂ of the linear weights that read each filter's feature map.",
               axis: "‖u‖₂",
-              points: points("outgoing_norm"),
+              points: points("u"),
               colors: COLORS,
               scale: "linear",
               collapses: marks,

@@ -18,6 +18,7 @@ import { lemma1 } from "./lemma1.ts";
 import { lemma2 } from "./lemma2.ts";
 import { linearity } from "./linearity.ts";
 import { longTraining } from "./long-training.ts";
+import { regularizers } from "./regularizers.ts";
 import { table1 } from "./table1.ts";
 import { tables } from "./tables.ts";
 
@@ -47,4 +48,5 @@ export const experiments: readonly Experiment[] = [
   tables,
   largeEpsilon,
   longTraining,
+  regularizers,
 ];

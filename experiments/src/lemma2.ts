@@ -125,11 +125,9 @@ export const lemma2: Experiment = {
               id: "lemma2",
               title: "Alignment at initialisation against ε",
               caption: "Solid: the limit. Dots: compiled gradients of finite networks. Dashed: the lemma's lower bound.",
-              wide: true,
               options: {
                 ...FIGURE_SIZE,
-                width: 720,
-                height: 380,
+                height: 330,
                 ariaLabel: "Gradient alignment at initialisation by radius and patch size",
                 ariaDescription: "The limit stays near 1 for small radii and falls slowly; the bound falls to one half.",
                 x: { label: "ε (1/255)", type: "log", ticks: [1, 2, 4, 8, 16, 32, 64, 128], tickFormat: (value: number) => String(value) },

@@ -2,8 +2,8 @@
  * @file The experiments of sections 3 and 4 on a laptop: with the single-layer network in place of the ResNet.
  *
  * It is the smallest of the paper's networks that overfits catastrophically in the middle of training, and it does so on all of
- * CIFAR-10 with the paper's recipe in minutes. A ResNet that two cores train in that time does not: with width 8, 10,000 images and
- * 15 epochs FGSM stayed healthy up to 14/255 and failed from the first epoch on at 16/255.
+ * CIFAR-10 with the paper's recipe in minutes. A ResNet that two cores train in that time did not: with width 8, 10,000 images and
+ * 15 epochs FGSM stayed healthy at 12/255 and 14/255, and failed from the first epoch on at 16/255.
  */
 import { resolveTrainConfig } from "gradalign";
 import type { FinalAttack, Scale, Training } from "../experiment.ts";
@@ -13,12 +13,15 @@ import { FILTERS } from "./single-layer.ts";
 /** Radius in steps of 1/255 at which the single-layer network is trained in the paper. */
 export const LAPTOP_EPS = 10;
 
+/** Epochs of PGD training, a step of which takes as long as four of FGSM's; it has nothing to lose later on. */
+const PGD_EPOCHS = 10;
+
 /** What these experiments' scales change. */
 export const LAPTOP_CHANGES: Readonly<Record<Scale, readonly string[]>> = {
   ...RESNET_CHANGES,
   laptop: [
-    "The single-layer network with four filters of section 4 (41,082 parameters, no batch norm) in place of the PreAct ResNet-18: a ResNet that two cores train in half an hour (width 8, 10,000 images, 15 epochs) did not overfit in the middle of training at any radius tried.",
-    `ε = ${LAPTOP_EPS}/255 instead of 8/255, the radius at which the paper trains this network, with its recipe for it: all of CIFAR-10, 30 epochs, Adam, peak learning rate 0.003.`,
+    "The single-layer network with four filters of section 4 (41,082 parameters, no batch norm) in place of the PreAct ResNet-18: a ResNet that two cores train in half an hour (width 8, 10,000 images, 15 epochs) did not overfit in the middle of training at 12, 14 or 16/255.",
+    `ε = ${LAPTOP_EPS}/255 instead of 8/255, the radius at which the paper trains this network, with its recipe for it: all of CIFAR-10, 30 epochs, Adam, peak learning rate 0.003. PGD training has ${PGD_EPOCHS} epochs.`,
   ],
 };
 
@@ -27,7 +30,8 @@ export function sectionTraining(scale: Scale, cell: Cell, which: readonly ("last
   if (scale !== "laptop") return resnetTraining(scale, cell, which, attacks);
   const { label, method } = gridMethod(cell.method);
   const epsilon = cell.eps / 255;
-  const config = resolveTrainConfig({ dataset: "cifar10", model: { name: "cnn", filters: FILTERS }, method, epsilon, seed: cell.seed });
+  const shorter = method.steps === undefined ? {} : { epochs: PGD_EPOCHS };
+  const config = resolveTrainConfig({ dataset: "cifar10", model: { name: "cnn", filters: FILTERS }, method, epsilon, seed: cell.seed, ...shorter });
   const own = which.map((kind) => ({ attack: "pgd-50-10", examples: 1000, epsilon, which: kind }));
   return { label: `${label}, ε = ${cell.eps}/255, seed ${cell.seed}`, config, attacks: [...own, ...attacks] };
 }

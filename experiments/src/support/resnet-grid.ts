@@ -19,6 +19,9 @@ const METHODS: readonly GridMethod[] = [
   { key: "pgd-2", label: "PGD-2", method: { name: "pgd", steps: 2, stepSize: 0.5 } },
   { key: "pgd-10", label: "PGD-10", method: { name: "pgd", steps: 10, stepSize: 0.2 } },
   { key: "pgd-10-corner", label: "PGD-10, corners", method: { name: "pgd-corner", steps: 10, stepSize: 0.2 } },
+  { key: "cure", label: "FGSM + CURE", method: { name: "cure" } },
+  { key: "grad-norm", label: "FGSM + gradient norm", method: { name: "grad-norm" } },
+  { key: "llr-2", label: "LLR-2", method: { name: "llr", steps: 2 } },
   { key: "pgd-2-gradalign", label: "PGD-2 + GradAlign", method: { name: "pgd-gradalign", steps: 2, stepSize: 0.5 } },
 ];
 
@@ -43,7 +46,7 @@ export interface Cell {
 
 /** What the laptop scale trains: small enough for two cores, large enough to overfit catastrophically. */
 export const LAPTOP = { width: 8, trainSize: 10_000, batchSize: 128, epochs: 6, evalEvery: 39, evalExamples: 128 } as const;
-const SMOKE = { width: 4, trainSize: 64, batchSize: 32, epochs: 1 } as const;
+const SMOKE = { trainSize: 64, batchSize: 32, epochs: 1, evalEvery: 100, evalExamples: 16 } as const;
 /** Epochs of the paper's recipe for CIFAR-10, that others are shortened in proportion to. */
 const PAPER_EPOCHS = 30;
 
@@ -61,7 +64,9 @@ export const RESNET_CHANGES: Readonly<Record<Scale, readonly string[]>> = {
     `PreAct ResNet-18 of width ${LAPTOP.width} instead of 64 (176,050 parameters instead of 11,171,146), the first ${LAPTOP.trainSize.toLocaleString("en-US")} training images instead of all, ${LAPTOP.epochs} epochs where the paper has 30.`,
     "PGD-50 with 2 restarts on the first 256 test images instead of 10 restarts on 1,000; evaluations during training on 128 images instead of 256.",
   ],
-  smoke: ["PreAct ResNet-18 of width 4, 64 training images, one epoch, PGD-2 on 32 images: nothing can be concluded from it."],
+  smoke: [
+    "The single-layer network in place of the ResNet (for standard training a PreAct ResNet-18 of width 4), 64 training images, one epoch, PGD-2 on 32 images: nothing can be concluded from it.",
+  ],
 };
 
 /** A training of the grid at a scale, attacked with the training's radius on the models named. */
@@ -83,13 +88,9 @@ export function resnetTraining(scale: Scale, cell: Cell, which: readonly ("last"
       schedule: { peak: recipe.schedule.peak },
     },
     smoke: {
-      model: { name: "preact-resnet18", width: SMOKE.width },
-      epochs: SMOKE.epochs,
-      trainSize: SMOKE.trainSize,
-      batchSize: SMOKE.batchSize,
+      ...SMOKE,
+      model: cell.method === "standard" ? { name: "preact-resnet18", width: 4 } : { name: "cnn", filters: 4 },
       schedule: { peak: 0.01 },
-      evalEvery: 100,
-      evalExamples: 16,
     },
   }[scale];
   const config = resolveTrainConfig({ dataset, method, epsilon, seed, ...size });

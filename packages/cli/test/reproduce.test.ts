@@ -34,7 +34,7 @@ async function run(names: readonly string[], out: string) {
   });
   const context = { streams: { stdout: stream("stdout"), stderr: stream("stderr") }, exitCode: 0 };
   const chosen = names.map((name) => ({ experiment: experiments.find(({ id }) => id === name)!, scale: "smoke" as const }));
-  const pages = await reproduce(chosen, { out, json: true, jobs: undefined }, context, loader);
+  const pages = await reproduce(chosen, { out, json: true, jobs: undefined, threads: 1 }, context, loader);
   return { pages, events: jsonLines(written.stdout), stderr: written.stderr };
 }
 
@@ -42,7 +42,7 @@ describe("at smoke scale", () => {
   const out = join(folder, "all");
   const names = experiments.map(({ id }) => id);
 
-  test("every experiment runs from its grid to its page", { timeout: 180_000 }, async () => {
+  test("every experiment runs from its grid to its page", { timeout: 300_000 }, async () => {
     const { pages, events, stderr } = await run(names, out);
     expect(pages).toHaveLength(names.length);
     expect(events.filter((event) => event.type === "experiment").map((event) => event.experiment)).toEqual(names);

@@ -36,7 +36,8 @@ p { margin: 0; }
 .verdict .evidence { color: var(--muted); }
 .good { color: var(--fine); font-weight: 600; }
 .changes { margin: 0 0 8px; padding-left: 20px; }
-.comparison th, .comparison td.source { white-space: normal; min-width: 150px; }
+.comparison tbody th { white-space: normal; min-width: 110px; }
+.comparison td.source { white-space: normal; min-width: 170px; }
 td.source { color: var(--muted); font-size: 13px; }
 .table-title { margin: 20px 0 6px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin-top: 16px; }
@@ -70,6 +71,13 @@ pre { margin: 0; padding: 12px 16px; overflow-x: auto; background: var(--surface
 details { margin-top: 12px; }
 summary { cursor: pointer; color: var(--muted); margin-bottom: 8px; }
 footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
+@media (max-width: 560px) {
+  main { padding: 20px 14px 48px; }
+  .card { padding: 12px 12px 8px; }
+  .card svg { font-size: 14.5px; }
+  .card [class$="-swatches"] { font-size: 13px; }
+  th, td { padding: 6px 9px; }
+}
 @media print {
   :root {
     color-scheme: light;

@@ -11,13 +11,24 @@ import type { Results } from "./result-data.ts";
 export function writeResults(folder: string, experiment: Experiment, results: Results, page: Page): string {
   mkdirSync(join(folder, "figures"), { recursive: true });
   const write = (name: string, text: string): void => writeFileAtomic(join(folder, name), new TextEncoder().encode(text));
-  write("data.json", `${JSON.stringify(results, undefined, 1)}\n`);
+  write("data.json", formatResults(results));
   write("data.csv", csv(results.findings.measurements));
   for (const { figures = [] } of page.sections) {
     for (const { id, options } of figures) write(join("figures", `${id}.svg`), standalone(drawFigure(options)));
   }
   write("report.html", experimentPage(experiment, results, page));
   return join(folder, "report.html");
+}
+
+/** JSON with one line per field, and one per measurement (to seven digits), training, claim and comparison. */
+export function formatResults({ findings: { measurements, details }, ...rest }: Results): string {
+  const list = (values: readonly unknown[]): string => (values.length === 0 ? "[]" : `[\n${values.map((value) => JSON.stringify(value)).join(",\n")}\n]`);
+  const fields = Object.entries(rest).map(([name, value]) => `"${name}": ${Array.isArray(value) ? list(value) : JSON.stringify(value)}`);
+  const rounded = measurements.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([key, value]) => [key, typeof value === "number" ? Number(value.toPrecision(7)) : value])),
+  );
+  const found = `"findings": {"measurements": ${list(rounded)}${details === undefined ? "" : `,\n"details": ${JSON.stringify(details)}`}}`;
+  return `{\n${[...fields, found].join(",\n")}\n}\n`;
 }
 
 /** Rows as CSV (RFC 4180), with the union of their columns. */

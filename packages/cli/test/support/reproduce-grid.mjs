@@ -15,10 +15,10 @@ const trainings = [0, 1].map((seed) => ({
     method: "fgsm",
     epsilon: 10 / 255,
     seed,
-    epochs: 40,
+    epochs: 12,
     batchSize: 32,
-    evalEvery: 8,
-    evalExamples: 32,
+    evalEvery: 4,
+    evalExamples: 16,
   }),
   attacks: [{ attack: "pgd-3", epsilon: 10 / 255, examples: 64, which: "last" }],
 }));
