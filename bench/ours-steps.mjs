@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { createDevice } from "@gradalign/tensor";
 import { createModel, createSession, imageDataset, resolveTrainConfig } from "gradalign";
+import { nodeGpu, nodeTuning } from "gradalign/node";
 
 const METHODS = {
   standard: { name: "standard" },
@@ -30,9 +31,10 @@ function peakRss() {
   return 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0);
 }
 
-async function prepare({ model, width, filters, batch, method, epsilon, threads }) {
+async function prepare({ model, width, filters, batch, method, epsilon, threads, backend = "wasm", software = false }) {
   device?.close();
-  device = await createDevice({ backend: "wasm", threads });
+  const gpu = async () => ({ gpu: await nodeGpu(), allowSoftware: software, ...(software ? {} : { tuning: nodeTuning() }) });
+  device = await createDevice({ backend, ...(backend === "webgpu" ? await gpu() : { threads }) });
   const dataset = imageDataset({ name: "noise", classNames: CLASSES, shape: [3, 32, 32], train: noise(4 * batch), test: noise(batch), flip: true, crop: 4 });
   const config = resolveTrainConfig({
     dataset: "noise",
@@ -45,15 +47,18 @@ async function prepare({ model, width, filters, batch, method, epsilon, threads 
   });
   session = createSession(createModel(config.model), config, dataset, device);
   session.initialize();
+  await device.tune?.();
   next = 0;
   return { compileMs: session.stats().compileMs, threads: device.threads };
 }
 
-function step({ n }) {
+async function step({ n }) {
   const ms = [];
   for (let i = 0; i < n; i++) {
     const start = performance.now();
     session.step(next++);
+    // A GPU is waited for, as PyTorch is by asking for the loss.
+    if (device.backend === "webgpu") await session.readSums();
     ms.push(performance.now() - start);
   }
   return { ms, peakRss: peakRss(), deviceBytes: device.memory().peakBytes };
@@ -63,7 +68,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
   let answer;
   try {
-    answer = { ok: true, ...(command.op === "prepare" ? await prepare(command) : step(command)) };
+    answer = { ok: true, ...(command.op === "prepare" ? await prepare(command) : await step(command)) };
   } catch (error) {
     answer = { ok: false, error: String(error?.stack ?? error) };
   }

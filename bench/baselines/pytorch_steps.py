@@ -17,6 +17,7 @@ both are tried. `peakRss` counts from the end of the last `prepare`; to compare 
 its own and name the layout.
 """
 import argparse
+import contextlib
 import json
 import math
 import resource
@@ -31,22 +32,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "oracle")
 import models  # noqa: E402
 
 STRENGTH = 0.2
+# Where tensors live; cuda with --device cuda.
+DEVICE = "cpu"
 LAYOUTS = {"nchw": torch.contiguous_format, "channels-last": torch.channels_last}
 
 
 class Workload:
     """One model with its optimiser and a fixed random batch."""
 
-    def __init__(self, model, method, batch, epsilon, width=64, filters=4, layout="nchw"):
+    def __init__(self, model, method, batch, epsilon, width=64, filters=4, layout="nchw", amp=False):
         torch.manual_seed(0)
+        self.amp, self.scale = amp, 1024.0 if amp else 1.0
         self.method, self.epsilon = method, epsilon
         shapes = models.preact_resnet18_shapes(width) if model == "preact-resnet18" else models.cnn_shapes(filters)
-        arrange = lambda t: t.contiguous(memory_format=LAYOUTS[layout]) if t.dim() == 4 else t
+        arrange = lambda t: (t.contiguous(memory_format=LAYOUTS[layout]) if t.dim() == 4 else t).to(DEVICE)
         self.params = {name: arrange(initial(name, shape)).requires_grad_() for name, shape in shapes.items()}
         values = list(self.params.values())
         if model == "preact-resnet18":
             state = {
-                name: torch.zeros(shape) if name.endswith("mean") else torch.ones(shape)
+                name: (torch.zeros(shape) if name.endswith("mean") else torch.ones(shape)).to(DEVICE)
                 for name, shape in models.preact_resnet18_state_shapes(width).items()
             }
             norm = models.batch_norm(self.params, state, train=True)
@@ -57,7 +61,7 @@ class Workload:
             self.optimizer = torch.optim.Adam(values, lr=0.001, weight_decay=5e-4)
         else:
             raise ValueError(f"unknown model {model}")
-        self.x, self.labels = arrange(torch.rand(batch, 3, 32, 32)), torch.randint(0, 10, (batch,))
+        self.x, self.labels = arrange(torch.rand(batch, 3, 32, 32)), torch.randint(0, 10, (batch,)).to(DEVICE)
         self.attack, self.shares_gradient = self.attack_of(method)
 
     def attack_of(self, method):
@@ -72,7 +76,13 @@ class Workload:
 
     def input_gradient(self, point, create_graph=False):
         point = point.detach().requires_grad_()
-        return torch.autograd.grad(F.cross_entropy(self.model(point), self.labels), point, create_graph=create_graph)[0]
+        return torch.autograd.grad(self.loss(point) * self.scale, point, create_graph=create_graph)[0] / self.scale
+
+    def loss(self, point):
+        """In mixed precision the network runs in float16 where PyTorch deems it safe, the loss in float32."""
+        with torch.autocast(DEVICE, dtype=torch.float16) if self.amp else contextlib.nullcontext():
+            logits = self.model(point)
+        return F.cross_entropy(logits.float(), self.labels)
 
     def fgsm(self):
         # At delta = 0 the clamp to the box only stops the gradient of pixels that are exactly 0 or 1.
@@ -91,12 +101,15 @@ class Workload:
 
     def step(self):
         point, gradient = self.attack() if self.attack else (self.x, None)
-        loss = F.cross_entropy(self.model(point), self.labels)
+        loss = self.loss(point)
         if self.shares_gradient:
             noise = torch.empty_like(self.x).uniform_(-self.epsilon, self.epsilon)
             loss = loss + gradalign_penalty(gradient, self.input_gradient(self.x + noise, create_graph=True))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward(inputs=list(self.params.values()))
+        (loss * self.scale).backward(inputs=list(self.params.values()))
+        if self.amp:
+            for value in self.params.values():
+                value.grad.div_(self.scale)
         self.optimizer.step()
         return loss.item()
 
@@ -178,7 +191,11 @@ class Server:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
-    torch.set_num_threads(parser.parse_args().threads)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    DEVICE = arguments.device
+    torch.backends.cudnn.benchmark = True
+    torch.set_num_threads(arguments.threads)
     hello = {"ok": True, "torch": torch.__version__, "threads": torch.get_num_threads(), **memory()}
     print(json.dumps(hello), flush=True)
     server = Server()

@@ -6,3 +6,4 @@ export { type DataEvent, type LoadDatasetOptions, loadDataset } from "./data/nod
 export { withLock } from "./data/node-lock.ts";
 export { mayHaveGpu, nodeGpu } from "./run/node-gpu.ts";
 export { createRun, openRun, type Run } from "./run/node-run.ts";
+export { nodeTuning } from "./run/node-tuning.ts";

@@ -16,3 +16,5 @@ export { type Operand, Tensor, tensor, type Value } from "./frontend/tensor.ts";
 export { printGraph } from "./ir/print.ts";
 export type { Device, DeviceBuffer, KernelTime, ProgramStats } from "./runtime/backend.ts";
 export { wasmFeatures } from "./runtime/wasm-features.ts";
+export { browserTuning } from "./runtime/webgpu-indexed-db.ts";
+export type { TuningStore } from "./runtime/webgpu-tuning.ts";

@@ -50,6 +50,7 @@ const FLAGS = [
   "evalExamples",
   "threads",
   "backend",
+  "precision",
   "softwareGpu",
   "finalAttack",
   "finalExamples",

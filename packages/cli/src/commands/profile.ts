@@ -13,7 +13,7 @@ import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `
 Images are noise of CIFAR-10's size: a step's time does not depend on the pixels. Steps are first timed as they run in training;
-then every kernel is timed by itself, on the wasm backend on one thread. Equal kernels are added up.
+then every kernel is timed by itself: on the wasm backend on one thread, on the webgpu backend by the GPU. Equal kernels are added up.
 
 Examples:
   gradalign profile --model cnn --method fgsm --epsilon 8
@@ -33,6 +33,7 @@ const FLAGS = [
   "batchSize",
   "threads",
   "backend",
+  "precision",
   "softwareGpu",
 ] as const;
 

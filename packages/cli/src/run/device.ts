@@ -1,6 +1,6 @@
 /** @file Opening the device that a command computes on. */
-import { createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
-import { mayHaveGpu, nodeGpu } from "gradalign/node";
+import { ConfigError, createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
+import { mayHaveGpu, nodeGpu, nodeTuning } from "gradalign/node";
 import type { RunMachine } from "../report/report-data.ts";
 import type { Settings } from "../settings/settings.ts";
 import { VERSION } from "../version.ts";
@@ -12,15 +12,24 @@ import { VERSION } from "../version.ts";
  * @throws UnsupportedError when the named backend does not work here.
  */
 export async function openDevice(
-  { backend = "auto", threads, softwareGpu }: Pick<Settings, "backend" | "threads" | "softwareGpu">,
+  { backend = "auto", threads, softwareGpu, precision }: Pick<Settings, "backend" | "threads" | "softwareGpu" | "precision">,
   note: (text: string) => void,
 ): Promise<Device> {
   const allowSoftware = softwareGpu === "yes";
   if (backend === "reference") return createDevice({ backend });
-  if (backend === "webgpu") return createDevice({ backend, gpu: await nodeGpu(), allowSoftware });
+  const openGpu = async (): Promise<Device> =>
+    createDevice({
+      backend: "webgpu",
+      gpu: await nodeGpu(),
+      allowSoftware,
+      precision: precision === "f16" ? "float16" : "float32",
+      ...(allowSoftware ? {} : { tuning: nodeTuning() }),
+    });
+  if (precision === "f16" && backend !== "webgpu") throw new ConfigError('--precision (="f16") needs a GPU; add --backend webgpu');
+  if (backend === "webgpu") return openGpu();
   if (backend === "auto" && (allowSoftware || mayHaveGpu())) {
     try {
-      return await createDevice({ backend: "webgpu", gpu: await nodeGpu(), allowSoftware });
+      return await openGpu();
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
     }

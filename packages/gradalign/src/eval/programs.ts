@@ -1,5 +1,5 @@
 /** @file A model in eval mode, compiled: its input gradients and its scores. Everything that attacks at evaluation need of it. */
-import { type Compiled, convert, type Device, grad, jit, sum, type Value } from "@gradalign/tensor";
+import { type Compiled, convert, type Device, div, grad, jit, mul, sum, type Value } from "@gradalign/tensor";
 import type { Model } from "../models/model.ts";
 import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
@@ -11,6 +11,9 @@ export interface Scores {
   /** 1 where classified correctly, else 0. */
   readonly correct: Value;
 }
+
+/** Where contractions multiply in float16, gradients pass through the network times this. */
+const HALF_SCALE = 1024;
 
 /** Compiled functions of (params, state, images, labels). */
 export interface ModelPrograms {
@@ -24,8 +27,10 @@ export interface ModelPrograms {
 export function modelPrograms(model: Model, device: Device): ModelPrograms {
   const logitsAt = (params: Params, state: Params, x: Value): Value => model.apply(params, state, x, { train: false }).logits;
   const gradient = jit(
-    (params: Params, state: Params, x: Value, labels: Value): Value =>
-      grad((point: Value) => sum(crossEntropyPerExample(logitsAt(params, state, point), labels)))(x),
+    (params: Params, state: Params, x: Value, labels: Value): Value => {
+      const loss = (point: Value): Value => sum(crossEntropyPerExample(logitsAt(params, state, point), labels));
+      return device.precision === "float16" ? div(grad((point: Value) => mul(loss(point), HALF_SCALE))(x), HALF_SCALE) : grad(loss)(x);
+    },
     { device },
   );
   const score = jit(

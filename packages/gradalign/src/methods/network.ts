@@ -1,5 +1,5 @@
 /** @file The network as a training step sees it: in train mode, every forward pass moving the batch-norm statistics. */
-import { grad, mean, type Value } from "@gradalign/tensor";
+import { div, grad, mean, mul, type Value } from "@gradalign/tensor";
 import type { Model } from "../models/model.ts";
 import { crossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
@@ -26,9 +26,11 @@ export interface TrainingNetwork {
   readonly state: Params;
 }
 
-/** Binds a model to parameters, statistics and labels. */
-export function trainingNetwork(model: Model, params: Params, state: Params, labels: Value): TrainingNetwork {
+/** Binds a model to parameters, statistics and labels. Input gradients pass through the network times `scale`, where given. */
+export function trainingNetwork(model: Model, params: Params, state: Params, labels: Value, scale?: Value): TrainingNetwork {
   let current = state;
+  /** The gradient of a loss; unscaled again before anyone takes its sign or compares it. */
+  const gradient = (loss: (point: Value) => Value, x: Value): Value => (scale ? div(grad((point: Value) => mul(loss(point), scale))(x), scale) : grad(loss)(x));
   const forward = (x: Value): Forward => {
     const output = model.apply(params, current, x, { train: true });
     current = output.state;
@@ -37,8 +39,8 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
   };
   return {
     forward,
-    inputGradient: (x) => grad((point: Value) => forward(point).loss)(x),
-    boxedInputGradient: (x) => grad((point: Value) => forward(saturatingClamp(point)).loss)(x),
+    inputGradient: (x) => gradient((point) => forward(point).loss, x),
+    boxedInputGradient: (x) => gradient((point) => forward(saturatingClamp(point)).loss, x),
     get state() {
       return current;
     },

@@ -29,6 +29,8 @@ export interface Evaluation {
   readonly delta_l2: number;
   /** Seconds of training and evaluation so far. */
   readonly seconds: number;
+  /** Steps of the run that were skipped because gradients overflowed; only with multiplications in float16. */
+  readonly skipped_steps?: number;
   /** Norm of each filter (single-layer network only). */
   readonly filter_norms?: readonly number[];
   /** Norm of the linear weights behind each filter (single-layer network only). */

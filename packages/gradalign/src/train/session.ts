@@ -31,7 +31,7 @@ export type HostSums = Readonly<Record<keyof MetricSums, number>>;
 /** The compiled step with the types it is called with. (The general type of `jit` recurses too deeply on an optimiser's tree.) */
 interface CompiledStep extends Pick<Compiled<[], TrainState>, "stats" | "dispose"> {
   (...args: StepArguments): TrainState;
-  profile(...args: StepArguments): { result: TrainState; times: KernelTime[] } | null;
+  profile(...args: StepArguments): { result: TrainState; times: Promise<KernelTime[]> } | null;
 }
 
 type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: { readonly [K in keyof StepInputs]: Int32Array | number }];
@@ -54,6 +54,8 @@ export interface Session {
   learningRate(index: number): number;
   readSums(): Promise<HostSums>;
   clearSums(): void;
+  /** Steps skipped because gradients overflowed; null where losses are not scaled. */
+  readSkipped(): Promise<number | null>;
   /** What the step's program cost to compile and needs to run; null before it ran. */
   stats(): ProgramStats | null;
   /** Frees everything but parameters and statistics. */
@@ -77,6 +79,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     epsilon: config.epsilon,
     batchSize,
     augment: config.augment,
+    scaleLoss: device.precision === "float16",
   };
   const available = dataset.train.count - (config.validationSize ?? 0);
   const size = config.trainSize ?? available;
@@ -133,9 +136,9 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       current = fresh;
       current = step(...argumentsOf(0, 0, 0, 0));
       // With learning rate 0 only statistics, the carried perturbation and the sums have moved; the optimiser starts afresh.
-      const { params, state: moved, carry, sums, optimizer } = state();
-      current = { params, state: moved, carry, sums, optimizer: again.optimizer };
-      disposeTree({ optimizer, params: again.params, state: again.state, carry: again.carry, sums: again.sums });
+      const { params, state: moved, carry, scaling, sums, optimizer } = state();
+      current = { params, state: moved, carry, scaling, sums, optimizer: again.optimizer };
+      disposeTree({ optimizer, params: again.params, state: again.state, carry: again.carry, scaling: again.scaling, sums: again.sums });
     },
     restore(tensors) {
       const template = initialState(setup, dataset.shape, tensor(new Int32Array(2)));
@@ -154,6 +157,10 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       const entries = Object.entries(state().sums).map(async ([name, value]) => [name, (await (value as Tensor).read())[0]] as const);
       return Object.fromEntries(await Promise.all(entries)) as HostSums;
     },
+    async readSkipped() {
+      const { skipped } = state().scaling;
+      return skipped ? ((await (skipped as Tensor).read())[0] as number) : null;
+    },
     clearSums() {
       const { sums, ...rest } = state();
       disposeTree(sums);
@@ -162,8 +169,8 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     },
     stats: () => step.stats(),
     dispose() {
-      const { optimizer, carry, sums } = state();
-      disposeTree({ optimizer, carry, sums });
+      const { optimizer, carry, scaling, sums } = state();
+      disposeTree({ optimizer, carry, scaling, sums });
       disposeTree(data);
       order.dispose();
       step.dispose();

@@ -1,5 +1,5 @@
 /** @file One training iteration as one program: batch, attack, losses, gradients through gradients, optimiser, metrics. */
-import { abs, add, convert, full, gather, lt, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
+import { abs, add, convert, full, gather, lt, mul, type Operand, type Tree, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
 import type { Method, MethodOptions } from "../methods/method.ts";
 import { trainingNetwork } from "../methods/network.ts";
 import type { Model } from "../models/model.ts";
@@ -7,6 +7,7 @@ import { countCorrect } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
 import type { Optimizer, OptimizerState } from "../optim/optimizer.ts";
 import { type Augmentation, augmentedImages, batchRows, type TrainingData } from "./batch.ts";
+import { firstScaling, type LossScaling, nextScaling, unlessSkipped, unscaled } from "./loss-scaling.ts";
 
 /** Sums since the last evaluation, float32 scalars. */
 export interface MetricSums {
@@ -26,6 +27,8 @@ export interface TrainState {
   readonly optimizer: OptimizerState;
   /** Free's perturbation; empty for other methods. */
   readonly carry: Params;
+  /** Empty unless losses are scaled. */
+  readonly scaling: LossScaling | Record<string, never>;
   readonly sums: MetricSums;
 }
 
@@ -50,13 +53,15 @@ export interface StepOptions {
   readonly epsilon: number;
   readonly batchSize: number;
   readonly augment: Augmentation;
+  /** Whether contractions multiply in float16, so that losses must be scaled. */
+  readonly scaleLoss?: boolean;
 }
 
 /** The state before the first iteration, for images of shape [C, H, W]. */
-export function initialState({ model, method, optimizer, batchSize }: StepOptions, imageShape: readonly number[], key: Value): TrainState {
+export function initialState({ model, method, optimizer, batchSize, scaleLoss }: StepOptions, imageShape: readonly number[], key: Value): TrainState {
   const { params, state } = model.init(key);
   const carry = method.carriesDelta ? { delta: zeros([batchSize, ...imageShape]) } : {};
-  return { params, state, optimizer: optimizer.init(params), carry, sums: noSums() };
+  return { params, state, optimizer: optimizer.init(params), carry, scaling: scaleLoss ? firstScaling() : {}, sums: noSums() };
 }
 
 /** Sums of nothing. */
@@ -73,20 +78,34 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
     const labels = gather(data.labels, [rows]);
     const warmup: Operand = options.warmupEpochs > 0 ? ramp : 1;
 
-    const objective = (params: Params): [Value, Omit<TrainState, "params" | "optimizer">] => {
-      const network = trainingNetwork(model, params, train.state, labels);
+    const objective = (params: Params): [Value, Omit<TrainState, "params" | "optimizer" | "scaling">] => {
+      const network = trainingNetwork(model, params, train.state, labels, train.scaling["scale"]);
       const carried = train.carry["delta"] ?? null;
       const result = method.loss({ network, x, epsilon, ramp: warmup, key: attackKey, carry: carried, options });
       const { loss, logits } = result.adversarial;
       const regularizer = result.regularizer ?? full([], 0);
       const total = add(loss, regularizer);
       const sums = addMetrics(train.sums, loss, regularizer, countCorrect(logits, labels), total);
-      return [total, { state: network.state, carry: result.carry ? { delta: result.carry } : {}, sums }];
+      return [
+        train.scaling["scale"] ? mul(total, train.scaling["scale"]) : total,
+        { state: network.state, carry: result.carry ? { delta: result.carry } : {}, sums },
+      ];
     };
     const [[, next], grads] = valueAndGrad(objective)(train.params);
-    const [params, optimizerState] = optimizer.update(train.params, grads as Params, train.optimizer, lr);
-    return { ...next, params, optimizer: optimizerState };
+    if (!isScaled(train.scaling)) {
+      const [params, optimizerState] = optimizer.update(train.params, grads as Params, train.optimizer, lr);
+      return { ...next, params, optimizer: optimizerState, scaling: {} };
+    }
+    const { grads: plain, finite } = unscaled(grads as Params, train.scaling);
+    const [params, optimizerState] = optimizer.update(train.params, plain, train.optimizer, lr);
+    const before = { params: train.params, optimizer: train.optimizer, state: train.state } as unknown as Tree<Value>;
+    const kept = unlessSkipped(finite, { params, optimizer: optimizerState, state: next.state } as unknown as Tree<Value>, before);
+    return { ...next, ...(kept as unknown as Pick<TrainState, "params" | "optimizer" | "state">), scaling: nextScaling(finite, train.scaling) };
   };
+}
+
+function isScaled(scaling: TrainState["scaling"]): scaling is LossScaling {
+  return "scale" in scaling;
 }
 
 function addMetrics(sums: MetricSums, loss: Value, regularizer: Value, correct: Value, total: Value): MetricSums {

@@ -88,7 +88,10 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
     evaluations.push(...progress.evaluations);
     best = progress.best;
     earlierSeconds = progress.seconds;
-  } else session.initialize();
+  } else {
+    session.initialize();
+    await device.tune?.();
+  }
   checkpoints?.rewind?.(evaluations);
 
   const chance = 1 / dataset.classNames.length;
@@ -114,6 +117,7 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
     const { params, state } = session.current;
     const measured = await evaluator.evaluate(params, state, pause);
     const examples = sums.iterations * config.batchSize;
+    const skipped = await session.readSkipped();
     const evaluation: Evaluation = {
       iteration,
       epoch: epochOf(iteration),
@@ -122,6 +126,7 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
       train_reg: sums.regularizer / sums.iterations,
       train_acc: sums.correct / examples,
       ...measured,
+      ...(skipped === null ? {} : { skipped_steps: skipped }),
       seconds: seconds(),
     };
     session.clearSums();

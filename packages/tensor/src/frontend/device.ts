@@ -7,14 +7,15 @@ import { createWebGpuDevice } from "../runtime/webgpu.ts";
 import { findAdapter, type WebGpuOptions } from "../runtime/webgpu-adapter.ts";
 
 /** Which device to open. */
-export interface DeviceOptions extends WebGpuOptions {
+export interface DeviceOptions extends Omit<WebGpuOptions, "precision"> {
   /** `wasm` (default) compiles to WebAssembly SIMD; `webgpu` to compute shaders; `reference` is slow and exact (float64). `auto` is webgpu
    * where there is a GPU, else wasm. */
   readonly backend?: "wasm" | "webgpu" | "reference" | "auto";
   /** Threads of the wasm backend, the calling one included; all cores by default. */
   readonly threads?: number;
-  /** Precision of the reference backend between operations. */
-  readonly precision?: "float64" | "float32";
+  /** Of the reference backend between operations: float64 (default) or float32. Of webgpu's multiplications in convolutions and matrix products,
+   * whose sums stay float32: float32 (default) or float16, without scaling of small gradients. */
+  readonly precision?: "float64" | "float32" | "float16";
 }
 
 /** The names `createDevice` takes. */
@@ -24,10 +25,23 @@ let current: Device | null = null;
 
 /** Opens a device; close it when done, or its threads keep the process alive. */
 export async function createDevice({ backend = "wasm", threads, precision, ...webgpu }: DeviceOptions = {}): Promise<Device> {
-  if (backend === "reference") return createReferenceDevice(precision ? { precision } : {});
-  if (backend === "webgpu" || (backend === "auto" && (await findAdapter(webgpu)))) return createWebGpuDevice(webgpu);
-  if (backend === "wasm" || backend === "auto") return createWasmDevice(threads === undefined ? {} : { threads });
-  throw new ConfigError(`createDevice: backend must be one of ${BACKENDS.join(", ")} and auto, got "${String(backend)}"`);
+  const taken = backend === "auto" ? ((await findAdapter(webgpu)) ? "webgpu" : "wasm") : backend;
+  const refuse = (rule: string): never => {
+    throw new ConfigError(`createDevice: precision of the ${taken} backend must be ${rule}, got ${precision}; leave it out`);
+  };
+  switch (taken) {
+    case "reference":
+      return createReferenceDevice(precision === undefined ? {} : { precision: precision === "float16" ? refuse("float64 or float32") : precision });
+    case "webgpu":
+      return createWebGpuDevice(
+        precision === undefined ? webgpu : { ...webgpu, precision: precision === "float64" ? refuse("float32 or float16") : precision },
+      );
+    case "wasm":
+      if (precision !== undefined && precision !== "float32") refuse("float32");
+      return createWasmDevice(threads === undefined ? {} : { threads });
+    default:
+      throw new ConfigError(`createDevice: backend must be one of ${BACKENDS.join(", ")} and auto, got "${String(backend)}"`);
+  }
 }
 
 /** Sets the device that `jit` and `evaluate` use when none is given. */

@@ -24,8 +24,8 @@ export interface Compiled<Arguments extends readonly unknown[], Result> {
   (...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): Result;
   /** What the most recent call's program cost to compile and needs to run. */
   stats(): ProgramStats | null;
-  /** Calls the function once with every kernel timed on one thread; null on backends that cannot. */
-  profile(...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): { result: Result; times: KernelTime[] } | null;
+  /** Calls the function once with every kernel timed by itself; null on backends that cannot. */
+  profile(...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): { result: Result; times: Promise<KernelTime[]> } | null;
   /** Frees the compiled programs. */
   dispose(): void;
 }
@@ -85,7 +85,7 @@ export function jit<Arguments extends readonly unknown[], Result>(
   const call = (...args: unknown[]): Result => perform(args, (executable, inputs) => executable.run(inputs));
   return Object.assign(call, {
     profile(...args: unknown[]) {
-      let times: KernelTime[] | null = null;
+      let times: Promise<KernelTime[]> | null = null;
       const result = perform(args, (executable, inputs) => {
         const profiled = executable.profile?.(inputs);
         times = profiled?.times ?? null;

@@ -258,13 +258,13 @@ function lowerConv(node: Node, x: Placed, w: Placed, target: Target): Placed {
     return plain(planarConv(padPlanar(arrange(x, NCHW), padding, padding), filterOf(w)));
   }
   const image = padImage(arrange(x, NHWC), padding, padding);
-  return { node: convolve(image, packFilter(filterOf(w)), channels, stride, [height, width]), permutation: NHWC };
+  return { node: convolve(image, packFilter(filterOf(w)), channels, stride, [height, width], target), permutation: NHWC };
 }
 
 /** The cheaper of the two ways to convolve. */
-function convolve(image: Node, filter: Node, channels: number, stride: readonly [number, number], size: readonly [number, number]): Node {
+function convolve(image: Node, filter: Node, channels: number, stride: readonly [number, number], size: readonly [number, number], target: Target): Node {
   const [, rows, columns] = filter.shape;
-  const direct = stride[0] !== 1 || stride[1] !== 1 || rows !== 3 || columns !== 3 || !winogradPays(image.shape[3]!, channels, size);
+  const direct = stride[0] !== 1 || stride[1] !== 1 || rows !== 3 || columns !== 3 || !target.winograd || !winogradPays(image.shape[3]!, channels, size);
   return direct ? packedConv(image, filter, channels, stride, size) : winogradConv(image, filter, channels, size);
 }
 
@@ -286,7 +286,7 @@ function lowerInputGrad(node: Node, dy: Placed, w: Placed, target: Target): Plac
     const cropped = crop(arrange(dy, order), low, high, order);
     if (planar) return plain(planarConv(padPlanar(cropped, low.map(atLeastZero), high.map(atLeastZero)), turned));
     const image = padImage(cropped, low.map(atLeastZero), high.map(atLeastZero));
-    return { node: convolve(image, packFilter(turned), channels, [1, 1], size), permutation: NHWC };
+    return { node: convolve(image, packFilter(turned), channels, [1, 1], size, target), permutation: NHWC };
   }
   const cotangent = arrange(dy, NHWC);
   const axisPhases = ([0, 1] as const).map((d) => phasesOf(size[d], taps[d], stride[d], padding[d]));
@@ -367,7 +367,7 @@ function lowerFilterGrad(node: Node, x: Placed, dy: Placed, target: Target): Pla
   }
   const image = padImage(arrange(x, NHWC), padding, padding);
   const cotangent = arrange(dy, NHWC);
-  if (stride[0] === 1 && stride[1] === 1 && rows === 3 && columns === 3 && winogradPays(inputChannels, channels, size)) {
+  if (stride[0] === 1 && stride[1] === 1 && rows === 3 && columns === 3 && target.winograd && winogradPays(inputChannels, channels, size)) {
     return { node: winogradFilterGrad(image, cotangent), permutation: [3, 2, 0, 1] };
   }
   const parts = packedFilterGrad(image, cotangent, stride, [rows, columns], chunks);

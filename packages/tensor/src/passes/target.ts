@@ -18,6 +18,8 @@ export interface Target {
   readonly mostParts: number;
   /** Convolutions of few channels are done on planar images, whose neighbouring pixels fill vector lanes. */
   readonly planar: boolean;
+  /** Large 3 × 3 convolutions are Winograd's: fewer multiplications, of numbers that float16 would not hold. */
+  readonly winograd: boolean;
   /** Buffers of a merged kernel, at most. */
   readonly mostBuffers: number;
 }
@@ -33,6 +35,7 @@ export const CPU: Target = {
   partElements: 8192,
   mostParts: 64,
   planar: true,
+  winograd: true,
   mostBuffers: 12,
 };
 
@@ -46,5 +49,6 @@ export const GPU: Target = {
   partElements: 8192,
   mostParts: 256,
   planar: false,
+  winograd: true,
   mostBuffers: 8,
 };

@@ -36,7 +36,7 @@ export interface ProgramStats {
 export interface KernelTime {
   /** What the kernel does, in short. */
   readonly kernel: string;
-  /** Milliseconds on one thread. */
+  /** Milliseconds, on wasm of one thread. */
   readonly ms: number;
   /** Multiply-adds count as two; 0 for kernels that are bound by memory. */
   readonly flops: number;
@@ -48,14 +48,16 @@ export interface Executable {
   readonly stats: ProgramStats;
   /** Runs to completion and returns the results' buffers; donated inputs are released. */
   run(inputs: readonly DeviceBuffer[]): DeviceBuffer[];
-  /** Runs once like `run`, on one thread, and times every kernel in order. Absent where kernels cannot be timed. */
-  profile?(inputs: readonly DeviceBuffer[]): { results: DeviceBuffer[]; times: KernelTime[] };
+  /** Runs once like `run`, one kernel after the other (on wasm: on one thread), and times each. Absent where kernels cannot be timed. */
+  profile?(inputs: readonly DeviceBuffer[]): { results: DeviceBuffer[]; times: Promise<KernelTime[]> };
   dispose(): void;
 }
 
 /** Where programs run: memory, threads and a compiler. Made by `createDevice`. */
 export interface Device {
   readonly backend: string;
+  /** `float16` where contractions multiply in half precision: small gradients then need a scaled loss. */
+  readonly precision?: "float16";
   /** Number of threads that compute. */
   readonly threads: number;
   compile(program: Program): Executable;
@@ -66,6 +68,8 @@ export interface Device {
   read(buffer: DeviceBuffer): Promise<HostArray>;
   /** Waits until at most `pending` runs are unfinished. Rejects with what went wrong on the device. */
   settle(pending: number): Promise<void>;
+  /** Measures variants of the kernels compiled so far and goes on with the fastest. Absent where there is nothing to choose. */
+  tune?(): Promise<void>;
   free(buffer: DeviceBuffer): void;
   /** Bytes held now, and the most held so far. */
   memory(): { readonly liveBytes: number; readonly peakBytes: number };

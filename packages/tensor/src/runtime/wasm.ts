@@ -124,7 +124,7 @@ class WasmDevice implements Device {
             times.push({ kernel: describeKernel(kernel), ms, flops: kernelFlops(kernel), bytes: buffers.reduce((n, node) => n + byteLength(node), 0) });
           });
         });
-        return { results, times };
+        return { results, times: Promise.resolve(times) };
       },
       dispose: () => {
         this.#pool?.unload(id);

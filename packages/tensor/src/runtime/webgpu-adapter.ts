@@ -1,11 +1,16 @@
 /** @file Choosing a GPU: which adapter, with which limits and features, and whether it is one at all. */
 import { UnsupportedError } from "../base/errors.ts";
+import type { TuningStore } from "./webgpu-tuning.ts";
 
 export interface WebGpuOptions {
   /** Where adapters come from: `navigator.gpu` unless given. In Node `gradalign/node` finds one in the package `webgpu`. */
   readonly gpu?: GPU;
   /** Accept an adapter that computes on the CPU (SwiftShader, llvmpipe, WARP). They are slower than the wasm backend. */
   readonly allowSoftware?: boolean;
+  /** `float16` multiplies in contractions in half precision and adds up in float32, where the adapter has `shader-f16`. Tensors stay float32. */
+  readonly precision?: "float32" | "float16";
+  /** Where `Device.tune` keeps what it measured. */
+  readonly tuning?: TuningStore;
 }
 
 /** An opened GPU. */

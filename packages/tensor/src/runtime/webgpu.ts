@@ -3,16 +3,18 @@
 import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
 import { DeviceError, type GradalignError, InvariantError, invariant, LimitError, UnsupportedError } from "../base/errors.ts";
 import { sizeOf } from "../base/shape.ts";
-import { type BufferBinding, generateKernel } from "../codegen/webgpu/program.ts";
+import { type BufferBinding, type Factor, generateKernel } from "../codegen/webgpu/program.ts";
 import type { Kernel } from "../ir/kernel.ts";
-import { describeKernel } from "../ir/print.ts";
+import { describeKernel, kernelFlops } from "../ir/print.ts";
 import { compileGraph } from "../passes/pipeline.ts";
 import type { Place } from "../passes/plan-memory.ts";
 import { byteLength } from "../passes/plan-memory.ts";
 import { GPU as GPU_TARGET } from "../passes/target.ts";
-import type { Device, DeviceBuffer, Executable, Program } from "./backend.ts";
+import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./backend.ts";
 import { type OpenedGpu, openGpu, type WebGpuOptions } from "./webgpu-adapter.ts";
 import { BufferHeap, type GpuBlock } from "./webgpu-memory.ts";
+import { Timestamps } from "./webgpu-timestamps.ts";
+import { shapeKey, Tuning } from "./webgpu-tuning.ts";
 
 interface WebGpuBuffer extends DeviceBuffer {
   readonly block: GpuBlock;
@@ -38,23 +40,41 @@ interface Dispatch {
   readonly bytes: readonly number[];
   /** By which buffers lie in one place. */
   readonly pipelines: Map<string, Pipeline | null>;
-  /** By where all buffers lie. */
-  readonly groups: Map<string, { readonly pipeline: Pipeline | null; readonly group: GPUBindGroup | null }>;
+  /** Which buffers lie outside of the arena. */
+  readonly outside: readonly number[];
+  /** By where those lie, and which arena it was. */
+  readonly groups: Map<string, Bound>;
 }
+
+/** A kernel ready to run; null without elements. */
+type Bound = { readonly pipeline: Pipeline; readonly group: GPUBindGroup } | null;
 
 /** Opens a GPU. */
 export async function createWebGpuDevice(options: WebGpuOptions = {}): Promise<Device> {
-  return new WebGpuDevice(await openGpu(options));
+  const opened = await openGpu(options);
+  const factor = options.precision === "float16" ? "f16" : "f32";
+  if (factor === "f16" && !opened.device.features.has("shader-f16")) {
+    opened.device.destroy();
+    throw new UnsupportedError(`webgpu: precision float16 needs the feature shader-f16, which ${opened.name} does not have; use float32`);
+  }
+  // What is fastest on a CPU that imitates a GPU is of no interest, unless it is asked for.
+  const tuning = opened.software && !options.tuning ? null : await Tuning.open(opened.name, factor, options.tuning);
+  return new WebGpuDevice(opened, tuning, factor);
 }
 
 class WebGpuDevice implements Device {
   readonly backend = "webgpu";
   readonly threads = 1;
+  readonly precision?: "float16";
   readonly name: string;
   /** Dawn must not be collected before its devices. */
   readonly gpu: GPU;
   readonly #device: GPUDevice;
   readonly #heap: BufferHeap;
+  readonly #tuning: Tuning | null;
+  readonly #factor: Factor;
+  /** Of all compiled programs, to take up tiles that turn out to be faster. */
+  readonly #dispatches = new Set<readonly Dispatch[]>();
   /** Scratch memory, shared by all programs because the queue runs them one after another. */
   #arena: { readonly regions: readonly GPUBuffer[]; readonly bytes: number; readonly generation: number } = { regions: [], bytes: 0, generation: 0 };
   readonly #layouts: { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }[] = [];
@@ -71,7 +91,10 @@ class WebGpuDevice implements Device {
   readonly #unfinished: Promise<unknown>[] = [];
   #reads: { readonly buffer: WebGpuBuffer; readonly resolve: (data: HostArray) => void; readonly reject: (error: unknown) => void }[] = [];
 
-  constructor({ gpu, device, name }: OpenedGpu) {
+  constructor({ gpu, device, name }: OpenedGpu, tuning: Tuning | null, factor: Factor) {
+    this.#factor = factor;
+    if (factor === "f16") this.precision = "float16";
+    this.#tuning = tuning;
     this.gpu = gpu;
     this.#failed = new Promise((resolve) => {
       this.#tellFailed = resolve;
@@ -94,7 +117,7 @@ class WebGpuDevice implements Device {
     this.#check();
     const started = performance.now();
     const { limits } = this.#device;
-    const target = { ...GPU_TARGET, regionBytes: limits.maxBufferSize };
+    const target = { ...GPU_TARGET, regionBytes: limits.maxBufferSize, winograd: this.#factor === "f32" };
     const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, target);
     for (const { buffers } of calls) for (const node of buffers) this.#checkSize(byteLength(node), "a value of the program");
     const constants = [...program.constants.keys()];
@@ -105,8 +128,16 @@ class WebGpuDevice implements Device {
         invariant(place !== undefined, "a kernel uses a value without a place");
         return place;
       });
-      return { kernel, places, bytes: buffers.map(byteLength), pipelines: new Map(), groups: new Map() };
+      return {
+        kernel,
+        places,
+        bytes: buffers.map(byteLength),
+        outside: places.flatMap(({ kind }, i) => (kind === "arena" ? [] : [i])),
+        pipelines: new Map(),
+        groups: new Map(),
+      };
     });
+    this.#dispatches.add(dispatches);
     this.#reserveArena(plan.arenaBytes);
     let codeBytes = 0;
     for (const dispatch of dispatches) {
@@ -120,7 +151,9 @@ class WebGpuDevice implements Device {
         );
       }
     }
-    const run = (inputs: readonly DeviceBuffer[]): DeviceBuffer[] => {
+    const constantBlocks = new Map(constants.map((node, i) => [node, constantBuffers[i]!.block]));
+    /** Allocates results, has every kernel encoded with its pipeline and bind group, and submits. */
+    const perform = (inputs: readonly DeviceBuffer[], encode: (encoder: GPUCommandEncoder, bound: readonly Bound[]) => void): DeviceBuffer[] => {
       this.#check();
       const results = outputs.map((node, i): WebGpuBuffer => {
         const source = plan.reused[i]!;
@@ -131,28 +164,44 @@ class WebGpuDevice implements Device {
       });
       const blockOf = (place: Exclude<Place, { kind: "arena" }>): GpuBlock => {
         if (place.kind === "input") return (inputs[place.index] as WebGpuBuffer).block;
-        return (place.kind === "output" ? results[place.index]! : constantBuffers[constants.indexOf(place.node)]!).block;
+        return place.kind === "output" ? results[place.index]!.block : constantBlocks.get(place.node)!;
       };
-      this.#submit((encoder) => {
-        const pass = encoder.beginComputePass();
-        for (const dispatch of dispatches) {
-          const { pipeline, group } = this.#bind(dispatch, blockOf, target.regionBytes);
-          if (!pipeline) continue;
-          pass.setPipeline(pipeline.pipeline);
-          pass.setBindGroup(0, group);
-          pass.dispatchWorkgroups(...pipeline.workgroups);
-        }
-        pass.end();
-      });
+      const bound = dispatches.map((dispatch) => this.#bind(dispatch, blockOf, target.regionBytes));
+      this.#submit((encoder) => encode(encoder, bound));
       inputs.forEach((buffer, i) => {
         if (program.donated[i] && buffer.released === "no") this.#release(buffer as WebGpuBuffer, "donated");
       });
       return results;
     };
+    const profile: Executable["profile"] = (inputs) => {
+      const timestamps = new Timestamps(this.#device, calls.length);
+      const results = perform(inputs, (encoder, bound) => {
+        bound.forEach((each, i) => {
+          const pass = encoder.beginComputePass({ timestampWrites: timestamps.writes(i) });
+          dispatchIn(pass, each);
+          pass.end();
+        });
+        timestamps.resolve(encoder);
+      });
+      const times = timestamps.read().then((ms) =>
+        calls.map(({ kernel, buffers }, i): KernelTime => {
+          const bytes = buffers.reduce((n, node) => n + byteLength(node), 0);
+          return { kernel: describeKernel(kernel), ms: ms[i]!, flops: kernelFlops(kernel), bytes };
+        }),
+      );
+      return { results, times };
+    };
     return {
       stats: { kernels: calls.length, arenaBytes: plan.arenaBytes, codeBytes, compileMs: performance.now() - started },
-      run,
-      dispose() {
+      run: (inputs) =>
+        perform(inputs, (encoder, bound) => {
+          const pass = encoder.beginComputePass();
+          for (const each of bound) dispatchIn(pass, each);
+          pass.end();
+        }),
+      ...(this.#device.features.has("timestamp-query") ? { profile } : {}),
+      dispose: () => {
+        this.#dispatches.delete(dispatches);
         for (const { groups, pipelines } of dispatches) {
           groups.clear();
           pipelines.clear();
@@ -194,6 +243,19 @@ class WebGpuDevice implements Device {
     while (this.#unfinished.length > pending && !this.#failure) await this.#wait(this.#unfinished[0]);
     if (pending === 0) await this.#wait(Promise.all(this.#watched));
     this.#check();
+  }
+
+  async tune(): Promise<void> {
+    this.#check();
+    if (!this.#tuning || !this.#device.features.has("timestamp-query")) return;
+    const changed = await this.#tuning.measure(this.#device, (bytes) => this.#createBuffer(bytes));
+    this.#check();
+    if (!changed) return;
+    for (const dispatch of [...this.#dispatches].flat()) {
+      if (shapeKey(dispatch.kernel) === null) continue;
+      dispatch.pipelines.clear();
+      dispatch.groups.clear();
+    }
   }
 
   free(buffer: DeviceBuffer): void {
@@ -292,7 +354,10 @@ class WebGpuDevice implements Device {
   #pipeline(dispatch: Dispatch, bindings: readonly BufferBinding[]): number {
     const key = patternOf(bindings);
     if (dispatch.pipelines.has(key)) return 0;
-    const { wgsl, workgroups } = generateKernel(dispatch.kernel, bindings);
+    const { wgsl, workgroups } = generateKernel(dispatch.kernel, bindings, {
+      tile: this.#tuning?.tileFor(dispatch.kernel, dispatch.bytes),
+      factor: this.#factor,
+    });
     if (workgroups.includes(0)) {
       dispatch.pipelines.set(key, null);
       return 0;
@@ -316,11 +381,14 @@ class WebGpuDevice implements Device {
   }
 
   /** Finds where a call's buffers lie now, and the pipeline and bind group for that. */
-  #bind(
-    dispatch: Dispatch,
-    blockOf: (place: Exclude<Place, { kind: "arena" }>) => GpuBlock,
-    regionBytes: number,
-  ): { readonly pipeline: Pipeline | null; readonly group: GPUBindGroup | null } {
+  #bind(dispatch: Dispatch, blockOf: (place: Exclude<Place, { kind: "arena" }>) => GpuBlock, regionBytes: number): Bound {
+    let key = String(this.#arena.generation);
+    for (const i of dispatch.outside) {
+      const { id, offset } = blockOf(dispatch.places[i] as Exclude<Place, { kind: "arena" }>);
+      key += `,${id}:${offset}`;
+    }
+    const known = dispatch.groups.get(key);
+    if (known !== undefined) return known;
     const blocks = dispatch.places.map((place, i): { buffer: GPUBuffer; id: number; offset: number; bytes: number } => {
       // Whole groups of four words, as wide loads need; blocks are padded to that.
       const bytes = Math.max(16, Math.ceil(dispatch.bytes[i]! / 16) * 16);
@@ -328,26 +396,19 @@ class WebGpuDevice implements Device {
       const region = Math.floor(place.offset / regionBytes);
       return { buffer: this.#arena.regions[region]!, id: -1 - region, offset: place.offset - region * regionBytes, bytes };
     });
-    const key = `${this.#arena.generation};${blocks.map(({ id, offset }) => `${id}:${offset}`).join()}`;
-    const known = dispatch.groups.get(key);
-    if (known) return known;
     let bindings: BufferBinding[] = numbered(blocks.map(({ id, offset }) => `${id}:${offset}`)).map((binding) => ({ binding, word: 0 }));
     let ranges = rangesOf(bindings, blocks);
-    if (ranges.length > this.#device.limits.maxStorageBuffersPerShaderStage) {
-      // One binding for each GPU buffer, wide enough for all that lies in it.
-      const buffers = numbered(blocks.map(({ id }) => String(id)));
-      const starts = buffers.map((binding) => Math.min(...blocks.filter((_, i) => buffers[i] === binding).map(({ offset }) => offset)));
-      bindings = buffers.map((binding, i) => ({ binding, word: (blocks[i]!.offset - starts[i]!) / 4 }));
+    const most = this.#device.limits.maxStorageBuffersPerShaderStage;
+    if (ranges.length > most) {
+      bindings = joinNeighbours(blocks, most);
       ranges = rangesOf(bindings, blocks);
       for (const { size } of ranges) this.#checkSize(size, "what a kernel reads together");
     }
     this.#pipeline(dispatch, bindings);
     const pipeline = dispatch.pipelines.get(patternOf(bindings))!;
-    const group =
-      pipeline &&
-      this.#device.createBindGroup({ layout: this.#layout(ranges.length).group, entries: ranges.map((resource, binding) => ({ binding, resource })) });
+    const entries = ranges.map((resource, binding) => ({ binding, resource }));
+    const bound = pipeline && { pipeline, group: this.#device.createBindGroup({ layout: this.#layout(ranges.length).group, entries }) };
     if (dispatch.groups.size >= MOST_BIND_GROUPS) dispatch.groups.delete(dispatch.groups.keys().next().value!);
-    const bound = { pipeline, group };
     dispatch.groups.set(key, bound);
     return bound;
   }
@@ -415,6 +476,13 @@ class WebGpuDevice implements Device {
   }
 }
 
+function dispatchIn(pass: GPUComputePassEncoder, bound: Bound): void {
+  if (!bound) return;
+  pass.setPipeline(bound.pipeline.pipeline);
+  pass.setBindGroup(0, bound.group);
+  pass.dispatchWorkgroups(...bound.pipeline.workgroups);
+}
+
 /** Numbers for names, in order of appearance. */
 function numbered(names: readonly string[]): number[] {
   const numbers = new Map<string, number>();
@@ -441,6 +509,23 @@ function expectedPlace(place: Place, reused: readonly number[], constants: reado
     case "output":
       return reused[place.index]! >= 0 ? `input ${reused[place.index]}` : `output ${place.index}`;
   }
+}
+
+/** Shares bindings between buffers that lie near one another, until there are `most` bindings. */
+function joinNeighbours(blocks: readonly { readonly id: number; readonly offset: number; readonly bytes: number }[], most: number): BufferBinding[] {
+  const spans = [...new Map(blocks.map(({ id, offset, bytes }) => [`${id}:${offset}`, { id, start: offset, end: offset + bytes }])).values()];
+  spans.sort((a, b) => a.id - b.id || a.start - b.start);
+  while (spans.length > most) {
+    const widths = spans.slice(1).map((next, i) => (next.id === spans[i]!.id ? next.end - spans[i]!.start : Number.POSITIVE_INFINITY));
+    const at = widths.indexOf(Math.min(...widths));
+    invariant(widths[at] !== Number.POSITIVE_INFINITY, `a kernel needs ${spans.length} bindings, the adapter has ${most}`);
+    const next = spans.splice(at + 1, 1)[0]!;
+    spans[at] = { ...spans[at]!, end: Math.max(spans[at]!.end, next.end) };
+  }
+  return blocks.map(({ id, offset }) => {
+    const binding = spans.findIndex((span) => span.id === id && span.start <= offset && offset < span.end);
+    return { binding, word: (offset - spans[binding]!.start) / 4 };
+  });
 }
 
 /** The part of a GPU buffer that each binding covers. */

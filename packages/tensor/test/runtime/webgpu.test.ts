@@ -97,6 +97,37 @@ describe("reading", () => {
   });
 });
 
+test("tuning measures each shape once, keeps its choice in the store, and changes no result", async () => {
+  let stored: string | null = null;
+  let saves = 0;
+  const tuning = {
+    load: async () => stored,
+    async save(text: string) {
+      stored = text;
+      saves++;
+    },
+  };
+  const multiply = (x: Value, y: Value): Value => matmul(x, y);
+  const operands = (): [Tensor, Tensor] => {
+    const numbers = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => ((i * 7) % 11) - 5);
+    return [tensor(numbers(24 * 12), [24, 12]), tensor(numbers(12 * 20), [12, 20])];
+  };
+  const first = await createDevice({ backend: "webgpu", ...(await testGpu()), tuning });
+  const product = jit(multiply, { device: first });
+  const before = await read(product(...operands()));
+  await first.tune!();
+  expect(await read(product(...operands()))).toEqual(before);
+  const { tiles } = JSON.parse(stored!) as { tiles: Record<string, unknown> };
+  expect(Object.keys(tiles)).toEqual(["conv 1 1 24 20 1 12 0"]);
+  await first.tune!();
+  first.close();
+  const second = await createDevice({ backend: "webgpu", ...(await testGpu()), tuning });
+  expect(await read(jit(multiply, { device: second })(...operands()))).toEqual(before);
+  await second.tune!();
+  expect(saves).toBe(1);
+  second.close();
+});
+
 describe("failures", () => {
   test("no adapter", async () => {
     const gpu = { requestAdapter: async () => null } as unknown as GPU;
@@ -117,6 +148,20 @@ describe("failures", () => {
     const device = await createDevice({ backend: "auto", gpu: gpu!, threads: 1 });
     expect(device.backend).toBe("wasm");
     device.close();
+  });
+
+  test("a precision that the adapter does not have, or no backend of that name", async () => {
+    const options = await testGpu();
+    const adapter = await options.gpu!.requestAdapter();
+    if (!adapter!.features.has("shader-f16")) {
+      await expect(createDevice({ backend: "webgpu", precision: "float16", ...options })).rejects.toThrow(
+        /float16 needs the feature shader-f16, which .* does not have/,
+      );
+    }
+    await expect(createDevice({ backend: "webgpu", precision: "float64", ...options })).rejects.toThrow(
+      "createDevice: precision of the webgpu backend must be float32 or float16, got float64; leave it out",
+    );
+    await expect(createDevice({ backend: "wasm", precision: "float16" })).rejects.toThrow("precision of the wasm backend must be float32, got float16");
   });
 
   test("a lost GPU: whatever is called next says so", async () => {

@@ -3,6 +3,8 @@ import { createDevice, type Device } from "@gradalign/tensor";
 import { afterAll } from "vitest";
 import { testGpu } from "./gpu.ts";
 
+export { relativeError } from "./relative-error.ts";
+
 /** Every device under test by name; the reference device is the one they are compared with. */
 export async function openDevices(): Promise<{ reference: Device; tested: [string, Device][] }> {
   const reference = await createDevice({ backend: "reference" });
@@ -15,15 +17,4 @@ export async function openDevices(): Promise<{ reference: Device; tested: [strin
     for (const [, device] of tested) device.close();
   });
   return { reference, tested };
-}
-
-/** ‖a − b‖₂ / ‖b‖₂, and the absolute norm where b is zero. */
-export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < b.length; i++) {
-    difference += (a[i]! - b[i]!) ** 2;
-    norm += b[i]! ** 2;
-  }
-  return Math.sqrt(difference) / (Math.sqrt(norm) || 1);
 }

@@ -47,3 +47,14 @@ export function setLimits(device: GPUDevice, limits: Partial<Record<keyof GPUSup
     value: new Proxy(real, { get: (_, name) => limits[name as keyof GPUSupportedLimits] ?? real[name as keyof GPUSupportedLimits] }),
   });
 }
+
+/** Kept for the reason above. */
+let nothing: GPU | undefined;
+
+/** A device of Dawn's null backend, which compiles and validates but computes nothing, with features that must be there. */
+export async function nullGpu(requiredFeatures: GPUFeatureName[] = []): Promise<GPUDevice> {
+  const { create } = await import("webgpu");
+  nothing ??= create(["backend=null"]);
+  const adapter = await nothing.requestAdapter();
+  return adapter!.requestDevice({ requiredFeatures });
+}

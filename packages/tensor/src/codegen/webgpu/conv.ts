@@ -3,7 +3,7 @@
 import type { ConvKernel, ImageStrides } from "../../ir/kernel.ts";
 import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
-import { chooseTile, eachSum, multiplyRows, registerTile, sharedTiles, slots, type Tile, threadsOf, zeroSums } from "./tile.ts";
+import { eachSum, type Factor, multiplyRows, rankTiles, registerTile, sharedTiles, slots, type Tile, threadsOf, zeroSums } from "./tile.ts";
 
 /** Whether every address of a pixel is a multiple of four. */
 export function pixelsAligned({ offset, image, row, pixel }: ImageStrides): boolean {
@@ -19,14 +19,14 @@ export function pixelAddress(pixel: string, height: number, width: number, strid
   return terms.join(" + ");
 }
 
-/** The tile for a kernel, unless a measurement chose another. */
-export function convTile({ batch, height, width, channels, filterImage }: ConvKernel): Tile {
+/** Tiles for a kernel, the most promising first. */
+export function convTiles({ batch, height, width, channels, filterImage }: ConvKernel): Tile[] {
   const perImage = filterImage !== 0;
-  return chooseTile((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1);
+  return rankTiles((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1);
 }
 
 /** Buffers: input, packed filter, output. */
-export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[], tile = convTile(kernel)): KernelCode {
+export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[], tile = convTiles(kernel)[0]!, factor: Factor = "f32"): KernelCode {
   const { batch, height, width, channels, block, rows, run, tapRow, input, output, filterImage } = kernel;
   const perImage = filterImage !== 0;
   const pixels = (perImage ? 1 : batch) * height * width;
@@ -83,16 +83,16 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
       });
       const wide = memory.load4(0, "float32", `(a_at${s} + ${element("k")})`);
       const value = wideInput ? (exact ? wide : `select(vec4<f32>(), ${wide}, k < ${depth})`) : `vec4<f32>(${scalars.join(", ")})`;
-      body.push(...fill([`let k = k0 + a_k${s};`, `tile_a[a_slot${s}] = ${value};`]));
+      body.push(...fill([`let k = k0 + a_k${s};`, `tile_a[a_slot${s}] = vec4<${factor}>(${value});`]));
     }
     for (let s = 0; s < b.times; s++) {
       const fill = (text: readonly string[]): string[] =>
         b.ragged && s === b.times - 1 ? [`if (b_slot${s} < ${(tile.k * tile.n) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
       // Beyond the window the input's tile is zero; the filter's must still be finite.
       const k = exact ? `k0 + b_k${s}` : `min(k0 + b_k${s}, ${depth - 1})`;
-      body.push(...fill([`tile_b[b_slot${s}] = ${memory.load4(1, "float32", `(b_at${s} + (${k}) * ${block})`)};`]));
+      body.push(...fill([`tile_b[b_slot${s}] = vec4<${factor}>(${memory.load4(1, "float32", `(b_at${s} + (${k}) * ${block})`)});`]));
     }
-    body.push("workgroupBarrier();", ...multiplyRows(tile), "workgroupBarrier();", "}");
+    body.push("workgroupBarrier();", ...multiplyRows(tile, factor), "workgroupBarrier();", "}");
   }
   for (let row = 0; row < tile.rows; row++) {
     const pixel = `pixel${row}`;
@@ -107,5 +107,14 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
     });
     body.push(`let ${pixel} = m0 + i32(row0) + ${row};`, `if (${pixel} < ${pixels}) {`, `let at = ${base};`, ...stores, "}");
   }
-  return { wgsl: shader({ declarations: memory.declarations(), threads, body: body.filter(Boolean).join("\n"), globals: sharedTiles(tile) }), workgroups };
+  return {
+    wgsl: shader({
+      declarations: memory.declarations(),
+      threads,
+      half: factor === "f16",
+      body: body.filter(Boolean).join("\n"),
+      globals: sharedTiles(tile, factor),
+    }),
+    workgroups,
+  };
 }

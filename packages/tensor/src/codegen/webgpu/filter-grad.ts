@@ -4,18 +4,23 @@ import type { FilterGradKernel } from "../../ir/kernel.ts";
 import { pixelAddress, pixelsAligned } from "./conv.ts";
 import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
-import { chooseTile, eachSum, multiplyColumns, registerTile, sharedTiles, slots, TILES, type Tile, threadsOf, zeroSums } from "./tile.ts";
+import { eachSum, type Factor, multiplyColumns, rankTiles, registerTile, sharedTiles, slots, TILES, type Tile, threadsOf, zeroSums } from "./tile.ts";
 
 /** Rows of a register tile share a vec4, so there are at least four. */
 const FILTER_TILES: readonly Tile[] = TILES.filter((tile) => tile.rows % 4 === 0);
 
-/** The tile for a kernel, unless a measurement chose another. */
-export function filterGradTile({ rows, run, channels, chunks }: FilterGradKernel): Tile {
-  return chooseTile(rows * run, channels, chunks, FILTER_TILES);
+/** Tiles for a kernel, the most promising first. */
+export function filterGradTiles({ rows, run, channels, chunks }: FilterGradKernel): Tile[] {
+  return rankTiles(rows * run, channels, chunks, FILTER_TILES);
 }
 
 /** Buffers: input, cotangent, output. */
-export function generateFilterGrad(kernel: FilterGradKernel, places: readonly BufferBinding[], tile = filterGradTile(kernel)): KernelCode {
+export function generateFilterGrad(
+  kernel: FilterGradKernel,
+  places: readonly BufferBinding[],
+  tile = filterGradTiles(kernel)[0]!,
+  factor: Factor = "f32",
+): KernelCode {
   const { batch, height, width, channels, rows, run, tapRow, input, cotangent, chunks } = kernel;
   const window = rows * run;
   if (window * channels * chunks === 0) return { wgsl: "", workgroups: [0, 0, 0] };
@@ -72,17 +77,17 @@ export function generateFilterGrad(kernel: FilterGradKernel, places: readonly Bu
       const value = wideInput ? memory.load4(0, "float32", `(at + a_at${s})`) : `vec4<f32>(${each.join(", ")})`;
       // Pixels beyond the last count for nothing.
       const checked = exact ? value : `select(vec4<f32>(), ${value}, k0 + a_k${s} < ${depth})`;
-      const text = [pixel(`k0 + a_k${s}`), `let at = ${pixelAddress("pixel", height, width, input)};`, `tile_a[a_slot${s}] = ${checked};`];
+      const text = [pixel(`k0 + a_k${s}`), `let at = ${pixelAddress("pixel", height, width, input)};`, `tile_a[a_slot${s}] = vec4<${factor}>(${checked});`];
       body.push(...guarded(text, `a_slot${s}`, a.ragged && s === a.times - 1, (tile.m * tile.k) / 4));
     }
     for (let s = 0; s < b.times; s++) {
       const each = [0, 1, 2, 3].map((j) => memory.load(1, "float32", `(at + b_chunk + min(b_n${s} + ${j}, ${channels - 1}))`));
       const value = wideCotangent ? memory.load4(1, "float32", `(at + b_chunk + min(b_n${s}, ${channels - 4}))`) : `vec4<f32>(${each.join(", ")})`;
       const checked = exact ? value : `select(vec4<f32>(), ${value}, k0 + b_k${s} < ${depth})`;
-      const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, `tile_b[b_slot${s}] = ${checked};`];
+      const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, `tile_b[b_slot${s}] = vec4<${factor}>(${checked});`];
       body.push(...guarded(text, `b_slot${s}`, b.ragged && s === b.times - 1, (tile.k * tile.n) / 4));
     }
-    body.push("workgroupBarrier();", ...multiplyColumns(tile), "workgroupBarrier();", "}");
+    body.push("workgroupBarrier();", ...multiplyColumns(tile, factor), "workgroupBarrier();", "}");
   }
   for (let row = 0; row < tile.rows; row++) {
     const stores = eachSum({ ...tile, rows: 1 }, (_, c) => {
@@ -101,5 +106,8 @@ export function generateFilterGrad(kernel: FilterGradKernel, places: readonly Bu
       "}",
     );
   }
-  return { wgsl: shader({ declarations: memory.declarations(), threads, body: body.join("\n"), globals: sharedTiles(tile) }), workgroups };
+  return {
+    wgsl: shader({ declarations: memory.declarations(), threads, half: factor === "f16", body: body.join("\n"), globals: sharedTiles(tile, factor) }),
+    workgroups,
+  };
 }

@@ -6,11 +6,6 @@ export interface KernelCode {
   readonly workgroups: readonly [number, number, number];
 }
 
-/** What the adapter allows and offers, as far as generated code depends on it. */
-export interface ShaderLimits {
-  readonly workgroupsPerDimension: number;
-}
-
 /** The limit every WebGPU implementation guarantees. */
 export const WORKGROUPS_PER_DIMENSION = 65535;
 
@@ -28,10 +23,16 @@ export function linearGrid(count: number): { workgroups: readonly [number, numbe
 }
 
 /** A compute shader around a body, which may use `group` (workgroup_id) and `lane` (local_invocation_index, u32). */
-export function shader(parts: { readonly declarations: string; readonly threads: number; readonly body: string; readonly globals?: string }): string {
-  const { declarations, threads, body, globals = "" } = parts;
+export function shader(parts: {
+  readonly declarations: string;
+  readonly threads: number;
+  readonly body: string;
+  readonly globals?: string;
+  readonly half?: boolean;
+}): string {
+  const { declarations, threads, body, globals = "", half = false } = parts;
   const functions = Object.entries(FUNCTIONS).flatMap(([name, text]) => (body.includes(`${name}(`) || globals.includes(`${name}(`) ? [text] : []));
-  return `${declarations}
+  return `${half ? "enable f16;\n" : ""}${declarations}
 ${[...functions, globals].filter(Boolean).join("\n")}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

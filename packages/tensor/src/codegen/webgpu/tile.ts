@@ -13,6 +13,9 @@ export interface Tile {
   readonly columns: number;
 }
 
+/** In what the operands are multiplied; sums are float32. */
+export type Factor = "f32" | "f16";
+
 export const threadsOf = ({ m, n, rows, columns }: Tile): number => (m / rows) * (n / columns);
 
 /** From the most reuse of operands to the least. All use at most 256 invocations and 16 KiB of shared memory. */
@@ -34,8 +37,9 @@ export const TILES: readonly Tile[] = [
 /** Workgroups that fill a large GPU twice. */
 const FULL = 256;
 
-/** The tile with the least work, padding included, whose grid can fill a GPU; where none does, the smallest tiles fill most of it. */
-export function chooseTile(m: number, n: number, batches: number, tiles = TILES): Tile {
+/** Tiles, the most promising first: the least work, padding included, with a grid that can fill a GPU; where none does, the smallest
+ * tiles fill most of it. */
+export function rankTiles(m: number, n: number, batches: number, tiles: readonly Tile[] = TILES): Tile[] {
   const cost = (tile: Tile): number => {
     const [rows, columns] = [Math.ceil(m / tile.m), Math.ceil(n / tile.n)];
     const work = rows * tile.m * columns * tile.n;
@@ -44,17 +48,17 @@ export function chooseTile(m: number, n: number, batches: number, tiles = TILES)
     const idle = Math.max(1, FULL / (rows * columns * batches));
     return work * traffic * idle ** 0.75;
   };
-  return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
+  return tiles.toSorted((a, b) => cost(a) - cost(b));
 }
 
 /** Text of the multiplication of one step: operands are vec4 along k for `a` where `byRow`, else along m. */
-export function multiplyRows(tile: Tile): string[] {
+export function multiplyRows(tile: Tile, factor: Factor): string[] {
   const lines = [`for (var q = 0u; q < ${tile.k / 4}u; q++) {`];
   for (let row = 0; row < tile.rows; row++) lines.push(`let a${row} = tile_a[(row0 + ${row}u) * ${tile.k / 4}u + q];`);
   for (let j = 0; j < 4; j++) {
     for (let c = 0; c < tile.columns / 4; c++) lines.push(`let b${j}_${c} = tile_b[(q * 4u + ${j}u) * ${tile.n / 4}u + column0 + ${c}u];`);
     for (let row = 0; row < tile.rows; row++) {
-      for (let c = 0; c < tile.columns / 4; c++) lines.push(`sum${row}_${c} += a${row}[${j}] * b${j}_${c};`);
+      for (let c = 0; c < tile.columns / 4; c++) lines.push(`sum${row}_${c} += ${product(factor, `a${row}[${j}]`, `b${j}_${c}`)};`);
     }
   }
   lines.push("}");
@@ -62,16 +66,20 @@ export function multiplyRows(tile: Tile): string[] {
 }
 
 /** The same with `a` stored by k: four rows of results share a vec4. */
-export function multiplyColumns(tile: Tile): string[] {
+export function multiplyColumns(tile: Tile, factor: Factor): string[] {
   const groups = tile.rows / 4;
   const lines = [`for (var q = 0u; q < ${tile.k}u; q++) {`];
   for (let g = 0; g < groups; g++) lines.push(`let a${g} = tile_a[q * ${tile.m / 4}u + row0 / 4u + ${g}u];`);
   for (let c = 0; c < tile.columns / 4; c++) lines.push(`let b${c} = tile_b[q * ${tile.n / 4}u + column0 + ${c}u];`);
   for (let row = 0; row < tile.rows; row++) {
-    for (let c = 0; c < tile.columns / 4; c++) lines.push(`sum${row}_${c} += a${Math.floor(row / 4)}[${row % 4}] * b${c};`);
+    for (let c = 0; c < tile.columns / 4; c++) lines.push(`sum${row}_${c} += ${product(factor, `a${Math.floor(row / 4)}[${row % 4}]`, `b${c}`)};`);
   }
   lines.push("}");
   return lines;
+}
+
+function product(factor: Factor, a: string, b: string): string {
+  return factor === "f32" ? `${a} * ${b}` : `vec4<f32>(${a} * ${b})`;
 }
 
 /** Declarations of the register tile. */
@@ -90,9 +98,9 @@ export function registerTile(tile: Tile): string[] {
 }
 
 /** Shared memory of both operands' tiles. */
-export function sharedTiles(tile: Tile): string {
-  return `var<workgroup> tile_a: array<vec4<f32>, ${(tile.m * tile.k) / 4}>;
-var<workgroup> tile_b: array<vec4<f32>, ${(tile.k * tile.n) / 4}>;`;
+export function sharedTiles(tile: Tile, factor: Factor): string {
+  return `var<workgroup> tile_a: array<vec4<${factor}>, ${(tile.m * tile.k) / 4}>;
+var<workgroup> tile_b: array<vec4<${factor}>, ${(tile.k * tile.n) / 4}>;`;
 }
 
 /** How often each invocation loads a vec4 to fill a tile of `count` of them, and whether the last time not all do. */
