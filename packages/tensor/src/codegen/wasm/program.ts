@@ -30,8 +30,9 @@ export const CONTROL = {
   size: 192,
 } as const;
 
-/** Loads before a waiting thread goes to sleep: about 100 µs, several times the usual imbalance. */
-const SPINS = 20000;
+/** Loads before a waiting thread goes to sleep: under a millisecond. Waking up costs a tenth of one, in each of a step's dozens of
+ * barriers where it happens, and threads are rarely more than a task of 100 µs apart. */
+const SPINS = 300000;
 
 export interface EncodedProgram {
   readonly bytes: Uint8Array<ArrayBuffer>;
