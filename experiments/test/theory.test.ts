@@ -1,23 +1,13 @@
 /** @file The paper's formulas against what they are about: simulations that do not use them, special cases, compiled gradients. */
 import { createDevice } from "@gradalign/tensor";
 import { afterAll, describe, expect, test } from "vitest";
+import { pseudoRandom } from "../../packages/tensor/test/support/pseudo-random.ts";
 import { expectedNorm, meanSquare, normBound, sampleNorms } from "../src/theory/fgsm-rs-norm.ts";
 import { alignmentBound, estimateLimit, sampleAlignment } from "../src/theory/initial-alignment.ts";
 import { compiledSingleFilter, type SingleFilter, singleFilterFormula } from "../src/theory/single-filter.ts";
 
 const device = await createDevice({ backend: "wasm", threads: 2 });
 afterAll(() => device.close());
-
-/** A reproducible stream of numbers in [0, 1). */
-function stream(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
@@ -60,7 +50,7 @@ describe("lemma 1", () => {
 describe("lemma 2", () => {
   test("bound and limit agree with a simulation in double precision", async () => {
     const [p, epsilon] = [9, 24 / 255];
-    const next = stream(5);
+    const next = pseudoRandom(5);
     const normal = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
     const sums = { tail: 0, both: 0, here: 0, near: 0 };
     const n = 40_000;
@@ -109,7 +99,7 @@ describe("lemma 2", () => {
 
 describe("equation 6", () => {
   const network = (bias: number, epsilon: number, seed: number): SingleFilter => {
-    const next = stream(seed);
+    const next = pseudoRandom(seed);
     const [k, p] = [40, 12];
     const draw = (n: number, scale: number, shift: number) => Float32Array.from({ length: n }, () => scale * (next() - shift));
     return { w: draw(p, 2, 0.5), bias, u: draw(k, 1, 0.5), z: draw(k * p, 1, 0.5), eta: draw(k * p, 2 * epsilon, 0.5) };

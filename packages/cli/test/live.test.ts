@@ -150,7 +150,10 @@ test("the command says where the page is, and ends on Ctrl-C", async () => {
   const child = spawn(process.execPath, [bin, "live", "--dataset", own, "--train-size", "15", "--port", "0", "--json"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const line = await new Promise<string>((resolve) => child.stdout.once("data", (text: Buffer) => resolve(text.toString())));
+  const line = await new Promise<string>((resolve, reject) => {
+    child.stdout.once("data", (text: Buffer) => resolve(text.toString()));
+    child.once("exit", (code) => reject(new Error(`gradalign live ended with exit code ${code} before it served anything`)));
+  });
   const { type, url } = JSON.parse(line) as { type: string; url: string };
   expect(type).toBe("listening");
   const list = JSON.parse((await ask(url, "/data/list.json")).body.toString()) as DataList;

@@ -1,5 +1,4 @@
 /** @file `gradalign eval`: the accuracy of a saved model on clean and on attacked test images. */
-import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { ATTACK_NAMES, evaluateRobustness, restoreModel } from "gradalign";
 import { type Context, print, remark } from "../context.ts";
@@ -8,12 +7,12 @@ import { loadDataset } from "../run/dataset.ts";
 import { openDevice } from "../run/device.ts";
 import { noteRobustness } from "../run/run-notes.ts";
 import { loadSavedModel, modelOfSnapshot, type Which } from "../run/saved-model.ts";
-import { checkSetting, parseFlag, type Settings } from "../settings/settings.ts";
+import { checkSetting, type Settings } from "../settings/settings.ts";
 import { duration, percent, radius } from "../terminal/format.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 import { describeRobustness } from "../terminal/run-events.ts";
-import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
+import { addSettingFlags, parseCountOrAll, settingsFromFlags } from "./setting-flags.ts";
 import { whichOption } from "./which-option.ts";
 
 const HELP = `
@@ -52,7 +51,7 @@ export function registerEval(program: Command, context: Context): void {
 async function runEval(path: string, options: EvalFlags & Record<string, unknown>, context: Context): Promise<void> {
   const settings: Settings = settingsFromFlags(options, FLAGS);
   const attack = checkSetting("finalAttack", options.attack, "--attack") as string;
-  const n = parseCount(options.n);
+  const n = parseCountOrAll("--n", options.n, "write e.g. 1000");
   const { stderr } = context.streams;
   const note = (text: string) => remark(context, text);
   const { run, folder, which, snapshot } = loadSavedModel(path, options.which, note);
@@ -82,14 +81,5 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
     print(context, options.json ? JSON.stringify(record) : `${describeRobustness(record)}, ε = ${radius(epsilon)}, ${duration(report.seconds)}`);
   } finally {
     device.close();
-  }
-}
-
-function parseCount(text: string): number | "all" {
-  if (text === "all") return text;
-  try {
-    return parseFlag("finalExamples", text) as number;
-  } catch (error) {
-    throw new ConfigError(`--n (="${text}") must be all or an integer of at least 1; write e.g. 1000`, { cause: error });
   }
 }

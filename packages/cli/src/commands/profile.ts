@@ -1,15 +1,15 @@
 /** @file `gradalign profile`: where the time of a training step goes, kernel by kernel. */
-import { ConfigError, type Device, type KernelTime, type ProgramStats } from "@gradalign/tensor";
+import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 import { createModel, createSession, imageDataset, resolveTrainConfig, type Session, type TrainConfig } from "gradalign";
 import { writeFileAtomic } from "gradalign/node";
 import { type Context, print, remark } from "../context.ts";
 import { openDevice } from "../run/device.ts";
 import { partialConfig } from "../settings/convert.ts";
-import { parseFlag, type Settings } from "../settings/settings.ts";
+import type { Settings } from "../settings/settings.ts";
 import { bytes, percent, radius } from "../terminal/format.ts";
 import { textTable } from "../terminal/table.ts";
-import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
+import { addSettingFlags, parseCount, parseCountOrAll, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `
 Images are noise of CIFAR-10's size: a step's time does not depend on the pixels. Steps are first timed as they run in training;
@@ -86,8 +86,8 @@ export function registerProfile(program: Command, context: Context): void {
 
 async function runProfile(options: ProfileFlags & Record<string, unknown>, context: Context): Promise<void> {
   const settings: Settings = settingsFromFlags(options, FLAGS);
-  const rounds = parseCount("--rounds", options.rounds);
-  const top = options.top === "all" ? Number.POSITIVE_INFINITY : parseCount("--top", options.top);
+  const rounds = parseCount("--rounds", options.rounds, "write e.g. 10");
+  const top = parseCountOrAll("--top", options.top, "write e.g. 10");
   const config = resolveTrainConfig(partialConfig({ ...settings, dataset: "cifar10" }));
   const device = await openDevice(settings, (text) => remark(context, text));
   try {
@@ -97,7 +97,7 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
     session.dispose();
     if (options.trace !== undefined) writeFileAtomic(options.trace, new TextEncoder().encode(JSON.stringify(traceOf(lastStep))));
     if (options.json) print(context, JSON.stringify(profile));
-    else for (const line of describe(profile, config, top)) print(context, line);
+    else for (const line of describe(profile, config, top === "all" ? profile.kernels.length : top)) print(context, line);
     if (options.trace !== undefined) remark(context, `trace of one step: ${options.trace}`);
   } finally {
     device.close();
@@ -194,12 +194,4 @@ function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
-}
-
-function parseCount(flag: string, text: string): number {
-  try {
-    return parseFlag("finalExamples", text) as number;
-  } catch (error) {
-    throw new ConfigError(`${flag} (="${text}") must be an integer of at least 1; write e.g. 10`, { cause: error });
-  }
 }

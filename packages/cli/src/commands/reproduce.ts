@@ -9,7 +9,7 @@ import { listExperiments } from "../reproduce/list.ts";
 import { reproduce } from "../reproduce/reproduce.ts";
 import { closestName } from "../settings/closest-name.ts";
 import { shellWord } from "../settings/describe.ts";
-import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
+import { addSettingFlags, parseCount, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `
 Scales: paper is the paper's own setting; laptop fits two cores in at most about half an hour (each page says what it changed);
@@ -49,7 +49,7 @@ export function registerReproduce(program: Command, context: Context): void {
     .option("--json", "print JSON lines")
     .addHelpText("after", HELP)
     .action(async (names: string[], options: ReproduceFlags & Record<string, unknown>) => {
-      const jobs = options.jobs === undefined ? undefined : positiveInteger(options.jobs);
+      const jobs = options.jobs === undefined ? undefined : parseCount("--jobs", options.jobs, "leave it out for what is fastest here");
       if (!options.list && names.length === 0) throw new ConfigError("reproduce: name an experiment; --list shows them all");
       const chosen = (names.length === 0 ? experiments : names.map(experimentNamed)).map((experiment) => ({
         experiment,
@@ -72,10 +72,4 @@ function experimentNamed(name: string): Experiment {
   const ids = experiments.map(({ id }) => id);
   const close = closestName(name, ids);
   throw new ConfigError(`reproduce: no experiment "${name}"; ${close ? `did you mean "${close}"?` : `there are ${ids.join(", ")}`}`);
-}
-
-function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new ConfigError(`--jobs (=${text}) must be an integer of at least 1; leave it out for what is fastest here`);
-  return value;
 }

@@ -1,4 +1,5 @@
-/** @file Settings as flags of a command. */
+/** @file Settings as flags of a command, and counts as other flags. */
+import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 import { externalName, parseFlag, type SettingName, type Settings, settingOf } from "../settings/settings.ts";
 
@@ -23,4 +24,19 @@ export function settingsFromFlags(options: Readonly<Record<string, unknown>>, na
     if (typeof text === "string") settings[name] = parseFlag(name, text);
   }
   return settings;
+}
+
+/**
+ * The count that a flag gives, a positive integer.
+ *
+ * @throws ConfigError naming the flag, its value, the rule and the remedy ("write e.g. 10").
+ */
+export function parseCount(flag: string, text: string, remedy: string): number {
+  if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text)) && Number(text) > 0) return Number(text);
+  throw new ConfigError(`${flag} (="${text}") must be an integer of at least 1; ${remedy}`);
+}
+
+/** As {@link parseCount}, or "all". */
+export function parseCountOrAll(flag: string, text: string, remedy: string): number | "all" {
+  return text === "all" ? text : parseCount(flag, text, `${remedy}, or all`);
 }

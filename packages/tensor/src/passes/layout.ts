@@ -8,7 +8,7 @@ import { geometryOf } from "../ops/conv-geometry.ts";
 import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
 import { type FilterView, filterGradChunks, type Phase, packedConv, packedFilterGrad, packFilter, phasedConv, turnFilter } from "./physical.ts";
-import { padPlanar, planarConv, planarFilterGrad, planarPays } from "./planar.ts";
+import { planarConv, planarFilterGrad, planarPays } from "./planar.ts";
 import { isLeaf } from "./rewrite.ts";
 import { CPU, type Target } from "./target.ts";
 import { winogradConv, winogradFilterGrad, winogradPays } from "./winograd.ts";
@@ -246,18 +246,19 @@ function filterOf(w: Placed): FilterView {
   return { node: w.node, axes: w.permutation as FilterView["axes"] };
 }
 
-/** Zeros around the rows and columns of a channel-last image. */
-function padImage(x: Node, low: Numbers, high: Numbers): Node {
-  return pad(x, [0, low[0]!, low[1]!, 0], [0, high[0]!, high[1]!, 0], [0, 0, 0, 0]);
+/** Zeros around the rows and columns of an image with its axes in this order. */
+function padImage(x: Node, low: Numbers, high: Numbers, order: Numbers): Node {
+  const around = (list: Numbers): number[] => permute([0, 0, list[0]!, list[1]!], order);
+  return pad(x, around(low), around(high), [0, 0, 0, 0]);
 }
 
 function lowerConv(node: Node, x: Placed, w: Placed, target: Target): Placed {
   const { stride, padding } = geometryOf(node.attrs);
   const [, channels, height, width] = node.shape as [number, number, number, number];
   if (target.planar && planarPays(node.inputs[0]!.shape[1]!, channels, stride, [height, width])) {
-    return plain(planarConv(padPlanar(arrange(x, NCHW), padding, padding), filterOf(w)));
+    return plain(planarConv(padImage(arrange(x, NCHW), padding, padding, NCHW), filterOf(w)));
   }
-  const image = padImage(arrange(x, NHWC), padding, padding);
+  const image = padImage(arrange(x, NHWC), padding, padding, NHWC);
   return { node: convolve(image, packFilter(filterOf(w)), channels, stride, [height, width], target), permutation: NHWC };
 }
 
@@ -284,15 +285,15 @@ function lowerInputGrad(node: Node, dy: Placed, w: Placed, target: Target): Plac
     const planar = target.planar && planarPays(node.inputs[0]!.shape[1]!, channels, stride, size);
     const order = planar ? NCHW : NHWC;
     const cropped = crop(arrange(dy, order), low, high, order);
-    if (planar) return plain(planarConv(padPlanar(cropped, low.map(atLeastZero), high.map(atLeastZero)), turned));
-    const image = padImage(cropped, low.map(atLeastZero), high.map(atLeastZero));
+    const image = padImage(cropped, low.map(atLeastZero), high.map(atLeastZero), order);
+    if (planar) return plain(planarConv(image, turned));
     return { node: convolve(image, packFilter(turned), channels, [1, 1], size, target), permutation: NHWC };
   }
   const cotangent = arrange(dy, NHWC);
   const axisPhases = ([0, 1] as const).map((d) => phasesOf(size[d], taps[d], stride[d], padding[d]));
   const low = [0, 1].map((d) => Math.max(0, ...axisPhases[d]!.map((p) => -p.start)));
   const high = [0, 1].map((d) => Math.max(0, ...axisPhases[d]!.map((p) => p.start + p.count + p.taps.length - 1 - cotangent.shape[d + 1]!)));
-  const image = padImage(cotangent, low, high);
+  const image = padImage(cotangent, low, high, NHWC);
   const phases: Phase[] = [];
   const filters: Node[] = [];
   for (const row of axisPhases[0]!) {
@@ -362,10 +363,10 @@ function lowerFilterGrad(node: Node, x: Placed, dy: Placed, target: Target): Pla
   const [batch, , ...size] = node.inputs[1]!.shape as [number, number, number, number];
   const chunks = filterGradChunks(batch, size[0], size[1], target);
   if (target.planar && planarPays(inputChannels, channels, stride, size)) {
-    const parts = planarFilterGrad(padPlanar(arrange(x, NCHW), padding, padding), arrange(dy, NCHW), [rows, columns], chunks);
+    const parts = planarFilterGrad(padImage(arrange(x, NCHW), padding, padding, NCHW), arrange(dy, NCHW), [rows, columns], chunks);
     return plain(sum(parts, [0]));
   }
-  const image = padImage(arrange(x, NHWC), padding, padding);
+  const image = padImage(arrange(x, NHWC), padding, padding, NHWC);
   const cotangent = arrange(dy, NHWC);
   if (stride[0] === 1 && stride[1] === 1 && rows === 3 && columns === 3 && target.winograd && winogradPays(inputChannels, channels, size)) {
     return { node: winogradFilterGrad(image, cotangent), permutation: [3, 2, 0, 1] };

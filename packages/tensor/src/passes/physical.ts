@@ -3,7 +3,7 @@
 import { InvariantError } from "../base/errors.ts";
 import type { Attributes } from "../ir/graph.ts";
 import { Node } from "../ir/graph.ts";
-import { channelBlock } from "../ir/kernel.ts";
+import { channelBlock, type Kernel } from "../ir/kernel.ts";
 import { flip, pad, reshape, transpose } from "../ops/build.ts";
 import { register } from "../ops/definition.ts";
 import type { Target } from "./target.ts";
@@ -44,6 +44,11 @@ export function turnFilter({ node, axes: [out, channel, row, column] }: FilterVi
     ),
     axes: [channel, out, row, column],
   };
+}
+
+/** A node that carries its kernel. */
+export function kernelNode(op: string, kernel: Kernel, inputs: readonly Node[], shape: readonly number[]): Node {
+  return new Node(op, inputs, kernel as unknown as Attributes, shape, "float32");
 }
 
 /** y[N, OH, OW, K] of a dense padded x[N, H, W, C] and a packed filter. */

@@ -1,10 +1,9 @@
 /** @file Convolutions of few channels as physical nodes over planar images [N, C, H, W]. With three or four channels the lanes of a
  * channel-last vector stay empty or are refilled for every tap; here lanes are neighbouring pixels, and images keep the user's order. */
-import type { Attributes } from "../ir/graph.ts";
-import { Node } from "../ir/graph.ts";
-import type { Kernel, PlanarShape } from "../ir/kernel.ts";
-import { pad, transpose } from "../ops/build.ts";
-import type { FilterView } from "./physical.ts";
+import type { Node } from "../ir/graph.ts";
+import type { PlanarShape } from "../ir/kernel.ts";
+import { transpose } from "../ops/build.ts";
+import { type FilterView, kernelNode } from "./physical.ts";
 
 /** Channels on either side up to which pixels fill the lanes better than channels do. */
 const FEW_CHANNELS = 4;
@@ -16,30 +15,21 @@ export function planarPays(inputs: number, outputs: number, stride: readonly [nu
   return stride[0] === 1 && stride[1] === 1 && inputs <= FEW_CHANNELS && outputs <= FEW_CHANNELS && width >= LEAST_WIDTH && width % 4 === 0;
 }
 
-/** Zeros around the rows and columns of a planar image. */
-export function padPlanar(x: Node, low: readonly number[], high: readonly number[]): Node {
-  return pad(x, [0, 0, low[0]!, low[1]!], [0, 0, high[0]!, high[1]!], [0, 0, 0, 0]);
-}
-
 /** y[N, K, H, W] of a dense padded x[N, C, H+R-1, W+S-1]. */
 export function planarConv(x: Node, filter: FilterView): Node {
   const [out, channel, row, column] = filter.axes;
   const packed = transpose(filter.node, [channel, row, column, out]);
   const shape = planarShape(x, packed.shape[3]!, packed.shape[1]!, packed.shape[2]!);
-  return kernelNode({ kind: "planar-conv", ...shape }, [x, packed], [shape.batch, shape.channels, shape.height, shape.width]);
+  return kernelNode("planar-conv", { kind: "planar-conv", ...shape }, [x, packed], [shape.batch, shape.channels, shape.height, shape.width]);
 }
 
 /** [chunks, K, C, R, S] of a dense padded x[N, C, H+R-1, W+S-1] and dy[N, K, H, W]: one partial sum per chunk of the batch. */
 export function planarFilterGrad(x: Node, dy: Node, [rows, columns]: readonly [number, number], chunks: number): Node {
   const shape = planarShape(x, dy.shape[1]!, rows, columns);
-  return kernelNode({ kind: "planar-filter-grad", ...shape, chunks }, [x, dy], [chunks, shape.channels, shape.inputs, rows, columns]);
+  return kernelNode("planar-filter-grad", { kind: "planar-filter-grad", ...shape, chunks }, [x, dy], [chunks, shape.channels, shape.inputs, rows, columns]);
 }
 
 function planarShape(x: Node, channels: number, rows: number, columns: number): PlanarShape {
   const [batch, inputs, height, width] = x.shape as [number, number, number, number];
   return { batch, channels, inputs, height: height - rows + 1, width: width - columns + 1, rows, columns };
-}
-
-function kernelNode(kernel: Kernel, inputs: readonly Node[], shape: readonly number[]): Node {
-  return new Node(kernel.kind, inputs, kernel as unknown as Attributes, shape, "float32");
 }

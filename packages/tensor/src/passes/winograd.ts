@@ -1,9 +1,9 @@
 /** @file Winograd's convolution F(4x4, 3x3) as physical nodes (Winograd 1980; Lavin and Gray, CVPR 2016): Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A,
  * a quarter of the multiplications of the direct form. The interpolation points 0, 1, −1, 1/2, −2, ∞ lose less precision than
  * the usual ±1, ±2: the relative L2 error stays below 5e-6 in float32. */
-import type { Attributes } from "../ir/graph.ts";
-import { Node } from "../ir/graph.ts";
-import type { ConvKernel, FilterGradKernel, Kernel, TileStrides, TileTransformKernel } from "../ir/kernel.ts";
+import type { Node } from "../ir/graph.ts";
+import type { ConvKernel, FilterGradKernel, TileStrides, TileTransformKernel } from "../ir/kernel.ts";
+import { kernelNode } from "./physical.ts";
 
 type Matrix = readonly (readonly number[])[];
 
@@ -43,11 +43,6 @@ const SKEW = 16;
 /** Whether the transformations cost less than the multiplications they save. */
 export function winogradPays(inputs: number, outputs: number, [height, width]: readonly [number, number]): boolean {
   return inputs >= 16 && outputs >= 16 && inputs % 8 === 0 && outputs % 8 === 0 && height % STEP === 0 && width % STEP === 0;
-}
-
-/** A node that carries its kernel. */
-function kernelNode(op: string, kernel: Kernel, inputs: readonly Node[], shape: readonly number[]): Node {
-  return new Node(op, inputs, kernel as unknown as Attributes, shape, "float32");
 }
 
 function tileTransform(x: Node, kernel: Omit<TileTransformKernel, "kind">, shape: readonly number[]): Node {

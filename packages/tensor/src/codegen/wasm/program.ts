@@ -30,8 +30,8 @@ export const CONTROL = {
   size: 192,
 } as const;
 
-/** Loads before a waiting thread goes to sleep: under a millisecond. Waking up costs a tenth of one, in each of a step's dozens of
- * barriers where it happens, and threads are rarely more than a task of 100 µs apart. */
+/** Loads before a waiting thread goes to sleep. Measured on an FGSM step of the single-layer network, some forty barriers, on two
+ * threads: 3.9 to 4.7 ms with 20,000 loads, 2.8 to 3.6 ms with 300,000. */
 const SPINS = 300000;
 
 export interface EncodedProgram {
