@@ -29,9 +29,12 @@ export type Mode = "alone" | "side by side";
 /** A training's cost in either mode. */
 export type Costs = Readonly<Record<Mode, Cost>>;
 
-/** Steps timed after the first, and a limit to the time they take. */
-const TIMED_STEPS = 5;
-const TIMED_SECONDS = 1.5;
+/** How long something is repeated to be timed, and how often at least. The first half is not counted: an engine runs quickly made
+ * code, several times slower, until it has compiled the better one. */
+const TIMED_SECONDS = 1;
+const LEAST_REPEATS = 3;
+/** Batches of made-up images that the timed steps go round. */
+const TIMED_BATCHES = 6;
 /** Steps slower than this are timed with fewer images instead. */
 const SLOW_STEP = 0.5;
 const SMALL_BATCH = 4;
@@ -72,30 +75,41 @@ export function openCostBook(out: string): CostBook {
 
 /** Times some steps and input gradients of a training on made-up images. */
 export async function measureCost(config: TrainConfig, device: Device): Promise<Cost> {
-  const small = timeSteps(config, Math.min(config.batchSize, SMALL_BATCH), device);
+  const small = await timeSteps(config, Math.min(config.batchSize, SMALL_BATCH), device);
   const isSlow = small.step * (config.batchSize / small.batch) > SLOW_STEP;
-  const { step, batch, compile } = isSlow || small.batch === config.batchSize ? small : timeSteps(config, config.batchSize, device);
-  return { step: (step * config.batchSize) / batch, gradient: timeGradient(config, isSlow ? SMALL_BATCH : GRADIENT_BATCH, device), compile };
+  const { step, batch, compile } = isSlow || small.batch === config.batchSize ? small : await timeSteps(config, config.batchSize, device);
+  return { step: (step * config.batchSize) / batch, gradient: await timeGradient(config, isSlow ? SMALL_BATCH : GRADIENT_BATCH, device), compile };
 }
 
-function timeSteps(config: TrainConfig, batch: number, device: Device): { step: number; batch: number; compile: number } {
-  const images = madeUpImages(config.dataset, (TIMED_STEPS + 1) * batch, 2);
+/** Seconds that one of many repetitions takes: the median of the later half. */
+async function timeRepeated(run: (index: number) => void, device: Device): Promise<number> {
+  const seconds: number[] = [];
+  const started = performance.now();
+  do {
+    const began = performance.now();
+    run(seconds.length);
+    await device.settle(0);
+    seconds.push((performance.now() - began) / 1000);
+  } while (seconds.length < LEAST_REPEATS || performance.now() - started < TIMED_SECONDS * 1000);
+  const later = seconds.slice(seconds.length >> 1).sort((a, b) => a - b);
+  return later[later.length >> 1] as number;
+}
+
+async function timeSteps(config: TrainConfig, batch: number, device: Device): Promise<{ step: number; batch: number; compile: number }> {
+  const images = madeUpImages(config.dataset, TIMED_BATCHES * batch, 2);
   const model = createModel(config.model, { classes: 10, shape: images.shape });
   const session = createSession(model, { ...config, batchSize: batch, trainSize: null, epochs: 1 }, images, device);
   try {
     session.initialize();
-    const started = performance.now();
-    let steps = 0;
-    do session.step(steps++);
-    while (steps < TIMED_STEPS && performance.now() - started < TIMED_SECONDS * 1000);
-    return { step: (performance.now() - started) / 1000 / steps, batch, compile: (session.stats()?.compileMs ?? 0) / 1000 };
+    const step = await timeRepeated((index) => session.step(index % TIMED_BATCHES), device);
+    return { step, batch, compile: (session.stats()?.compileMs ?? 0) / 1000 };
   } finally {
     session.dispose();
   }
 }
 
 /** Seconds of one image's input gradient. */
-function timeGradient(config: TrainConfig, batch: number, device: Device): number {
+async function timeGradient(config: TrainConfig, batch: number, device: Device): Promise<number> {
   const images = madeUpImages(config.dataset, 1, batch);
   const model = createModel(config.model, { classes: 10, shape: images.shape });
   const init = jit((key: Value) => model.init(key) as unknown as Record<string, Record<string, Value>>, { device });
@@ -108,12 +122,7 @@ function timeGradient(config: TrainConfig, batch: number, device: Device): numbe
   const labels = tensor(Int32Array.from(images.test.labels));
   const run = (): void => (programs.gradient(params, state, x, labels) as Tensor).dispose();
   try {
-    run();
-    const started = performance.now();
-    let calls = 0;
-    do run();
-    while (++calls < TIMED_STEPS && performance.now() - started < TIMED_SECONDS * 1000);
-    return (performance.now() - started) / 1000 / calls / batch;
+    return (await timeRepeated(run, device)) / batch;
   } finally {
     for (const value of [x, labels, ...Object.values(params), ...Object.values(state)]) (value as Tensor).dispose();
     programs.dispose();
