@@ -1,14 +1,19 @@
 /** @file Equation 6: a single filter's gradient alignment, by its formula and by the compiled gradient. */
+
 import { keyOfSeed, philox } from "@gradalign/tensor";
+import * as Plot from "@observablehq/plot";
 import type { Experiment, Measurement, Scale } from "./experiment.ts";
+import { FIGURE_SIZE, seriesColor } from "./support/figure.ts";
 import { decimals } from "./support/statistics.ts";
 import { compiledSingleFilter, type SingleFilter, singleFilterFormula } from "./theory/single-filter.ts";
 
 /** Float32's rounding, accumulated over a sum of some hundred terms. */
 const TOLERANCE = 2e-6;
 
+const FILTERS = ["random", "Laplace"] as const;
+
 interface Case {
-  readonly filter: "random" | "Laplace";
+  readonly filter: (typeof FILTERS)[number];
   readonly patches: number;
   readonly patch: number;
   readonly epsilon: number;
@@ -18,9 +23,7 @@ interface Case {
 function cases(scale: Scale): Case[] {
   const seeds = scale === "smoke" ? [0] : [0, 1, 2, 3, 4];
   const radii = scale === "smoke" ? [10] : [2, 8, 10, 16, 32];
-  return (["random", "Laplace"] as const).flatMap((filter) =>
-    radii.flatMap((epsilon) => seeds.map((seed) => ({ filter, patches: 400, patch: 27, epsilon, seed }))),
-  );
+  return FILTERS.flatMap((filter) => radii.flatMap((epsilon) => seeds.map((seed) => ({ filter, patches: 400, patch: 27, epsilon, seed }))));
 }
 
 /** Equation 6 in numbers. */
@@ -77,7 +80,7 @@ export const eq6: Experiment = {
         {
           text: "The formula gives the compiled gradients' cosine to float accuracy.",
           holds: worst < TOLERANCE,
-          evidence: `largest difference ${worst.toExponential(1)} over ${rows.length} cases (tolerance ${TOLERANCE})`,
+          evidence: `largest difference ${worst.toExponential(1)} over ${rows.length} cases (tolerance ${TOLERANCE.toExponential()})`,
         },
         {
           text: "With a Laplace filter whose response is mostly negative, noise makes the cosine small; with a random filter it stays high.",
@@ -87,6 +90,35 @@ export const eq6: Experiment = {
       ],
       comparisons: [],
       sections: [
+        {
+          title: "Figure",
+          figures: [
+            {
+              id: "eq6",
+              title: "The formula against the compiled gradient",
+              caption: `${rows.length} cases, seeds ${[...new Set(rows.map((row) => row["seed"]))].join(", ")}; ε from ${rows[0]?.epsilon} to ${rows.at(-1)?.epsilon}. Dashed: equality.`,
+              options: {
+                ...FIGURE_SIZE,
+                height: 330,
+                ariaLabel: "Cosine of the compiled gradients by the cosine that equation 6 gives",
+                ariaDescription: `All ${rows.length} points are on the diagonal; largest difference ${worst.toExponential(1)}.`,
+                x: { label: "cosine by the formula", domain: [0, 1] },
+                y: { label: "cosine of the compiled gradients", domain: [0, 1], grid: true },
+                color: { domain: [...FILTERS], range: FILTERS.map((_, i) => seriesColor(i)), legend: true },
+                marks: [
+                  Plot.line(
+                    [
+                      [0, 0],
+                      [1, 1],
+                    ],
+                    { stroke: "var(--muted)", strokeDasharray: "4,3" },
+                  ),
+                  Plot.dot(rows, { x: "formula", y: "compiled", stroke: "filter", r: 3.5 }),
+                ],
+              },
+            },
+          ],
+        },
         {
           title: "All cases",
           tables: [

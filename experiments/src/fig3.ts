@@ -1,7 +1,7 @@
 /** @file Figure 3: FGSM trained with a smaller radius, attacked with larger ones, against FGSM-RS. */
 import * as Plot from "@observablehq/plot";
 import type { Experiment, FinalAttack, Scale } from "./experiment.ts";
-import { FIGURE_SIZE, seriesColor } from "./support/figure.ts";
+import { FIGURE_SIZE, PERCENT_SCALE, seriesColor } from "./support/figure.ts";
 import { LAPTOP_CHANGES, sectionTraining } from "./support/laptop-network.ts";
 import { basisOf, type Outcome, outcomeRows, outcomesIn } from "./support/outcomes.ts";
 import type { Cell } from "./support/resnet-grid.ts";
@@ -114,7 +114,7 @@ export const fig3: Experiment = {
                   )
                   .join("; "),
                 x: { label: "ε of the attack (1/255)" },
-                y: { label: "accuracy under attack", percent: true, grid: true, zero: true },
+                y: { label: "accuracy under attack", ...PERCENT_SCALE, grid: true, zero: true },
                 color: { domain: names, range: colors, legend: true },
                 marks: [
                   Plot.ruleX([largest], { stroke: "var(--muted)", strokeDasharray: "4,3" }),

@@ -130,7 +130,7 @@ export const lemma2: Experiment = {
                 height: 330,
                 ariaLabel: "Gradient alignment at initialisation by radius and patch size",
                 ariaDescription: "The limit stays near 1 for small radii and falls slowly; the bound falls to one half.",
-                x: { label: "ε (1/255)", type: "log", ticks: [1, 2, 4, 8, 16, 32, 64, 128], tickFormat: (value: number) => String(value) },
+                x: { label: "ε (1/255)", type: "log", base: 2 },
                 y: { label: "cosine", domain: [0.45, 1], grid: true },
                 color: { domain: names, range: names.map((_, i) => seriesColor(i)), legend: true },
                 marks: [

@@ -23,7 +23,7 @@ export const longTraining: Experiment = accuracyTable({
     const last = rows.filter((row) => row.model === "last");
     const epochs = [...new Set(last.map((row) => row.epochs))].sort((a, b) => a - b);
     const robust = (count: number | undefined): number[] => last.filter((row) => row.epochs === count).map((row) => row.robust);
-    const evidence = epochs.map((count) => `${count} epochs: ${percent(robust(count))}`).join("; ");
+    const evidence = epochs.map((count) => `${count} epoch${count === 1 ? "" : "s"}: ${percent(robust(count))}`).join("; ");
     return [
       {
         text: "FGSM + GradAlign does not overfit catastrophically however long it is trained.",

@@ -2,7 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import type { Evaluation } from "gradalign";
 import type { Figure } from "../experiment.ts";
-import { FIGURE_SIZE } from "./figure.ts";
+import { FIGURE_SIZE, PERCENT_SCALE } from "./figure.ts";
 
 /** A point of a curve. */
 export interface CurvePoint {
@@ -49,7 +49,7 @@ export function curveFigure({ id, title, caption, axis, points, colors, scale, c
         label: log ? `${axis} (log)` : axis,
         grid: true,
         ...(scale === "percent"
-          ? { percent: true, domain: [0, Math.min(100, 10 * Math.ceil(10 * Math.max(0.1, ...values) + 0.1))] }
+          ? { ...PERCENT_SCALE, domain: [0, Math.min(100, 10 * Math.ceil(10 * Math.max(0.1, ...values) + 0.1))] }
           : scale === "cosine"
             ? { domain: [Math.min(0, ...values), 1] }
             : log

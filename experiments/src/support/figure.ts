@@ -12,6 +12,9 @@ export interface FigureOptions extends PlotOptions {
 /** Width and margins that keep text legible on a phone, where a figure is shrunk to the page's width. */
 export const FIGURE_SIZE = { width: 460, height: 300, marginTop: 30, marginLeft: 52, marginRight: 18, marginBottom: 44 } as const;
 
+/** A scale of shares, shown in percent. */
+export const PERCENT_SCALE = { percent: true, tickFormat: (value: number) => `${value} %` } as const;
+
 /** Colour of the i-th series; the page defines them for light and dark. */
 export function seriesColor(i: number): string {
   return `var(--run-${1 + (i % 8)})`;

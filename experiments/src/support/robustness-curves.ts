@@ -2,7 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import type { Comparison, Figure, Scale, Table } from "../experiment.ts";
 import { type PaperCurve, paperPoint } from "../paper-numbers.ts";
-import { FIGURE_SIZE, METHOD_COLORS } from "./figure.ts";
+import { FIGURE_SIZE, METHOD_COLORS, PERCENT_SCALE } from "./figure.ts";
 import { basisOf, type Outcome } from "./outcomes.ts";
 import { type Cell, gridMethod } from "./resnet-grid.ts";
 import { decimals, deviation, mean, percent } from "./statistics.ts";
@@ -89,7 +89,7 @@ export function robustnessFigure(
         )
         .join("; "),
       x: { label: "ε (1/255)", tickFormat: (value: number) => String(value) },
-      y: { label: "accuracy", percent: true, domain: [0, 100], grid: true },
+      y: { label: "accuracy", ...PERCENT_SCALE, domain: [0, 100], grid: true },
       color: { domain: names, range: methods.map((method) => METHOD_COLORS[method] as string), legend: true },
       marks: [...lines(robust, {}), ...(clean ? lines(pointsOf(rows, "clean"), { strokeDasharray: "4,3" }) : [])],
     },

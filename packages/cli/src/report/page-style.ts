@@ -49,6 +49,9 @@ td.source { color: var(--muted); font-size: 13px; }
 .figures .wide { grid-column: 1 / -1; }
 .card { margin: 0; background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px 12px; min-width: 0; }
 .card figure { margin: 0; }
+@media (min-width: 561px) {
+  .figures .card:only-child > svg, .figures .card:only-child > figure > svg { width: min(100%, 700px); font-size: 8.5px; }
+}
 .card svg { max-width: 100%; height: auto; --plot-background: var(--surface); font-size: 11px; }
 .card [class$="-swatches"] { font-size: 12.5px; min-height: 24px; margin-bottom: 2px; }
 .card [class$="-swatches"] svg { width: 12px; height: 12px; }
@@ -56,7 +59,15 @@ td.source { color: var(--muted); font-size: 13px; }
 .hover line:hover { stroke: var(--muted); stroke-opacity: 0.35; }
 .filters { display: grid; grid-template-columns: repeat(auto-fit, minmax(205px, 1fr)); gap: 16px; }
 .filters .card { padding: 12px 14px; }
-.scroll { overflow-x: auto; background: var(--surface); border: 1px solid var(--line); border-radius: 10px; }
+/* Shadows at the edges tell of columns that are scrolled out of view. */
+.scroll {
+  overflow-x: auto;
+  background:
+    linear-gradient(to right, var(--surface) 40%, transparent) left / 40px 100%, linear-gradient(to left, var(--surface) 40%, transparent) right / 40px 100%,
+    linear-gradient(to right, var(--line), transparent) left / 14px 100%, linear-gradient(to left, var(--line), transparent) right / 14px 100%, var(--surface);
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll, scroll;
+  border: 1px solid var(--line); border-radius: 10px;
+}
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
 th, td { text-align: left; padding: 7px 14px; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap; }
 tbody tr:last-child > * { border-bottom: 0; }
@@ -77,6 +88,8 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   .card svg { font-size: 14.5px; }
   .card [class$="-swatches"] { font-size: 13px; }
   th, td { padding: 6px 9px; }
+  .comparison tbody th { min-width: 150px; }
+  .comparison td.source { min-width: 260px; }
 }
 @media print {
   :root {

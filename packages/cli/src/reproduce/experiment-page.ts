@@ -64,7 +64,7 @@ function comparisonTable(comparisons: readonly Comparison[]): Markup {
 
 /** A number of the paper with its unit and deviation. */
 export function paperValue({ value, unit, deviation }: PaperNumber): string {
-  const number = unit === "%" ? value.toFixed(Number.isInteger(value * 10) ? 1 : 2) : String(Number(value.toPrecision(4)));
+  const number = unit === "%" ? value.toFixed(deviation === undefined && Number.isInteger(value * 10) ? 1 : 2) : String(Number(value.toPrecision(4)));
   const suffix = unit === "%" ? " %" : "";
   return `${number}${deviation === undefined ? "" : ` ± ${deviation.toFixed(2)}`}${suffix}`;
 }
