@@ -38,6 +38,11 @@ export function channelBlock(channels: number): 4 | 8 {
   return Math.ceil(channels / 4) * 4 < Math.ceil(channels / 8) * 7 ? 4 : 8;
 }
 
+/** The block in which a packed filter stores its output channels: twelve where that is all of them, else {@link channelBlock}. */
+export function filterBlock(channels: number): 4 | 8 | 12 {
+  return channels > 8 && channels <= 12 ? 12 : channelBlock(channels);
+}
+
 /** Dense contraction of image windows with a packed filter (convolution, its input gradient, matrix product):
  * out[b,y,x,k] = Σ_r Σ_i in[input(b,y,x) + tapRow·r + i] · filter[⌊k/block⌋][r][i][k mod block].
  * A window row (filter width × channels) is one contiguous run of the input; padding has been made explicit before. */
@@ -48,7 +53,7 @@ export interface ConvKernel {
   readonly width: number;
   /** k: output channels. */
   readonly channels: number;
-  /** Channels are stored in blocks of this many (4 or 8); the last block is zero-padded. */
+  /** Channels are stored in blocks of this many (4, 8 or 12); the last block is zero-padded. */
   readonly block: number;
   /** Filter rows. */
   readonly rows: number;

@@ -2,7 +2,7 @@
 import { invariant } from "../base/errors.ts";
 import { sizeOf, stridesOf } from "../base/shape.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
-import { type ConvKernel, channelBlock, type ImageStrides, type Kernel, type LoopKernel } from "../ir/kernel.ts";
+import { type ConvKernel, filterBlock, type ImageStrides, type Kernel, type LoopKernel } from "../ir/kernel.ts";
 import type { Affine, Expr, Guard } from "../ir/scalar.ts";
 import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
@@ -269,7 +269,7 @@ function lowerPackedConv(node: Node): KernelCall {
     height,
     width,
     channels,
-    block: channelBlock(channels),
+    block: filterBlock(channels),
     rows,
     run: columns * inputs,
     tapRow: stridesOf(x.shape)[1]!,
@@ -304,7 +304,7 @@ function lowerPhasedConv(node: Node): KernelCall[] {
       height: Math.ceil((height - phase[0]) / stride[0]),
       width: Math.ceil((width - phase[1]) / stride[1]),
       channels,
-      block: channelBlock(channels),
+      block: filterBlock(channels),
       rows,
       run: columns * inputs,
       tapRow: dyRow,

@@ -3,7 +3,7 @@
 import { InvariantError } from "../base/errors.ts";
 import type { Attributes } from "../ir/graph.ts";
 import { Node } from "../ir/graph.ts";
-import { channelBlock, type Kernel } from "../ir/kernel.ts";
+import { filterBlock, type Kernel } from "../ir/kernel.ts";
 import { flip, pad, reshape, transpose } from "../ops/build.ts";
 import { register } from "../ops/definition.ts";
 import type { Target } from "./target.ts";
@@ -18,7 +18,7 @@ export interface FilterView {
 /** Packs a filter as [⌈out/block⌉, rows, columns, in, block], zero-padded: the order in which the kernel reads it. */
 export function packFilter({ node, axes }: FilterView): Node {
   const [out, channel, row, column] = axes;
-  const block = channelBlock(node.shape[out]!);
+  const block = filterBlock(node.shape[out]!);
   const missing = (block - (node.shape[out]! % block)) % block;
   const zeros = node.shape.map(() => 0);
   const padded = pad(

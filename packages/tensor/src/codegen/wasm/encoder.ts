@@ -131,11 +131,14 @@ export const SIMD = {
   f32x4_div: 231,
   f32x4_min: 232,
   f32x4_max: 233,
+  f32x4_pmin: 234,
+  f32x4_pmax: 235,
   i32x4_trunc_sat_f32x4_s: 248,
   f32x4_convert_i32x4_s: 250,
   i16x8_extend_low_i8x16_u: 137,
   i32x4_extend_low_i16x8_u: 169,
   f32x4_relaxed_madd: 0x105,
+  i32x4_relaxed_laneselect: 0x10b,
 } as const;
 
 export type Block = () => void;

@@ -16,6 +16,8 @@ export interface LoopScope {
   readonly buffers: readonly number[];
   /** The innermost loop in execution order. */
   readonly inner: number;
+  /** Whether relaxed SIMD may be used. */
+  readonly relaxed: boolean;
 }
 
 const elementType = (dtype: DType): typeof F32 | typeof I32 => (dtype === "float32" ? F32 : I32);
@@ -277,14 +279,34 @@ export class ExprEmitter {
   }
 
   #applyLanes({ op, args }: Expr & { kind: "op" }): void {
-    const operand = args[op === "select" ? 1 : 0]!.dtype;
-    if (op === "shiftLeft" || op === "shiftRight") {
-      this.push(args[0]!, "lanes");
-      this.#f.i32((args[1] as Expr & { kind: "const" }).value);
-    } else {
-      for (const arg of op === "select" ? [args[1]!, args[2]!, args[0]!] : args) this.push(arg, "lanes");
+    if (op === "select") return this.#selectLanes(args as readonly [Expr, Expr, Expr]);
+    const f = this.#f;
+    const operand = args[0]!.dtype;
+    this.push(args[0]!, "lanes");
+    if (op === "shiftLeft" || op === "shiftRight") f.i32((args[1] as Expr & { kind: "const" }).value);
+    else if (args[1]) this.push(args[1], "lanes");
+    const other = args[1];
+    // pmin and pmax are one instruction of x86 where min and max are seven. With a constant other than zero or NaN they differ in nothing,
+    // as long as the constant comes second: where the comparison fails, as with NaN, they give the first.
+    const pseudo = operand === "float32" && other?.kind === "const" && other.value !== 0 && !Number.isNaN(other.value);
+    if (pseudo && op === "min") f.simd(SIMD.f32x4_pmin);
+    else if (pseudo && op === "max") f.simd(SIMD.f32x4_pmax);
+    else LANES[op](f, operand);
+  }
+
+  /** Conditions are masks of whole lanes: selecting zero is one instruction, and so is the relaxed form, which is then exact. */
+  #selectLanes([condition, then, otherwise]: readonly [Expr, Expr, Expr]): void {
+    const f = this.#f;
+    const isZero = (expr: Expr): boolean => expr.kind === "const" && Object.is(expr.value, 0);
+    if (isZero(otherwise) || isZero(then)) {
+      this.push(isZero(otherwise) ? then : otherwise, "lanes");
+      this.push(condition, "lanes");
+      f.simd(isZero(otherwise) ? SIMD.v128_and : SIMD.v128_andnot);
+      return;
     }
-    LANES[op](this.#f, operand);
+    for (const arg of [then, otherwise, condition]) this.push(arg, "lanes");
+    if (this.#scope.relaxed) f.simd(SIMD.i32x4_relaxed_laneselect);
+    else LANES.select(f, then.dtype);
   }
 
   /** Pushes base address + Σ clipped index · stride, then loads. */

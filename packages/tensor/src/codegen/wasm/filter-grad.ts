@@ -8,6 +8,10 @@ import { emitRange, evenPart, type PixelDimension, pixelDimensions } from "./pix
 
 /** Pixels summed in registers before the sums go to memory; their operands should stay in cache. */
 const PASS_PIXELS = 64;
+/** The same where pixels are a multiple of this many bytes apart: all of them share one set of the first-level cache, which has
+ * eight ways or more. */
+const SET_STRIDE = 4096;
+const PASS_PIXELS_OF_A_SET = 8;
 /** Window positions and channels of a task; fewer mean that operands are read more often, more that they leave the cache. */
 const TASK_POSITIONS = { least: 16, most: 128 };
 const TASK_CHANNELS = { least: 32, most: 128 };
@@ -172,9 +176,12 @@ interface Passes {
 function splitPasses(pixels: readonly PixelDimension[]): Passes {
   let cut = pixels.length - 1;
   let whole = 1;
-  while (cut > 0 && whole * (pixels[cut]?.extent ?? 1) * 2 <= PASS_PIXELS) whole *= pixels[cut--]?.extent ?? 1;
+  const innermost = pixels[cut];
+  const crowded = [innermost?.first, innermost?.second].some((stride) => stride && stride % SET_STRIDE === 0);
+  const limit = crowded ? PASS_PIXELS_OF_A_SET : PASS_PIXELS;
+  while (cut > 0 && whole * (pixels[cut]?.extent ?? 1) * 2 <= limit) whole *= pixels[cut--]?.extent ?? 1;
   const extent = pixels[cut]?.extent ?? 1;
-  const size = evenPart(extent, Math.max(1, Math.floor(PASS_PIXELS / whole)));
+  const size = evenPart(extent, Math.max(1, Math.floor(limit / whole)));
   const outer = pixels.slice(0, cut);
   const count = outer.reduce((product, d) => product * d.extent, Math.ceil(extent / size));
   return { inner: pixels.slice(cut), size, outer, count };

@@ -128,7 +128,7 @@ class LoopEmitter {
   }
 
   #scope(): LoopScope {
-    return { f: this.#f, indices: this.#indices, buffers: this.#buffers, inner: this.#shape.inner };
+    return { f: this.#f, indices: this.#indices, buffers: this.#buffers, inner: this.#shape.inner, relaxed: this.#module.relaxed };
   }
 
   /** Emits the innermost loop over [from, to) (cut by the task's piece): lanes first, then single elements. The body is built
