@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { emitConv, emitFilterGrad } from "../../src/codegen/wasm/contraction.ts";
 import type { KernelCode, ModuleContext } from "../../src/codegen/wasm/kernel-code.ts";
-import { type ConvKernel, channelBlock, type FilterGradKernel, type ImageStrides } from "../../src/ir/kernel.ts";
+import { type ConvKernel, channelBlock, type FilterGradKernel, filterBlock, type ImageStrides } from "../../src/ir/kernel.ts";
 import { filterGradChunks } from "../../src/passes/physical.ts";
 import { CPU } from "../../src/passes/target.ts";
 import { execute, firstDifference, GUARD_VALUE, numbers, relaxedAvailable } from "../support/kernels.ts";
@@ -54,7 +54,9 @@ const GEOMETRIES: Readonly<Record<string, Geometry>> = {
   "gaps between output pixels": { batch: 2, height: 4, width: 11, inputs: 4, channels: 10, window: 3, stride: 1, gap: 3, offset: 5 },
   "long rows": { batch: 1, height: 2, width: 150, inputs: 4, channels: 8, window: 3, stride: 1 },
   "matrix, 10 columns": matrix(128, 512, 10),
+  "matrix, 10 columns in blocks of 4": { ...matrix(128, 256, 10), block: 4 },
   "matrix, 10 columns in blocks of 8": { ...matrix(128, 256, 10), block: 8 },
+  "matrix, rows of 4 KiB": matrix(21, 10, 1024),
   "matrix, 10 deep": matrix(64, 10, 512),
   "matrix, prime sizes": matrix(131, 37, 23),
   "matrix, one row": matrix(1, 50, 20),
@@ -75,7 +77,7 @@ function strides(g: Geometry): { input: ImageStrides; output: ImageStrides; inpu
   };
 }
 
-const block = (g: Geometry): number => g.block ?? channelBlock(g.channels);
+const block = (g: Geometry): number => g.block ?? filterBlock(g.channels);
 const taps = (g: Geometry): { rows: number; run: number; tapRow: number } => ({
   rows: g.window,
   run: g.window * g.inputs,
@@ -180,7 +182,8 @@ describe("task splitting", () => {
     expect(filterGradChunks(128, 4, 4, CPU)).toBe(1);
   });
 
-  it("prefers tall tiles of one vector where two would be half empty", () => {
+  it("prefers tall tiles of one vector where two would be half empty, and three where they hold all channels", () => {
     expect([3, 4, 8, 10, 16, 64].map(channelBlock)).toEqual([4, 4, 8, 4, 8, 8]);
+    expect([3, 4, 8, 9, 12, 13, 20, 64].map(filterBlock)).toEqual([4, 4, 8, 12, 12, 8, 4, 8]);
   });
 });

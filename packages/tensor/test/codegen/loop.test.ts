@@ -10,7 +10,9 @@ import {
   jit,
   lt,
   max,
+  maximum,
   min,
+  minimum,
   mul,
   pad,
   slice,
@@ -65,6 +67,19 @@ describe.each(tested)("%s", (_, device) => {
     await same(device, (x) => sum(padded(x), [2]), image);
     await same(device, (x) => max(flip(padded(x), [1, 2]), [1]), image);
     await same(device, (x) => min(transpose(padded(x), [2, 0, 1]), [0, 2]), image);
+  });
+
+  test("bounds and selected constants with NaN, infinities and both zeros", async () => {
+    // WGSL promises nothing about the sign of zero.
+    const zeros = device.backend === "webgpu" ? [0] : [0, -0];
+    const special = tensor(Float32Array.of(Number.NaN, Infinity, -Infinity, ...zeros, 1, -1, 0.5, -0.5, 3e38, -3e38));
+    for (const bound of [0.5, -0.5, ...zeros, Infinity, -Infinity, Number.NaN]) {
+      await same(device, (x) => minimum(x, bound), special);
+      await same(device, (x) => maximum(bound, x), special);
+      await same(device, (x) => where(lt(x, 1), x, bound), special);
+      await same(device, (x) => where(lt(x, 1), bound, x), special);
+    }
+    await same(device, (x) => where(lt(x, 1), x, mul(x, 2)), special);
   });
 
   test("every length around the width of the lanes", async () => {
