@@ -35,7 +35,7 @@ async function prepare({ model, width, filters, batch, method, epsilon, threads,
   device?.close();
   const gpu = async () => ({ gpu: await nodeGpu(), allowSoftware: software, ...(software ? {} : { tuning: nodeTuning() }) });
   device = await createDevice({ backend, ...(backend === "webgpu" ? await gpu() : { threads }) });
-  const dataset = imageDataset({ name: "noise", classNames: CLASSES, shape: [3, 32, 32], train: noise(4 * batch), test: noise(batch), flip: true, crop: 4 });
+  const dataset = imageDataset({ name: "noise", classNames: CLASSES, shape: [3, 32, 32], train: noise(32 * batch), test: noise(batch), flip: true, crop: 4 });
   const config = resolveTrainConfig({
     dataset: "noise",
     model: model === "cnn" ? { name: "cnn", filters } : { name: "preact-resnet18", width },

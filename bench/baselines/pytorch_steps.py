@@ -8,9 +8,11 @@ with ours on the same machine:
     {"op": "step", "n": 5}
 
 Every command is answered by one line: {"ok": true, ...}, or {"ok": false, "error": "..."}. `step` returns `ms`, the
-time of each step. Methods: standard, fgsm, gradalign, pgdK (K steps). The work is that of the paper's code, done the
-fastest way PyTorch offers: gradients only of what needs them (parameters take no part in an attack), FGSM's gradient
-doubling as GradAlign's clean gradient, one create_graph. Batch norm updates its statistics in every forward pass.
+time of each step. Methods: standard, fgsm, gradalign, pgdK (K steps). A step is all of a training step: the batch is taken
+from a data set of bytes, cropped and flipped at random, attacked, and learned from. The work is that of the paper's code,
+done the fastest way PyTorch offers: crops are windows of images padded and mirrored beforehand, gradients only of what
+needs them (parameters take no part in an attack), FGSM's gradient doubling as GradAlign's clean gradient, one
+create_graph. Batch norm updates its statistics in every forward pass.
 
 "layout" of `prepare` is nchw, channels-last, or best (the default): which of the two is faster differs by method, so
 both are tried. `peakRss` counts from the end of the last `prepare`; to compare memory, give each workload a process of
@@ -37,8 +39,25 @@ DEVICE = "cpu"
 LAYOUTS = {"nchw": torch.contiguous_format, "channels-last": torch.channels_last}
 
 
+class Batches:
+    """Augmented batches of random images: padded by 4, cropped, half of them mirrored, as floats in [0, 1]."""
+
+    def __init__(self, batch, arrange, count=32):
+        images = F.pad(torch.randint(0, 256, (count * batch, 3, 32, 32), dtype=torch.uint8), (4, 4, 4, 4)).to(DEVICE)
+        self.labels = torch.randint(0, 10, (count * batch,)).to(DEVICE)
+        # [mirrored, image, channel, top, left, 32, 32], a view.
+        self.windows = torch.stack([images, images.flip(3)]).unfold(3, 32, 1).unfold(4, 32, 1)
+        self.batch, self.arrange = batch, arrange
+
+    def next(self):
+        draw = lambda high: torch.randint(0, high, (self.batch,), device=DEVICE)
+        rows = draw(len(self.labels))
+        pixels = self.windows[draw(2), rows, :, draw(9), draw(9)]
+        return self.arrange(pixels.float().mul_(1 / 255)), self.labels[rows]
+
+
 class Workload:
-    """One model with its optimiser and a fixed random batch."""
+    """One model with its optimiser and its data."""
 
     def __init__(self, model, method, batch, epsilon, width=64, filters=4, layout="nchw", amp=False):
         torch.manual_seed(0)
@@ -61,7 +80,7 @@ class Workload:
             self.optimizer = torch.optim.Adam(values, lr=0.001, weight_decay=5e-4)
         else:
             raise ValueError(f"unknown model {model}")
-        self.x, self.labels = arrange(torch.rand(batch, 3, 32, 32)), torch.randint(0, 10, (batch,)).to(DEVICE)
+        self.batches = Batches(batch, arrange)
         self.attack, self.shares_gradient = self.attack_of(method)
 
     def attack_of(self, method):
@@ -100,6 +119,7 @@ class Workload:
         return self.x + delta, None
 
     def step(self):
+        self.x, self.labels = self.batches.next()
         point, gradient = self.attack() if self.attack else (self.x, None)
         loss = self.loss(point)
         if self.shares_gradient:
