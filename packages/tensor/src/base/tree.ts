@@ -23,6 +23,17 @@ export function treeLeaves<Leaf>(tree: Tree<Leaf>): Leaf[] {
   return leaves;
 }
 
+/** Whether two trees have the same structure: leaves in the same places of arrays and objects of the same lengths and keys. */
+export function sameStructure(a: unknown, b: unknown): boolean {
+  if (!isBranch(a) || !isBranch(b)) return !isBranch(a) && !isBranch(b);
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, i) => sameStructure(item, b[i]));
+  }
+  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  const keys = Object.keys(left);
+  return keys.length === Object.keys(right).length && keys.every((key) => Object.hasOwn(right, key) && sameStructure(left[key], right[key]));
+}
+
 /** The same structure with other leaves, given in {@link treeLeaves} order. */
 export function treeUnflatten<Leaf, Result>(tree: Tree<Leaf>, leaves: readonly Result[]): Tree<Result> {
   let next = 0;
@@ -44,7 +55,7 @@ export function treeUnflatten<Leaf, Result>(tree: Tree<Leaf>, leaves: readonly R
 /** Applies a function leaf by leaf to trees of the same structure. */
 export function treeMap<Leaf, Result>(f: (leaf: Leaf, ...rest: Leaf[]) => Result, tree: Tree<Leaf>, ...rest: Tree<Leaf>[]): Tree<Result> {
   const others = rest.map((other) => {
-    if (treeStructure(other) !== treeStructure(tree)) {
+    if (!sameStructure(other, tree)) {
       throw new TraceError(`treeMap: trees must have the same structure, got ${treeStructure(tree)} and ${treeStructure(other)}`);
     }
     return treeLeaves(other);
@@ -55,7 +66,7 @@ export function treeMap<Leaf, Result>(f: (leaf: Leaf, ...rest: Leaf[]) => Result
   );
 }
 
-/** A string that is equal exactly for trees of equal structure; a leaf is `*`. */
+/** A tree's structure, to be read in messages; a leaf is `*`. */
 export function treeStructure(tree: unknown): string {
   if (!isBranch(tree)) return "*";
   if (Array.isArray(tree)) return `[${tree.map(treeStructure).join(",")}]`;

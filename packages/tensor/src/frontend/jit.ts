@@ -1,8 +1,7 @@
 /** @file Compiled functions: traced once per argument types, then run as one program. */
 import type { DataArray } from "../base/dtype.ts";
 import { TraceError } from "../base/errors.ts";
-import { formatShape } from "../base/shape.ts";
-import { type Tree, treeLeaves, treeStructure, treeUnflatten } from "../base/tree.ts";
+import { sameStructure, type Tree, treeLeaves, treeUnflatten } from "../base/tree.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, ProgramStats } from "../runtime/backend.ts";
 import { defaultDevice } from "./device.ts";
@@ -34,6 +33,10 @@ export interface Compiled<Arguments extends readonly unknown[], Result> {
 export type Concrete<T> = T extends Node ? Argument : T extends object ? { [K in keyof T]: Concrete<T[K]> } : T;
 
 interface Entry {
+  /** The arguments that were traced: trees of placeholders, and these in order. */
+  readonly traced: readonly unknown[];
+  readonly inputs: readonly Node[];
+  readonly donated: readonly boolean[];
   readonly executable: Executable;
   readonly result: Tree<Node>;
   /** Tensors the function closes over; they must stay in memory. */
@@ -47,33 +50,31 @@ export function jit<Arguments extends readonly unknown[], Result>(
   f: (...args: Arguments) => Result,
   { device, donate = [] }: JitOptions = {},
 ): Compiled<Arguments, Result> {
-  const entries = new Map<Device, Map<string, Entry>>();
+  const entries = new Map<Device, Entry[]>();
   let latest: Entry | null = null;
 
   const perform = (args: readonly unknown[], execute: (executable: Executable, inputs: DeviceBuffer[]) => DeviceBuffer[]): Result => {
     const target = device ?? defaultDevice();
-    const given = args.map((arg) => treeLeaves(arg as Tree<Argument>));
-    const leaves = given.map((list) => list.map((leaf) => toTensor(leaf, target)));
-    const flat = leaves.flat();
-    const key = args.map(treeStructure).join(";") + flat.map((leaf) => `${leaf.dtype}${formatShape(leaf.shape)}`).join();
-    const ofDevice = entries.get(target) ?? new Map<string, Entry>();
+    const given = treeLeaves(args as Tree<Argument>);
+    const leaves = given.map((leaf) => toTensor(leaf, target));
+    const ofDevice = entries.get(target) ?? [];
     entries.set(target, ofDevice);
-    let entry = ofDevice.get(key);
+    let entry = ofDevice.find(({ traced, inputs }) => sameStructure(args, traced) && leaves.every((leaf, i) => sameType(leaf, inputs[i]!)));
     if (!entry) {
       entry = compile(f, args, leaves, target, donate);
-      ofDevice.set(key, entry);
+      ofDevice.push(entry);
     }
     latest = entry;
-    for (const constant of entry.constants) constant.bufferOn(target);
+    const { constants, donated } = entry;
+    for (const constant of constants) constant.bufferOn(target);
     checkDonated(
-      leaves.flatMap((list, i) => (donate.includes(i) ? list : [])),
-      [...flat, ...entry.constants],
+      leaves.filter((_, i) => donated[i]),
+      [...leaves, ...constants],
     );
-    const originals = given.flat();
-    const temporary = flat.filter((leaf, i) => leaf !== originals[i]);
+    const temporary = leaves.filter((leaf, i) => leaf !== given[i]);
     const results = execute(
       entry.executable,
-      flat.map((leaf) => leaf.bufferOn(target)),
+      leaves.map((leaf) => leaf.bufferOn(target)),
     );
     for (const leaf of temporary) leaf.dispose();
     const nodes = treeLeaves<Node>(entry.result);
@@ -95,7 +96,7 @@ export function jit<Arguments extends readonly unknown[], Result>(
     },
     stats: () => latest?.executable.stats ?? null,
     dispose() {
-      for (const ofDevice of entries.values()) for (const entry of ofDevice.values()) entry.executable.dispose();
+      for (const entry of [...entries.values()].flat()) entry.executable.dispose();
       entries.clear();
     },
   }) as Compiled<Arguments, Result>;
@@ -130,17 +131,21 @@ function toTensor(leaf: Argument, device: Device): Tensor {
   throw new TraceError(`jit: arguments must be trees of tensors, numbers and typed arrays, got ${leaf === null ? "null" : typeof leaf}`);
 }
 
-function compile(f: (...args: never) => unknown, args: readonly unknown[], leaves: readonly Tensor[][], device: Device, donate: readonly number[]): Entry {
-  const placeholders = leaves.map((list) => list.map((leaf) => new Node("input", [], {}, leaf.shape, leaf.dtype)));
-  const traced = args.map((arg, i) => treeUnflatten(arg as Tree<unknown>, placeholders[i]!));
+function sameType(a: Node, b: Node): boolean {
+  return a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((extent, axis) => extent === b.shape[axis]);
+}
+
+function compile(f: (...args: never) => unknown, args: readonly unknown[], leaves: readonly Tensor[], device: Device, donate: readonly number[]): Entry {
+  const inputs = leaves.map((leaf) => new Node("input", [], {}, leaf.shape, leaf.dtype));
+  const traced = treeUnflatten(args as Tree<unknown>, inputs) as readonly unknown[];
   const result = f(...(traced as never)) as Tree<Node>;
   for (const leaf of treeLeaves<unknown>(result)) {
     if (!(leaf instanceof Node)) throw new TraceError(`jit: the function must return a tree of tensors, got a leaf of type ${typeof leaf}`);
   }
-  const donated = placeholders.flatMap((list, i) => list.map(() => donate.includes(i)));
+  const donated = traced.flatMap((arg, i) => treeLeaves(arg as Tree<unknown>).map(() => donate.includes(i)));
   const outputs = treeLeaves<Node>(result);
   const constants = topologicalOrder(outputs).filter((node): node is Tensor => node instanceof Tensor);
-  return { executable: compileGraph(placeholders.flat(), outputs, donated, device), result, constants };
+  return { traced, inputs, donated, executable: compileGraph(inputs, outputs, donated, device), result, constants };
 }
 
 function compileGraph(inputs: readonly Node[], outputs: readonly Node[], donated: readonly boolean[], device: Device): Executable {
