@@ -9,8 +9,9 @@ const METHODS = {
   standard: { name: "standard" },
   fgsm: { name: "fgsm" },
   gradalign: { name: "fgsm-gradalign", lambda: 0.2 },
-  pgd10: { name: "pgd", steps: 10 },
 };
+/** A method by the benchmarks' names; pgdK is PGD of K steps. */
+const methodNamed = (name) => METHODS[name] ?? { name: "pgd", steps: Number(/^pgd(\d+)$/.exec(name)[1]) };
 const CLASSES = Array.from({ length: 10 }, (_, i) => `class ${i}`);
 
 /** Noise in place of photographs: a step's time does not depend on the pixels. */
@@ -39,7 +40,7 @@ async function prepare({ model, width, filters, batch, method, epsilon, threads,
   const config = resolveTrainConfig({
     dataset: "noise",
     model: model === "cnn" ? { name: "cnn", filters } : { name: "preact-resnet18", width },
-    method: METHODS[method],
+    method: methodNamed(method),
     epsilon,
     batchSize: batch,
     epochs: 30,
