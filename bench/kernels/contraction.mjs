@@ -12,11 +12,12 @@ const { values: options } = parseArgs({
   },
 });
 // Node 20 has relaxed SIMD behind a flag, later versions have it on.
-if (!options.plain) v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
+if (!options.plain && process.version.startsWith("v20.")) v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
 const { emitConv, emitFilterGrad } = await import(`${options.modules}/codegen/wasm/contraction.js`);
 const { encodeModule } = await import(`${options.modules}/codegen/wasm/encoder.js`);
-const { channelBlock } = await import(`${options.modules}/ir/kernel.js`);
+const { filterBlock } = await import(`${options.modules}/ir/kernel.js`);
 const { filterGradChunks } = await import(`${options.modules}/passes/physical.js`);
+const { CPU } = await import(`${options.modules}/passes/target.js`);
 
 /** Convolution geometry: images, channels, output side, filters, filter side, stride. */
 const SHAPES = [
@@ -43,7 +44,7 @@ function convKernel(shape) {
   const output = { offset: 0, image: side * side * channels, row: side * channels, pixel: channels };
   const extents = { batch, height: side, width: side };
   if (matrix) Object.assign(extents, { batch: 1, width: batch });
-  return { kind: "conv", ...extents, channels, block: channelBlock(channels), rows: window, run: window * inputs, tapRow: padded * inputs, input, output };
+  return { kind: "conv", ...extents, channels, block: filterBlock(channels), rows: window, run: window * inputs, tapRow: padded * inputs, input, output };
 }
 
 function filterGradKernel(shape, chunks) {
@@ -108,7 +109,7 @@ for (const shape of SHAPES) {
   const pixels = shape.batch * shape.side ** 2;
   const inputSize = shape.batch * kernel.input.image;
   measure(`conv ${shape.name}`, shape, emitConv, kernel, [inputSize, blocks * kernel.block * kernel.rows * kernel.run, pixels * shape.channels]);
-  const chosen = shape.side === 1 ? 1 : filterGradChunks(shape.batch, shape.side, shape.side);
+  const chosen = shape.side === 1 ? 1 : filterGradChunks(shape.batch, shape.side, shape.side, CPU);
   for (const chunks of new Set([1, chosen])) {
     const grad = filterGradKernel(shape, chunks);
     measure(`filter-grad ${shape.name} /${chunks}`, shape, emitFilterGrad, grad, [

@@ -51,6 +51,7 @@ const FLAGS = [
   "threads",
   "backend",
   "precision",
+  "vectorBits",
   "softwareGpu",
   "finalAttack",
   "finalExamples",

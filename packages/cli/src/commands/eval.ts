@@ -24,7 +24,7 @@ Examples:
   gradalign eval runs/my-run --which best --attack pgd-50-10 --n all
   gradalign eval runs/my-run/checkpoints/best.json --attack fgsm --epsilon 8 --json`;
 
-const FLAGS = ["epsilon", "seed", "threads", "backend", "precision", "softwareGpu"] as const;
+const FLAGS = ["epsilon", "seed", "threads", "backend", "precision", "vectorBits", "softwareGpu"] as const;
 
 interface EvalFlags {
   readonly which?: Which;

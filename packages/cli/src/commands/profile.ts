@@ -34,6 +34,7 @@ const FLAGS = [
   "threads",
   "backend",
   "precision",
+  "vectorBits",
   "softwareGpu",
 ] as const;
 

@@ -12,7 +12,7 @@ import { VERSION } from "../version.ts";
  * @throws UnsupportedError when the named backend does not work here.
  */
 export async function openDevice(
-  { backend = "auto", threads, softwareGpu, precision }: Pick<Settings, "backend" | "threads" | "softwareGpu" | "precision">,
+  { backend = "auto", threads, vectorBits, softwareGpu, precision }: Pick<Settings, "backend" | "threads" | "vectorBits" | "softwareGpu" | "precision">,
   note: (text: string) => void,
 ): Promise<Device> {
   const allowSoftware = softwareGpu === "yes";
@@ -35,7 +35,11 @@ export async function openDevice(
     }
   }
   try {
-    return await createDevice({ backend: "wasm", ...(threads === undefined ? {} : { threads }) });
+    return await createDevice({
+      backend: "wasm",
+      ...(threads === undefined ? {} : { threads }),
+      ...(vectorBits === undefined ? {} : { vectorBits: vectorBits === "256" ? 256 : 128 }),
+    });
   } catch (error) {
     if (backend === "wasm" || !(error instanceof UnsupportedError)) throw error;
     note(`the wasm backend does not work here (${error.message}); using the reference backend, which is very slow`);

@@ -2,17 +2,15 @@
 import { ConfigError } from "../base/errors.ts";
 import type { Device } from "../runtime/backend.ts";
 import { createReferenceDevice } from "../runtime/reference.ts";
-import { createWasmDevice } from "../runtime/wasm.ts";
+import { createWasmDevice, type WasmOptions } from "../runtime/wasm.ts";
 import { createWebGpuDevice } from "../runtime/webgpu.ts";
 import { findAdapter, type WebGpuOptions } from "../runtime/webgpu-adapter.ts";
 
 /** Which device to open. */
-export interface DeviceOptions extends Omit<WebGpuOptions, "precision"> {
+export interface DeviceOptions extends WasmOptions, Omit<WebGpuOptions, "precision"> {
   /** `wasm` (default) compiles to WebAssembly SIMD; `webgpu` to compute shaders; `reference` is slow and exact (float64). `auto` is webgpu
    * where there is a GPU, else wasm. */
   readonly backend?: "wasm" | "webgpu" | "reference" | "auto";
-  /** Threads of the wasm backend, the calling one included; all cores by default. */
-  readonly threads?: number;
   /** Of the reference backend between operations: float64 (default) or float32. Of webgpu's multiplications in convolutions and matrix products,
    * whose sums stay float32: float32 (default) or float16, without scaling of small gradients. */
   readonly precision?: "float64" | "float32" | "float16";
@@ -24,7 +22,7 @@ export const BACKENDS = ["wasm", "webgpu", "reference"] as const;
 let current: Device | null = null;
 
 /** Opens a device; close it when done, or its threads keep the process alive. */
-export async function createDevice({ backend = "wasm", threads, precision, ...webgpu }: DeviceOptions = {}): Promise<Device> {
+export async function createDevice({ backend = "wasm", threads, vectorBits, precision, ...webgpu }: DeviceOptions = {}): Promise<Device> {
   const taken = backend === "auto" ? ((await findAdapter(webgpu)) ? "webgpu" : "wasm") : backend;
   const refuse = (rule: string): never => {
     throw new ConfigError(`createDevice: precision of the ${taken} backend must be ${rule}, got ${precision}; leave it out`);
@@ -38,7 +36,7 @@ export async function createDevice({ backend = "wasm", threads, precision, ...we
       );
     case "wasm":
       if (precision !== undefined && precision !== "float32") refuse("float32");
-      return createWasmDevice(threads === undefined ? {} : { threads });
+      return createWasmDevice({ ...(threads === undefined ? {} : { threads }), ...(vectorBits === undefined ? {} : { vectorBits }) });
     default:
       throw new ConfigError(`createDevice: backend must be one of ${BACKENDS.join(", ")} and auto, got "${String(backend)}"`);
   }

@@ -38,8 +38,10 @@ export function channelBlock(channels: number): 4 | 8 {
   return Math.ceil(channels / 4) * 4 < Math.ceil(channels / 8) * 7 ? 4 : 8;
 }
 
-/** The block in which a packed filter stores its output channels: twelve where that is all of them, else {@link channelBlock}. */
-export function filterBlock(channels: number): 4 | 8 | 12 {
+/** The block in which a packed filter stores its output channels: twelve where that is all of them, sixteen where registers are
+ * wide (eight elements) and it divides them, else {@link channelBlock}. */
+export function filterBlock(channels: number, wide = false): 4 | 8 | 12 | 16 {
+  if (wide && channels % 16 === 0) return 16;
   return channels > 8 && channels <= 12 ? 12 : channelBlock(channels);
 }
 
@@ -53,7 +55,7 @@ export interface ConvKernel {
   readonly width: number;
   /** k: output channels. */
   readonly channels: number;
-  /** Channels are stored in blocks of this many (4, 8 or 12); the last block is zero-padded. */
+  /** Channels are stored in blocks of this many (4, 8, 12 or 16); the last block is zero-padded. */
   readonly block: number;
   /** Filter rows. */
   readonly rows: number;

@@ -112,7 +112,7 @@ function place(node: Node, inputs: readonly Placed[], target: Target): Placed {
     case "reshape":
       return placeReshape(node, x);
     case "dot":
-      return lowerDot(x, inputs[1]!);
+      return lowerDot(x, inputs[1]!, target);
     case "conv2d":
       return lowerConv(node, x, inputs[1]!, target);
     case "conv2d-input-grad":
@@ -225,14 +225,14 @@ function padSpread(x: Node, low: Numbers, high: Numbers, interior: Numbers, valu
 
 /** a·b as a 1x1 convolution over a's rows; with a stored transposed, as a filter gradient: of b by a (a transposed product) where
  * that fills lanes better. */
-function lowerDot(a: Placed, b: Placed): Placed {
+function lowerDot(a: Placed, b: Placed, target: Target): Placed {
   const straight = same(a.permutation, [0, 1]);
   const [m, k] = straight ? a.node.shape : [a.node.shape[1]!, a.node.shape[0]!];
   const n = b.node.shape[b.permutation[1]!]!;
   if (straight) {
     const filter: FilterView = { node: reshape(b.node, [...b.node.shape, 1, 1]), axes: [b.permutation[1]!, b.permutation[0]!, 2, 3] };
     const image = reshape(a.node, [1, 1, m!, k!]);
-    return plain(reshape(packedConv(image, packFilter(filter), n, [1, 1], [1, m!]), [m!, n]));
+    return plain(reshape(packedConv(image, packFilter(filter, target), n, [1, 1], [1, m!]), [m!, n]));
   }
   const left = reshape(a.node, [1, 1, k!, m!]);
   const right = reshape(arrange(b, [0, 1]), [1, 1, k!, n]);
@@ -259,7 +259,7 @@ function lowerConv(node: Node, x: Placed, w: Placed, target: Target): Placed {
     return plain(planarConv(padImage(arrange(x, NCHW), padding, padding, NCHW), filterOf(w)));
   }
   const image = padImage(arrange(x, NHWC), padding, padding, NHWC);
-  return { node: convolve(image, packFilter(filterOf(w)), channels, stride, [height, width], target), permutation: NHWC };
+  return { node: convolve(image, packFilter(filterOf(w), target), channels, stride, [height, width], target), permutation: NHWC };
 }
 
 /** The cheaper of the two ways to convolve. */
@@ -287,7 +287,7 @@ function lowerInputGrad(node: Node, dy: Placed, w: Placed, target: Target): Plac
     const cropped = crop(arrange(dy, order), low, high, order);
     const image = padImage(cropped, low.map(atLeastZero), high.map(atLeastZero), order);
     if (planar) return plain(planarConv(image, turned));
-    return { node: convolve(image, packFilter(turned), channels, [1, 1], size, target), permutation: NHWC };
+    return { node: convolve(image, packFilter(turned, target), channels, [1, 1], size, target), permutation: NHWC };
   }
   const cotangent = arrange(dy, NHWC);
   const axisPhases = ([0, 1] as const).map((d) => phasesOf(size[d], taps[d], stride[d], padding[d]));
@@ -299,7 +299,7 @@ function lowerInputGrad(node: Node, dy: Placed, w: Placed, target: Target): Plac
   for (const row of axisPhases[0]!) {
     for (const column of axisPhases[1]!) {
       phases.push({ phase: [row.phase, column.phase], start: [row.start + low[0]!, column.start + low[1]!] });
-      filters.push(packFilter({ node: everyTap(turned, row.taps, column.taps, stride), axes: turned.axes }));
+      filters.push(packFilter({ node: everyTap(turned, row.taps, column.taps, stride), axes: turned.axes }, target));
     }
   }
   return { node: phasedConv(image, filters, phases, [batch, height, width, channels], stride), permutation: NHWC };

@@ -2,7 +2,7 @@
 import { invariant } from "../base/errors.ts";
 import { sizeOf, stridesOf } from "../base/shape.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
-import { type ConvKernel, filterBlock, type ImageStrides, type Kernel, type LoopKernel } from "../ir/kernel.ts";
+import type { ConvKernel, ImageStrides, Kernel, LoopKernel } from "../ir/kernel.ts";
 import type { Affine, Expr, Guard } from "../ir/scalar.ts";
 import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
@@ -262,14 +262,14 @@ function imageStrides(shape: readonly number[], step: readonly [number, number],
 function lowerPackedConv(node: Node): KernelCall {
   const [x, filter] = node.inputs as [Node, Node];
   const [batch, height, width, channels] = node.shape as [number, number, number, number];
-  const [, rows, columns, inputs] = filter.shape as [number, number, number, number, number];
+  const [, rows, columns, inputs, block] = filter.shape as [number, number, number, number, ConvKernel["block"]];
   const kernel: ConvKernel = {
     kind: "conv",
     batch,
     height,
     width,
     channels,
-    block: filterBlock(channels),
+    block,
     rows,
     run: columns * inputs,
     tapRow: stridesOf(x.shape)[1]!,
@@ -297,14 +297,14 @@ function lowerPhasedConv(node: Node): KernelCall[] {
     calls.push({ kernel: zero, buffers: [node], written: 1 });
   }
   (node.attrs["phases"] as readonly Phase[]).forEach(({ phase, start }, i) => {
-    const [, rows, columns, inputs] = filters[i]!.shape as [number, number, number, number, number];
+    const [, rows, columns, inputs, block] = filters[i]!.shape as [number, number, number, number, ConvKernel["block"]];
     const kernel: ConvKernel = {
       kind: "conv",
       batch,
       height: Math.ceil((height - phase[0]) / stride[0]),
       width: Math.ceil((width - phase[1]) / stride[1]),
       channels,
-      block: filterBlock(channels),
+      block,
       rows,
       run: columns * inputs,
       tapRow: dyRow,

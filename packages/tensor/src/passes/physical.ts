@@ -16,9 +16,9 @@ export interface FilterView {
 }
 
 /** Packs a filter as [⌈out/block⌉, rows, columns, in, block], zero-padded: the order in which the kernel reads it. */
-export function packFilter({ node, axes }: FilterView): Node {
+export function packFilter({ node, axes }: FilterView, { wide }: Target): Node {
   const [out, channel, row, column] = axes;
-  const block = filterBlock(node.shape[out]!);
+  const block = filterBlock(node.shape[out]!, wide);
   const missing = (block - (node.shape[out]! % block)) % block;
   const zeros = node.shape.map(() => 0);
   const padded = pad(

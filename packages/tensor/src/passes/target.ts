@@ -16,6 +16,8 @@ export interface Target {
   readonly partElements: number;
   /** … and at most this many parts. */
   readonly mostParts: number;
+  /** Registers hold eight elements, so that filters are best packed in blocks of sixteen channels. */
+  readonly wide: boolean;
   /** Convolutions of few channels are done on planar images, whose neighbouring pixels fill vector lanes. */
   readonly planar: boolean;
   /** Large 3 × 3 convolutions are Winograd's: fewer multiplications, of numbers that float16 would not hold. */
@@ -34,10 +36,14 @@ export const CPU: Target = {
   enoughResults: 2048,
   partElements: 8192,
   mostParts: 64,
+  wide: false,
   planar: true,
   winograd: true,
   mostBuffers: 12,
 };
+
+/** The same where the engine joins neighbouring 128-bit operations to 256-bit ones. */
+export const WIDE_CPU: Target = { ...CPU, wide: true };
 
 /** A GPU: thousands of invocations, and buffers bound at multiples of 256 bytes. */
 export const GPU: Target = {
@@ -48,6 +54,7 @@ export const GPU: Target = {
   enoughResults: 2048,
   partElements: 8192,
   mostParts: 256,
+  wide: false,
   planar: false,
   winograd: true,
   mostBuffers: 8,

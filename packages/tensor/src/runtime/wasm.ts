@@ -7,35 +7,44 @@ import type { Node } from "../ir/graph.ts";
 import { describeKernel, kernelFlops } from "../ir/print.ts";
 import { compileGraph } from "../passes/pipeline.ts";
 import { byteLength, type Place } from "../passes/plan-memory.ts";
+import { CPU, WIDE_CPU } from "../passes/target.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./backend.ts";
 import { relaxedSimdAvailable, wasmFeatures } from "./wasm-features.ts";
 import { type Block, LinearMemory } from "./wasm-memory.ts";
 import { ThreadPool, threadsProblem } from "./wasm-threads.ts";
+import { wideVectorsAvailable } from "./wasm-wide.ts";
 
 interface WasmBuffer extends DeviceBuffer {
   readonly block: Block;
 }
 
 export interface WasmOptions {
-  /** Threads including the calling one. By default all cores, but 1 on a page's main thread and where memory cannot be shared. */
+  /** Threads of the wasm backend, the calling one included. By default all cores, but 1 on a page's main thread and where memory cannot be shared. */
   readonly threads?: number;
+  /** Bits of the vectors that the wasm backend makes code for. By default 256 where the engine turns 128-bit operations into them and is faster for it
+   * (found out when the first device is opened), else 128; results are the same. */
+  readonly vectorBits?: 128 | 256;
 }
 
 type RunFunction = (threads: number, control: number, table: number, arena: number) => void;
 
 /** Opens a device with its own memory and threads.
  * @throws UnsupportedError when WebAssembly SIMD, or more threads than one if asked for, are not to be had. */
-export async function createWasmDevice({ threads }: WasmOptions = {}): Promise<Device> {
+export async function createWasmDevice({ threads, vectorBits }: WasmOptions = {}): Promise<Device> {
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 64)) {
     throw new ConfigError(`threads must be an integer in [1, 64], got ${threads}; leave it out to use all cores`);
   }
   if (!wasmFeatures().simd) throw new UnsupportedError("wasm: this JavaScript engine has no 128-bit SIMD; use Node 20 or newer, or the reference backend");
   const problem = threadsProblem();
   if (problem && threads !== undefined && threads > 1) throw new UnsupportedError(`threads (=${threads}) must be 1 here: ${problem}`);
+  if (vectorBits !== undefined && vectorBits !== 128 && vectorBits !== 256) {
+    throw new ConfigError(`vectorBits must be 128 or 256, got ${vectorBits}; leave it out for what is faster here`);
+  }
+  const wide = vectorBits !== 128 && (wideVectorsAvailable() || vectorBits === 256);
   const cores = globalThis.navigator?.hardwareConcurrency ?? coresOfNode();
   const count = problem ? 1 : (threads ?? Math.min(64, cores));
   const memory = new LinearMemory(count > 1);
-  return new WasmDevice(memory, count > 1 ? await ThreadPool.start(count, memory.memory) : null);
+  return new WasmDevice(memory, wide, count > 1 ? await ThreadPool.start(count, memory.memory) : null);
 }
 
 function coresOfNode(): number {
@@ -49,14 +58,16 @@ class WasmDevice implements Device {
   readonly #memory: LinearMemory;
   readonly #pool: ThreadPool | null;
   readonly #relaxed = relaxedSimdAvailable();
+  readonly #wide: boolean;
   /** Scratch memory, shared by all programs because they run one at a time. */
   #arena: Block;
   #nextProgram = 1;
   #closed = false;
 
-  constructor(memory: LinearMemory, pool: ThreadPool | null) {
+  constructor(memory: LinearMemory, wide: boolean, pool: ThreadPool | null) {
     this.threads = pool?.threads ?? 1;
     this.#memory = memory;
+    this.#wide = wide;
     this.#pool = pool;
     this.#arena = this.#memory.allocate(64);
   }
@@ -64,11 +75,11 @@ class WasmDevice implements Device {
   compile(program: Program): Executable {
     this.#checkOpen();
     const started = performance.now();
-    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated);
+    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, this.#wide ? WIDE_CPU : CPU);
     const slots = new SlotTable(program);
     const { bytes, controlBytes, entries } = encodeProgram(
       calls.map(({ kernel, buffers }) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))) })),
-      { memory: this.#memory, relaxed: this.#relaxed },
+      { memory: this.#memory, relaxed: this.#relaxed, wide: this.#wide },
     );
     const id = this.#nextProgram++;
     const exports = this.#load(id, bytes);

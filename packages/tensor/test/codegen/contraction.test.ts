@@ -47,6 +47,7 @@ const GEOMETRIES: Readonly<Record<string, Geometry>> = {
   "stride 2": { batch: 2, height: 8, width: 8, inputs: 8, channels: 16, window: 3, stride: 2, chunks: 2 },
   "1x1 with stride 2": { batch: 2, height: 8, width: 8, inputs: 16, channels: 32, window: 1, stride: 2 },
   "1x1, all dimensions merge": { batch: 4, height: 6, width: 6, inputs: 8, channels: 16, window: 1, stride: 1, chunks: 2 },
+  "3x3, blocks of 16": { batch: 2, height: 7, width: 9, inputs: 5, channels: 48, window: 3, stride: 1, block: 16, chunks: 2 },
   "5 channels of a block of 8": { batch: 2, height: 4, width: 9, inputs: 5, channels: 5, window: 3, stride: 1, block: 8 },
   "21 channels": { batch: 2, height: 4, width: 6, inputs: 5, channels: 21, window: 3, stride: 1 },
   "output written by phase": { batch: 2, height: 4, width: 4, inputs: 8, channels: 6, window: 2, stride: 1, spread: 2, offset: 6 },
@@ -56,6 +57,7 @@ const GEOMETRIES: Readonly<Record<string, Geometry>> = {
   "matrix, 10 columns": matrix(128, 512, 10),
   "matrix, 10 columns in blocks of 4": { ...matrix(128, 256, 10), block: 4 },
   "matrix, 10 columns in blocks of 8": { ...matrix(128, 256, 10), block: 8 },
+  "matrix, blocks of 16": { ...matrix(33, 21, 64), block: 16 },
   "matrix, rows of 4 KiB": matrix(21, 10, 1024),
   "matrix, 10 deep": matrix(64, 10, 512),
   "matrix, prime sizes": matrix(131, 37, 23),
@@ -155,14 +157,14 @@ describe.each([false, true])("contractions, relaxed %s", (relaxed) => {
       const kernel = filterGradKernel(geometry);
       const cotangent = numbers(outputSize, 3);
       const size = kernel.chunks * kernel.rows * kernel.run * kernel.channels;
-      const output = execute((module) => emitFilterGrad(kernel, module), relaxed, [input, cotangent], size);
+      const output = execute((module) => emitFilterGrad(kernel, { ...module, wide: block(geometry) === 16 }), relaxed, [input, cotangent], size);
       expect(firstDifference(output, naiveFilterGrad(kernel, input, cotangent))).toBe(-1);
     });
   });
 });
 
 describe("task splitting", () => {
-  const tasks = (emit: (module: ModuleContext) => KernelCode): number => emit({ add: () => 0, scratch: () => {}, relaxed: true }).tasks;
+  const tasks = (emit: (module: ModuleContext) => KernelCode): number => emit({ add: () => 0, scratch: () => {}, relaxed: true, wide: false }).tasks;
   const layer: Geometry = { batch: 32, height: 16, width: 16, inputs: 128, channels: 128, window: 3, stride: 1, chunks: 4 };
 
   it("cuts a layer into enough tasks to balance threads", () => {
@@ -184,6 +186,7 @@ describe("task splitting", () => {
 
   it("prefers tall tiles of one vector where two would be half empty, and three where they hold all channels", () => {
     expect([3, 4, 8, 10, 16, 64].map(channelBlock)).toEqual([4, 4, 8, 4, 8, 8]);
-    expect([3, 4, 8, 9, 12, 13, 20, 64].map(filterBlock)).toEqual([4, 4, 8, 12, 12, 8, 4, 8]);
+    expect([3, 4, 8, 9, 12, 13, 20, 64].map((channels) => filterBlock(channels))).toEqual([4, 4, 8, 12, 12, 8, 4, 8]);
+    expect([10, 16, 24, 64].map((channels) => filterBlock(channels, true))).toEqual([12, 16, 8, 16]);
   });
 });

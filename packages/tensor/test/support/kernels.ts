@@ -47,7 +47,7 @@ export function execute(emit: (module: ModuleContext) => KernelCode, relaxed: bo
   const scratch = (count: number): void => {
     globals = Math.max(globals, count);
   };
-  const code = emit({ add: (f) => functions.push(f) - 1, scratch, relaxed });
+  const code = emit({ add: (f) => functions.push(f) - 1, scratch, relaxed, wide: false });
   const bytes = encodeModule(functions, { entry: code.entry }, MEMORY, globals);
   let next = GUARD;
   const addresses = [...inputs.map((x) => x.length), outputSize].map((size) => {

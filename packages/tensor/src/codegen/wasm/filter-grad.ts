@@ -37,7 +37,7 @@ export function emitFilterGrad(kernel: FilterGradKernel, module: ModuleContext):
   const images = kernel.batch / chunks;
   const pixels = pixelDimensions([images, kernel.height, kernel.width], kernel.input, kernel.cotangent);
   const passes = splitPasses(pixels);
-  const channelTiles = tileChannels(channels);
+  const channelTiles = tileChannels(channels, module.wide);
   const side = evenPart(run, TILE_ROWS[channelTiles.vectors] ?? 4);
   const positionTiles = Math.ceil(run / side);
   const tilesPerTask = splitTasks(kernel, side, positionTiles, channelTiles);
@@ -213,8 +213,8 @@ function emitPassOrigin(f: FunctionBuilder, passes: Passes, pass: number, first:
 
 /** Prefers two vectors unless one, with its taller tiles, wastes less. Loads never pass the last channel: a last vector that
  * would is moved back where there are four channels, and is loaded lane by lane where there are not. */
-function tileChannels(channels: number): ChannelTiles {
-  const vectors = channelBlock(channels) / 4;
+function tileChannels(channels: number, wide: boolean): ChannelTiles {
+  const vectors = wide && channels % 16 === 0 ? 4 : channelBlock(channels) / 4;
   const tiles = Math.ceil(channels / (4 * vectors));
   const rest = channels % (4 * vectors);
   if (rest === 0) return { vectors, tiles };

@@ -16,6 +16,8 @@ export interface ModuleContext {
   /** Global vectors of each thread's own, 0 to `count` - 1, for values on their way from one part of a function to another: unlike
    * locals they are in memory for certain, so that the engine neither reorders the parts nor keeps all values at once. */
   scratch(count: number): void;
-  /** Whether `f32x4.relaxed_madd` may be used. */
+  /** Whether the engine joins neighbouring 128-bit operations to 256-bit ones. */
+  readonly wide: boolean;
+  /** Whether relaxed SIMD, `f32x4.relaxed_madd` above all, may be used. */
   readonly relaxed: boolean;
 }

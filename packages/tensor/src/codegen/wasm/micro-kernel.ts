@@ -1,4 +1,4 @@
-/** @file The register-tiled inner loops shared by the contractions: a few rows of splatted scalars times one to three vectors,
+/** @file The register-tiled inner loops shared by the contractions: a few rows of splatted scalars times one to four vectors,
  * accumulated in locals. V8 keeps the accumulators in registers as long as rows·vectors + rows + vectors stays below 16, and only
  * without manual unrolling, since it hoists every load of a loop body to its start. */
 import { type FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
@@ -37,8 +37,8 @@ export function laneGroups(channels: number): LaneGroup[] {
   });
 }
 
-/** Rows of a register tile of one to three vectors: what V8 keeps in registers. */
-export const TILE_ROWS: Readonly<Record<number, number>> = { 1: 7, 2: 4, 3: 3 };
+/** Rows of a register tile of one to three vectors, or of four that an engine joins to two: what V8 keeps in registers. */
+export const TILE_ROWS: Readonly<Record<number, number>> = { 1: 7, 2: 4, 3: 3, 4: 4 };
 
 /** Emits register tiles into one function; its locals are shared by all tiles. */
 export class MicroKernel {

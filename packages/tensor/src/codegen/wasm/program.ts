@@ -45,17 +45,18 @@ export interface EncodedProgram {
 export interface ProgramOptions {
   readonly memory: ModuleMemory;
   readonly relaxed: boolean;
+  readonly wide: boolean;
 }
 
 /** Encodes `run(threads, control, table, arena)`. The address table holds one i32 per slot. With unshared memory the module
  * contains no atomics and serves one thread. */
-export function encodeProgram(calls: readonly ProgramCall[], { memory, relaxed }: ProgramOptions): EncodedProgram {
+export function encodeProgram(calls: readonly ProgramCall[], { memory, relaxed, wide }: ProgramOptions): EncodedProgram {
   const functions: FunctionBuilder[] = [];
   let globals = 0;
   const scratch = (count: number): void => {
     globals = Math.max(globals, count);
   };
-  const module: ModuleContext = { add: (f) => functions.push(f) - 1, scratch, relaxed };
+  const module: ModuleContext = { add: (f) => functions.push(f) - 1, scratch, relaxed, wide };
   const known = new Map<string, KernelCode>();
   const codes = calls.map(({ kernel }) => {
     const key = kernelKey(kernel);
