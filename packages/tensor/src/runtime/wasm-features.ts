@@ -1,7 +1,14 @@
 /** @file What this WebAssembly engine can do. */
 import { encodeModule, FunctionBuilder, OP, SIMD } from "../codegen/wasm/encoder.ts";
+import { seeWideVectors } from "./wasm-wide.ts";
 
 let relaxed: boolean | null = null;
+let wide: boolean | null = null;
+
+/** Whether 128-bit vectors exist, which all generated code needs. */
+export function simdAvailable(): boolean {
+  return validates((f) => f.v128(0).op(OP.drop));
+}
 
 /** Whether fused multiply-add exists. Node 20 has it behind a flag, which is switched on here; it must be before the first use. */
 export function relaxedSimdAvailable(): boolean {
@@ -13,11 +20,19 @@ export function relaxedSimdAvailable(): boolean {
   return relaxed;
 }
 
+/** Whether the engine turns 128-bit operations into 256-bit ones; found out once, in about a tenth of a second, on engines that may.
+ * Must be asked before workers start and other code is compiled. */
+export function wideVectorsAvailable(): boolean {
+  wide ??= relaxedSimdAvailable() && seeWideVectors();
+  return wide;
+}
+
 /** The optional features that the generated code can use, and whether they are there. */
-export function wasmFeatures(): { readonly simd: boolean; readonly "relaxed-simd": boolean; readonly threads: boolean } {
+export function wasmFeatures(): { readonly simd: boolean; readonly "relaxed-simd": boolean; readonly "wide-vectors": boolean; readonly threads: boolean } {
   return {
-    simd: validates((f) => f.v128(0).op(OP.drop)),
+    simd: simdAvailable(),
     "relaxed-simd": relaxedSimdAvailable(),
+    "wide-vectors": wideVectorsAvailable(),
     threads: validates((f) => f.i32(0).atomicLoad().op(OP.drop)),
   };
 }

@@ -3,7 +3,6 @@
 import { emitConv } from "../codegen/wasm/conv.ts";
 import { encodeModule, type FunctionBuilder } from "../codegen/wasm/encoder.ts";
 import type { ConvKernel } from "../ir/kernel.ts";
-import { relaxedSimdAvailable } from "./wasm-features.ts";
 
 /** What is used of Node's process. */
 interface NodeProcess {
@@ -14,19 +13,15 @@ interface NodeProcess {
 /** V8 of Node 24; before it the flag is unknown or has no effect. */
 const FIRST_V8 = 13;
 
-let available: boolean | null = null;
-
-/** Whether to generate code for wide registers; found out once, in about a tenth of a second, on engines that may have them.
- * Must be asked before workers start and other code is compiled. */
-export function wideVectorsAvailable(): boolean {
-  if (available === null) available = switchOn() && probe();
-  return available;
+/** Switches the feature on where it exists, then tries whether its results are right and code for it faster. Relaxed SIMD must be there. */
+export function seeWideVectors(): boolean {
+  return switchOn() && probe();
 }
 
 function switchOn(): boolean {
   const process = (globalThis as { process?: NodeProcess }).process;
   const v8 = process?.getBuiltinModule?.("node:v8");
-  if (!v8 || Number.parseInt(process?.versions.v8 ?? "0", 10) < FIRST_V8 || !relaxedSimdAvailable()) return false;
+  if (!v8 || Number.parseInt(process?.versions.v8 ?? "0", 10) < FIRST_V8) return false;
   v8.setFlagsFromString("--experimental-wasm-revectorize");
   return true;
 }

@@ -9,10 +9,9 @@ import { compileGraph } from "../passes/pipeline.ts";
 import { byteLength, type Place } from "../passes/plan-memory.ts";
 import { CPU, WIDE_CPU } from "../passes/target.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./backend.ts";
-import { relaxedSimdAvailable, wasmFeatures } from "./wasm-features.ts";
+import { relaxedSimdAvailable, simdAvailable, wideVectorsAvailable } from "./wasm-features.ts";
 import { type Block, LinearMemory } from "./wasm-memory.ts";
 import { ThreadPool, threadsProblem } from "./wasm-threads.ts";
-import { wideVectorsAvailable } from "./wasm-wide.ts";
 
 interface WasmBuffer extends DeviceBuffer {
   readonly block: Block;
@@ -34,7 +33,7 @@ export async function createWasmDevice({ threads, vectorBits }: WasmOptions = {}
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 64)) {
     throw new ConfigError(`threads must be an integer in [1, 64], got ${threads}; leave it out to use all cores`);
   }
-  if (!wasmFeatures().simd) throw new UnsupportedError("wasm: this JavaScript engine has no 128-bit SIMD; use Node 20 or newer, or the reference backend");
+  if (!simdAvailable()) throw new UnsupportedError("wasm: this JavaScript engine has no 128-bit SIMD; use Node 20 or newer, or the reference backend");
   const problem = threadsProblem();
   if (problem && threads !== undefined && threads > 1) throw new UnsupportedError(`threads (=${threads}) must be 1 here: ${problem}`);
   if (vectorBits !== undefined && vectorBits !== 128 && vectorBits !== 256) {
