@@ -46,7 +46,7 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["train", "--resume", folder, "--out", folder], "must be left out with --resume"],
     [["eval", join(folder, "nothing")], "nothing is there"],
     [["eval", folder, "--attack", "pgd"], '--attack (="pgd") must be'],
-    [["eval", folder, "--n", "0"], '--n (="0") must be all or an integer of at least 1'],
+    [["eval", folder, "--n", "0"], '--n (="0") must be an integer of at least 1; write e.g. 1000, or all'],
     [["live", "--port", "many"], '--port (="many") must be an integer from 0 to 65535'],
     [["live", "--port", "65536"], '--port (="65536") must be an integer from 0 to 65535'],
     [["profile", "--rounds", "0"], '--rounds (="0") must be an integer of at least 1'],
