@@ -12,7 +12,7 @@ import {
 } from "gradalign";
 import { afterAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../../tensor/test/support/devices.ts";
-import { alteredGpu, setLimits } from "../../../tensor/test/support/gpu.ts";
+import { alteredGpu, setLimits, testGpu } from "../../../tensor/test/support/gpu.ts";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
 const data = tinyDataset({ flip: true });
@@ -57,6 +57,20 @@ describe("a run", () => {
       expect(relativeError(values, b[i]!)).toBeLessThan(1e-3);
     });
     wasm.close();
+  });
+
+  test("in mixed float16 comes close, with a scaled loss", { timeout: 180_000 }, async () => {
+    const settings = { method: "fgsm", model: { name: "cnn", filters: 8 }, batchSize: 8, epochs: 1 } as const;
+    const expected = await run(await openGpu(), settings);
+    const device = await createDevice({ backend: "webgpu", precision: "float16", ...(await testGpu()) });
+    const actual = await run(device, settings);
+    expected.evaluations.forEach((evaluation, i) => {
+      expect(actual.evaluations[i]!.train_loss, `at ${evaluation.iteration}`).toBeCloseTo(evaluation.train_loss, 1);
+      expect(actual.evaluations[i]!.skipped_steps).toBe(0);
+    });
+    const [a, b] = [await elements(actual), await elements(expected)];
+    expect(a).not.toEqual(b);
+    device.close();
   });
 
   test("ends when the loss is not finite, and says where", { timeout: 180_000 }, async () => {

@@ -11,8 +11,8 @@ export interface DeviceOptions extends WasmOptions, Omit<WebGpuOptions, "precisi
   /** `wasm` (default) compiles to WebAssembly SIMD; `webgpu` to compute shaders; `reference` is slow and exact (float64). `auto` is webgpu
    * where there is a GPU, else wasm. */
   readonly backend?: "wasm" | "webgpu" | "reference" | "auto";
-  /** Of the reference backend between operations: float64 (default) or float32. Of webgpu's multiplications in convolutions and matrix products,
-   * whose sums stay float32: float32 (default) or float16, without scaling of small gradients. */
+  /** Of the reference backend between operations: float64 (default) or float32. Of webgpu's large intermediate values, and of its
+   * multiplications where the GPU can: float32 (default) or float16, without scaling of small gradients; sums stay float32. */
   readonly precision?: "float64" | "float32" | "float16";
 }
 

@@ -5,11 +5,14 @@ import { type KernelCall, lowerGraph } from "./lower.ts";
 import { mergeSiblings } from "./merge.ts";
 import { type MemoryPlan, planMemory } from "./plan-memory.ts";
 import { simplify } from "./simplify.ts";
+import { chooseHalf } from "./storage.ts";
 import { CPU, type Target } from "./target.ts";
 
 export interface CompiledGraph {
   readonly calls: readonly KernelCall[];
   readonly plan: MemoryPlan;
+  /** Values that are float16 in memory. */
+  readonly half: ReadonlySet<Node>;
   /** The nodes whose buffers are the results, one per result, all distinct. */
   readonly outputs: readonly Node[];
 }
@@ -20,7 +23,8 @@ export function compileGraph(inputs: readonly Node[], outputs: readonly Node[], 
   checkPhysical(physical);
   const results = distinct(simplify(physical));
   const calls = mergeSiblings(lowerGraph(results, target), target);
-  return { calls, plan: planMemory({ calls, inputs, outputs: results, donated, target }), outputs: results };
+  const half = target.half ? chooseHalf(calls, results) : new Set<Node>();
+  return { calls, plan: planMemory({ calls, inputs, outputs: results, donated, half, target }), half, outputs: results };
 }
 
 /** A result that is a leaf, or a result twice, needs a buffer of its own: a copy. */

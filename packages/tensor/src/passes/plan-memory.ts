@@ -21,8 +21,9 @@ export interface MemoryPlan {
   readonly reused: readonly number[];
 }
 
-export function byteLength(node: Node): number {
-  return sizeOf(node.shape) * BYTES[node.dtype];
+/** Bytes of a value; `half` are the values stored in float16. */
+export function byteLength(node: Node, half?: ReadonlySet<Node>): number {
+  return sizeOf(node.shape) * (half?.has(node) ? 2 : BYTES[node.dtype]);
 }
 
 export interface PlanRequest {
@@ -30,10 +31,12 @@ export interface PlanRequest {
   readonly inputs: readonly Node[];
   readonly outputs: readonly Node[];
   readonly donated: readonly boolean[];
+  /** Values stored in float16. */
+  readonly half?: ReadonlySet<Node>;
   readonly target?: Target;
 }
 
-export function planMemory({ calls, inputs, outputs, donated, target = CPU }: PlanRequest): MemoryPlan {
+export function planMemory({ calls, inputs, outputs, donated, half = new Set(), target = CPU }: PlanRequest): MemoryPlan {
   const places = new Map<Node, Place>();
   inputs.forEach((node, index) => {
     places.set(node, { kind: "input", index });
@@ -50,7 +53,7 @@ export function planMemory({ calls, inputs, outputs, donated, target = CPU }: Pl
   const values = [...firstUse.keys()].filter((node) => !places.has(node));
   for (const node of values.filter((value) => value.op === "constant")) places.set(node, { kind: "constant", node });
   const arena = values.filter((value) => value.op !== "constant");
-  const arenaBytes = placeInArena(arena, firstUse, lastUse, places, target);
+  const arenaBytes = placeInArena(arena, firstUse, lastUse, places, half, target);
   return { places, arenaBytes, reused };
 }
 
@@ -104,6 +107,7 @@ function placeInArena(
   firstUse: ReadonlyMap<Node, number>,
   lastUse: ReadonlyMap<Node, number>,
   places: Map<Node, Place>,
+  half: ReadonlySet<Node>,
   { alignment, gap, regionBytes }: Target,
 ): number {
   interface Slot {
@@ -114,8 +118,8 @@ function placeInArena(
   }
   const slots: Slot[] = [];
   let total = 0;
-  for (const node of [...nodes].sort((a, b) => byteLength(b) - byteLength(a) || a.id - b.id)) {
-    const size = Math.max(alignment, Math.ceil((byteLength(node) + gap) / alignment) * alignment);
+  for (const node of [...nodes].sort((a, b) => byteLength(b, half) - byteLength(a, half) || a.id - b.id)) {
+    const size = Math.max(alignment, Math.ceil((byteLength(node, half) + gap) / alignment) * alignment);
     const [first, last] = [firstUse.get(node)!, lastUse.get(node)!];
     /** The lowest place at or above `at` that lies in one region. */
     const within = (at: number): number =>

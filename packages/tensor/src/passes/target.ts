@@ -22,6 +22,8 @@ export interface Target {
   readonly planar: boolean;
   /** Large 3 × 3 convolutions are Winograd's: fewer multiplications, of numbers that float16 would not hold. */
   readonly winograd: boolean;
+  /** Large intermediate values are stored in float16. */
+  readonly half: boolean;
   /** Buffers of a merged kernel, at most. */
   readonly mostBuffers: number;
 }
@@ -39,6 +41,7 @@ export const CPU: Target = {
   wide: false,
   planar: true,
   winograd: true,
+  half: false,
   mostBuffers: 12,
 };
 
@@ -57,5 +60,6 @@ export const GPU: Target = {
   wide: false,
   planar: false,
   winograd: true,
+  half: false,
   mostBuffers: 8,
 };

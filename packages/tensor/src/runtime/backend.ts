@@ -56,7 +56,7 @@ export interface Executable {
 /** Where programs run: memory, threads and a compiler. Made by `createDevice`. */
 export interface Device {
   readonly backend: string;
-  /** `float16` where contractions multiply in half precision: small gradients then need a scaled loss. */
+  /** `float16` where values between kernels are in half precision: small gradients then need a scaled loss. */
   readonly precision?: "float16";
   /** Number of threads that compute. */
   readonly threads: number;

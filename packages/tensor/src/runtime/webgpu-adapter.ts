@@ -7,7 +7,8 @@ export interface WebGpuOptions {
   readonly gpu?: GPU;
   /** Accept an adapter that computes on the CPU (SwiftShader, llvmpipe, WARP). They are slower than the wasm backend. */
   readonly allowSoftware?: boolean;
-  /** `float16` multiplies in contractions in half precision and adds up in float32, where the adapter has `shader-f16`. Tensors stay float32. */
+  /** `float16` stores large intermediate values in half precision and, where the adapter has `shader-f16`, multiplies in it in contractions; sums,
+   * statistics, and what goes in and out of programs stay float32. */
   readonly precision?: "float32" | "float16";
   /** Where `Device.tune` keeps what it measured. */
   readonly tuning?: TuningStore;

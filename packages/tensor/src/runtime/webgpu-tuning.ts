@@ -14,18 +14,28 @@ const CANDIDATES = 4;
 /** Timed runs of each, after one that is not. */
 const ROUNDS = 3;
 
+/** A kernel and how its buffers are stored. */
+export interface StoredKernel<K extends Kernel = Kernel> {
+  readonly kernel: K;
+  /** Size of each buffer. */
+  readonly bytes: readonly number[];
+  /** Which buffers are float16. */
+  readonly half: readonly boolean[];
+}
+
 /** Contractions with equal keys run at equal speed. */
-export function shapeKey(kernel: Kernel): string | null {
+export function shapeKey({ kernel, half }: Pick<StoredKernel, "kernel" | "half">): string | null {
   if (kernel.kind !== "conv" && kernel.kind !== "filter-grad") return null;
   const { kind, batch, height, width, channels, rows, run } = kernel;
   const split = kind === "conv" ? Number(kernel.filterImage !== 0) : kernel.chunks;
-  return [kind, batch, height, width, channels, rows, run, split].join(" ");
+  const stored = half.includes(true) ? [half.map((each) => (each ? "h" : "f")).join("")] : [];
+  return [kind, batch, height, width, channels, rows, run, split, ...stored].join(" ");
 }
 
 export class Tuning {
   /** Chosen tiles by shape. */
   readonly #tiles = new Map<string, Tile>();
-  readonly #unknown = new Map<string, { readonly kernel: ConvKernel | FilterGradKernel; readonly bytes: readonly number[] }>();
+  readonly #unknown = new Map<string, StoredKernel<ConvKernel | FilterGradKernel>>();
   readonly #store: TuningStore | undefined;
   /** Choices hold for one GPU only. */
   readonly #gpu: string;
@@ -51,13 +61,13 @@ export class Tuning {
   }
 
   /** The tile measured for a kernel; notes the kernel if there is none. */
-  tileFor(kernel: Kernel, bytes: readonly number[]): Tile | undefined {
-    const key = shapeKey(kernel);
+  tileFor(stored: StoredKernel): Tile | undefined {
+    const key = shapeKey(stored);
     if (key === null) return undefined;
     const known = this.#tiles.get(key);
-    if (!known) this.#unknown.set(key, { kernel: kernel as ConvKernel | FilterGradKernel, bytes });
+    if (!known) this.#unknown.set(key, stored as StoredKernel<ConvKernel | FilterGradKernel>);
     // A stored tile that the generator no longer has is not used.
-    return known && tilesOf(kernel).find((tile) => JSON.stringify(tile) === JSON.stringify(known));
+    return known && tilesOf(stored.kernel).find((tile) => JSON.stringify(tile) === JSON.stringify(known));
   }
 
   /** Measures the shapes noted since the last time; tells whether any choice changed. */
@@ -65,12 +75,13 @@ export class Tuning {
     const noted = [...this.#unknown];
     this.#unknown.clear();
     let changed = false;
-    for (const [key, { kernel, bytes }] of noted) {
+    for (const [key, stored] of noted) {
+      const { kernel, bytes } = stored;
       const candidates = tilesOf(kernel).slice(0, CANDIDATES);
       const buffers = bytes.map((size) => scratch(Math.max(16, Math.ceil(size / 16) * 16)));
       let best = { tile: candidates[0]!, ms: Number.POSITIVE_INFINITY };
       for (const tile of candidates) {
-        const ms = await this.#time(device, kernel, tile, buffers);
+        const ms = await this.#time(device, stored, tile, buffers);
         if (ms < best.ms) best = { tile, ms };
       }
       for (const buffer of buffers) buffer.destroy();
@@ -82,10 +93,10 @@ export class Tuning {
   }
 
   /** The fastest of a few runs, in milliseconds. */
-  async #time(device: GPUDevice, kernel: Kernel, tile: Tile, buffers: readonly GPUBuffer[]): Promise<number> {
+  async #time(device: GPUDevice, { kernel, half }: StoredKernel, tile: Tile, buffers: readonly GPUBuffer[]): Promise<number> {
     const { wgsl, workgroups } = generateKernel(
       kernel,
-      buffers.map((_, binding) => ({ binding, word: 0 })),
+      buffers.map((_, binding) => ({ binding, word: 0, half: half[binding] })),
       { tile, factor: this.#factor },
     );
     const module = device.createShaderModule({ code: wgsl });

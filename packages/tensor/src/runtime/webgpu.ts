@@ -38,6 +38,8 @@ interface Dispatch {
   readonly kernel: Kernel;
   readonly places: readonly Place[];
   readonly bytes: readonly number[];
+  /** Which buffers are float16 in memory. */
+  readonly half: readonly boolean[];
   /** By which buffers lie in one place. */
   readonly pipelines: Map<string, Pipeline | null>;
   /** Which buffers lie outside of the arena. */
@@ -52,14 +54,11 @@ type Bound = { readonly pipeline: Pipeline; readonly group: GPUBindGroup } | nul
 /** Opens a GPU. */
 export async function createWebGpuDevice(options: WebGpuOptions = {}): Promise<Device> {
   const opened = await openGpu(options);
-  const factor = options.precision === "float16" ? "f16" : "f32";
-  if (factor === "f16" && !opened.device.features.has("shader-f16")) {
-    opened.device.destroy();
-    throw new UnsupportedError(`webgpu: precision float16 needs the feature shader-f16, which ${opened.name} does not have; use float32`);
-  }
+  const half = options.precision === "float16";
+  const factor = half && opened.device.features.has("shader-f16") ? "f16" : "f32";
   // What is fastest on a CPU that imitates a GPU is of no interest, unless it is asked for.
   const tuning = opened.software && !options.tuning ? null : await Tuning.open(opened.name, factor, options.tuning);
-  return new WebGpuDevice(opened, tuning, factor);
+  return new WebGpuDevice(opened, tuning, half, factor);
 }
 
 class WebGpuDevice implements Device {
@@ -91,9 +90,9 @@ class WebGpuDevice implements Device {
   readonly #unfinished: Promise<unknown>[] = [];
   #reads: { readonly buffer: WebGpuBuffer; readonly resolve: (data: HostArray) => void; readonly reject: (error: unknown) => void }[] = [];
 
-  constructor({ gpu, device, name }: OpenedGpu, tuning: Tuning | null, factor: Factor) {
+  constructor({ gpu, device, name }: OpenedGpu, tuning: Tuning | null, half: boolean, factor: Factor) {
     this.#factor = factor;
-    if (factor === "f16") this.precision = "float16";
+    if (half) this.precision = "float16";
     this.#tuning = tuning;
     this.gpu = gpu;
     this.#failed = new Promise((resolve) => {
@@ -117,9 +116,10 @@ class WebGpuDevice implements Device {
     this.#check();
     const started = performance.now();
     const { limits } = this.#device;
-    const target = { ...GPU_TARGET, regionBytes: limits.maxBufferSize, winograd: this.#factor === "f32" };
-    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, target);
-    for (const { buffers } of calls) for (const node of buffers) this.#checkSize(byteLength(node), "a value of the program");
+    const half = this.precision === "float16";
+    const target = { ...GPU_TARGET, regionBytes: limits.maxBufferSize, winograd: !half, half };
+    const { calls, plan, half: halves, outputs } = compileGraph(program.inputs, program.outputs, program.donated, target);
+    for (const { buffers } of calls) for (const node of buffers) this.#checkSize(byteLength(node, halves), "a value of the program");
     const constants = [...program.constants.keys()];
     const constantBuffers = [...program.constants.values()] as WebGpuBuffer[];
     const dispatches = calls.map(({ kernel, buffers }): Dispatch => {
@@ -131,7 +131,8 @@ class WebGpuDevice implements Device {
       return {
         kernel,
         places,
-        bytes: buffers.map(byteLength),
+        bytes: buffers.map((node) => byteLength(node, halves)),
+        half: buffers.map((node) => halves.has(node)),
         outside: places.flatMap(({ kind }, i) => (kind === "arena" ? [] : [i])),
         pipelines: new Map(),
         groups: new Map(),
@@ -185,7 +186,7 @@ class WebGpuDevice implements Device {
       });
       const times = timestamps.read().then((ms) =>
         calls.map(({ kernel, buffers }, i): KernelTime => {
-          const bytes = buffers.reduce((n, node) => n + byteLength(node), 0);
+          const bytes = buffers.reduce((n, node) => n + byteLength(node, halves), 0);
           return { kernel: describeKernel(kernel), ms: ms[i]!, flops: kernelFlops(kernel), bytes };
         }),
       );
@@ -252,7 +253,7 @@ class WebGpuDevice implements Device {
     this.#check();
     if (!changed) return;
     for (const dispatch of [...this.#dispatches].flat()) {
-      if (shapeKey(dispatch.kernel) === null) continue;
+      if (shapeKey(dispatch) === null) continue;
       dispatch.pipelines.clear();
       dispatch.groups.clear();
     }
@@ -354,17 +355,19 @@ class WebGpuDevice implements Device {
   #pipeline(dispatch: Dispatch, bindings: readonly BufferBinding[]): number {
     const key = patternOf(bindings);
     if (dispatch.pipelines.has(key)) return 0;
-    const { wgsl, workgroups } = generateKernel(dispatch.kernel, bindings, {
-      tile: this.#tuning?.tileFor(dispatch.kernel, dispatch.bytes),
-      factor: this.#factor,
-    });
+    const { kernel, bytes, half } = dispatch;
+    const { wgsl, workgroups } = generateKernel(
+      kernel,
+      bindings.map((binding, i) => ({ ...binding, half: half[i] })),
+      { tile: this.#tuning?.tileFor({ kernel, bytes, half }), factor: this.#factor },
+    );
     if (workgroups.includes(0)) {
       dispatch.pipelines.set(key, null);
       return 0;
     }
     let pipeline = this.#pipelines.get(wgsl);
     if (!pipeline) {
-      pipeline = this.#compileShader(wgsl, 1 + Math.max(...bindings.map(({ binding }) => binding)), describeKernel(dispatch.kernel));
+      pipeline = this.#compileShader(wgsl, 1 + Math.max(...bindings.map(({ binding }) => binding)), describeKernel(kernel));
       this.#pipelines.set(wgsl, pipeline);
     }
     dispatch.pipelines.set(key, { pipeline, workgroups });

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => gpu?.destroy());
 
-async function execute({ wgsl, workgroups }: KernelCode, inputs: readonly Float32Array[], size: number): Promise<Float32Array> {
+async function execute({ wgsl, workgroups }: KernelCode, inputs: readonly (Float32Array | Uint16Array)[], size: number): Promise<Float32Array> {
   const buffers = [...inputs.map((x) => x.byteLength), 4 * size].map((bytes) => gpu.createBuffer({ size: Math.ceil(bytes / 16) * 16, usage: STORAGE }));
   inputs.forEach((x, i) => {
     gpu.queue.writeBuffer(buffers[i]!, 0, x as Float32Array<ArrayBuffer>);
@@ -122,4 +122,40 @@ describe.each(TILES.map((tile, i) => ({ ...tile, i })))("tile $m × $n × $k, $r
       expect(await execute(generateFilterGrad(kernel, PLACES, tile), [x, dy], expected.length)).toEqual(expected);
     },
   );
+});
+
+/** Multiples of 1/8 as float16, exactly. */
+function halves(x: Float32Array): Uint16Array {
+  const bits = new Uint32Array(x.buffer, x.byteOffset, x.length);
+  return Uint16Array.from(bits, (word) => (word === 0 ? 0 : ((word >>> 16) & 0x8000) | ((((word >>> 23) & 255) - 112) << 10) | ((word >>> 13) & 1023)));
+}
+
+test("operands and results in float16 are the same numbers", async () => {
+  const kernel: ConvKernel = {
+    kind: "conv",
+    batch: 1,
+    height: 3,
+    width: 5,
+    channels: 8,
+    block: 8,
+    rows: 2,
+    run: 8,
+    tapRow: 20,
+    input: imageStrides(4, 5, 4),
+    output: imageStrides(3, 5, 8),
+    filterImage: 0,
+  };
+  const [x, filter] = [numbers(84, 6), numbers(128, 7)];
+  const expected = await execute(generateConv(kernel, PLACES), [x, filter], 120);
+  const stored = PLACES.map((place, i) => ({ ...place, half: i < 2 }));
+  expect(await execute(generateConv(kernel, stored), [halves(x), halves(filter)], 120)).toEqual(expected);
+  const packed = await execute(
+    generateConv(
+      kernel,
+      stored.map((place) => ({ ...place, half: true })),
+    ),
+    [halves(x), halves(filter)],
+    60,
+  );
+  expect(new Uint16Array(packed.buffer)).toEqual(halves(expected));
 });

@@ -150,14 +150,8 @@ describe("failures", () => {
     device.close();
   });
 
-  test("a precision that the adapter does not have, or no backend of that name", async () => {
+  test("a precision that no backend of that name has", async () => {
     const options = await testGpu();
-    const adapter = await options.gpu!.requestAdapter();
-    if (!adapter!.features.has("shader-f16")) {
-      await expect(createDevice({ backend: "webgpu", precision: "float16", ...options })).rejects.toThrow(
-        /float16 needs the feature shader-f16, which .* does not have/,
-      );
-    }
     await expect(createDevice({ backend: "webgpu", precision: "float64", ...options })).rejects.toThrow(
       "createDevice: precision of the webgpu backend must be float32 or float16, got float64; leave it out",
     );

@@ -51,10 +51,17 @@ export function setLimits(device: GPUDevice, limits: Partial<Record<keyof GPUSup
 /** Kept for the reason above. */
 let nothing: GPU | undefined;
 
-/** A device of Dawn's null backend, which compiles and validates but computes nothing, with features that must be there. */
+/** A device of Dawn's null backend, which compiles and validates but computes nothing, with features that must be there, experimental ones too. */
 export async function nullGpu(requiredFeatures: GPUFeatureName[] = []): Promise<GPUDevice> {
   const { create } = await import("webgpu");
-  nothing ??= create(["backend=null"]);
+  nothing ??= create(["backend=null", "enable-dawn-features=allow_unsafe_apis"]);
   const adapter = await nothing.requestAdapter();
   return adapter!.requestDevice({ requiredFeatures });
+}
+
+/** What is wrong with a compute shader, if anything. */
+export async function compileError(device: GPUDevice, wgsl: string): Promise<string | undefined> {
+  device.pushErrorScope("validation");
+  device.createComputePipeline({ layout: "auto", compute: { module: device.createShaderModule({ code: wgsl }) } });
+  return (await device.popErrorScope())?.message;
 }

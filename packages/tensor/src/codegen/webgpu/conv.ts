@@ -1,14 +1,10 @@
 /** @file Window contractions (convolution, input gradient, matrix product) in WGSL, as an implicit matrix product: rows are output
  * pixels, columns output channels, the depth is the window. */
+import { pixelsAligned, writesChannelGroups } from "../../ir/groups.ts";
 import type { ConvKernel, ImageStrides } from "../../ir/kernel.ts";
 import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
 import { eachSum, type Factor, multiplyRows, rankTiles, registerTile, sharedTiles, slots, type Tile, threadsOf, zeroSums } from "./tile.ts";
-
-/** Whether every address of a pixel is a multiple of four. */
-export function pixelsAligned({ offset, image, row, pixel }: ImageStrides): boolean {
-  return offset % 4 === 0 && image % 4 === 0 && row % 4 === 0 && pixel % 4 === 0;
-}
 
 /** Address of pixel number `pixel` (an identifier) as i32. */
 export function pixelAddress(pixel: string, height: number, width: number, strides: ImageStrides): string {
@@ -33,7 +29,7 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
   const depth = rows * run;
   if (batch * height * width * channels === 0) return { wgsl: "", workgroups: [0, 0, 0] };
   const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
-  const wideOutput = channels % 4 === 0 && pixelsAligned(output);
+  const wideOutput = writesChannelGroups(kernel);
   const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) =>
     buffer === 0 ? wideInput : buffer === 1 ? filterImage % 4 === 0 : wideOutput,
   );
@@ -81,16 +77,16 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
         const at = memory.load(0, "float32", `(a_at${s} + ${element(`(k + ${j})`)})`);
         return exact ? at : `select(0.0, ${at}, k + ${j} < ${depth})`;
       });
-      const wide = memory.load4(0, "float32", `(a_at${s} + ${element("k")})`);
-      const value = wideInput ? (exact ? wide : `select(vec4<f32>(), ${wide}, k < ${depth})`) : `vec4<f32>(${scalars.join(", ")})`;
-      body.push(...fill([`let k = k0 + a_k${s};`, `tile_a[a_slot${s}] = vec4<${factor}>(${value});`]));
+      const wide = memory.factors4(0, `(a_at${s} + ${element("k")})`, factor);
+      const value = wideInput ? (exact ? wide : `select(vec4<${factor}>(), ${wide}, k < ${depth})`) : `vec4<${factor}>(vec4<f32>(${scalars.join(", ")}))`;
+      body.push(...fill([`let k = k0 + a_k${s};`, `tile_a[a_slot${s}] = ${value};`]));
     }
     for (let s = 0; s < b.times; s++) {
       const fill = (text: readonly string[]): string[] =>
         b.ragged && s === b.times - 1 ? [`if (b_slot${s} < ${(tile.k * tile.n) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
       // Beyond the window the input's tile is zero; the filter's must still be finite.
       const k = exact ? `k0 + b_k${s}` : `min(k0 + b_k${s}, ${depth - 1})`;
-      body.push(...fill([`tile_b[b_slot${s}] = vec4<${factor}>(${memory.load4(1, "float32", `(b_at${s} + (${k}) * ${block})`)});`]));
+      body.push(...fill([`tile_b[b_slot${s}] = ${memory.factors4(1, `(b_at${s} + (${k}) * ${block})`, factor)};`]));
     }
     body.push("workgroupBarrier();", ...multiplyRows(tile, factor), "workgroupBarrier();", "}");
   }

@@ -1,6 +1,7 @@
 /** @file Expressions as WGSL statements: each value is computed once per scope and named. In wide form four neighbours of the innermost
  * loop are computed together; what does not vary along it stays one element. */
 import { BYTES, type DType } from "../../base/dtype.ts";
+import { isAligned } from "../../ir/groups.ts";
 import type { Affine, Expr, Guard } from "../../ir/scalar.ts";
 import { type Memory, REGISTER } from "./memory.ts";
 import { INSTRUCTION } from "./scalar-code.ts";
@@ -146,11 +147,6 @@ export class ExprWriter {
   }
 }
 
-/** Whether four elements from a multiple of four along `loop` lie in one aligned group. */
-export function isAligned({ offset, strides }: Affine, loop: number): boolean {
-  return offset % 4 === 0 && strides.every((stride, i) => i === loop || stride % 4 === 0);
-}
-
 /** A constant in a register. */
 export function literal(dtype: DType, value: number): string {
   if (dtype === "bool") return value ? "true" : "false";
@@ -159,23 +155,6 @@ export function literal(dtype: DType, value: number): string {
   const plain = Number.isFinite(rounded) && !Object.is(rounded, -0) && (rounded === 0 || Math.abs(rounded) >= 2 ** -126);
   if (plain) return `f32(${rounded})`;
   return `from_bits(0x${new Uint32Array(new Float32Array([value]).buffer)[0]!.toString(16)}u)`;
-}
-
-/** Whether values can be computed four at a time along a loop: no guard may change along it. */
-export function canBeWide(roots: readonly Expr[], loop: number): boolean {
-  const seen = new Map<Expr, boolean>();
-  const fits = (expr: Expr): boolean => {
-    const known = seen.get(expr);
-    if (known !== undefined) return known;
-    seen.set(expr, true);
-    let result = true;
-    if (expr.kind === "guard") result = expr.guards.every((guard) => guard.strides[loop] === 0) && fits(expr.inside);
-    else if (expr.kind === "gather") result = expr.terms.every((term) => fits(term.index));
-    else if (expr.kind === "op") result = expr.args.every(fits);
-    seen.set(expr, result);
-    return result;
-  };
-  return roots.every(fits);
 }
 
 /** Bytes of a group of four elements fill a word, whatever the type. */

@@ -1,7 +1,8 @@
 /** @file Filter gradients (and products with a transposed left factor) in WGSL, as a matrix product: rows are places of the window,
  * columns output channels, the depth is a chunk's pixels. */
+import { pixelsAligned, writesChannelGroups } from "../../ir/groups.ts";
 import type { FilterGradKernel } from "../../ir/kernel.ts";
-import { pixelAddress, pixelsAligned } from "./conv.ts";
+import { pixelAddress } from "./conv.ts";
 import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
 import { eachSum, type Factor, multiplyColumns, rankTiles, registerTile, sharedTiles, slots, TILES, type Tile, threadsOf, zeroSums } from "./tile.ts";
@@ -28,7 +29,7 @@ export function generateFilterGrad(
   const depth = images * height * width;
   const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
   const wideCotangent = channels % 4 === 0 && pixelsAligned(cotangent);
-  const wideOutput = channels % 4 === 0;
+  const wideOutput = writesChannelGroups(kernel);
   const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) => [wideInput, wideCotangent, wideOutput][buffer]!);
   const threads = threadsOf(tile);
   const [tilesM, tilesN] = [ceilDiv(window, tile.m), ceilDiv(channels, tile.n)];
@@ -74,17 +75,18 @@ export function generateFilterGrad(
     const pixel = (k: string): string => (exact ? `let pixel = ${k};` : `let pixel = min(${k}, ${depth - 1});`);
     for (let s = 0; s < a.times; s++) {
       const each = [0, 1, 2, 3].map((j) => memory.load(0, "float32", `(at + a_at${s}_${j})`));
-      const value = wideInput ? memory.load4(0, "float32", `(at + a_at${s})`) : `vec4<f32>(${each.join(", ")})`;
+      const value = wideInput ? memory.factors4(0, `(at + a_at${s})`, factor) : `vec4<${factor}>(vec4<f32>(${each.join(", ")}))`;
       // Pixels beyond the last count for nothing.
-      const checked = exact ? value : `select(vec4<f32>(), ${value}, k0 + a_k${s} < ${depth})`;
-      const text = [pixel(`k0 + a_k${s}`), `let at = ${pixelAddress("pixel", height, width, input)};`, `tile_a[a_slot${s}] = vec4<${factor}>(${checked});`];
+      const checked = exact ? value : `select(vec4<${factor}>(), ${value}, k0 + a_k${s} < ${depth})`;
+      const text = [pixel(`k0 + a_k${s}`), `let at = ${pixelAddress("pixel", height, width, input)};`, `tile_a[a_slot${s}] = ${checked};`];
       body.push(...guarded(text, `a_slot${s}`, a.ragged && s === a.times - 1, (tile.m * tile.k) / 4));
     }
     for (let s = 0; s < b.times; s++) {
       const each = [0, 1, 2, 3].map((j) => memory.load(1, "float32", `(at + b_chunk + min(b_n${s} + ${j}, ${channels - 1}))`));
-      const value = wideCotangent ? memory.load4(1, "float32", `(at + b_chunk + min(b_n${s}, ${channels - 4}))`) : `vec4<f32>(${each.join(", ")})`;
-      const checked = exact ? value : `select(vec4<f32>(), ${value}, k0 + b_k${s} < ${depth})`;
-      const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, `tile_b[b_slot${s}] = vec4<${factor}>(${checked});`];
+      const wide = memory.factors4(1, `(at + b_chunk + min(b_n${s}, ${channels - 4}))`, factor);
+      const value = wideCotangent ? wide : `vec4<${factor}>(vec4<f32>(${each.join(", ")}))`;
+      const checked = exact ? value : `select(vec4<${factor}>(), ${value}, k0 + b_k${s} < ${depth})`;
+      const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, `tile_b[b_slot${s}] = ${checked};`];
       body.push(...guarded(text, `b_slot${s}`, b.ragged && s === b.times - 1, (tile.k * tile.n) / 4));
     }
     body.push("workgroupBarrier();", ...multiplyColumns(tile, factor), "workgroupBarrier();", "}");

@@ -45,6 +45,18 @@ ${body}
  * has no literals for infinities and NaN. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
   packed: "fn packed(v: vec4<u32>) -> u32 { return v.x | (v.y << 8u) | (v.z << 16u) | (v.w << 24u); }",
+  // Beyond the range of float16 WGSL leaves the result open; loss scaling must find infinities and NaN there. 65520 is rounded to infinity.
+  to_halves: `fn to_halves(v: vec4<f32>) -> vec2<u32> {
+  let bits = bitcast<vec4<u32>>(v);
+  let size = bits & vec4<u32>(0x7fffffffu);
+  let beyond = size >= vec4<u32>(0x477ff000u);
+  let inside = select(v, vec4<f32>(), beyond);
+  let special = select(vec4<u32>(0x7c00u), vec4<u32>(0x7e00u), size > vec4<u32>(0x7f800000u)) | ((bits >> vec4<u32>(16u)) & vec4<u32>(0x8000u));
+  let extra = select(vec4<u32>(), special, beyond);
+  return vec2<u32>(pack2x16float(inside.xy) | extra.x | (extra.y << 16u), pack2x16float(inside.zw) | extra.z | (extra.w << 16u));
+}`,
+  from_halves: "fn from_halves(w: vec2<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(w.x), unpack2x16float(w.y)); }",
+  from_half: "fn from_half(w: u32, index: i32) -> f32 { return unpack2x16float(w >> ((u32(index) & 1u) * 16u)).x; }",
   is_nan: "fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }",
   is_nan4: "fn is_nan4(x: vec4<f32>) -> vec4<bool> { return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u); }",
   max_float: `fn max_float(a: f32, b: f32) -> f32 {

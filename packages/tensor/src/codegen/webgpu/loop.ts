@@ -2,9 +2,10 @@
  * each result a row of a workgroup's invocations, which add up their shares in a fixed tree: equal inputs give equal bits. */
 import type { DType } from "../../base/dtype.ts";
 import { invariant } from "../../base/errors.ts";
+import { isAligned, isWideMap } from "../../ir/groups.ts";
 import type { Combine, LoopKernel, LoopOutput } from "../../ir/kernel.ts";
 import { forEachExpr } from "../../ir/scalar.ts";
-import { canBeWide, ExprWriter, isAligned, isByte, literal } from "./expr-code.ts";
+import { ExprWriter, isByte, literal } from "./expr-code.ts";
 import { ceilDiv, type KernelCode, linearGrid, shader, WORKGROUP } from "./kernel-code.ts";
 import { type BufferBinding, Memory, REGISTER } from "./memory.ts";
 
@@ -56,12 +57,8 @@ function isDense(output: LoopOutput, extents: readonly number[]): boolean {
 }
 
 function generateMap(kernel: LoopKernel, places: readonly BufferBinding[]): KernelCode {
-  const { extents, outputs } = kernel;
-  const inner = extents.length - 1;
-  const values = outputs.map((output) => output.value);
-  const contiguous = outputs.every(({ at }) => at.strides[inner] === 1 && isAligned(at, inner));
-  if (extents[inner]! % 4 === 0 && contiguous && canBeWide(values, inner)) return generateWideMap(kernel, places);
-  return outputs.some(({ dtype }) => isByte(dtype)) ? generateByteMap(kernel, places) : generateElementMap(kernel, places);
+  if (isWideMap(kernel)) return generateWideMap(kernel, places);
+  return kernel.outputs.some(({ dtype }) => isByte(dtype)) ? generateByteMap(kernel, places) : generateElementMap(kernel, places);
 }
 
 function indexNames(extents: readonly number[], prefix: string): string[] {
