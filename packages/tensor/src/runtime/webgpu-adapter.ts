@@ -21,6 +21,8 @@ export interface OpenedGpu {
   /** Vendor and model, as far as the browser tells. */
   readonly name: string;
   readonly software: boolean;
+  /** Invocations of a subgroup where shaders may rely on them, else 0. */
+  readonly subgroup: number;
 }
 
 const LIMITS = [
@@ -66,5 +68,13 @@ export async function openGpu(options: WebGpuOptions): Promise<OpenedGpu> {
   }
   const requiredLimits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature));
-  return { gpu, device: await adapter.requestDevice({ requiredLimits, requiredFeatures }), name, software };
+  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
+  return { gpu, device, name, software, subgroup: fixedSubgroup(gpu, adapter) };
+}
+
+/** Size of subgroups where they all have the same, a power of two, and shaders can tell them apart; else 0. */
+function fixedSubgroup(gpu: GPU, { features, info }: GPUAdapter): number {
+  const { subgroupMinSize: size = 0, subgroupMaxSize } = info as { readonly subgroupMinSize?: number; readonly subgroupMaxSize?: number };
+  const known = features.has("subgroups") && gpu.wgslLanguageFeatures?.has("subgroup_id");
+  return known && size === subgroupMaxSize && size > 1 && Number.isInteger(Math.log2(size)) ? size : 0;
 }

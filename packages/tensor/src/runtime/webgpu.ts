@@ -72,6 +72,8 @@ class WebGpuDevice implements Device {
   readonly #heap: BufferHeap;
   readonly #tuning: Tuning | null;
   readonly #factor: Factor;
+  /** Invocations of a subgroup, or 0. */
+  readonly #subgroup: number;
   /** Of all compiled programs, to take up tiles that turn out to be faster. */
   readonly #dispatches = new Set<readonly Dispatch[]>();
   /** Scratch memory, shared by all programs because the queue runs them one after another. */
@@ -90,7 +92,8 @@ class WebGpuDevice implements Device {
   readonly #unfinished: Promise<unknown>[] = [];
   #reads: { readonly buffer: WebGpuBuffer; readonly resolve: (data: HostArray) => void; readonly reject: (error: unknown) => void }[] = [];
 
-  constructor({ gpu, device, name }: OpenedGpu, tuning: Tuning | null, half: boolean, factor: Factor) {
+  constructor({ gpu, device, name, subgroup }: OpenedGpu, tuning: Tuning | null, half: boolean, factor: Factor) {
+    this.#subgroup = subgroup;
     this.#factor = factor;
     if (half) this.precision = "float16";
     this.#tuning = tuning;
@@ -359,7 +362,7 @@ class WebGpuDevice implements Device {
     const { wgsl, workgroups } = generateKernel(
       kernel,
       bindings.map((binding, i) => ({ ...binding, half: half[i] })),
-      { tile: this.#tuning?.tileFor({ kernel, bytes, half }), factor: this.#factor },
+      { tile: this.#tuning?.tileFor({ kernel, bytes, half }), factor: this.#factor, subgroup: this.#subgroup },
     );
     if (workgroups.includes(0)) {
       dispatch.pipelines.set(key, null);

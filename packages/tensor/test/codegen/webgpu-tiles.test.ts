@@ -5,10 +5,9 @@ import { generateFilterGrad } from "../../src/codegen/webgpu/filter-grad.ts";
 import type { KernelCode } from "../../src/codegen/webgpu/program.ts";
 import { TILES } from "../../src/codegen/webgpu/tile.ts";
 import type { ConvKernel, FilterGradKernel, ImageStrides } from "../../src/ir/kernel.ts";
-import { testGpu } from "../support/gpu.ts";
+import { runShader, testGpu } from "../support/gpu.ts";
 import { numbers } from "../support/kernels.ts";
 
-const STORAGE = 128 | 4 | 8;
 const PLACES = [0, 1, 2].map((binding) => ({ binding, word: 0 }));
 
 let gpu: GPUDevice;
@@ -19,29 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => gpu?.destroy());
 
-async function execute({ wgsl, workgroups }: KernelCode, inputs: readonly (Float32Array | Uint16Array)[], size: number): Promise<Float32Array> {
-  const buffers = [...inputs.map((x) => x.byteLength), 4 * size].map((bytes) => gpu.createBuffer({ size: Math.ceil(bytes / 16) * 16, usage: STORAGE }));
-  inputs.forEach((x, i) => {
-    gpu.queue.writeBuffer(buffers[i]!, 0, x as Float32Array<ArrayBuffer>);
-  });
-  gpu.pushErrorScope("validation");
-  const pipeline = gpu.createComputePipeline({ layout: "auto", compute: { module: gpu.createShaderModule({ code: wgsl }) } });
-  expect((await gpu.popErrorScope())?.message).toBeUndefined();
-  const staging = gpu.createBuffer({ size: 4 * size, usage: 1 | 8 });
-  const encoder = gpu.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(
-    0,
-    gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) }),
-  );
-  pass.dispatchWorkgroups(...workgroups);
-  pass.end();
-  encoder.copyBufferToBuffer(buffers.at(-1)!, 0, staging, 0, 4 * size);
-  gpu.queue.submit([encoder.finish()]);
-  await staging.mapAsync(1);
-  return new Float32Array(staging.getMappedRange()).slice();
-}
+const execute = (code: KernelCode, inputs: readonly (Float32Array | Uint16Array)[], size: number): Promise<Float32Array> => runShader(gpu, code, inputs, size);
 
 function imageStrides(height: number, width: number, channels: number): ImageStrides {
   return { offset: 0, image: height * width * channels, row: width * channels, pixel: channels };

@@ -1,5 +1,6 @@
 /** @file The GPU that tests run on: the page's in a browser, Dawn's in Node. Software adapters will do. */
 import type { DeviceOptions } from "@gradalign/tensor";
+import type { KernelCode } from "../../src/codegen/webgpu/program.ts";
 
 /** Dawn must outlive all its devices. */
 let instance: GPU | undefined;
@@ -64,4 +65,35 @@ export async function compileError(device: GPUDevice, wgsl: string): Promise<str
   device.pushErrorScope("validation");
   device.createComputePipeline({ layout: "auto", compute: { module: device.createShaderModule({ code: wgsl }) } });
   return (await device.popErrorScope())?.message;
+}
+
+/** Runs a kernel whose buffers are the inputs and, last, a result of `size` floats. */
+export async function runShader(
+  gpu: GPUDevice,
+  { wgsl, workgroups }: KernelCode,
+  inputs: readonly (Float32Array | Uint16Array)[],
+  size: number,
+): Promise<Float32Array> {
+  const buffers = [...inputs.map((x) => x.byteLength), 4 * size].map((bytes) => gpu.createBuffer({ size: Math.ceil(bytes / 16) * 16, usage: 128 | 4 | 8 }));
+  inputs.forEach((x, i) => {
+    gpu.queue.writeBuffer(buffers[i]!, 0, x as Float32Array<ArrayBuffer>);
+  });
+  gpu.pushErrorScope("validation");
+  const pipeline = gpu.createComputePipeline({ layout: "auto", compute: { module: gpu.createShaderModule({ code: wgsl }) } });
+  const wrong = await gpu.popErrorScope();
+  if (wrong) throw new Error(wrong.message);
+  const staging = gpu.createBuffer({ size: 4 * size, usage: 1 | 8 });
+  const encoder = gpu.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(
+    0,
+    gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) }),
+  );
+  pass.dispatchWorkgroups(...workgroups);
+  pass.end();
+  encoder.copyBufferToBuffer(buffers.at(-1)!, 0, staging, 0, 4 * size);
+  gpu.queue.submit([encoder.finish()]);
+  await staging.mapAsync(1);
+  return new Float32Array(staging.getMappedRange()).slice();
 }

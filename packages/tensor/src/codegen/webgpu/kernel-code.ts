@@ -22,21 +22,27 @@ export function linearGrid(count: number): { workgroups: readonly [number, numbe
   return { workgroups: [columns, rows, 1], index: `i32(group.y * ${columns}u + group.x)` };
 }
 
-/** A compute shader around a body, which may use `group` (workgroup_id) and `lane` (local_invocation_index, u32). */
+/** A compute shader around a body, which may use `group` (workgroup_id) and `lane` (local_invocation_index, u32). With `subgroup`, the number
+ * of invocations in every subgroup, `lane` counts through subgroup after subgroup. */
 export function shader(parts: {
   readonly declarations: string;
   readonly threads: number;
   readonly body: string;
   readonly globals?: string;
   readonly half?: boolean;
+  readonly subgroup?: number;
 }): string {
-  const { declarations, threads, body, globals = "", half = false } = parts;
+  const { declarations, threads, body, globals = "", half = false, subgroup = 0 } = parts;
   const functions = Object.entries(FUNCTIONS).flatMap(([name, text]) => (body.includes(`${name}(`) || globals.includes(`${name}(`) ? [text] : []));
-  return `${half ? "enable f16;\n" : ""}${declarations}
+  const directives = [half ? "enable f16;\n" : "", subgroup > 0 ? "enable subgroups;\nrequires subgroup_id;\n" : ""].join("");
+  // WGSL does not say which invocations make up a subgroup.
+  const lane =
+    subgroup > 0 ? "@builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) member: u32" : "@builtin(local_invocation_index) lane: u32";
+  return `${directives}${declarations}
 ${[...functions, globals].filter(Boolean).join("\n")}
 @compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-${body}
+fn main(@builtin(workgroup_id) group: vec3<u32>, ${lane}) {
+${subgroup > 0 ? `let lane = subgroup * ${subgroup}u + member;\n` : ""}${body}
 }
 `;
 }

@@ -1,5 +1,6 @@
 /** @file Loop kernels as compute shaders. Without a reduction an invocation computes one element, or four neighbours. Reductions give
- * each result a row of a workgroup's invocations, which add up their shares in a fixed tree: equal inputs give equal bits. */
+ * each result a row of a workgroup's invocations, which add up their shares in a fixed tree: equal inputs give equal bits. Within a subgroup
+ * the tree's nodes are exchanged between registers instead of through shared memory, which changes no bit. */
 import type { DType } from "../../base/dtype.ts";
 import { invariant } from "../../base/errors.ts";
 import { isAligned, isWideMap } from "../../ir/groups.ts";
@@ -11,10 +12,11 @@ import { type BufferBinding, Memory, REGISTER } from "./memory.ts";
 
 const product = (extents: readonly number[]): number => extents.reduce((n, extent) => n * extent, 1);
 
-export function generateLoop(kernel: LoopKernel, places: readonly BufferBinding[]): KernelCode {
+/** `subgroup` is the number of invocations of every subgroup, a power of two; 0 where it is not known or not to be used. */
+export function generateLoop(kernel: LoopKernel, places: readonly BufferBinding[], subgroup = 0): KernelCode {
   const kept = kernel.extents.length - kernel.reduced;
   if (product(kernel.extents.slice(0, kept)) === 0) return { wgsl: "", workgroups: [0, 0, 0] };
-  return kernel.reduced === 0 ? generateMap(kernel, places) : generateReduction(kernel, places);
+  return kernel.reduced === 0 ? generateMap(kernel, places) : generateReduction(kernel, places, subgroup);
 }
 
 /** Element type of every buffer. */
@@ -187,7 +189,7 @@ function unitStrides(kernel: LoopKernel, loop: number): number {
   return count;
 }
 
-function generateReduction(kernel: LoopKernel, places: readonly BufferBinding[]): KernelCode {
+function generateReduction(kernel: LoopKernel, places: readonly BufferBinding[], subgroup: number): KernelCode {
   const { extents, outputs, reduced } = kernel;
   const combine = kernel.combine!;
   const kept = extents.length - reduced;
@@ -246,9 +248,12 @@ function generateReduction(kernel: LoopKernel, places: readonly BufferBinding[])
   const stores = outputs.map(({ buffer, dtype }, i) => memory.store(buffer, dtype, addresses()[i]!, `sum${i}`));
   const step = division.alongResults ? division.results : 1;
   const tree: string[] = [];
-  if (shares > 1) {
+  // From here down the shares of a result lie in one subgroup.
+  const exchanged = subgroup > 1 && !division.alongResults ? Math.min(shares, subgroup) : 1;
+  const shared = shares > exchanged;
+  if (shared) {
     tree.push(...outputs.map((_, i) => `shared${i}[lane] = sum${i};`), "workgroupBarrier();");
-    for (let half = shares / 2; half >= 1; half /= 2) {
+    for (let half = shares / 2; half >= exchanged; half /= 2) {
       tree.push(
         `if (share < ${half}) {`,
         ...outputs.map(({ dtype }, i) => `shared${i}[lane] = ${combined(combine, dtype, `shared${i}[lane]`, `shared${i}[lane + ${half * step}u]`)};`),
@@ -257,6 +262,12 @@ function generateReduction(kernel: LoopKernel, places: readonly BufferBinding[])
       );
     }
     tree.push(...outputs.map((_, i) => `sum${i} = shared${i}[lane];`));
+  } else if (exchanged > 1) {
+    // Invocations that left the loop early come together again.
+    tree.push("workgroupBarrier();");
+  }
+  for (let half = exchanged / 2; half >= 1; half /= 2) {
+    tree.push(...outputs.map(({ dtype }, i) => `sum${i} = ${combined(combine, dtype, `sum${i}`, `subgroupShuffleXor(sum${i}, ${half}u)`)};`));
   }
   const body = [
     ...place,
@@ -270,6 +281,9 @@ function generateReduction(kernel: LoopKernel, places: readonly BufferBinding[])
     ...stores,
     "}",
   ];
-  const globals = shares > 1 ? outputs.map(({ dtype }, i) => `var<workgroup> shared${i}: array<${REGISTER[dtype]}, ${WORKGROUP}>;`).join("\n") : "";
-  return { wgsl: shader({ declarations: memory.declarations(), threads: WORKGROUP, body: body.join("\n"), globals }), workgroups };
+  const globals = shared ? outputs.map(({ dtype }, i) => `var<workgroup> shared${i}: array<${REGISTER[dtype]}, ${WORKGROUP}>;`).join("\n") : "";
+  return {
+    wgsl: shader({ declarations: memory.declarations(), threads: WORKGROUP, body: body.join("\n"), globals, subgroup: exchanged > 1 ? subgroup : 0 }),
+    workgroups,
+  };
 }

@@ -15,12 +15,14 @@ export type { KernelCode } from "./kernel-code.ts";
 export type { BufferBinding } from "./memory.ts";
 export type { Factor, Tile } from "./tile.ts";
 
-/** How a contraction is computed. */
+/** How a kernel is computed. */
 export interface Variant {
   /** The most promising tile unless given. */
   readonly tile?: Tile | undefined;
   /** In what operands are multiplied; f32 unless given. */
   readonly factor?: Factor | undefined;
+  /** Invocations of every subgroup, where reductions may use them. */
+  readonly subgroup?: number | undefined;
 }
 
 /** Tiles that a contraction may use, the most promising first; none for other kernels. */
@@ -30,10 +32,10 @@ export function tilesOf(kernel: Kernel): readonly Tile[] {
 }
 
 /** The shader of a kernel whose buffer i is found at `places[i]`. A kernel without elements has no workgroups and no code. */
-export function generateKernel(kernel: Kernel, places: readonly BufferBinding[], { tile, factor }: Variant = {}): KernelCode {
+export function generateKernel(kernel: Kernel, places: readonly BufferBinding[], { tile, factor, subgroup }: Variant = {}): KernelCode {
   switch (kernel.kind) {
     case "loop":
-      return generateLoop(kernel, places);
+      return generateLoop(kernel, places, subgroup);
     case "conv":
       return generateConv(kernel, places, tile, factor);
     case "filter-grad":
