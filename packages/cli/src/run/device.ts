@@ -5,6 +5,9 @@ import type { RunMachine } from "../report/report-data.ts";
 import type { Settings } from "../settings/settings.ts";
 import { VERSION } from "../version.ts";
 
+/** Settings that say what computes, and how. */
+export const DEVICE_SETTINGS = ["threads", "backend", "precision", "tensorCores", "vectorBits", "softwareGpu"] as const;
+
 /**
  * Opens the device. `auto` takes a GPU where there is one and the package `webgpu` is installed, else WebAssembly, and the reference
  * backend where that does not do.
@@ -12,7 +15,7 @@ import { VERSION } from "../version.ts";
  * @throws UnsupportedError when the named backend does not work here.
  */
 export async function openDevice(
-  { backend = "auto", threads, vectorBits, softwareGpu, precision }: Pick<Settings, "backend" | "threads" | "vectorBits" | "softwareGpu" | "precision">,
+  { backend = "auto", threads, vectorBits, softwareGpu, precision, tensorCores = "off" }: Pick<Settings, (typeof DEVICE_SETTINGS)[number]>,
   note: (text: string) => void,
 ): Promise<Device> {
   const allowSoftware = softwareGpu === "yes";
@@ -20,12 +23,14 @@ export async function openDevice(
   const openGpu = async (): Promise<Device> =>
     createDevice({
       backend: "webgpu",
-      gpu: await nodeGpu(),
+      gpu: await nodeGpu({ experimental: tensorCores !== "off" }),
       allowSoftware,
       precision: precision === "f16" ? "float16" : "float32",
+      tensorCores,
       ...(allowSoftware ? {} : { tuning: nodeTuning() }),
     });
   if (precision === "f16" && backend !== "webgpu") throw new ConfigError('--precision (="f16") needs a GPU; add --backend webgpu');
+  if (tensorCores !== "off" && precision !== "f16") throw new ConfigError(`--tensor-cores (="${tensorCores}") multiply in float16; add --precision f16`);
   if (backend === "webgpu") return openGpu();
   if (backend === "auto" && (allowSoftware || mayHaveGpu())) {
     try {

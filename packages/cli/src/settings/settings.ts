@@ -122,7 +122,8 @@ function isAttackName(name: string): boolean {
 export const RUN_SETTINGS = {
   threads: integer(1, "threads to compute with; all cores unless set, and the result is the same with any number", "leave it out for all cores"),
   backend: choice(["auto", "wasm", "webgpu", "reference"], "what computes; auto takes a GPU where there is one (npm install webgpu), else wasm"),
-  precision: choice(["f32", "f16"], "f16: multiply in float16, add up in float32, with a scaled loss; only on a GPU that can"),
+  precision: choice(["f32", "f16"], "f16: large values in float16, sums in float32, with a scaled loss; only on a GPU"),
+  tensorCores: choice(["off", "auto", "on"], "with --precision f16: multiply on tensor cores (experimental); auto where they prove right and faster"),
   vectorBits: choice(["128", "256"], "vectors of the wasm backend's code: what is faster here unless set; the results are the same"),
   softwareGpu: choice(["yes", "no"], "accept a GPU that the CPU imitates, for tests; it is slower than wasm"),
   finalAttack: {

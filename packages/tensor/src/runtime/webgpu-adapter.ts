@@ -1,5 +1,6 @@
 /** @file Choosing a GPU: which adapter, with which limits and features, and whether it is one at all. */
-import { UnsupportedError } from "../base/errors.ts";
+import { ConfigError, UnsupportedError } from "../base/errors.ts";
+import type { MatrixUnit } from "../codegen/webgpu/program.ts";
 import type { TuningStore } from "./webgpu-tuning.ts";
 
 export interface WebGpuOptions {
@@ -10,6 +11,9 @@ export interface WebGpuOptions {
   /** `float16` stores large intermediate values in half precision and, where the adapter has `shader-f16`, multiplies in it in contractions; sums,
    * statistics, and what goes in and out of programs stay float32. */
   readonly precision?: "float32" | "float16";
+  /** Tensor cores (WebGPU's experimental subgroup matrices), with precision float16 only. `on` uses them from the start; `auto` once `Device.tune` has
+   * proven them against the plain kernels and found them faster. Off unless given. */
+  readonly tensorCores?: "off" | "on" | "auto";
   /** Where `Device.tune` keeps what it measured. */
   readonly tuning?: TuningStore;
 }
@@ -23,6 +27,8 @@ export interface OpenedGpu {
   readonly software: boolean;
   /** Invocations of a subgroup where shaders may rely on them, else 0. */
   readonly subgroup: number;
+  /** Tensor cores, if they are wanted and there. */
+  readonly unit: MatrixUnit | null;
 }
 
 const LIMITS = [
@@ -36,6 +42,7 @@ const LIMITS = [
 ] as const;
 
 const FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as const;
+const MATRICES = "chromium-experimental-subgroup-matrix" as GPUFeatureName;
 
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render|\bwarp\b/i;
 
@@ -52,6 +59,10 @@ export async function findAdapter({ gpu = globalThis.navigator?.gpu, allowSoftwa
 
 /** Opens the adapter with all it offers. Throws {@link UnsupportedError} where there is none. */
 export async function openGpu(options: WebGpuOptions): Promise<OpenedGpu> {
+  const { tensorCores = "off" } = options;
+  if (tensorCores !== "off" && options.precision !== "float16") {
+    throw new ConfigError(`createDevice: tensorCores (="${tensorCores}") multiply in float16; add precision: "float16", or leave it out`);
+  }
   const gpu = options.gpu ?? globalThis.navigator?.gpu;
   if (!gpu) {
     throw new UnsupportedError(
@@ -67,9 +78,15 @@ export async function openGpu(options: WebGpuOptions): Promise<OpenedGpu> {
     throw new UnsupportedError(`webgpu: the only adapter (${name}) computes on the CPU, slower than the wasm backend; use wasm, or allow software adapters`);
   }
   const requiredLimits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
-  const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature));
+  const unit = tensorCores === "off" ? null : matrixUnit(adapter);
+  if (tensorCores === "on" && !unit) {
+    throw new UnsupportedError(
+      `webgpu: ${name} offers no tensor cores for float16 with float32 sums; they are experimental and need shader-f16 and Dawn's or Chromium's unsafe APIs; use tensorCores: "auto" or "off"`,
+    );
+  }
+  const requiredFeatures = [...FEATURES, ...(unit ? [MATRICES] : [])].filter((feature) => adapter.features.has(feature));
   const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
-  return { gpu, device, name, software, subgroup: fixedSubgroup(gpu, adapter) };
+  return { gpu, device, name, software, subgroup: fixedSubgroup(gpu, adapter), unit };
 }
 
 /** Size of subgroups where they all have the same, a power of two, and shaders can tell them apart; else 0. */
@@ -77,4 +94,21 @@ function fixedSubgroup(gpu: GPU, { features, info }: GPUAdapter): number {
   const { subgroupMinSize: size = 0, subgroupMaxSize } = info as { readonly subgroupMinSize?: number; readonly subgroupMaxSize?: number };
   const known = features.has("subgroups") && gpu.wgslLanguageFeatures?.has("subgroup_id");
   return known && size === subgroupMaxSize && size > 1 && Number.isInteger(Math.log2(size)) ? size : 0;
+}
+
+/** The adapter's first offer for float16 operands and float32 sums: offers come in the order of preference. */
+function matrixUnit({ features, info, limits }: GPUAdapter): MatrixUnit | null {
+  const { subgroupMaxSize: lanes = 0, subgroupMatrixConfigs: offers = [] } = info as {
+    readonly subgroupMaxSize?: number;
+    readonly subgroupMatrixConfigs?: readonly {
+      readonly componentType: string;
+      readonly resultComponentType: string;
+      readonly M: number;
+      readonly N: number;
+      readonly K: number;
+    }[];
+  };
+  const offer = offers.find(({ componentType, resultComponentType }) => componentType === "f16" && resultComponentType === "f32");
+  if (!offer || lanes === 0 || ![MATRICES, "shader-f16", "subgroups"].every((feature) => features.has(feature))) return null;
+  return { rows: offer.M, columns: offer.N, depth: offer.K, lanes, mostInvocations: limits.maxComputeInvocationsPerWorkgroup };
 }

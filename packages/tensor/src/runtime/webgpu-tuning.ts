@@ -1,6 +1,8 @@
-/** @file Choosing tiles of contractions by measurement: a few promising ones are timed for each shape, and the fastest is kept. */
-import { type Factor, generateKernel, type Tile, tilesOf } from "../codegen/webgpu/program.ts";
+/** @file Choosing tiles of contractions by measurement: a few promising ones are timed for each shape, and the fastest is kept. Those for tensor
+ * cores count only where their results agree with a plain kernel's. */
+import { type AnyTile, type Factor, generateKernel, isMatrixTile, type MatrixUnit, matrixTilesOf, tilesOf } from "../codegen/webgpu/program.ts";
 import type { ConvKernel, FilterGradKernel, Kernel } from "../ir/kernel.ts";
+import { agree, fillOperands, readResult, type StoredKernel } from "./webgpu-proof.ts";
 import { Timestamps } from "./webgpu-timestamps.ts";
 
 /** Where measurements are kept between runs, as text. */
@@ -11,17 +13,10 @@ export interface TuningStore {
 
 /** Tiles that are timed for each shape. */
 const CANDIDATES = 4;
+/** The same for tensor cores. */
+const MATRIX_CANDIDATES = 3;
 /** Timed runs of each, after one that is not. */
 const ROUNDS = 3;
-
-/** A kernel and how its buffers are stored. */
-export interface StoredKernel<K extends Kernel = Kernel> {
-  readonly kernel: K;
-  /** Size of each buffer. */
-  readonly bytes: readonly number[];
-  /** Which buffers are float16. */
-  readonly half: readonly boolean[];
-}
 
 /** Contractions with equal keys run at equal speed. */
 export function shapeKey({ kernel, half }: Pick<StoredKernel, "kernel" | "half">): string | null {
@@ -32,27 +27,37 @@ export function shapeKey({ kernel, half }: Pick<StoredKernel, "kernel" | "half">
   return [kind, batch, height, width, channels, rows, run, split, ...stored].join(" ");
 }
 
+/** How contractions are multiplied, and with what. */
+export interface Arithmetic {
+  readonly factor: Factor;
+  /** Tensor cores that may be used; null where there are none, or nobody wants them. */
+  readonly unit: MatrixUnit | null;
+  /** Tensor cores are used wherever they compute correctly, faster or not. */
+  readonly always: boolean;
+}
+
 export class Tuning {
   /** Chosen tiles by shape. */
-  readonly #tiles = new Map<string, Tile>();
+  readonly #tiles = new Map<string, AnyTile>();
   readonly #unknown = new Map<string, StoredKernel<ConvKernel | FilterGradKernel>>();
   readonly #store: TuningStore | undefined;
   /** Choices hold for one GPU only. */
   readonly #gpu: string;
 
-  readonly #factor: Factor;
+  readonly #arithmetic: Arithmetic;
 
-  private constructor(gpu: string, factor: Factor, store: TuningStore | undefined) {
-    this.#gpu = `${gpu}, ${factor}`;
-    this.#factor = factor;
+  private constructor(gpu: string, arithmetic: Arithmetic, store: TuningStore | undefined) {
+    const { factor, unit, always } = arithmetic;
+    this.#gpu = `${gpu}, ${factor}${unit ? `, ${always ? "only " : ""}tensor cores` : ""}`;
+    this.#arithmetic = arithmetic;
     this.#store = store;
   }
 
   /** Starts with what is stored for this GPU; damaged or foreign stores count as empty. */
-  static async open(gpu: string, factor: Factor, store: TuningStore | undefined): Promise<Tuning> {
-    const tuning = new Tuning(gpu, factor, store);
+  static async open(gpu: string, arithmetic: Arithmetic, store: TuningStore | undefined): Promise<Tuning> {
+    const tuning = new Tuning(gpu, arithmetic, store);
     try {
-      const stored = JSON.parse((await store?.load()) ?? "null") as { gpu: string; tiles: Record<string, Tile> } | null;
+      const stored = JSON.parse((await store?.load()) ?? "null") as { gpu: string; tiles: Record<string, AnyTile> } | null;
       if (stored?.gpu === tuning.#gpu) for (const [key, tile] of Object.entries(stored.tiles)) tuning.#tiles.set(key, tile);
     } catch {
       // Measured again.
@@ -61,13 +66,19 @@ export class Tuning {
   }
 
   /** The tile measured for a kernel; notes the kernel if there is none. */
-  tileFor(stored: StoredKernel): Tile | undefined {
+  tileFor(stored: StoredKernel): AnyTile | undefined {
     const key = shapeKey(stored);
     if (key === null) return undefined;
     const known = this.#tiles.get(key);
     if (!known) this.#unknown.set(key, stored as StoredKernel<ConvKernel | FilterGradKernel>);
     // A stored tile that the generator no longer has is not used.
-    return known && tilesOf(stored.kernel).find((tile) => JSON.stringify(tile) === JSON.stringify(known));
+    return known && this.#allTiles(stored.kernel).find((tile) => JSON.stringify(tile) === JSON.stringify(known));
+  }
+
+  /** Plain tiles first. */
+  #allTiles(kernel: Kernel): AnyTile[] {
+    const { unit } = this.#arithmetic;
+    return [...tilesOf(kernel), ...(unit ? matrixTilesOf(kernel, unit) : [])];
   }
 
   /** Measures the shapes noted since the last time; tells whether any choice changed. */
@@ -77,8 +88,10 @@ export class Tuning {
     let changed = false;
     for (const [key, stored] of noted) {
       const { kernel, bytes } = stored;
-      const candidates = tilesOf(kernel).slice(0, CANDIDATES);
+      const plain = tilesOf(kernel).slice(0, CANDIDATES);
       const buffers = bytes.map((size) => scratch(Math.max(16, Math.ceil(size / 16) * 16)));
+      const proven = await this.#proven(device, stored, plain[0]!, buffers);
+      const candidates = this.#arithmetic.always && proven.length > 0 ? proven : [...plain, ...proven];
       let best = { tile: candidates[0]!, ms: Number.POSITIVE_INFINITY };
       for (const tile of candidates) {
         const ms = await this.#time(device, stored, tile, buffers);
@@ -86,34 +99,77 @@ export class Tuning {
       }
       for (const buffer of buffers) buffer.destroy();
       this.#tiles.set(key, best.tile);
-      changed ||= best.tile !== candidates[0];
+      changed ||= best.tile !== plain[0] || this.#arithmetic.always;
     }
     if (noted.length > 0) await this.#store?.save(JSON.stringify({ gpu: this.#gpu, tiles: Object.fromEntries(this.#tiles) }));
     return changed;
   }
 
+  /** The tiles for tensor cores whose results agree with a plain tile's. */
+  async #proven(device: GPUDevice, stored: StoredKernel, plain: AnyTile, buffers: readonly GPUBuffer[]): Promise<AnyTile[]> {
+    const { unit } = this.#arithmetic;
+    const proven: AnyTile[] = [];
+    if (!unit) return proven;
+    fillOperands(device.queue, stored, buffers);
+    const resultOf = async (tile: AnyTile): Promise<Float32Array> => {
+      const dispatch = await this.#prepare(device, stored, tile, buffers);
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      dispatch(pass);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+      return readResult(device, stored, buffers);
+    };
+    const expected = await resultOf(plain);
+    for (const tile of matrixTilesOf(stored.kernel, unit).slice(0, MATRIX_CANDIDATES)) {
+      // A shader that the driver does not take is not used either.
+      const actual = await resultOf(tile).catch(() => null);
+      if (actual && agree(actual, expected)) proven.push(tile);
+    }
+    return proven;
+  }
+
   /** The fastest of a few runs, in milliseconds. */
-  async #time(device: GPUDevice, { kernel, half }: StoredKernel, tile: Tile, buffers: readonly GPUBuffer[]): Promise<number> {
-    const { wgsl, workgroups } = generateKernel(
-      kernel,
-      buffers.map((_, binding) => ({ binding, word: 0, half: half[binding] })),
-      { tile, factor: this.#factor },
-    );
-    const module = device.createShaderModule({ code: wgsl });
-    const pipeline = await device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint: "main" } });
-    const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
-    const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  async #time(device: GPUDevice, stored: StoredKernel, tile: AnyTile, buffers: readonly GPUBuffer[]): Promise<number> {
+    const dispatch = await this.#prepare(device, stored, tile, buffers);
     const timestamps = new Timestamps(device, 1 + ROUNDS);
     const encoder = device.createCommandEncoder();
     for (let round = 0; round <= ROUNDS; round++) {
       const pass = encoder.beginComputePass({ timestampWrites: timestamps.writes(round) });
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(...workgroups);
+      dispatch(pass);
       pass.end();
     }
     timestamps.resolve(encoder);
     device.queue.submit([encoder.finish()]);
     return Math.min(...(await timestamps.read()).slice(1));
+  }
+
+  /** Compiles a kernel over buffers; what it returns encodes it. Rejects where it does not compile. */
+  async #prepare(
+    device: GPUDevice,
+    { kernel, half }: StoredKernel,
+    tile: AnyTile,
+    buffers: readonly GPUBuffer[],
+  ): Promise<(pass: GPUComputePassEncoder) => void> {
+    const { wgsl, workgroups } = generateKernel(
+      kernel,
+      buffers.map((_, binding) => ({ binding, word: 0, half: half[binding] })),
+      { tile, factor: this.#arithmetic.factor },
+    );
+    const compile = (): Promise<GPUComputePipeline> =>
+      device.createComputePipelineAsync({ layout: "auto", compute: { module: device.createShaderModule({ code: wgsl }), entryPoint: "main" } });
+    // What is wrong with an experimental shader is no failure of the device.
+    if (isMatrixTile(tile)) device.pushErrorScope("validation");
+    const compiling = compile();
+    const scope = isMatrixTile(tile) ? device.popErrorScope() : null;
+    const pipeline = await compiling;
+    await scope;
+    const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    return (pass) => {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(...workgroups);
+    };
   }
 }

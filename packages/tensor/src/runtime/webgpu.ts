@@ -3,7 +3,7 @@
 import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
 import { DeviceError, type GradalignError, InvariantError, invariant, LimitError, UnsupportedError } from "../base/errors.ts";
 import { sizeOf } from "../base/shape.ts";
-import { type BufferBinding, type Factor, generateKernel } from "../codegen/webgpu/program.ts";
+import { type AnyTile, type BufferBinding, generateKernel, matrixTilesOf } from "../codegen/webgpu/program.ts";
 import type { Kernel } from "../ir/kernel.ts";
 import { describeKernel, kernelFlops } from "../ir/print.ts";
 import { compileGraph } from "../passes/pipeline.ts";
@@ -14,7 +14,7 @@ import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./ba
 import { type OpenedGpu, openGpu, type WebGpuOptions } from "./webgpu-adapter.ts";
 import { BufferHeap, type GpuBlock } from "./webgpu-memory.ts";
 import { Timestamps } from "./webgpu-timestamps.ts";
-import { shapeKey, Tuning } from "./webgpu-tuning.ts";
+import { type Arithmetic, shapeKey, Tuning } from "./webgpu-tuning.ts";
 
 interface WebGpuBuffer extends DeviceBuffer {
   readonly block: GpuBlock;
@@ -57,8 +57,9 @@ export async function createWebGpuDevice(options: WebGpuOptions = {}): Promise<D
   const half = options.precision === "float16";
   const factor = half && opened.device.features.has("shader-f16") ? "f16" : "f32";
   // What is fastest on a CPU that imitates a GPU is of no interest, unless it is asked for.
-  const tuning = opened.software && !options.tuning ? null : await Tuning.open(opened.name, factor, options.tuning);
-  return new WebGpuDevice(opened, tuning, half, factor);
+  const arithmetic = { factor, unit: opened.unit, always: options.tensorCores === "on" } as const;
+  const tuning = opened.software && !options.tuning ? null : await Tuning.open(opened.name, arithmetic, options.tuning);
+  return new WebGpuDevice(opened, tuning, half, arithmetic);
 }
 
 class WebGpuDevice implements Device {
@@ -71,7 +72,7 @@ class WebGpuDevice implements Device {
   readonly #device: GPUDevice;
   readonly #heap: BufferHeap;
   readonly #tuning: Tuning | null;
-  readonly #factor: Factor;
+  readonly #arithmetic: Arithmetic;
   /** Invocations of a subgroup, or 0. */
   readonly #subgroup: number;
   /** Of all compiled programs, to take up tiles that turn out to be faster. */
@@ -92,9 +93,9 @@ class WebGpuDevice implements Device {
   readonly #unfinished: Promise<unknown>[] = [];
   #reads: { readonly buffer: WebGpuBuffer; readonly resolve: (data: HostArray) => void; readonly reject: (error: unknown) => void }[] = [];
 
-  constructor({ gpu, device, name, subgroup }: OpenedGpu, tuning: Tuning | null, half: boolean, factor: Factor) {
+  constructor({ gpu, device, name, subgroup }: OpenedGpu, tuning: Tuning | null, half: boolean, arithmetic: Arithmetic) {
     this.#subgroup = subgroup;
-    this.#factor = factor;
+    this.#arithmetic = arithmetic;
     if (half) this.precision = "float16";
     this.#tuning = tuning;
     this.gpu = gpu;
@@ -362,7 +363,11 @@ class WebGpuDevice implements Device {
     const { wgsl, workgroups } = generateKernel(
       kernel,
       bindings.map((binding, i) => ({ ...binding, half: half[i] })),
-      { tile: this.#tuning?.tileFor({ kernel, bytes, half }), factor: this.#factor, subgroup: this.#subgroup },
+      {
+        tile: this.#tuning?.tileFor({ kernel, bytes, half }) ?? this.#untried(kernel),
+        factor: this.#arithmetic.factor,
+        subgroup: this.#subgroup,
+      },
     );
     if (workgroups.includes(0)) {
       dispatch.pipelines.set(key, null);
@@ -375,6 +380,12 @@ class WebGpuDevice implements Device {
     }
     dispatch.pipelines.set(key, { pipeline, workgroups });
     return wgsl.length;
+  }
+
+  /** The tile of a contraction that was not measured, if not the plain one. */
+  #untried(kernel: Kernel): AnyTile | undefined {
+    const { unit, always } = this.#arithmetic;
+    return unit && always ? matrixTilesOf(kernel, unit)[0] : undefined;
   }
 
   #compileShader(wgsl: string, bindings: number, what: string): GPUComputePipeline {

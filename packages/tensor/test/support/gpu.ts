@@ -57,7 +57,9 @@ export async function nullGpu(requiredFeatures: GPUFeatureName[] = []): Promise<
   const { create } = await import("webgpu");
   nothing ??= create(["backend=null", "enable-dawn-features=allow_unsafe_apis"]);
   const adapter = await nothing.requestAdapter();
-  return adapter!.requestDevice({ requiredFeatures });
+  const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize } = adapter!.limits;
+  const requiredLimits = { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxComputeWorkgroupStorageSize };
+  return adapter!.requestDevice({ requiredFeatures, requiredLimits });
 }
 
 /** What is wrong with a compute shader, if anything. */

@@ -2,9 +2,10 @@
  * pixels, columns output channels, the depth is the window. */
 import { pixelsAligned, writesChannelGroups } from "../../ir/groups.ts";
 import type { ConvKernel, ImageStrides } from "../../ir/kernel.ts";
-import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
+import { ceilDiv, type KernelCode, linearGrid } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
-import { eachSum, type Factor, multiplyRows, rankTiles, registerTile, sharedTiles, slots, type Tile, threadsOf, zeroSums } from "./tile.ts";
+import { type AnyTile, multiplierOf } from "./multiplier.ts";
+import { type Factor, rankTiles, slots, TILES } from "./tile.ts";
 
 /** Address of pixel number `pixel` (an identifier) as i32. */
 export function pixelAddress(pixel: string, height: number, width: number, strides: ImageStrides): string {
@@ -16,13 +17,18 @@ export function pixelAddress(pixel: string, height: number, width: number, strid
 }
 
 /** Tiles for a kernel, the most promising first. */
-export function convTiles({ batch, height, width, channels, filterImage }: ConvKernel): Tile[] {
+export function convTiles<T extends AnyTile>({ batch, height, width, channels, filterImage }: ConvKernel, tiles: readonly T[]): T[] {
   const perImage = filterImage !== 0;
-  return rankTiles((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1);
+  return rankTiles((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1, tiles);
 }
 
 /** Buffers: input, packed filter, output. */
-export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[], tile = convTiles(kernel)[0]!, factor: Factor = "f32"): KernelCode {
+export function generateConv(
+  kernel: ConvKernel,
+  places: readonly BufferBinding[],
+  tile: AnyTile = convTiles(kernel, TILES)[0]!,
+  wanted: Factor = "f32",
+): KernelCode {
   const { batch, height, width, channels, block, rows, run, tapRow, input, output, filterImage } = kernel;
   const perImage = filterImage !== 0;
   const pixels = (perImage ? 1 : batch) * height * width;
@@ -33,7 +39,8 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
   const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) =>
     buffer === 0 ? wideInput : buffer === 1 ? filterImage % 4 === 0 : wideOutput,
   );
-  const threads = threadsOf(tile);
+  const multiplier = multiplierOf(tile, wanted, false);
+  const { threads, factor } = multiplier;
   const [tilesM, tilesN] = [ceilDiv(pixels, tile.m), ceilDiv(channels, tile.n)];
   const { workgroups, index } = linearGrid(tilesM * tilesN * (perImage ? batch : 1));
   const body = [
@@ -42,8 +49,7 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
     `let n0 = number % ${tilesN} * ${tile.n};`,
     `let m0 = number / ${tilesN} % ${tilesM} * ${tile.m};`,
     perImage ? `let image = min(number / ${tilesM * tilesN}, ${batch - 1});` : "",
-    ...registerTile(tile),
-    ...zeroSums(tile),
+    ...multiplier.setup,
   ];
   const a = slots((tile.m * tile.k) / 4, threads);
   const b = slots((tile.k * tile.n) / 4, threads);
@@ -79,38 +85,27 @@ export function generateConv(kernel: ConvKernel, places: readonly BufferBinding[
       });
       const wide = memory.factors4(0, `(a_at${s} + ${element("k")})`, factor);
       const value = wideInput ? (exact ? wide : `select(vec4<${factor}>(), ${wide}, k < ${depth})`) : `vec4<${factor}>(vec4<f32>(${scalars.join(", ")}))`;
-      body.push(...fill([`let k = k0 + a_k${s};`, `tile_a[a_slot${s}] = ${value};`]));
+      body.push(...fill([`let k = k0 + a_k${s};`, multiplier.fill("a", `a_slot${s}`, value)]));
     }
     for (let s = 0; s < b.times; s++) {
       const fill = (text: readonly string[]): string[] =>
         b.ragged && s === b.times - 1 ? [`if (b_slot${s} < ${(tile.k * tile.n) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
       // Beyond the window the input's tile is zero; the filter's must still be finite.
       const k = exact ? `k0 + b_k${s}` : `min(k0 + b_k${s}, ${depth - 1})`;
-      body.push(...fill([`tile_b[b_slot${s}] = ${memory.factors4(1, `(b_at${s} + (${k}) * ${block})`, factor)};`]));
+      body.push(...fill([multiplier.fill("b", `b_slot${s}`, memory.factors4(1, `(b_at${s} + (${k}) * ${block})`, factor))]));
     }
-    body.push("workgroupBarrier();", ...multiplyRows(tile, factor), "workgroupBarrier();", "}");
+    body.push("workgroupBarrier();", ...multiplier.multiply, "workgroupBarrier();", "}");
   }
-  for (let row = 0; row < tile.rows; row++) {
-    const pixel = `pixel${row}`;
-    const base = `${perImage ? `image * ${output.image} + ` : ""}${pixelAddress(pixel, height, width, perImage ? { ...output, image: 0 } : output)}`;
-    const stores = eachSum({ ...tile, rows: 1 }, (_, c) => {
+  const results = multiplier.results((row, groups) => {
+    const base = `${perImage ? `image * ${output.image} + ` : ""}${pixelAddress("pixel", height, width, perImage ? { ...output, image: 0 } : output)}`;
+    const stores = groups.map(({ column, value }, c) => {
       const n = `channel${c}`;
-      const value = `sum${row}_${c}`;
-      const declare = `let ${n} = n0 + i32(column0 + ${c}u) * 4;`;
+      const declare = `let ${n} = n0 + ${column};`;
       if (wideOutput) return `${declare} if (${n} < ${channels}) { ${memory.store4(2, "float32", `at + ${n}`, value)} }`;
       const each = [0, 1, 2, 3].map((j) => `if (${n} + ${j} < ${channels}) { ${memory.store(2, "float32", `at + ${n} + ${j}`, `${value}[${j}]`)} }`);
       return `${declare} ${each.join(" ")}`;
     });
-    body.push(`let ${pixel} = m0 + i32(row0) + ${row};`, `if (${pixel} < ${pixels}) {`, `let at = ${base};`, ...stores, "}");
-  }
-  return {
-    wgsl: shader({
-      declarations: memory.declarations(),
-      threads,
-      half: factor === "f16",
-      body: body.filter(Boolean).join("\n"),
-      globals: sharedTiles(tile, factor),
-    }),
-    workgroups,
-  };
+    return [`let pixel = m0 + ${row};`, `if (pixel < ${pixels}) {`, `let at = ${base};`, ...stores, "}"];
+  });
+  return { wgsl: multiplier.shader(memory.declarations(), [...body, ...results]), workgroups };
 }

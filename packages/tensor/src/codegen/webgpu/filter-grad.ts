@@ -3,24 +3,24 @@
 import { pixelsAligned, writesChannelGroups } from "../../ir/groups.ts";
 import type { FilterGradKernel } from "../../ir/kernel.ts";
 import { pixelAddress } from "./conv.ts";
-import { ceilDiv, type KernelCode, linearGrid, shader } from "./kernel-code.ts";
+import { ceilDiv, type KernelCode, linearGrid } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
-import { eachSum, type Factor, multiplyColumns, rankTiles, registerTile, sharedTiles, slots, TILES, type Tile, threadsOf, zeroSums } from "./tile.ts";
-
-/** Rows of a register tile share a vec4, so there are at least four. */
-const FILTER_TILES: readonly Tile[] = TILES.filter((tile) => tile.rows % 4 === 0);
+import { type AnyTile, isMatrixTile, multiplierOf } from "./multiplier.ts";
+import { type Factor, rankTiles, slots, TILES } from "./tile.ts";
 
 /** Tiles for a kernel, the most promising first. */
-export function filterGradTiles({ rows, run, channels, chunks }: FilterGradKernel): Tile[] {
-  return rankTiles(rows * run, channels, chunks, FILTER_TILES);
+export function filterGradTiles<T extends AnyTile>({ rows, run, channels, chunks }: FilterGradKernel, tiles: readonly T[]): T[] {
+  // Rows of a register tile share a vec4, so there are at least four.
+  const fitting = tiles.filter((tile) => isMatrixTile(tile) || tile.rows % 4 === 0);
+  return rankTiles(rows * run, channels, chunks, fitting);
 }
 
 /** Buffers: input, cotangent, output. */
 export function generateFilterGrad(
   kernel: FilterGradKernel,
   places: readonly BufferBinding[],
-  tile = filterGradTiles(kernel)[0]!,
-  factor: Factor = "f32",
+  tile: AnyTile = filterGradTiles(kernel, TILES)[0]!,
+  wanted: Factor = "f32",
 ): KernelCode {
   const { batch, height, width, channels, rows, run, tapRow, input, cotangent, chunks } = kernel;
   const window = rows * run;
@@ -31,7 +31,8 @@ export function generateFilterGrad(
   const wideCotangent = channels % 4 === 0 && pixelsAligned(cotangent);
   const wideOutput = writesChannelGroups(kernel);
   const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) => [wideInput, wideCotangent, wideOutput][buffer]!);
-  const threads = threadsOf(tile);
+  const multiplier = multiplierOf(tile, wanted, true);
+  const { threads, factor } = multiplier;
   const [tilesM, tilesN] = [ceilDiv(window, tile.m), ceilDiv(channels, tile.n)];
   const { workgroups, index } = linearGrid(tilesM * tilesN * chunks);
   const body = [
@@ -41,8 +42,7 @@ export function generateFilterGrad(
     `let chunk = min(number / ${tilesM * tilesN}, ${chunks - 1});`,
     `let a_chunk = chunk * ${images * input.image};`,
     `let b_chunk = chunk * ${images * cotangent.image};`,
-    ...registerTile(tile),
-    ...zeroSums(tile),
+    ...multiplier.setup,
   ];
   const a = slots((tile.m * tile.k) / 4, threads);
   const b = slots((tile.k * tile.n) / 4, threads);
@@ -78,7 +78,7 @@ export function generateFilterGrad(
       const value = wideInput ? memory.factors4(0, `(at + a_at${s})`, factor) : `vec4<${factor}>(vec4<f32>(${each.join(", ")}))`;
       // Pixels beyond the last count for nothing.
       const checked = exact ? value : `select(vec4<${factor}>(), ${value}, k0 + a_k${s} < ${depth})`;
-      const text = [pixel(`k0 + a_k${s}`), `let at = ${pixelAddress("pixel", height, width, input)};`, `tile_a[a_slot${s}] = ${checked};`];
+      const text = [pixel(`k0 + a_k${s}`), `let at = ${pixelAddress("pixel", height, width, input)};`, multiplier.fill("a", `a_slot${s}`, checked)];
       body.push(...guarded(text, `a_slot${s}`, a.ragged && s === a.times - 1, (tile.m * tile.k) / 4));
     }
     for (let s = 0; s < b.times; s++) {
@@ -86,30 +86,20 @@ export function generateFilterGrad(
       const wide = memory.factors4(1, `(at + b_chunk + min(b_n${s}, ${channels - 4}))`, factor);
       const value = wideCotangent ? wide : `vec4<${factor}>(vec4<f32>(${each.join(", ")}))`;
       const checked = exact ? value : `select(vec4<${factor}>(), ${value}, k0 + b_k${s} < ${depth})`;
-      const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, `tile_b[b_slot${s}] = ${checked};`];
+      const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, multiplier.fill("b", `b_slot${s}`, checked)];
       body.push(...guarded(text, `b_slot${s}`, b.ragged && s === b.times - 1, (tile.k * tile.n) / 4));
     }
-    body.push("workgroupBarrier();", ...multiplyColumns(tile, factor), "workgroupBarrier();", "}");
+    body.push("workgroupBarrier();", ...multiplier.multiply, "workgroupBarrier();", "}");
   }
-  for (let row = 0; row < tile.rows; row++) {
-    const stores = eachSum({ ...tile, rows: 1 }, (_, c) => {
+  const results = multiplier.results((row, groups) => {
+    const stores = groups.map(({ column, value }, c) => {
       const n = `channel${c}`;
-      const value = `sum${row}_${c}`;
-      const declare = `let ${n} = n0 + i32(column0 + ${c}u) * 4;`;
+      const declare = `let ${n} = n0 + ${column};`;
       if (wideOutput) return `${declare} if (${n} < ${channels}) { ${memory.store4(2, "float32", `at + ${n}`, value)} }`;
-      const eachStore = [0, 1, 2, 3].map((j) => `if (${n} + ${j} < ${channels}) { ${memory.store(2, "float32", `at + ${n} + ${j}`, `${value}[${j}]`)} }`);
-      return `${declare} ${eachStore.join(" ")}`;
+      const each = [0, 1, 2, 3].map((j) => `if (${n} + ${j} < ${channels}) { ${memory.store(2, "float32", `at + ${n} + ${j}`, `${value}[${j}]`)} }`);
+      return `${declare} ${each.join(" ")}`;
     });
-    body.push(
-      `let place${row} = m0 + i32(row0) + ${row};`,
-      `if (place${row} < ${window}) {`,
-      `let at = (chunk * ${window} + place${row}) * ${channels};`,
-      ...stores,
-      "}",
-    );
-  }
-  return {
-    wgsl: shader({ declarations: memory.declarations(), threads, half: factor === "f16", body: body.join("\n"), globals: sharedTiles(tile, factor) }),
-    workgroups,
-  };
+    return [`let place = m0 + ${row};`, `if (place < ${window}) {`, `let at = (chunk * ${window} + place) * ${channels};`, ...stores, "}"];
+  });
+  return { wgsl: multiplier.shader(memory.declarations(), [...body, ...results]), workgroups };
 }

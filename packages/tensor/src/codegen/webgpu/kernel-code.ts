@@ -23,7 +23,8 @@ export function linearGrid(count: number): { workgroups: readonly [number, numbe
 }
 
 /** A compute shader around a body, which may use `group` (workgroup_id) and `lane` (local_invocation_index, u32). With `subgroup`, the number
- * of invocations in every subgroup, `lane` counts through subgroup after subgroup. */
+ * of invocations in every subgroup, `lane` counts through subgroup after subgroup. With `matrices` it may use subgroup matrices and `subgroup`
+ * (subgroup_id). */
 export function shader(parts: {
   readonly declarations: string;
   readonly threads: number;
@@ -31,13 +32,19 @@ export function shader(parts: {
   readonly globals?: string;
   readonly half?: boolean;
   readonly subgroup?: number;
+  readonly matrices?: boolean;
 }): string {
-  const { declarations, threads, body, globals = "", half = false, subgroup = 0 } = parts;
+  const { declarations, threads, body, globals = "", half = false, subgroup = 0, matrices = false } = parts;
   const functions = Object.entries(FUNCTIONS).flatMap(([name, text]) => (body.includes(`${name}(`) || globals.includes(`${name}(`) ? [text] : []));
-  const directives = [half ? "enable f16;\n" : "", subgroup > 0 ? "enable subgroups;\nrequires subgroup_id;\n" : ""].join("");
+  const directives = [
+    half ? "enable f16;\n" : "",
+    subgroup > 0 ? "enable subgroups;\nrequires subgroup_id;\n" : "",
+    matrices ? "enable subgroups;\nenable chromium_experimental_subgroup_matrix;\n" : "",
+  ].join("");
+  const counted = "@builtin(local_invocation_index) lane: u32";
   // WGSL does not say which invocations make up a subgroup.
-  const lane =
-    subgroup > 0 ? "@builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) member: u32" : "@builtin(local_invocation_index) lane: u32";
+  const ordered = "@builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) member: u32";
+  const lane = subgroup > 0 ? ordered : matrices ? `${counted}, @builtin(subgroup_id) subgroup: u32` : counted;
   return `${directives}${declarations}
 ${[...functions, globals].filter(Boolean).join("\n")}
 @compute @workgroup_size(${threads})

@@ -5,20 +5,24 @@ import { convTiles, generateConv } from "./conv.ts";
 import { filterGradTiles, generateFilterGrad } from "./filter-grad.ts";
 import type { KernelCode } from "./kernel-code.ts";
 import { generateLoop } from "./loop.ts";
+import { type MatrixUnit, matrixTiles } from "./matrix-tile.ts";
 import type { BufferBinding } from "./memory.ts";
+import type { AnyTile } from "./multiplier.ts";
 import { generateRandom } from "./random.ts";
 import { generateScatter } from "./scatter.ts";
-import type { Factor, Tile } from "./tile.ts";
+import { type Factor, TILES } from "./tile.ts";
 import { generateTileTransform } from "./tile-transform.ts";
 
 export type { KernelCode } from "./kernel-code.ts";
+export type { MatrixUnit } from "./matrix-tile.ts";
 export type { BufferBinding } from "./memory.ts";
-export type { Factor, Tile } from "./tile.ts";
+export { type AnyTile, isMatrixTile } from "./multiplier.ts";
+export type { Factor } from "./tile.ts";
 
 /** How a kernel is computed. */
 export interface Variant {
   /** The most promising tile unless given. */
-  readonly tile?: Tile | undefined;
+  readonly tile?: AnyTile | undefined;
   /** In what operands are multiplied; f32 unless given. */
   readonly factor?: Factor | undefined;
   /** Invocations of every subgroup, where reductions may use them. */
@@ -26,9 +30,18 @@ export interface Variant {
 }
 
 /** Tiles that a contraction may use, the most promising first; none for other kernels. */
-export function tilesOf(kernel: Kernel): readonly Tile[] {
-  if (kernel.kind === "conv") return convTiles(kernel);
-  return kernel.kind === "filter-grad" ? filterGradTiles(kernel) : [];
+export function tilesOf(kernel: Kernel): readonly AnyTile[] {
+  return ranked(kernel, TILES);
+}
+
+/** The same for tensor cores. */
+export function matrixTilesOf(kernel: Kernel, unit: MatrixUnit): readonly AnyTile[] {
+  return ranked(kernel, matrixTiles(unit));
+}
+
+function ranked<T extends AnyTile>(kernel: Kernel, tiles: readonly T[]): readonly T[] {
+  if (kernel.kind === "conv") return convTiles(kernel, tiles);
+  return kernel.kind === "filter-grad" ? filterGradTiles(kernel, tiles) : [];
 }
 
 /** The shader of a kernel whose buffer i is found at `places[i]`. A kernel without elements has no workgroups and no code. */

@@ -1,6 +1,8 @@
 /** @file Tiles of a contraction out[m, n] = Σ a[m, k]·b[k, n]: a workgroup keeps a tile of each operand in shared memory, an invocation
  * a tile of results in registers. WGSL compilers do not unroll, so the inner products are written out. */
 
+import type { MatrixTile } from "./matrix-tile.ts";
+
 /** Sizes of a workgroup's tile and of an invocation's share of it. */
 export interface Tile {
   /** Rows and columns of a workgroup's tile of results. */
@@ -39,12 +41,12 @@ const FULL = 256;
 
 /** Tiles, the most promising first: the least work, padding included, with a grid that can fill a GPU; where none does, the smallest
  * tiles fill most of it. */
-export function rankTiles(m: number, n: number, batches: number, tiles: readonly Tile[] = TILES): Tile[] {
-  const cost = (tile: Tile): number => {
+export function rankTiles<T extends Tile | MatrixTile>(m: number, n: number, batches: number, tiles: readonly T[]): T[] {
+  const cost = (tile: T): number => {
     const [rows, columns] = [Math.ceil(m / tile.m), Math.ceil(n / tile.n)];
     const work = rows * tile.m * columns * tile.n;
-    // Loads of shared memory per multiplication fall with the size of the register tile.
-    const traffic = 1 + 2 / tile.rows + 2 / tile.columns;
+    // Loads of shared memory per multiplication fall with the size of the register tile, or of the grid of matrices.
+    const traffic = "matrix" in tile ? 1 + 1 / tile.grid[0] + 1 / tile.grid[1] : 1 + 2 / tile.rows + 2 / tile.columns;
     const idle = Math.max(1, FULL / (rows * columns * batches));
     return work * traffic * idle ** 0.75;
   };
