@@ -49,6 +49,7 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["eval", folder, "--n", "0"], '--n (="0") must be an integer of at least 1; write e.g. 1000, or all'],
     [["live", "--port", "many"], '--port (="many") must be an integer from 0 to 65535'],
     [["live", "--port", "65536"], '--port (="65536") must be an integer from 0 to 65535'],
+    [["profile", "--tensor-cores", "on"], '--tensor-cores (="on") needs float16; add --precision f16'],
     [["profile", "--rounds", "0"], '--rounds (="0") must be an integer of at least 1'],
     [["report"], "missing required argument"],
     [["export", folder], "required option '--out <file>' not specified"],

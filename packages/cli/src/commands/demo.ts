@@ -10,7 +10,7 @@ import type { ReportRun } from "../report/report-data.ts";
 import { strongest } from "../report/tables.ts";
 import type { FinalAttack } from "../run/attack-saved.ts";
 import { loadDataset } from "../run/dataset.ts";
-import { openDevice } from "../run/device.ts";
+import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
 import { interruptible } from "../run/interruptible.ts";
 import { performRun } from "../run/perform-run.ts";
 import { readReportRun } from "../run/read-run.ts";
@@ -41,21 +41,7 @@ Examples:
   gradalign demo --epochs 2 --train-size 5000
   gradalign demo --resume runs/demo-2026-03-01-1405`;
 
-const FLAGS = [
-  "dataset",
-  "epochs",
-  "seed",
-  "trainSize",
-  "evalEvery",
-  "evalExamples",
-  "threads",
-  "backend",
-  "precision",
-  "vectorBits",
-  "softwareGpu",
-  "finalAttack",
-  "finalExamples",
-] as const;
+const FLAGS = ["dataset", "epochs", "seed", "trainSize", "evalEvery", "evalExamples", ...DEVICE_SETTINGS, "finalAttack", "finalExamples"] as const;
 
 interface DemoFlags {
   readonly out?: string;

@@ -4,7 +4,7 @@ import { ATTACK_NAMES, evaluateRobustness, restoreModel } from "gradalign";
 import { type Context, print, remark } from "../context.ts";
 import type { RobustnessRecord } from "../report/report-data.ts";
 import { loadDataset } from "../run/dataset.ts";
-import { openDevice } from "../run/device.ts";
+import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
 import { noteRobustness } from "../run/run-notes.ts";
 import { loadSavedModel, modelOfSnapshot, type Which } from "../run/saved-model.ts";
 import { checkSetting, type Settings } from "../settings/settings.ts";
@@ -24,7 +24,7 @@ Examples:
   gradalign eval runs/my-run --which best --attack pgd-50-10 --n all
   gradalign eval runs/my-run/checkpoints/best.json --attack fgsm --epsilon 8 --json`;
 
-const FLAGS = ["epsilon", "seed", "threads", "backend", "precision", "vectorBits", "softwareGpu"] as const;
+const FLAGS = ["epsilon", "seed", ...DEVICE_SETTINGS] as const;
 
 interface EvalFlags {
   readonly which?: Which;

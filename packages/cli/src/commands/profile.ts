@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { createModel, createSession, imageDataset, resolveTrainConfig, type Session, type TrainConfig } from "gradalign";
 import { writeFileAtomic } from "gradalign/node";
 import { type Context, print, remark } from "../context.ts";
-import { openDevice } from "../run/device.ts";
+import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
 import { partialConfig } from "../settings/convert.ts";
 import type { Settings } from "../settings/settings.ts";
 import { bytes, percent, radius } from "../terminal/format.ts";
@@ -20,23 +20,7 @@ Examples:
   gradalign profile --model preact-resnet18 --width 16 --batch-size 32 --top 40
   gradalign profile --model cnn --method pgd --trace step.json   (open in ui.perfetto.dev or chrome://tracing)`;
 
-const FLAGS = [
-  "model",
-  "filters",
-  "width",
-  "method",
-  "epsilon",
-  "stepSize",
-  "steps",
-  "lambda",
-  "replays",
-  "batchSize",
-  "threads",
-  "backend",
-  "precision",
-  "vectorBits",
-  "softwareGpu",
-] as const;
+const FLAGS = ["model", "filters", "width", "method", "epsilon", "stepSize", "steps", "lambda", "replays", "batchSize", ...DEVICE_SETTINGS] as const;
 
 /** Steps before timing begins, in which the engine finishes compiling. */
 const WARM_UP = 3;

@@ -30,7 +30,7 @@ export async function openDevice(
       ...(allowSoftware ? {} : { tuning: nodeTuning() }),
     });
   if (precision === "f16" && backend !== "webgpu") throw new ConfigError('--precision (="f16") needs a GPU; add --backend webgpu');
-  if (tensorCores !== "off" && precision !== "f16") throw new ConfigError(`--tensor-cores (="${tensorCores}") multiply in float16; add --precision f16`);
+  if (tensorCores !== "off" && precision !== "f16") throw new ConfigError(`--tensor-cores (="${tensorCores}") needs float16; add --precision f16`);
   if (backend === "webgpu") return openGpu();
   if (backend === "auto" && (allowSoftware || mayHaveGpu())) {
     try {

@@ -61,7 +61,7 @@ export async function findAdapter({ gpu = globalThis.navigator?.gpu, allowSoftwa
 export async function openGpu(options: WebGpuOptions): Promise<OpenedGpu> {
   const { tensorCores = "off" } = options;
   if (tensorCores !== "off" && options.precision !== "float16") {
-    throw new ConfigError(`createDevice: tensorCores (="${tensorCores}") multiply in float16; add precision: "float16", or leave it out`);
+    throw new ConfigError(`createDevice: tensorCores (="${tensorCores}") needs float16; add precision: "float16", or leave it out`);
   }
   const gpu = options.gpu ?? globalThis.navigator?.gpu;
   if (!gpu) {

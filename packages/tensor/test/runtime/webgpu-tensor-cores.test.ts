@@ -82,7 +82,7 @@ test("agreement is to float16's rounding, of something", () => {
 test("what is refused", async () => {
   const options = await testGpu();
   await expect(createDevice({ backend: "webgpu", ...options, tensorCores: "auto" })).rejects.toThrow(
-    'createDevice: tensorCores (="auto") multiply in float16; add precision: "float16", or leave it out',
+    'createDevice: tensorCores (="auto") needs float16; add precision: "float16", or leave it out',
   );
   await expect(createDevice({ backend: "webgpu", ...options, precision: "float16", tensorCores: "on" })).rejects.toThrow(/offers no tensor cores/);
   const device = await createDevice({ backend: "webgpu", ...options, precision: "float16", tensorCores: "auto" });
