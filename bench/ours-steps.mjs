@@ -32,9 +32,27 @@ function peakRss() {
   return 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0);
 }
 
-async function prepare({ model, width, filters, batch, method, epsilon, threads, backend = "wasm", software = false }) {
+async function prepare({
+  model,
+  width,
+  filters,
+  batch,
+  method,
+  epsilon,
+  threads,
+  backend = "wasm",
+  software = false,
+  precision = "float32",
+  tensorCores = "off",
+}) {
   device?.close();
-  const gpu = async () => ({ gpu: await nodeGpu(), allowSoftware: software, ...(software ? {} : { tuning: nodeTuning() }) });
+  const gpu = async () => ({
+    gpu: await nodeGpu({ experimental: tensorCores !== "off" }),
+    allowSoftware: software,
+    precision,
+    tensorCores,
+    ...(software ? {} : { tuning: nodeTuning() }),
+  });
   device = await createDevice({ backend, ...(backend === "webgpu" ? await gpu() : { threads }) });
   const dataset = imageDataset({ name: "noise", classNames: CLASSES, shape: [3, 32, 32], train: noise(32 * batch), test: noise(batch), flip: true, crop: 4 });
   const config = resolveTrainConfig({

@@ -26,6 +26,8 @@ export class Partner {
   /** Waits for a line that nothing asked for. */
   async greeting() {
     const { value } = await Promise.race([this.#lines.next(), this.#failure]);
+    // Its lines ended: why, tells the end of the process.
+    if (value === undefined) await this.#failure;
     const answer = JSON.parse(value);
     if (!answer.ok) throw new Error(`benchmark step failed: ${answer.error}`);
     return answer;

@@ -36,13 +36,20 @@ export interface Arithmetic {
   readonly always: boolean;
 }
 
+/** What a store holds: chosen tiles by GPU and arithmetic, and by shape. */
+interface Stored {
+  readonly gpus: Readonly<Record<string, Readonly<Record<string, AnyTile>>>>;
+}
+
 export class Tuning {
   /** Chosen tiles by shape. */
   readonly #tiles = new Map<string, AnyTile>();
   readonly #unknown = new Map<string, StoredKernel<ConvKernel | FilterGradKernel>>();
   readonly #store: TuningStore | undefined;
-  /** Choices hold for one GPU only. */
+  /** Choices hold for one GPU and one arithmetic. */
   readonly #gpu: string;
+  /** The store's choices for others. */
+  #others: Stored["gpus"] = {};
 
   readonly #arithmetic: Arithmetic;
 
@@ -57,8 +64,9 @@ export class Tuning {
   static async open(gpu: string, arithmetic: Arithmetic, store: TuningStore | undefined): Promise<Tuning> {
     const tuning = new Tuning(gpu, arithmetic, store);
     try {
-      const stored = JSON.parse((await store?.load()) ?? "null") as { gpu: string; tiles: Record<string, AnyTile> } | null;
-      if (stored?.gpu === tuning.#gpu) for (const [key, tile] of Object.entries(stored.tiles)) tuning.#tiles.set(key, tile);
+      const { gpus } = JSON.parse((await store?.load()) ?? '{"gpus":{}}') as Stored;
+      for (const [key, tile] of Object.entries(gpus[tuning.#gpu] ?? {})) tuning.#tiles.set(key, tile);
+      tuning.#others = gpus;
     } catch {
       // Measured again.
     }
@@ -101,7 +109,10 @@ export class Tuning {
       this.#tiles.set(key, best.tile);
       changed ||= best.tile !== plain[0] || this.#arithmetic.always;
     }
-    if (noted.length > 0) await this.#store?.save(JSON.stringify({ gpu: this.#gpu, tiles: Object.fromEntries(this.#tiles) }));
+    if (noted.length > 0) {
+      const stored: Stored = { gpus: { ...this.#others, [this.#gpu]: Object.fromEntries(this.#tiles) } };
+      await this.#store?.save(JSON.stringify(stored));
+    }
     return changed;
   }
 

@@ -18,7 +18,7 @@ function memory(): { load(): Promise<string | null>; save(text: string): Promise
     async save(text) {
       stored = text;
     },
-    tiles: () => Object.values((JSON.parse(stored ?? '{"tiles":{}}') as { tiles: Record<string, unknown> }).tiles),
+    tiles: () => Object.values((JSON.parse(stored ?? '{"gpus":{}}') as { gpus: Record<string, object> }).gpus).flatMap(Object.values),
   };
 }
 
@@ -29,7 +29,7 @@ async function open(tensorCores: "off" | "on" | "auto", how: { wrong?: boolean }
   opened.push(device);
   const product = jit((x: Value, y: Value) => matmul(x, y), { device });
   const numbers = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => ((i * 7) % 11) - 5);
-  const multiply = async (): Promise<ArrayLike<number>> => (product(tensor(numbers(24 * 12), [24, 12]), tensor(numbers(12 * 20), [12, 20])) as Tensor).read();
+  const multiply = async (): Promise<ArrayLike<number>> => (product(tensor(numbers(8 * 12), [8, 12]), tensor(numbers(12 * 8), [12, 8])) as Tensor).read();
   return { device, multiply, shaders, tuning };
 }
 

@@ -98,7 +98,9 @@ describe("reading", () => {
 });
 
 test("tuning measures each shape once, keeps its choice in the store, and changes no result", async () => {
-  let stored: string | null = null;
+  // Another GPU's choices stay.
+  const others = { "another GPU": { "conv 1 1 24 20 1 12 0": { m: 4 } } };
+  let stored: string | null = JSON.stringify({ gpus: others });
   let saves = 0;
   const tuning = {
     load: async () => stored,
@@ -117,8 +119,9 @@ test("tuning measures each shape once, keeps its choice in the store, and change
   const before = await read(product(...operands()));
   await first.tune!();
   expect(await read(product(...operands()))).toEqual(before);
-  const { tiles } = JSON.parse(stored!) as { tiles: Record<string, unknown> };
-  expect(Object.keys(tiles)).toEqual(["conv 1 1 24 20 1 12 0"]);
+  const { gpus } = JSON.parse(stored!) as { gpus: Record<string, Record<string, unknown>> };
+  expect(gpus).toMatchObject(others);
+  expect(Object.values(gpus).map(Object.keys)).toEqual([["conv 1 1 24 20 1 12 0"], ["conv 1 1 24 20 1 12 0"]]);
   await first.tune!();
   first.close();
   const second = await createDevice({ backend: "webgpu", ...(await testGpu()), tuning });
