@@ -1,6 +1,7 @@
 /** @file Runs a module's functions in headless Chromium, on a page or in a worker: for tests of what must work in browsers. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build, defaultClientConditions, type Plugin } from "vite";
 import { findChromium } from "./ensure-chromium.mjs";
@@ -23,7 +24,14 @@ export interface BrowserOptions {
   readonly args?: readonly string[];
   /** More headers. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The module loads test files, which read fixtures and define tests when they are loaded. */
+  readonly tests?: boolean;
 }
+
+/** For {@link BrowserOptions.args}: WebGPU without a GPU. */
+export const SWIFTSHADER: readonly string[] = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+/** Makes it compile three times as fast. */
+export const FAST_SWIFTSHADER: readonly string[] = [...SWIFTSHADER, "--enable-dawn-features=disable_workgroup_init"];
 
 /** What makes a page cross-origin isolated. */
 const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
@@ -58,19 +66,31 @@ export async function launchChromium(args: readonly string[] = []): Promise<Brow
   return chromium.launch({ executablePath, args: [...args] });
 }
 
-/** The module and all it imports as one file of browser code. */
-export async function bundleForBrowser(entry: string): Promise<string> {
+/** The module and all it imports as browser code: `entry.js` and what it loads later, by file name. */
+async function bundleForBrowser(entry: string, tests: boolean): Promise<ReadonlyMap<string, string>> {
   const result = await build({
     configFile: false,
     logLevel: "error",
     plugins: [refuseNode],
-    resolve: { conditions: ["source", ...defaultClientConditions] },
-    build: { write: false, minify: false, target: "esnext", lib: { entry, formats: ["es"], fileName: "entry" } },
+    resolve: { conditions: ["source", ...defaultClientConditions], alias: tests ? STANDS : {} },
+    build: {
+      write: false,
+      minify: false,
+      target: "esnext",
+      lib: { entry, formats: ["es"], fileName: "entry" },
+      // The packages' files have no side effects, so it would leave out their tests.
+      ...(tests ? { rolldownOptions: { treeshake: false } } : {}),
+    },
   });
   const [output] = [result].flat();
   if (!output || !("output" in output)) throw new Error(`vite did not bundle ${entry}`);
-  return output.output[0].code;
+  return new Map(output.output.flatMap((file) => (file.type === "chunk" ? [[file.fileName, file.code] as const] : [])));
 }
+
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** What stands for Node's modules where test files run. */
+const STANDS = { "node:fs/promises": file("in-browser/fs-promises.ts"), webgpu: file("in-browser/dawn.ts") };
 
 /** Vite would put an empty module in place of Node's. */
 const refuseNode: Plugin = {
@@ -82,12 +102,12 @@ const refuseNode: Plugin = {
 };
 
 /** Bundles a module, serves it, and opens a page that can call its functions. */
-export async function openInBrowser(entry: string, { isolated = true, args = [], headers = {} }: BrowserOptions = {}): Promise<BrowserModule> {
+export async function openInBrowser(entry: string, { isolated = true, args = [], headers = {}, tests = false }: BrowserOptions = {}): Promise<BrowserModule> {
   const files: Record<string, [type: string, text: string]> = {
     "/": ["text/html", PAGE],
     "/worker.js": ["text/javascript", WORKER],
-    "/entry.js": ["text/javascript", await bundleForBrowser(entry)],
   };
+  for (const [name, code] of await bundleForBrowser(entry, tests)) files[`/${name}`] = ["text/javascript", code];
   const server = createServer((request, response) => {
     const [type, text] = files[request.url ?? ""] ?? ["text/plain", ""];
     response.writeHead(text === "" ? 404 : 200, { "Content-Type": type, ...(isolated ? ISOLATION : {}), ...headers }).end(text);

@@ -1,5 +1,5 @@
 /** @file The four-filter network against PyTorch: gradients, attacks, the loss of every method, alignment, training steps. */
-import { add, grad, randomKey, slice, stopGradient, sub, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { add, grad, randomKey, sizeOf, slice, stopGradient, sub, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { type Attack, type AttackOptions, unrollAttack } from "../src/attacks/attack.ts";
 import { fgsm } from "../src/attacks/fgsm.ts";
@@ -18,7 +18,7 @@ import { mapParams } from "../src/optim/optimizer.ts";
 import { linf } from "../src/threat/linf.ts";
 import { describeOracle, Fixture, flatten, methodContext, shapes, stored, type Values, withRandomPoint } from "./support/fixtures.ts";
 
-const fixture = Fixture.read("./fixtures/cnn.safetensors", import.meta.url);
+const fixture = await Fixture.read(new URL("./fixtures/cnn.safetensors", import.meta.url));
 const model = cnn({ filters: 4 });
 const params: Values = fixture.tensors("params/");
 const [x, eta, noise, labels] = fixture.inputs("", "x", "eta", "noise", "labels");
@@ -98,7 +98,8 @@ describeOracle("CNN", { wasm: 1e-4 }, (oracle) => {
 
   test("an example whose gradient is zero is left out of the regulariser and counts as aligned", async () => {
     // A black first image, and biases no filter overcomes there.
-    const images = tensor(x.data().fill(0, 0, x.data().length / labels.data().length), x.shape);
+    const pixels = Float32Array.from(fixture.get("x").data);
+    const images = tensor(pixels.fill(0, 0, pixels.length / sizeOf(labels.shape)), x.shape);
     const dark = { ...params, "_model.0.bias": fixture.tensor("dead/bias") };
     const gradients = (params: Values, images: Value, eta: Value): Values => {
       const g1 = stopGradient(inputGradient(params, images));

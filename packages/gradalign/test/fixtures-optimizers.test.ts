@@ -7,7 +7,7 @@ import { cyclicSchedule } from "../src/optim/schedule.ts";
 import { sgd } from "../src/optim/sgd.ts";
 import { describeOracle, Fixture, flatten, stored, type Values } from "./support/fixtures.ts";
 
-const fixture = Fixture.read("./fixtures/optimizers.safetensors", import.meta.url);
+const fixture = await Fixture.read(new URL("./fixtures/optimizers.safetensors", import.meta.url));
 const [x, target] = fixture.inputs("", "x", "target");
 const start: Values = fixture.tensors("start/");
 const rates = fixture.numbers("rates");

@@ -12,7 +12,7 @@ import { mapParams } from "../src/optim/optimizer.ts";
 import { sgd } from "../src/optim/sgd.ts";
 import { describeOracle, Fixture, flatten, methodContext, shapes, stored, type Values, withRandomPoint } from "./support/fixtures.ts";
 
-const fixture = Fixture.read("./fixtures/preact-resnet18.safetensors", import.meta.url);
+const fixture = await Fixture.read(new URL("./fixtures/preact-resnet18.safetensors", import.meta.url));
 const model = preactResnet18({ width: 4 });
 const params: Values = fixture.tensors("params/");
 const state: Values = fixture.tensors("state/");

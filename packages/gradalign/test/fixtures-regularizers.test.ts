@@ -7,7 +7,7 @@ import { trainingNetwork } from "../src/methods/network.ts";
 import { cnn } from "../src/models/cnn.ts";
 import { describeOracle, Fixture, flatten, methodContext, stored, type Values, withRandomPoint } from "./support/fixtures.ts";
 
-const fixture = Fixture.read("./fixtures/regularizers.safetensors", import.meta.url);
+const fixture = await Fixture.read(new URL("./fixtures/regularizers.safetensors", import.meta.url));
 const params: Values = fixture.tensors("params/");
 const [x, noise, labels] = fixture.inputs("", "x", "noise", "labels");
 const [epsilon, lambda, mu] = [fixture.number("epsilon"), fixture.number("lambda"), fixture.number("mu")];

@@ -3,7 +3,7 @@ import { add, div, grad, mean, mul, reshape, sin, sqrt, square, sub, sum, type V
 import { describe, test } from "vitest";
 import { describeOracle, Fixture } from "./support/fixtures.ts";
 
-const fixture = Fixture.read("./fixtures/batch-norm.safetensors", import.meta.url);
+const fixture = await Fixture.read(new URL("./fixtures/batch-norm.safetensors", import.meta.url));
 const PIXELS = [0, 2, 3];
 const MOMENTUM = 0.1;
 const perChannel = (v: Value): Value => reshape(v, [1, -1, 1, 1]);

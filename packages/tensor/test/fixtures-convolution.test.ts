@@ -3,7 +3,7 @@ import { conv2d, conv2dFilterGrad, conv2dInputGrad, grad, mul, sum, tanh, type V
 import { describe, test } from "vitest";
 import { describeOracle, Fixture, type Oracle, type Stored } from "./support/fixtures.ts";
 
-const fixture = Fixture.read("./fixtures/convolution.safetensors", import.meta.url);
+const fixture = await Fixture.read(new URL("./fixtures/convolution.safetensors", import.meta.url));
 const inner = (a: Value, b: Value): Value => sum(mul(a, b));
 
 describeOracle("convolution", { wasm: 1e-5 }, (oracle) => {

@@ -3,7 +3,7 @@ import { add, exp, gather, grad, iota, log, max, mean, mul, stopGradient, sub, s
 import { expect, test } from "vitest";
 import { describeOracle, Fixture } from "./support/fixtures.ts";
 
-const fixture = Fixture.read("./fixtures/cross-entropy.safetensors", import.meta.url);
+const fixture = await Fixture.read(new URL("./fixtures/cross-entropy.safetensors", import.meta.url));
 
 /** mean(log Σ exp(z − max z) + max z − z[label]); the shift cancels, so no derivative passes through it. */
 function crossEntropy(logits: Value, labels: Value): Value {

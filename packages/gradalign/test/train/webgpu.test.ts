@@ -24,6 +24,9 @@ async function openGpu(alter: (device: GPUDevice) => void = () => {}): Promise<D
   return device;
 }
 
+/** For runs on a GPU as it is: it compiles every shader once. */
+const shared = await openGpu();
+
 const run = (device: Device, settings: PartialTrainConfig = {}, options: Partial<TrainOptions> = {}): Promise<TrainResult> =>
   train(resolveTrainConfig({ ...small, ...settings }), data, { device, ...options });
 
@@ -44,7 +47,7 @@ describe("a run", () => {
     const method = "fgsm-gradalign";
     const wasm = await createDevice({ backend: "wasm", threads: 1 });
     const expected = await run(wasm, { method });
-    const actual = await run(await openGpu(), { method });
+    const actual = await run(shared, { method });
     expect(actual.evaluations.map(({ iteration }) => iteration)).toEqual(expected.evaluations.map(({ iteration }) => iteration));
     expected.evaluations.forEach((evaluation, i) => {
       // Sums are rounded in another order; eight steps later losses still agree to four digits.
@@ -75,13 +78,13 @@ describe("a run", () => {
 
   test("ends when the loss is not finite, and says where", { timeout: 180_000 }, async () => {
     const settings = { method: "standard", optimizer: { name: "sgd" }, schedule: { peak: 1e3 }, epochs: 20, evalEvery: 10, evalExamples: 1 } as const;
-    await expect(run(await openGpu(), settings)).rejects.toThrow(/was not finite at iteration \d+; lower the peak learning rate \(now 1000\)/);
+    await expect(run(shared, settings)).rejects.toThrow(/was not finite at iteration \d+; lower the peak learning rate \(now 1000\)/);
   });
 });
 
 test("a lost GPU ends the run with the checkpoint in place, from which another gives the same bits", { timeout: 180_000 }, async () => {
   const settings = { method: "standard", epochs: 1, evalExamples: 1 } as const;
-  const whole = await run(await openGpu(), settings);
+  const whole = await run(shared, settings);
   let inner: GPUDevice | undefined;
   const device = await openGpu((gpu) => {
     inner = gpu;
@@ -92,7 +95,7 @@ test("a lost GPU ends the run with the checkpoint in place, from which another g
   };
   await expect(run(device, settings, { checkpoints: sink, onEvent: loseAfter })).rejects.toThrow(expect.objectContaining({ code: "DeviceError" }));
   expect(sink.last?.iteration).toBe(2);
-  const resumed = await run(await openGpu(), settings, { resume: sink.last as Snapshot });
+  const resumed = await run(shared, settings, { resume: sink.last as Snapshot });
   expect(await elements(resumed)).toEqual(await elements(whole));
 });
 

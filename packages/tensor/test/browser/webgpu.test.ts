@@ -1,34 +1,26 @@
-/** @file The webgpu backend in headless Chromium, on SwiftShader: every operation, in a worker. */
+/** @file The webgpu backend in headless Chromium, on SwiftShader: the tests that it passes in Node, and what only browsers have. */
 import { fileURLToPath } from "node:url";
-import { createDevice } from "@gradalign/tensor";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type BrowserModule, openInBrowser } from "../../../../tools/browser.ts";
-import { relativeError } from "../support/devices.ts";
-import { runSample, samples, toleranceOf } from "../support/samples.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type BrowserModule, openInBrowser, SWIFTSHADER } from "../../../../tools/browser.ts";
+import { describeInBrowser } from "../../../../tools/test-in-browser.ts";
+import { FILES } from "./gpu-tests.ts";
 
-/** WebGPU without a GPU. */
-const SWIFTSHADER = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-let browser: BrowserModule;
-beforeAll(async () => {
-  browser = await openInBrowser(fileURLToPath(new URL("entry.ts", import.meta.url)), { args: SWIFTSHADER });
-});
-afterAll(() => browser?.close());
+describeInBrowser(path("gpu-tests.ts"), Object.keys(FILES), path("../"));
 
-test("every operation equals the reference", { timeout: 300_000 }, async () => {
-  const actual = (await browser.call("worker", "conformance", { backend: "webgpu", allowSoftware: true })) as Record<string, number[]>;
-  const reference = await createDevice({ backend: "reference" });
-  for (const { operation, sample, name } of samples) {
-    const expected = await runSample(operation, sample, reference);
-    expect(actual[name]!.length, name).toBe(expected.length);
-    expect(relativeError(actual[name]!, expected), name).toBeLessThan(toleranceOf(operation));
-  }
-});
+describe("a page with WebGPU", () => {
+  let browser: BrowserModule;
+  beforeAll(async () => {
+    browser = await openInBrowser(path("entry.ts"), { args: SWIFTSHADER });
+  });
+  afterAll(() => browser?.close());
 
-test("a software adapter is refused unless it is asked for", async () => {
-  await expect(browser.call("worker", "conformance", { backend: "webgpu" })).rejects.toThrow(
-    /UnsupportedError: webgpu: the only adapter .* computes on the CPU/,
-  );
-  expect(await browser.call("worker", "backendOf", { backend: "auto" })).toBe("wasm");
-  expect(await browser.call("worker", "backendOf", { backend: "auto", allowSoftware: true })).toBe("webgpu");
+  test("a software adapter is refused unless it is asked for", async () => {
+    await expect(browser.call("worker", "backendOf", { backend: "webgpu" })).rejects.toThrow(
+      /UnsupportedError: webgpu: the only adapter .* computes on the CPU/,
+    );
+    expect(await browser.call("worker", "backendOf", { backend: "auto" })).toBe("wasm");
+    expect(await browser.call("worker", "backendOf", { backend: "auto", allowSoftware: true })).toBe("webgpu");
+  });
 });

@@ -1,5 +1,5 @@
 /** @file Results that PyTorch computed (tools/oracle): reading them, running ours on every device, comparing the two. */
-import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createDevice, type Device, type DeviceOptions, jit, type Tensor, type Tree, tensor, treeLeaves, type Value } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { referenceData } from "../../src/runtime/reference.ts";
@@ -24,11 +24,11 @@ interface Entry {
 export class Fixture {
   readonly #arrays: ReadonlyMap<string, Stored>;
 
-  /** Reads a file, given relative to a module: `Fixture.read("../fixtures/cnn.safetensors", import.meta.url)`. */
-  static read(path: string, base: string): Fixture {
-    const bytes = readFileSync(new URL(path, base));
-    const bodyStart = 8 + Number(bytes.readBigUInt64LE(0));
-    const header = JSON.parse(bytes.toString("utf8", 8, bodyStart)) as Record<string, Entry>;
+  /** Reads a file: `await Fixture.read(new URL("./fixtures/cnn.safetensors", import.meta.url))`. */
+  static async read(file: URL): Promise<Fixture> {
+    const bytes = await readFile(file);
+    const bodyStart = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, bodyStart))) as Record<string, Entry>;
     const arrays = new Map<string, Stored>();
     for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
       if (name === "__metadata__") continue;

@@ -1,0 +1,17 @@
+/** @file Runs in a browser: this package's test files, as far as they are about the webgpu backend. */
+import { type Outcome, runTests } from "../../../../tools/in-browser/run-tests.ts";
+
+/** By their paths. */
+export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
+  "fixtures-cnn": () => import("../fixtures-cnn.test.ts"),
+  "fixtures-optimizers": () => import("../fixtures-optimizers.test.ts"),
+  "fixtures-preact-resnet18": () => import("../fixtures-preact-resnet18.test.ts"),
+  "fixtures-regularizers": () => import("../fixtures-regularizers.test.ts"),
+  "train/webgpu": () => import("../train/webgpu.test.ts"),
+};
+
+/** Runs a file's tests of the webgpu backend. */
+export function run(name: string): Promise<Outcome> {
+  // A file of this name is about nothing else.
+  return runTests(name, FILES[name]!, name.endsWith("/webgpu") ? /./ : /webgpu/);
+}

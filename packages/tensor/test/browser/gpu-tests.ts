@@ -1,0 +1,25 @@
+/** @file Runs in a browser: this package's test files, as far as they are about the webgpu backend. */
+import { type Outcome, runTests } from "../../../../tools/in-browser/run-tests.ts";
+
+/** By their paths. */
+export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
+  "autodiff/gradients": () => import("../autodiff/gradients.test.ts"),
+  "base/random": () => import("../base/random.test.ts"),
+  "conformance/operations": () => import("../conformance/operations.test.ts"),
+  "fixtures-batch-norm": () => import("../fixtures-batch-norm.test.ts"),
+  "fixtures-convolution": () => import("../fixtures-convolution.test.ts"),
+  "fixtures-cross-entropy": () => import("../fixtures-cross-entropy.test.ts"),
+  "frontend/jit": () => import("../frontend/jit.test.ts"),
+  "frontend/shaping": () => import("../frontend/shaping.test.ts"),
+  "ops/integers": () => import("../ops/integers.test.ts"),
+  "ops/transcendental": () => import("../ops/transcendental.test.ts"),
+  "passes/plan-memory": () => import("../passes/plan-memory.test.ts"),
+  "passes/random-programs": () => import("../passes/random-programs.test.ts"),
+  "runtime/webgpu": () => import("../runtime/webgpu.test.ts"),
+};
+
+/** Runs a file's tests of the webgpu backend. */
+export function run(name: string): Promise<Outcome> {
+  // A file of this name is about nothing else.
+  return runTests(name, FILES[name]!, name.endsWith("/webgpu") ? /./ : /webgpu/);
+}
