@@ -1,8 +1,12 @@
 /** @file Runs a module's functions in headless Chromium, on a page or in a worker: for tests of what must work in browsers. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { build, defaultClientConditions, type Plugin } from "vite";
 import { findChromium } from "./ensure-chromium.mjs";
 
@@ -14,6 +18,8 @@ export interface BrowserModule {
   readonly page: Page;
   /** Calls an exported function with arguments, and returns its result, both as JSON; rejects with what it throws. */
   call(place: Place, name: string, ...args: unknown[]): Promise<unknown>;
+  /** Loads the page again: a new worker, and what the browser keeps. */
+  reload(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,9 +67,50 @@ globalThis.callEntry = (place, name, args) => place === "page" ? entry[name](...
 
 /** Starts the Chromium that tests use. The caller closes it. */
 export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
-  const executablePath = findChromium();
-  if (!executablePath) throw new Error("no Chromium was found; run: node tools/ensure-chromium.mjs");
-  return chromium.launch({ executablePath, args: [...args] });
+  return chromium.launch({ executablePath: chromiumPath(), args: [...args] });
+}
+
+function chromiumPath(): string {
+  const path = findChromium();
+  if (!path) throw new Error("no Chromium was found; run: node tools/ensure-chromium.mjs");
+  return path;
+}
+
+/** Starts a Chromium as its users have it: it hides tabs in the background, which {@link launchChromium}'s never does. Its first tab is open. */
+export async function launchOrdinaryChromium(): Promise<{ readonly context: BrowserContext; close(): Promise<void> }> {
+  const profile = mkdtempSync(join(tmpdir(), "gradalign-chromium-"));
+  const args = ["--headless", "--no-sandbox", "--no-first-run", "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"];
+  const program = spawn(chromiumPath(), args, { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = new Promise((resolve) => program.once("exit", resolve));
+  const stop = async (): Promise<void> => {
+    program.kill("SIGKILL");
+    await ended;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    let said = "";
+    const address = await new Promise<string>((resolve, reject) => {
+      program.stderr.on("data", (bytes) => {
+        said += bytes;
+        const [, found] = /^DevTools listening on (\S+)/m.exec(said) ?? [];
+        if (found) resolve(found);
+      });
+      void ended.then(() => reject(new Error(`Chromium ended: ${said}`)));
+    });
+    const browser = await chromium.connectOverCDP(address, { noDefaults: true });
+    const [context] = browser.contexts();
+    if (!context) throw new Error("Chromium has no window");
+    return {
+      context,
+      async close() {
+        await browser.close();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /** The module and all it imports as browser code: `entry.js` and what it loads later, by file name. */
@@ -120,10 +167,14 @@ export async function openInBrowser(entry: string, { isolated = true, args = [],
   };
   try {
     const page = await browser.newPage();
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    await page.waitForFunction("globalThis.callEntry");
+    const load = async (): Promise<void> => {
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await page.waitForFunction("globalThis.callEntry");
+    };
+    await load();
     return {
       page,
+      reload: load,
       async call(place, name, ...args) {
         try {
           return await page.evaluate(

@@ -79,9 +79,15 @@ function receive(report: Report): void {
     case "failed":
       if (report.run === null) fail(`The images could not be had: ${report.message}`);
       else {
-        problem(`${runOf(report.run).label}: ${report.message}${report.resumable ? ". “Continue” goes on from the last evaluation." : ""}`);
-        if (report.resumable) enter("paused");
-        else endRun(runOf(report.run), "failed");
+        const run = runOf(report.run);
+        if (report.from === null) {
+          problem(`${run.label}: ${report.message}`);
+          endRun(run, "failed");
+        } else {
+          problem(`${run.label}: ${report.message}. “Continue” does so, from iteration ${count(report.from)}, with the same bits as without the interruption.`);
+          element("headline").textContent = `${run.label}: interrupted`;
+          enter("paused");
+        }
       }
   }
 }
@@ -98,10 +104,14 @@ function receiveEvent(run: Run, event: Extract<Report, { type: "training" }>["ev
         `${count(event.imagesPerSecond)} images/s, ${duration(event.etaSeconds)} left`,
       ]);
       break;
-    case "evaluation":
+    case "evaluation": {
+      // A run that went on from before its last evaluation does it again.
+      const again = run.evaluations.findIndex(({ iteration }) => iteration >= event.evaluation.iteration);
+      if (again >= 0) run.evaluations.length = again;
       run.evaluations.push(event.evaluation);
       redraw();
       break;
+    }
     case "catastrophic-overfitting":
       run.overfitting = event;
       element("headline").textContent = `${run.label}: overfitted at epoch ${event.epoch.toFixed(1)}`;

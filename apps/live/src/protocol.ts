@@ -49,8 +49,8 @@ export type Report =
   | { readonly type: "device"; readonly device: DeviceDescription }
   | { readonly type: "training"; readonly run: number; readonly event: TrainEvent }
   | { readonly type: "paused" | "ended"; readonly run: number }
-  /** Of `run`, or of everything: the data could not be had. `resumable` if "continue" may help. */
-  | { readonly type: "failed"; readonly run: number | null; readonly message: string; readonly resumable: boolean };
+  /** Of `run`, or of everything: the data could not be had. "continue" goes on from iteration `from`; null if nothing does. */
+  | { readonly type: "failed"; readonly run: number | null; readonly message: string; readonly from: number | null };
 
 /** A run's measurements as the page keeps and exports them. */
 export interface RunRecord {

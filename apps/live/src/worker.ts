@@ -46,7 +46,7 @@ async function loadData(): Promise<ImageDataset> {
   return loaded;
 }
 
-dataset.catch((error: unknown) => report({ type: "failed", run: null, message: messageOf(error), resumable: false }));
+dataset.catch((error: unknown) => report({ type: "failed", run: null, message: messageOf(error), from: null }));
 
 /** Trains until the run ends or is halted. A pause is an interruption and a resumption: both keep every bit. */
 async function perform(current: ActiveRun): Promise<void> {
@@ -80,8 +80,8 @@ async function perform(current: ActiveRun): Promise<void> {
     closeDevice();
     current.wanted = "pause";
     // What went wrong in the numbers would go wrong again.
-    const resumable = current.last !== null && !(error instanceof TrainingError);
-    report({ type: "failed", run: current.run, message: messageOf(error), resumable });
+    const from = error instanceof TrainingError ? null : (current.last?.iteration ?? null);
+    report({ type: "failed", run: current.run, message: messageOf(error), from });
   } finally {
     current.running = false;
   }

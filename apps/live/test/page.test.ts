@@ -6,9 +6,9 @@ import { type Evaluation, type ImageDataset, imageDataset, train } from "gradali
 import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type LiveServer, startLiveServer } from "../../../packages/cli/src/live/server.ts";
-import { launchChromium, openInBrowser } from "../../../tools/browser.ts";
+import { launchChromium, launchOrdinaryChromium, openInBrowser, SWIFTSHADER } from "../../../tools/browser.ts";
 import { crc32 } from "../src/crc32.ts";
-import type { LiveBackend, RunSettings } from "../src/protocol.ts";
+import type { LiveBackend, Report, RunSettings } from "../src/protocol.ts";
 import { trainConfigOf } from "../src/train-config.ts";
 
 /** Stripes, a different direction and width for each class, under noise. */
@@ -30,7 +30,7 @@ const SETTINGS: RunSettings = { method: "fgsm", epsilon: 10, seed: 3, epochs: 24
 /** What the page saves. */
 interface Saved {
   readonly label: string;
-  readonly end: "ended" | "stopped" | null;
+  readonly end: "ended" | "stopped" | "failed" | null;
   readonly evaluations: Evaluation[];
 }
 
@@ -131,6 +131,36 @@ test("a run that was paused and went on has the bits of one in Node; the page dr
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
 });
 
+test("a tab in the background trains on, and shows it when it is back in front", async () => {
+  const { context, close } = await launchOrdinaryChromium();
+  try {
+    page = context.pages()[0] as Page;
+    await page.goto(server.url);
+    await page.evaluate(() => {
+      const create = URL.createObjectURL;
+      URL.createObjectURL = (saved) => {
+        (globalThis as unknown as { saved: Promise<string> }).saved = (saved as Blob).text();
+        return create(saved);
+      };
+    });
+    await start(SETTINGS);
+    await page.waitForFunction(() => document.querySelectorAll("#figures [aria-label=line] path").length === 4);
+    await (await context.newPage()).bringToFront();
+    // Hidden tabs draw no frames, for which the usual ways to wait would wait too.
+    await expect.poll(() => page.evaluate(() => document.visibilityState)).toBe("hidden");
+    expect(await page.evaluate(() => document.querySelector("main")?.dataset["state"])).toBe("training");
+    await expect.poll(() => page.evaluate(() => document.querySelector("main")?.dataset["state"]), { timeout: 120_000 }).toBe("idle");
+    expect(await page.evaluate(() => document.visibilityState)).toBe("hidden");
+    await page.bringToFront();
+    await page.click("#save");
+    const [run] = JSON.parse(await page.evaluate(() => (globalThis as unknown as { saved: Promise<string> }).saved)) as Saved[];
+    expect(timeless(run?.evaluations ?? [])).toEqual(await inNode(SETTINGS));
+    expect(await page.locator("#figures figure:first-child [aria-label=dot] circle").count()).toBe(13);
+  } finally {
+    await close();
+  }
+});
+
 test("both methods run one after the other, overlaid; stopping ends them all", async () => {
   await openPage();
   await start({ ...SETTINGS, epochs: 1 }, "both");
@@ -173,7 +203,7 @@ test("without cross-origin isolation one thread computes the same bits, and the 
 describe("WebGPU on a processor", () => {
   let withGpu: Browser;
   beforeAll(async () => {
-    withGpu = await launchChromium(["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
+    withGpu = await launchChromium(SWIFTSHADER);
   });
   afterAll(() => withGpu?.close());
   const settings = { ...SETTINGS, trainSize: 128, epochs: 1, evalEvery: 1, evalExamples: 8 };
@@ -194,6 +224,42 @@ describe("WebGPU on a processor", () => {
     }
   });
 
+  test("that is lost in the middle of a run is told, and the run goes on to the same bits", { timeout: 300_000 }, async () => {
+    await openPage(undefined, withGpu);
+    page.setDefaultTimeout(290_000);
+    const [worker] = page.workers();
+    // The first device opened here is destroyed after the first checkpoint.
+    await worker?.evaluate(() => {
+      const { requestDevice } = GPUAdapter.prototype;
+      const { postMessage } = globalThis;
+      GPUAdapter.prototype.requestDevice = async function (descriptor) {
+        GPUAdapter.prototype.requestDevice = requestDevice;
+        const device = await requestDevice.call(this, descriptor);
+        globalThis.postMessage = (message: Report) => {
+          postMessage(message);
+          if (message.type !== "training" || message.event.type !== "checkpoint" || message.event.kind !== "last") return;
+          globalThis.postMessage = postMessage;
+          device.destroy();
+        };
+        return device;
+      };
+    });
+    const longer = { ...settings, trainSize: 384 };
+    await start(longer, "fgsm", "webgpu");
+    await inState("paused");
+    expect(await text("#problem")).toMatch(
+      /^FGSM, ε 10\/255, seed 3: webgpu: the GPU was lost \(.*\); open the device again and go on from the last checkpoint\. “Continue” does so, from iteration 1,/,
+    );
+    await page.click("text=Continue");
+    await inState("idle");
+    expect(await page.isHidden("#problem")).toBe(true);
+    await start(longer, "fgsm", "webgpu");
+    await inState("idle");
+    const [interrupted, whole] = await save();
+    expect(interrupted?.evaluations.map(({ iteration }) => iteration)).toEqual([0, 1, 2, 3]);
+    expect(timeless(interrupted?.evaluations ?? [])).toEqual(timeless(whole?.evaluations ?? []));
+  });
+
   test("that is not there is told, and the run counts as failed", async () => {
     const withoutGpu = await launchChromium(["--disable-gpu"]);
     try {
@@ -203,6 +269,10 @@ describe("WebGPU on a processor", () => {
       expect(await text("#problem")).toMatch(/^FGSM, ε 10\/255, seed 3: webgpu: no adapter was found/);
       await inState("idle");
       expect(await page.locator("#runs .verdict-line").allTextContents()).toEqual(["It failed before the first measurement."]);
+      await start(settings, "fgsm", "auto");
+      await inState("idle");
+      expect(await text("#device")).toMatch(/^WebAssembly, \d+ threads? \(no GPU with WebGPU here\)$/);
+      expect((await save()).map(({ end }) => end)).toEqual(["failed", "ended"]);
     } finally {
       await withoutGpu.close();
     }

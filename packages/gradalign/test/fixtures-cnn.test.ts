@@ -75,7 +75,7 @@ describe("CNN", () => {
   });
 });
 
-describeOracle("CNN", { wasm: 1e-4 }, (oracle) => {
+describeOracle("CNN", (oracle) => {
   test("logits and gradients", async () => {
     const gradients = (params: Values, x: Value): Values => {
       const { loss, logits } = networkOf(params).forward(x);

@@ -36,7 +36,7 @@ const RUNS: Record<string, (start: Values) => Values> = {
   "adam-strong-decay": (start) => trajectory(adam({ weightDecay: 0.1 }), start),
 };
 
-describeOracle("optimisers", { wasm: 1e-5 }, (oracle) => {
+describeOracle("optimisers", (oracle) => {
   test.each(Object.entries(RUNS))("%s", async (name, run) => {
     await oracle.check(run, [start], stored(fixture, `${name}/`, ...rates.map((_, step) => `${step}/`)));
   });

@@ -23,7 +23,7 @@ const CASES: readonly { name: string; method: Method; options: Partial<MethodOpt
   { name: "llr-2", method: methods.llr, options: {} },
 ];
 
-describeOracle("regularised losses", { wasm: 1e-4 }, (oracle) => {
+describeOracle("regularised losses", (oracle) => {
   test.each(CASES)("$name: loss and gradient", async ({ name, method, options }) => {
     const gradients = (params: Values, x: Value, point: Value): Values => {
       const loss = (params: Values): Value => {

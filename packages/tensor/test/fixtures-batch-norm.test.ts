@@ -19,7 +19,7 @@ function normalize(x: Value, gamma: Value, beta: Value): Value {
   return add(mul(scaled, perChannel(gamma)), perChannel(beta));
 }
 
-describeOracle("batch normalisation", { wasm: 5e-6 }, (oracle) => {
+describeOracle("batch normalisation", (oracle) => {
   describe.each(fixture.cases())("%s", (name) => {
     const [x, gamma, beta, weights, v] = fixture.inputs(`${name}/`, "x", "gamma", "beta", "weights", "v");
     const [runningMean, runningVar] = fixture.inputs(`${name}/`, "running_mean", "running_var");

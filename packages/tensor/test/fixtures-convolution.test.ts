@@ -6,7 +6,7 @@ import { describeOracle, Fixture, type Oracle, type Stored } from "./support/fix
 const fixture = await Fixture.read(new URL("./fixtures/convolution.safetensors", import.meta.url));
 const inner = (a: Value, b: Value): Value => sum(mul(a, b));
 
-describeOracle("convolution", { wasm: 1e-5 }, (oracle) => {
+describeOracle("convolution", (oracle) => {
   describe.each(fixture.cases())("%s", (name) => {
     describeCase(oracle, `${name}/`);
   });

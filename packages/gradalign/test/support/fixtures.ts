@@ -7,7 +7,7 @@ import type { MethodContext, MethodOptions } from "../../src/methods/method.ts";
 import type { TrainingNetwork } from "../../src/methods/network.ts";
 import { linf } from "../../src/threat/linf.ts";
 
-export { describeOracle, Fixture, type Oracle, relativeError, type Stored, type Tolerance } from "../../../tensor/test/support/fixtures.ts";
+export { describeOracle, Fixture, type Oracle, relativeError, type Stored } from "../../../tensor/test/support/fixtures.ts";
 
 /** Named values, as a model's parameters. */
 export type Values = Readonly<Record<string, Value>>;

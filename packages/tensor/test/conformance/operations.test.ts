@@ -1,5 +1,5 @@
 /** @file Every operation on every device: values against the reference, first and second derivatives against finite differences. */
-import { grad, jit, mul, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { type Device, grad, jit, mul, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { sizeOf } from "../../src/base/shape.ts";
 import type { Node } from "../../src/ir/graph.ts";
@@ -7,7 +7,8 @@ import { apply, type Operation, type Sample } from "../../src/ops/definition.ts"
 import { openDevices, relativeError } from "../support/devices.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { referenceTensor, referenceValues } from "../support/reference.ts";
-import { runSample, sampleInputs, samples, toleranceOf } from "../support/samples.ts";
+import { runSample, sampleInputs, samples } from "../support/samples.ts";
+import { toleranceOf } from "../support/tolerances.ts";
 
 const { reference, tested } = await openDevices();
 
@@ -26,12 +27,35 @@ function weighted(operation: Operation, sample: Sample, inputs: readonly Value[]
   );
 }
 
+/** Indices of the inputs that have gradients. */
+const floatInputs = ({ inputs }: Sample): number[] => inputs.flatMap(({ dtype = "float32" }, i) => (dtype === "float32" ? [i] : []));
+
+const withGradients = samples.filter(({ operation, sample }) => operation.vjp && resultType(operation, sample) === "float32" && floatInputs(sample).length > 0);
+
+test("a tolerance is stated for the gradients of those operations that have any", () => {
+  const names = new Set(withGradients.map(({ operation }) => operation.name));
+  for (const { operation } of samples) expect(toleranceOf(operation).gradient !== null, operation.name).toBe(names.has(operation.name));
+});
+
 describe.each(tested)("%s", (_, device) => {
   test.each(samples)("$name equals the reference", async ({ operation, sample }) => {
     const expected = await runSample(operation, sample, reference);
     const actual = await runSample(operation, sample, device);
     expect(actual.length).toBe(expected.length);
-    expect(relativeError(actual, expected)).toBeLessThan(toleranceOf(operation));
+    expect(relativeError(actual, expected)).toBeLessThanOrEqual(toleranceOf(operation).value);
+  });
+
+  test.each(withGradients)("gradients of $name equal the reference's", async ({ operation, sample }) => {
+    const gradients = (on: Device): Promise<ArrayLike<number>[]> => {
+      const f = jit((...inputs: Value[]) => floatInputs(sample).map((i) => grad((...args: Value[]) => weighted(operation, sample, args), i)(...inputs)), {
+        device: on,
+      });
+      return Promise.all((f(...sampleInputs(sample)) as unknown as Tensor[]).map((gradient) => gradient.read()));
+    };
+    const [actual, expected] = [await gradients(device), await gradients(reference)];
+    expected.forEach((gradient, i) => {
+      expect(relativeError(actual[i]!, gradient), `gradient ${i}`).toBeLessThanOrEqual(toleranceOf(operation).gradient!);
+    });
   });
 });
 
@@ -43,13 +67,8 @@ test("one thread and two threads give the same bits", async () => {
 });
 
 /** `stop-gradient` lies about its derivative on purpose. */
-const differentiable = samples.filter(
-  ({ operation, sample }) =>
-    operation.vjp &&
-    operation.name !== "stop-gradient" &&
-    resultType(operation, sample) === "float32" &&
-    sample.inputs.some(({ dtype }) => !dtype || dtype === "float32") &&
-    sample.inputs.every(({ shape }) => sizeOf(shape) <= 600),
+const differentiable = withGradients.filter(
+  ({ operation, sample }) => operation.name !== "stop-gradient" && sample.inputs.every(({ shape }) => sizeOf(shape) <= 600),
 );
 
 /** Directional derivative of `f` at `inputs` along `direction` by central differences in float64. */

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { openDevices, relativeError } from "../support/devices.ts";
 import { pseudoRandom } from "../support/pseudo-random.ts";
 import { Chooser, type Known, randomInputs, randomProgram } from "../support/random-program.ts";
+import { RANDOM_GRADIENT_TOLERANCE } from "../support/tolerances.ts";
 
 const { reference, tested } = await openDevices();
 type Tested = (typeof tested)[number];
@@ -12,8 +13,6 @@ const backends = (["wasm", "webgpu"] as const).map((backend) => [backend, tested
 
 const PROGRAMS = 120;
 const STEPS = 24;
-/** Relative, of each gradient as a whole. */
-const GRADIENT_TOLERANCE = 1e-5;
 
 /** Programs whose seed is above this are about images. */
 const IMAGES = 100_000;
@@ -112,7 +111,7 @@ describe.each(backends)("%s", (backend, devices) => {
       for (const [name, device] of devices) {
         for (const [i, gradient] of gradients(device).entries()) {
           const error = relativeError(await gradient.read(), await expected[i]!.read());
-          if (!(error < GRADIENT_TOLERANCE))
+          if (!(error < RANDOM_GRADIENT_TOLERANCE))
             failures.push(`seed ${seed}: gradient ${i} on ${name} is off by ${error}\n${printGraph(gradientOf(seed, inputs, STEPS).slice(i, i + 1))}`);
         }
       }

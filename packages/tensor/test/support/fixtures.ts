@@ -4,6 +4,7 @@ import { createDevice, type Device, type DeviceOptions, jit, type Tensor, type T
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { referenceData } from "../../src/runtime/reference.ts";
 import { testGpu } from "./gpu.ts";
+import { FIXTURE_TOLERANCES, REFERENCE_TOLERANCES } from "./tolerances.ts";
 
 /** A stored array; inputs are F32 or I32, results F64 or, when large, F32. */
 export interface Stored {
@@ -113,14 +114,8 @@ export interface Oracle {
   close(actual: Tensor, expected: Stored, what: string): Promise<void>;
 }
 
-export interface Tolerance {
-  /** Largest relative L2 error on the wasm and webgpu backends, which compute in float32. */
-  readonly wasm: number;
-}
-
-/** Describes tests once per device. On the reference device, which computes in float64 as the oracle does, the relative L2
- * error may be 1e-9, or 1e-7 where the stored result itself was rounded to float32. */
-export function describeOracle(title: string, { wasm }: Tolerance, body: (oracle: Oracle) => void): void {
+/** Describes tests once per device. */
+export function describeOracle(title: keyof typeof FIXTURE_TOLERANCES, body: (oracle: Oracle) => void): void {
   describe.each(DEVICES)(`${title} on $title`, (options) => {
     let device: Device | undefined;
     beforeAll(async () => {
@@ -133,7 +128,8 @@ export function describeOracle(title: string, { wasm }: Tolerance, body: (oracle
       expect(actual.shape, `shape of ${what}`).toEqual(expected.shape);
       const exact = options.backend === "reference";
       const data = exact ? referenceData(actual.bufferOn(opened())) : await actual.read();
-      const limit = exact ? (expected.data instanceof Float64Array ? 1e-9 : 1e-7) : wasm;
+      const { exact: narrow, rounded } = REFERENCE_TOLERANCES;
+      const limit = !exact ? FIXTURE_TOLERANCES[title] : expected.data instanceof Float64Array ? narrow : rounded;
       expect(relativeError(data, expected.data), `relative error of ${what}`).toBeLessThanOrEqual(limit);
     };
     body({

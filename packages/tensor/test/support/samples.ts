@@ -6,16 +6,6 @@ import { apply, type Operation, type Sample } from "../../src/ops/definition.ts"
 import { operations } from "../../src/ops/index.ts";
 import { pseudoRandom } from "./pseudo-random.ts";
 
-/** float32 rounding of a short formula; polynomials of transcendental functions are good to about 2 ulp. */
-const TOLERANCE = 2e-6;
-/** Winograd's transformations add and subtract multiples before they multiply. */
-const CONVOLUTION_TOLERANCE = 1e-5;
-
-/** Largest relative error of an operation on the backends that compute in float32: wasm and webgpu. */
-export function toleranceOf(operation: Operation): number {
-  return operation.name.startsWith("conv2d") ? CONVOLUTION_TOLERANCE : TOLERANCE;
-}
-
 export const samples = operations.flatMap((operation) =>
   operation.samples.map((sample, i) => ({ operation, sample, name: `${operation.name} ${sample.name ?? i}` })),
 );
