@@ -6,7 +6,7 @@ import { type Evaluation, type ImageDataset, imageDataset, train } from "gradali
 import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type LiveServer, startLiveServer } from "../../../packages/cli/src/live/server.ts";
-import { launchChromium, launchOrdinaryChromium, openInBrowser, SWIFTSHADER } from "../../../tools/browser.ts";
+import { FAST_SWIFTSHADER, launchChromium, launchOrdinaryChromium, openInBrowser } from "../../../tools/browser.ts";
 import { crc32 } from "../src/crc32.ts";
 import type { LiveBackend, Report, RunSettings } from "../src/protocol.ts";
 import { trainConfigOf } from "../src/train-config.ts";
@@ -203,7 +203,7 @@ test("without cross-origin isolation one thread computes the same bits, and the 
 describe("WebGPU on a processor", () => {
   let withGpu: Browser;
   beforeAll(async () => {
-    withGpu = await launchChromium(SWIFTSHADER);
+    withGpu = await launchChromium(FAST_SWIFTSHADER);
   });
   afterAll(() => withGpu?.close());
   const settings = { ...SETTINGS, trainSize: 128, epochs: 1, evalEvery: 1, evalExamples: 8 };
@@ -227,9 +227,9 @@ describe("WebGPU on a processor", () => {
   test("that is lost in the middle of a run is told, and the run goes on to the same bits", { timeout: 300_000 }, async () => {
     await openPage(undefined, withGpu);
     page.setDefaultTimeout(290_000);
-    const [worker] = page.workers();
+    const worker = page.workers()[0] ?? (await page.waitForEvent("worker"));
     // The first device opened here is destroyed after the first checkpoint.
-    await worker?.evaluate(() => {
+    await worker.evaluate(() => {
       const { requestDevice } = GPUAdapter.prototype;
       const { postMessage } = globalThis;
       GPUAdapter.prototype.requestDevice = async function (descriptor) {
