@@ -173,6 +173,10 @@ test("both methods run one after the other, overlaid; stopping ends them all", a
   );
   expect(new Set(colors)).toEqual(new Set(["var(--run-1)", "var(--run-2)"]));
 
+  // On a telephone everything has room.
+  await page.setViewportSize({ width: 390, height: 844 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+
   await start({ ...SETTINGS, epochs: 1000 }, "both");
   await page.waitForFunction(() => document.querySelector("#numbers")?.textContent?.includes("images/s"));
   await page.click("#stop");
