@@ -64,7 +64,7 @@ describe("a run", () => {
 
   test("in mixed float16 comes close, with a scaled loss", { timeout: 180_000 }, async () => {
     const settings = { method: "fgsm", model: { name: "cnn", filters: 8 }, batchSize: 8, epochs: 1 } as const;
-    const expected = await run(await openGpu(), settings);
+    const expected = await run(shared, settings);
     const device = await createDevice({ backend: "webgpu", precision: "float16", ...(await testGpu()) });
     const actual = await run(device, settings);
     expected.evaluations.forEach((evaluation, i) => {

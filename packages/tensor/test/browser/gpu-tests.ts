@@ -16,10 +16,11 @@ export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
   "passes/plan-memory": () => import("../passes/plan-memory.test.ts"),
   "passes/random-programs": () => import("../passes/random-programs.test.ts"),
   "runtime/webgpu": () => import("../runtime/webgpu.test.ts"),
+  "runtime/webgpu-half": () => import("../runtime/webgpu-half.test.ts"),
 };
 
 /** Runs a file's tests of the webgpu backend. */
 export function run(name: string): Promise<Outcome> {
-  // A file of this name is about nothing else.
-  return runTests(name, FILES[name]!, name.endsWith("/webgpu") ? /./ : /webgpu/);
+  // Files of such names are about nothing else.
+  return runTests(name, FILES[name]!, name.includes("/webgpu") ? /./ : /webgpu/);
 }
