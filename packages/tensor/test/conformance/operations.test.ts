@@ -33,8 +33,8 @@ const floatInputs = ({ inputs }: Sample): number[] => inputs.flatMap(({ dtype = 
 const withGradients = samples.filter(({ operation, sample }) => operation.vjp && resultType(operation, sample) === "float32" && floatInputs(sample).length > 0);
 
 test("a tolerance is stated for the gradients of those operations that have any", () => {
-  const names = new Set(withGradients.map(({ operation }) => operation.name));
-  for (const { operation } of samples) expect(toleranceOf(operation).gradient !== null, operation.name).toBe(names.has(operation.name));
+  const names = (of: typeof samples): string[] => [...new Set(of.map(({ operation }) => operation.name))];
+  expect(names(samples.filter(({ operation }) => toleranceOf(operation).gradient !== null))).toEqual(names(withGradients));
 });
 
 describe.each(tested)("%s", (_, device) => {
