@@ -37,6 +37,9 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 // The loader of the bundle serves where the machine has none; it must be known when the processes start.
 if (existsSync(here("lib"))) process.env.LD_LIBRARY_PATH = [process.env.LD_LIBRARY_PATH, here("lib")].filter(Boolean).join(":");
 
+// CIFAR-10, and what is measured of this GPU's kernels.
+process.env.GRADALIGN_DATA = here("joined");
+
 const report = existsSync(options.out) ? JSON.parse(readFileSync(options.out, "utf8")) : {};
 function save() {
   writeFileSync(options.out, `${JSON.stringify({ ...report, date: new Date().toISOString(), node: process.version }, null, 2)}\n`);
@@ -134,7 +137,6 @@ function runTraining(flags, milliseconds) {
 }
 
 async function trainRuns() {
-  process.env.GRADALIGN_DATA = here("joined");
   joinPieces(here("data"), join(here("joined"), "cifar-10-batches-bin"));
   const end = Date.now() + Number(options.minutes) * 60_000;
   const common = ["--backend", "webgpu", ...(options.software ? ["--software-gpu", "yes"] : [])];
