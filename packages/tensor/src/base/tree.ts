@@ -11,13 +11,19 @@ function isBranch(tree: unknown): tree is readonly unknown[] | Record<string, un
   return prototype === Object.prototype || prototype === null;
 }
 
+/** An object's keys in order; results of compiled functions have them so already. */
+function sortedKeys(object: object): string[] {
+  const keys = Object.keys(object);
+  return keys.every((key, i) => i === 0 || (keys[i - 1] as string) < key) ? keys : keys.sort();
+}
+
 /** The leaves in order: arrays by index, objects by sorted key, so that insertion order never matters. */
 export function treeLeaves<Leaf>(tree: Tree<Leaf>): Leaf[] {
   const leaves: Leaf[] = [];
   const visit = (node: unknown): void => {
     if (!isBranch(node)) leaves.push(node as Leaf);
     else if (Array.isArray(node)) node.forEach(visit);
-    else for (const key of Object.keys(node).sort()) visit((node as Record<string, unknown>)[key]);
+    else for (const key of sortedKeys(node)) visit((node as Record<string, unknown>)[key]);
   };
   visit(tree);
   return leaves;
@@ -44,7 +50,7 @@ export function treeUnflatten<Leaf, Result>(tree: Tree<Leaf>, leaves: readonly R
     }
     if (Array.isArray(node)) return node.map(build);
     const out: Record<string, Tree<Result>> = {};
-    for (const key of Object.keys(node).sort()) out[key] = build((node as Record<string, unknown>)[key]);
+    for (const key of sortedKeys(node)) out[key] = build((node as Record<string, unknown>)[key]);
     return out;
   };
   const result = build(tree);
