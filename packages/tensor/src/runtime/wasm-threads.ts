@@ -12,10 +12,9 @@ const COMMAND = {
   table: 5,
   arena: 6,
   control: 7,
-  threads: 8,
-  done: 9,
-  failed: 10,
-  started: 11,
+  done: 8,
+  failed: 9,
+  started: 10,
   words: 16,
 } as const;
 const OPS = { load: 1, run: 2, unload: 3, exit: 4 } as const;
@@ -23,7 +22,7 @@ const OPS = { load: 1, run: 2, unload: 3, exit: 4 } as const;
 /** What a worker runs; plain JavaScript, so that it works from a string in Node and in browsers. A worker that is idle spins for
  * about 100 µs, then sleeps. */
 const WORKER_SOURCE = `
-const start = ({ memory, commands }) => {
+const start = ({ memory, commands, thread }) => {
   const words = new Int32Array(commands);
   const programs = new Map();
   let seen = 0;
@@ -38,7 +37,7 @@ const start = ({ memory, commands }) => {
     const program = words[${COMMAND.program}];
     try {
       if (op === ${OPS.run}) {
-        programs.get(program)(words[${COMMAND.threads}], words[${COMMAND.control}], words[${COMMAND.table}], words[${COMMAND.arena}]);
+        programs.get(program)(thread, words[${COMMAND.control}], words[${COMMAND.table}], words[${COMMAND.arena}]);
         continue;
       }
       if (op === ${OPS.load}) {
@@ -103,7 +102,7 @@ export class ThreadPool {
         worker.onerror = (event: unknown) => {
           problem = event;
         };
-        worker.postMessage({ memory, commands });
+        worker.postMessage({ memory, commands, thread: workers.length });
       }
       const deadline = performance.now() + PATIENCE;
       while (Atomics.load(words, COMMAND.started) < workers.length && !problem) {
@@ -138,7 +137,7 @@ export class ThreadPool {
 
   /** Starts a program on every worker; the caller runs it too, and its last barrier joins them. */
   run(program: number, { control, table, arena }: RunArguments): void {
-    const words = { [COMMAND.program]: program, [COMMAND.control]: control, [COMMAND.table]: table, [COMMAND.arena]: arena, [COMMAND.threads]: this.threads };
+    const words = { [COMMAND.program]: program, [COMMAND.control]: control, [COMMAND.table]: table, [COMMAND.arena]: arena };
     this.#send(OPS.run, words);
   }
 

@@ -25,7 +25,7 @@ export interface WasmOptions {
   readonly vectorBits?: 128 | 256;
 }
 
-type RunFunction = (threads: number, control: number, table: number, arena: number) => void;
+type RunFunction = (thread: number, control: number, table: number, arena: number) => void;
 
 /** Opens a device with its own memory and threads.
  * @throws UnsupportedError when WebAssembly SIMD, or more threads than one if asked for, are not to be had. */
@@ -78,7 +78,7 @@ class WasmDevice implements Device {
     const slots = new SlotTable(program);
     const { bytes, controlBytes, entries } = encodeProgram(
       calls.map(({ kernel, buffers }) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))) })),
-      { memory: this.#memory, relaxed: this.#relaxed, wide: this.#wide },
+      { memory: this.#memory, threads: this.threads, relaxed: this.#relaxed, wide: this.#wide },
     );
     const id = this.#nextProgram++;
     const exports = this.#load(id, bytes);
@@ -116,7 +116,7 @@ class WasmDevice implements Device {
       run: (inputs) =>
         perform(inputs, () => {
           this.#pool?.run(id, { control, table, arena: this.#arena.address });
-          run(this.threads, control, table, this.#arena.address);
+          run(0, control, table, this.#arena.address);
         }),
       profile: (inputs) => {
         const times: KernelTime[] = [];

@@ -26,7 +26,7 @@ export const CONTROL = {
   generation: 64,
   /** Threads asleep at the barrier. */
   sleeping: 128,
-  /** Size of the fixed part; one task counter per kernel follows. */
+  /** Size of the fixed part; a task counter per kernel and thread follows. */
   size: 192,
 } as const;
 
@@ -44,13 +44,15 @@ export interface EncodedProgram {
 
 export interface ProgramOptions {
   readonly memory: ModuleMemory;
+  /** Threads that run the program; more than one need shared memory. */
+  readonly threads: number;
   readonly relaxed: boolean;
   readonly wide: boolean;
 }
 
-/** Encodes `run(threads, control, table, arena)`. The address table holds one i32 per slot. With unshared memory the module
+/** Encodes `run(thread, control, table, arena)`. The address table holds one i32 per slot. With unshared memory the module
  * contains no atomics and serves one thread. */
-export function encodeProgram(calls: readonly ProgramCall[], { memory, relaxed, wide }: ProgramOptions): EncodedProgram {
+export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, relaxed, wide }: ProgramOptions): EncodedProgram {
   const functions: FunctionBuilder[] = [];
   let globals = 0;
   const scratch = (count: number): void => {
@@ -65,10 +67,10 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, relaxed, 
     return code;
   });
   const barrier = memory.shared ? module.add(barrierFunction()) : -1;
-  const run = module.add(runFunction(calls, codes, barrier));
+  const run = module.add(runFunction(calls, codes, threads, barrier));
   const entries = codes.map(({ entry, tasks }) => ({ name: `kernel${entry}`, tasks }));
   const exports = { run, ...Object.fromEntries(codes.map(({ entry }) => [`kernel${entry}`, entry])) };
-  return { bytes: encodeModule(functions, exports, memory, globals), controlBytes: CONTROL.size + 4 * calls.length, entries };
+  return { bytes: encodeModule(functions, exports, memory, globals), controlBytes: CONTROL.size + 4 * threads * calls.length, entries };
 }
 
 /** Kernels with equal keys have equal code. Shared expressions are written once and then referred to by number, or the text
@@ -110,11 +112,13 @@ function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
   }
 }
 
-const [THREADS, CONTROL_BLOCK, TABLE, ARENA] = [0, 1, 2, 3] as const;
+const [THREAD, CONTROL_BLOCK, TABLE, ARENA] = [0, 1, 2, 3] as const;
 
-function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[], barrier: number): FunctionBuilder {
+/** run(thread, control, table, arena). Every thread has a share of a kernel's tasks, the same part each time, so that what it wrote in
+ * one kernel is still in its caches for the next; done with its own it takes what is left of the others'. */
+function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[], threads: number, barrier: number): FunctionBuilder {
   const f = new FunctionBuilder([I32, I32, I32, I32]);
-  const task = f.local(I32);
+  const [task, turn, share, end] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
   calls.forEach(({ buffers }, i) => {
     const { tasks, entry } = codes[i]!;
     const callTask = (): void => {
@@ -129,15 +133,27 @@ function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[]
       f.countedLoop(task, 0, tasks, 1, callTask);
       return;
     }
-    const counter = CONTROL.size + 4 * i;
-    f.block(() => {
-      f.loop(() => {
-        f.get(CONTROL_BLOCK).i32(1).atomicAdd(counter).tee(task).i32(tasks).op(OP.i32_ge_u).branchIf(1);
-        callTask();
-        f.branch(0);
+    const first = CONTROL.size + 4 * threads * i;
+    const pushBorder = (): void => {
+      f.i32(tasks).op(OP.i32_mul).i32(threads).op(OP.i32_div_u);
+    };
+    f.i32(0).set(turn);
+    f.loop(() => {
+      f.get(THREAD).get(turn).op(OP.i32_add).i32(threads).op(OP.i32_rem_u).tee(share).i32(1).op(OP.i32_add);
+      pushBorder();
+      f.set(end);
+      f.block(() => {
+        f.loop(() => {
+          f.get(CONTROL_BLOCK).get(share).i32(2).op(OP.i32_shl, OP.i32_add).i32(1).atomicAdd(first).get(share);
+          pushBorder();
+          f.op(OP.i32_add).tee(task).get(end).op(OP.i32_ge_u).branchIf(1);
+          callTask();
+          f.branch(0);
+        });
       });
+      f.get(turn).i32(1).op(OP.i32_add).tee(turn).i32(threads).op(OP.i32_lt_s).branchIf(0);
     });
-    f.get(THREADS).get(CONTROL_BLOCK).call(barrier);
+    f.i32(threads).get(CONTROL_BLOCK).call(barrier);
   });
   return f;
 }
