@@ -85,7 +85,7 @@ export async function launchOrdinaryChromium(): Promise<{ readonly context: Brow
   const stop = async (): Promise<void> => {
     program.kill("SIGKILL");
     await ended;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
   };
   try {
     let said = "";
