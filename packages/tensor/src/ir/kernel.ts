@@ -1,6 +1,7 @@
 /** @file Kernel IR: what a backend's code generator gets. A kernel names its buffers by position; addresses are the runtime's
  * business. Nothing here belongs to one target: a loop nest, two contractions and a random generator are enough. */
 import type { DType } from "../base/dtype.ts";
+import type { LinearMap } from "./linear-map.ts";
 import type { Affine, Expr } from "./scalar.ts";
 
 export type Combine = "sum" | "max" | "min";
@@ -126,12 +127,11 @@ export interface TileStrides {
   readonly column: number;
 }
 
-/** A linear transformation of square tiles from both sides, for each channel: out = matrix · tile · matrixᵀ.
+/** A linear transformation of square tiles from both sides, for each channel: the map goes over the columns, then over the rows.
  * Winograd's convolutions are such transformations around a batch of matrix products. Buffers: 0 input, 1 output. */
 export interface TileTransformKernel {
   readonly kind: "tile-transform";
-  /** Rows of the matrix: out size by in size. */
-  readonly matrix: readonly (readonly number[])[];
+  readonly map: LinearMap;
   readonly images: number;
   readonly tileRows: number;
   readonly tileColumns: number;

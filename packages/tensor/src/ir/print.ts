@@ -32,7 +32,7 @@ export function describeKernel(kernel: Kernel): string {
     case "planar-filter-grad":
       return `planar filter-grad ${describePlanar(kernel)}, ${kernel.chunks} chunks`;
     case "tile-transform":
-      return `tile-transform ${kernel.matrix[0]?.length} to ${kernel.matrix.length}, ${kernel.images}x${kernel.tileRows}x${kernel.tileColumns} tiles of ${kernel.channels}`;
+      return `tile-transform ${kernel.map.inputs} to ${kernel.map.outputs}, ${kernel.images}x${kernel.tileRows}x${kernel.tileColumns} tiles of ${kernel.channels}`;
     case "random":
       return `random ${kernel.count}`;
     case "scatter-add":

@@ -3,34 +3,123 @@
  * the usual ±1, ±2: the relative L2 error stays below 5e-6 in float32. */
 import type { Node } from "../ir/graph.ts";
 import type { ConvKernel, FilterGradKernel, TileStrides, TileTransformKernel } from "../ir/kernel.ts";
+import { type LinearMap, transposed } from "../ir/linear-map.ts";
 import { kernelNode } from "./physical.ts";
 
-type Matrix = readonly (readonly number[])[];
-
-const BT: Matrix = [
-  [2, -3, -4, 3, 2, 0],
-  [0, -2, 1, 5, 2, 0],
-  [0, -2, 5, -1, -2, 0],
-  [0, 32, 16, -32, -16, 0],
-  [0, 1, -2, -1, 2, 0],
-  [0, 2, -3, -4, 3, 2],
-];
-const G: Matrix = [
-  [1 / 2, 0, 0],
-  [1 / 6, 1 / 6, 1 / 6],
-  [1 / 6, -1 / 6, 1 / 6],
-  [1 / 15, 1 / 30, 1 / 60],
-  [1 / 30, -1 / 15, 2 / 15],
-  [0, 0, 1 / 2],
-];
-const AT: Matrix = [
-  [1, 1, 1, 1, 1, 0],
-  [0, 1, -1, 1 / 2, -2, 0],
-  [0, 1, 1, 1 / 4, 4, 0],
-  [0, 1, -1, 1 / 8, -8, 1],
-];
-
-const transposed = (m: Matrix): Matrix => m[0]!.map((_, column) => m.map((row) => row[column]!));
+/** Bᵀ: with M(x) = x(x² − 1)(x² + 1.5x − 1), the coefficients of M(x)/(x − p) for each point p and of M(x) for ∞, as what they have in common: r = x² − 1 and
+ * q = x² + 1.5x − 1, at four places. */
+export const BT: LinearMap = {
+  inputs: 6,
+  sums: [
+    ...[0, 1, 2, 3].map(
+      (j) =>
+        [
+          [j + 2, 1],
+          [j, -1],
+        ] as const,
+    ),
+    ...[0, 1, 2, 3].map(
+      (j) =>
+        [
+          [6 + j, 1],
+          [j + 1, 1.5],
+        ] as const,
+    ),
+    [
+      [12, 1],
+      [10, -1],
+    ],
+    [
+      [11, 1],
+      [12, 1],
+    ],
+    [
+      [11, 1],
+      [12, -1],
+    ],
+    [
+      [8, 1],
+      [7, 2],
+    ],
+    [
+      [8, 1],
+      [7, -0.5],
+    ],
+    [
+      [13, 1],
+      [11, -1],
+    ],
+  ],
+  outputs: 6,
+};
+/** G: the filter at each point, over the values there of M's other factors. */
+export const G: LinearMap = {
+  inputs: 3,
+  sums: [
+    [
+      [0, 1],
+      [2, 1],
+    ],
+    [[0, 1]],
+    [
+      [3, 1 / 3],
+      [1, 1 / 3],
+    ],
+    [
+      [3, 1 / 3],
+      [1, -1 / 3],
+    ],
+    [
+      [0, -16 / 15],
+      [1, -8 / 15],
+      [2, -4 / 15],
+    ],
+    [
+      [0, 1 / 15],
+      [1, -2 / 15],
+      [2, 4 / 15],
+    ],
+    [[2, 1]],
+  ],
+  outputs: 6,
+};
+/** Aᵀ: the powers of the points. */
+export const AT: LinearMap = {
+  inputs: 6,
+  sums: [
+    [
+      [1, 1],
+      [2, 1],
+    ],
+    [
+      [1, 1],
+      [2, -1],
+    ],
+    [
+      [0, 1],
+      [6, 1],
+      [3, 1],
+      [4, 1],
+    ],
+    [
+      [7, 1],
+      [3, 1 / 2],
+      [4, -2],
+    ],
+    [
+      [6, 1],
+      [3, 1 / 4],
+      [4, 4],
+    ],
+    [
+      [7, 1],
+      [3, 1 / 8],
+      [4, -8],
+      [5, 1],
+    ],
+  ],
+  outputs: 4,
+};
 
 /** Side of a tile after the transformation, and how many positions it has. */
 const SIDE = 6;
@@ -73,11 +162,11 @@ function positionTiles({ tileRows, tileColumns }: Tiling, channels: number, posi
 const tilesOf = ({ images, tileRows, tileColumns }: Tiling): number => images * tileRows * tileColumns;
 
 /** Bᵀ d B of a padded image, or A d Aᵀ of a cotangent: [36, tiles · channels + skew]. */
-function toPositions(x: Node, matrix: Matrix, tiling: Tiling): Node {
+function toPositions(x: Node, map: LinearMap, tiling: Tiling): Node {
   const channels = x.shape[3]!;
   const position = tilesOf(tiling) * channels + SKEW;
   const strides = { input: imageTiles(x.shape[1]!, x.shape[2]!, channels), output: positionTiles(tiling, channels, position) };
-  return tileTransform(x, { matrix, ...tiling, channels, ...strides }, [POSITIONS, position]);
+  return tileTransform(x, { map, ...tiling, channels, ...strides }, [POSITIONS, position]);
 }
 
 /** y[N, H, W, K] of a dense padded x[N, H+2, W+2, C] and a packed 3x3 filter, with stride 1. */
@@ -92,7 +181,7 @@ export function winogradConv(x: Node, filter: Node, outputs: number, size: reado
   const u = tileTransform(
     filter,
     {
-      matrix: G,
+      map: G,
       images: blocks,
       tileRows: 1,
       tileColumns: 1,
@@ -122,7 +211,7 @@ export function winogradConv(x: Node, filter: Node, outputs: number, size: reado
 
   const [height, width] = size;
   const strides = { input: positionTiles(tiling, outputs, product), output: imageTiles(height, width, outputs) };
-  return tileTransform(m, { matrix: AT, ...tiling, channels: outputs, ...strides }, [tiling.images, height, width, outputs]);
+  return tileTransform(m, { map: AT, ...tiling, channels: outputs, ...strides }, [tiling.images, height, width, outputs]);
 }
 
 /** dw[3, 3, C, K] of a dense padded x[N, H+2, W+2, C] and dy[N, H, W, K]: the transpose of the convolution. */
@@ -151,7 +240,7 @@ export function winogradFilterGrad(x: Node, dy: Node): Node {
   return tileTransform(
     du,
     {
-      matrix: transposed(G),
+      map: transposed(G),
       images: inputs,
       tileRows: 1,
       tileColumns: 1,

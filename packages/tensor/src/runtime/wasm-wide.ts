@@ -55,7 +55,7 @@ function product(block: 8 | 16): { time(): number; result(): Float32Array } {
     ...{ input: strides(INNER), output: strides(COLUMNS) },
   };
   const functions: FunctionBuilder[] = [];
-  const code = emitConv(kernel, { add: (f) => functions.push(f) - 1, scratch: () => {}, relaxed: true, wide: true });
+  const code = emitConv(kernel, { add: (f) => functions.push(f) - 1, scratch: () => 0, relaxed: true, wide: true });
   const pages = { initialPages: 4, maximumPages: 4, shared: false };
   const memory = new WebAssembly.Memory({ initial: pages.initialPages, maximum: pages.maximumPages });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(encodeModule(functions, { entry: code.entry }, pages)), { env: { memory } });

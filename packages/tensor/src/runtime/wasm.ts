@@ -76,16 +76,16 @@ class WasmDevice implements Device {
     const started = performance.now();
     const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, this.#wide ? WIDE_CPU : CPU);
     const slots = new SlotTable(program);
-    const { bytes, controlBytes, entries } = encodeProgram(
+    const { bytes, controlBytes, arenaBytes, scratchOffset, entries } = encodeProgram(
       calls.map(({ kernel, buffers }) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))) })),
-      { memory: this.#memory, threads: this.threads, relaxed: this.#relaxed, wide: this.#wide },
+      { memory: this.#memory, threads: this.threads, arenaBytes: plan.arenaBytes, relaxed: this.#relaxed, wide: this.#wide },
     );
     const id = this.#nextProgram++;
     const exports = this.#load(id, bytes);
     const run = exports["run"] as RunFunction;
-    if (plan.arenaBytes > this.#arena.size) {
+    if (arenaBytes > this.#arena.size) {
       this.#memory.release(this.#arena);
-      this.#arena = this.#memory.allocate(plan.arenaBytes);
+      this.#arena = this.#memory.allocate(arenaBytes);
     }
     const fixed = this.#memory.allocate(Math.ceil(controlBytes / 64) * 64 + 4 * slots.count);
     const control = fixed.address;
@@ -112,7 +112,7 @@ class WasmDevice implements Device {
       return buffers;
     };
     return {
-      stats: { kernels: calls.length, arenaBytes: plan.arenaBytes, codeBytes: bytes.length, compileMs: performance.now() - started },
+      stats: { kernels: calls.length, arenaBytes, codeBytes: bytes.length, compileMs: performance.now() - started },
       run: (inputs) =>
         perform(inputs, () => {
           this.#pool?.run(id, { control, table, arena: this.#arena.address });
@@ -121,6 +121,7 @@ class WasmDevice implements Device {
       profile: (inputs) => {
         const times: KernelTime[] = [];
         const results = perform(inputs, () => {
+          (exports["scratch"] as (address: number) => void)(this.#arena.address + scratchOffset);
           calls.forEach(({ kernel, buffers }, i) => {
             const { name, tasks } = entries[i]!;
             const entry = exports[name] as (task: number, ...addresses: number[]) => void;

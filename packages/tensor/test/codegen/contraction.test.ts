@@ -5,7 +5,7 @@ import type { KernelCode, ModuleContext } from "../../src/codegen/wasm/kernel-co
 import { type ConvKernel, channelBlock, type FilterGradKernel, filterBlock, type ImageStrides } from "../../src/ir/kernel.ts";
 import { filterGradChunks } from "../../src/passes/physical.ts";
 import { CPU } from "../../src/passes/target.ts";
-import { execute, firstDifference, GUARD_VALUE, numbers, relaxedAvailable } from "../support/kernels.ts";
+import { execute, firstDifference, GUARD_VALUE, noScratch, numbers, relaxedAvailable } from "../support/kernels.ts";
 
 interface Geometry {
   readonly batch: number;
@@ -164,7 +164,7 @@ describe.each([false, true])("contractions, relaxed %s", (relaxed) => {
 });
 
 describe("task splitting", () => {
-  const tasks = (emit: (module: ModuleContext) => KernelCode): number => emit({ add: () => 0, scratch: () => {}, relaxed: true, wide: false }).tasks;
+  const tasks = (emit: (module: ModuleContext) => KernelCode): number => emit({ add: () => 0, scratch: noScratch, relaxed: true, wide: false }).tasks;
   const layer: Geometry = { batch: 32, height: 16, width: 16, inputs: 128, channels: 128, window: 3, stride: 1, chunks: 4 };
 
   it("cuts a layer into enough tasks to balance threads", () => {

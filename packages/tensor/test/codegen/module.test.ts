@@ -9,8 +9,8 @@ import { compileGraph } from "../../src/passes/pipeline.ts";
 
 const wabt = await loadWabt();
 
-const SHARED: ProgramOptions = { memory: { initialPages: 1, maximumPages: 65536, shared: true }, threads: 2, relaxed: false, wide: false };
-const ALONE: ProgramOptions = { memory: { initialPages: 1, maximumPages: 65536, shared: false }, threads: 1, relaxed: false, wide: false };
+const SHARED: ProgramOptions = { memory: { initialPages: 1, maximumPages: 65536, shared: true }, threads: 2, arenaBytes: 0, relaxed: false, wide: false };
+const ALONE: ProgramOptions = { memory: { initialPages: 1, maximumPages: 65536, shared: false }, threads: 1, arenaBytes: 0, relaxed: false, wide: false };
 
 /** Extensions that wabt would allow unasked. */
 const NOTHING = { mutable_globals: false, sign_extension: false, multi_value: false, bulk_memory: false, reference_types: false };

@@ -40,15 +40,16 @@ export function firstDifference(a: Float32Array, b: Float32Array): number {
   return a.findIndex((x, i) => x !== b[i]);
 }
 
+/** For kernels that need no scratch memory. */
+export const noScratch = (): never => {
+  throw new Error("this kernel asks for scratch memory");
+};
+
 /** Runs all tasks in a shuffled order on fresh memory and returns the output buffer; the other floats must stay as they were. */
 export function execute(emit: (module: ModuleContext) => KernelCode, relaxed: boolean, inputs: readonly Float32Array[], outputSize: number): Float32Array {
   const functions: FunctionBuilder[] = [];
-  let globals = 0;
-  const scratch = (count: number): void => {
-    globals = Math.max(globals, count);
-  };
-  const code = emit({ add: (f) => functions.push(f) - 1, scratch, relaxed, wide: false });
-  const bytes = encodeModule(functions, { entry: code.entry }, MEMORY, globals);
+  const code = emit({ add: (f) => functions.push(f) - 1, scratch: noScratch, relaxed, wide: false });
+  const bytes = encodeModule(functions, { entry: code.entry }, MEMORY);
   let next = GUARD;
   const addresses = [...inputs.map((x) => x.length), outputSize].map((size) => {
     const start = next;

@@ -336,13 +336,8 @@ export interface ModuleMemory {
   readonly shared: boolean;
 }
 
-/** Encodes a module that imports its memory as `env.memory`, has so many global vectors, and exports the named functions. */
-export function encodeModule(
-  functions: readonly FunctionBuilder[],
-  exports: Readonly<Record<string, number>>,
-  memory: ModuleMemory,
-  globals = 0,
-): Uint8Array<ArrayBuffer> {
+/** Encodes a module that imports its memory as `env.memory`, has one global, an i32, and exports the named functions. */
+export function encodeModule(functions: readonly FunctionBuilder[], exports: Readonly<Record<string, number>>, memory: ModuleMemory): Uint8Array<ArrayBuffer> {
   const signatures = new Map<string, number>();
   const types: number[][] = [];
   const typeIndex = functions.map((f) => {
@@ -370,7 +365,7 @@ export function encodeModule(
     [1, ...sized(vector(types))],
     [2, ...sized(vector([[...text("env"), ...text("memory"), 2, ...limits]]))],
     [3, ...sized(vector(typeIndex))],
-    [6, ...sized(vector(Array.from({ length: globals }, () => [V128, 1, 0xfd, 12, ...new Array<number>(16).fill(0), 0x0b])))],
+    [6, ...sized(vector([[I32, 1, 0x41, 0, 0x0b]]))],
     [7, ...sized(vector(Object.entries(exports).map(([name, index]) => [...text(name), 0, ...unsigned(index)])))],
   ];
   const count = unsigned(bodies.length);

@@ -13,9 +13,9 @@ export interface KernelCode {
 export interface ModuleContext {
   /** Adds a finished function and returns its index. */
   add(f: FunctionBuilder): number;
-  /** Global vectors of each thread's own, 0 to `count` - 1, for values on their way from one part of a function to another: unlike
-   * locals they are in memory for certain, so that the engine neither reorders the parts nor keeps all values at once. */
-  scratch(count: number): void;
+  /** Asks for memory of each thread's own, for values that do not outlive a task. Returns the index of the global (i32) with its address,
+   * a multiple of 64; the bytes are the same for all kernels. */
+  scratch(bytes: number): number;
   /** Whether the engine joins neighbouring 128-bit operations to 256-bit ones. */
   readonly wide: boolean;
   /** Whether relaxed SIMD, `f32x4.relaxed_madd` above all, may be used. */

@@ -38,6 +38,10 @@ export interface EncodedProgram {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Bytes of control block that a run needs. */
   readonly controlBytes: number;
+  /** Bytes of arena that a run needs: the intermediate values, then scratch memory for each thread. */
+  readonly arenaBytes: number;
+  /** Where in the arena the first thread's scratch memory starts. */
+  readonly scratchOffset: number;
   /** Per call, for profiling: the name of the exported kernel function and its number of tasks. */
   readonly entries: readonly { readonly name: string; readonly tasks: number }[];
 }
@@ -46,17 +50,20 @@ export interface ProgramOptions {
   readonly memory: ModuleMemory;
   /** Threads that run the program; more than one need shared memory. */
   readonly threads: number;
+  /** Bytes of the intermediate values. */
+  readonly arenaBytes: number;
   readonly relaxed: boolean;
   readonly wide: boolean;
 }
 
-/** Encodes `run(thread, control, table, arena)`. The address table holds one i32 per slot. With unshared memory the module
+/** Encodes `run(thread, control, table, arena)`, and `scratch(address)` for those who call kernels themselves. The address table holds one i32 per slot. With unshared memory the module
  * contains no atomics and serves one thread. */
-export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, relaxed, wide }: ProgramOptions): EncodedProgram {
+export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, arenaBytes, relaxed, wide }: ProgramOptions): EncodedProgram {
   const functions: FunctionBuilder[] = [];
-  let globals = 0;
-  const scratch = (count: number): void => {
-    globals = Math.max(globals, count);
+  let scratchBytes = 0;
+  const scratch = (bytes: number): number => {
+    scratchBytes = Math.max(scratchBytes, alignUp(bytes));
+    return SCRATCH;
   };
   const module: ModuleContext = { add: (f) => functions.push(f) - 1, scratch, relaxed, wide };
   const known = new Map<string, KernelCode>();
@@ -67,10 +74,26 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
     return code;
   });
   const barrier = memory.shared ? module.add(barrierFunction()) : -1;
-  const run = module.add(runFunction(calls, codes, threads, barrier));
+  const scratchOffset = alignUp(arenaBytes);
+  const run = module.add(runFunction(calls, codes, { threads, barrier, scratchOffset, scratchBytes }));
+  const scratchSetter = module.add(new FunctionBuilder([I32]).get(0).globalSet(SCRATCH));
   const entries = codes.map(({ entry, tasks }) => ({ name: `kernel${entry}`, tasks }));
-  const exports = { run, ...Object.fromEntries(codes.map(({ entry }) => [`kernel${entry}`, entry])) };
-  return { bytes: encodeModule(functions, exports, memory, globals), controlBytes: CONTROL.size + 4 * threads * calls.length, entries };
+  const exports = { run, scratch: scratchSetter, ...Object.fromEntries(codes.map(({ entry }) => [`kernel${entry}`, entry])) };
+  return {
+    bytes: encodeModule(functions, exports, memory),
+    controlBytes: CONTROL.size + 4 * threads * calls.length,
+    arenaBytes: scratchOffset + threads * scratchBytes,
+    scratchOffset,
+    entries,
+  };
+}
+
+/** The module's global: the address of the thread's scratch memory. */
+const SCRATCH = 0;
+
+/** The next multiple of a cache line. */
+function alignUp(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
 }
 
 /** Kernels with equal keys have equal code. Shared expressions are written once and then referred to by number, or the text
@@ -114,11 +137,23 @@ function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
 
 const [THREAD, CONTROL_BLOCK, TABLE, ARENA] = [0, 1, 2, 3] as const;
 
+interface RunOptions {
+  readonly threads: number;
+  /** The barrier's function; -1 for one thread. */
+  readonly barrier: number;
+  /** Where in the arena the first thread's scratch memory starts. */
+  readonly scratchOffset: number;
+  /** Bytes of a thread's scratch memory. */
+  readonly scratchBytes: number;
+}
+
 /** run(thread, control, table, arena). Every thread has a share of a kernel's tasks, the same part each time, so that what it wrote in
  * one kernel is still in its caches for the next; done with its own it takes what is left of the others'. */
-function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[], threads: number, barrier: number): FunctionBuilder {
+function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[], options: RunOptions): FunctionBuilder {
+  const { threads, barrier, scratchOffset, scratchBytes } = options;
   const f = new FunctionBuilder([I32, I32, I32, I32]);
   const [task, turn, share, end] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+  f.get(ARENA).i32(scratchOffset).op(OP.i32_add).get(THREAD).i32(scratchBytes).op(OP.i32_mul, OP.i32_add).globalSet(SCRATCH);
   calls.forEach(({ buffers }, i) => {
     const { tasks, entry } = codes[i]!;
     const callTask = (): void => {

@@ -1,5 +1,6 @@
-/** @file Tile transformations as WebAssembly: four channels at a time, columns first, then rows. */
+/** @file Tile transformations as WebAssembly: four or eight channels at a time, columns first, then rows. */
 import type { TileStrides, TileTransformKernel } from "../../ir/kernel.ts";
+import type { LinearMap, LinearSum } from "../../ir/linear-map.ts";
 import { FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
 import { evenPart } from "./pixels.ts";
@@ -9,8 +10,10 @@ const TASK_CHANNELS = 1024;
 
 /** Tasks are rows of tiles, or parts of one where a row has many channels. Buffers: input, output. */
 export function emitTileTransform(kernel: TileTransformKernel, module: ModuleContext): KernelCode {
-  const { images, tileRows, tileColumns, channels, matrix } = kernel;
-  const part = 4 * evenPart(channels / 4, Math.max(1, Math.floor(TASK_CHANNELS / tileColumns / 4)));
+  const { images, tileRows, tileColumns, channels } = kernel;
+  const vectors = module.wide && channels % 8 === 0 ? 2 : 1;
+  const width = 4 * vectors;
+  const part = width * evenPart(channels / width, Math.max(1, Math.floor(TASK_CHANNELS / tileColumns / width)));
   const parts = Math.ceil(channels / part);
   const f = new FunctionBuilder([I32, I32, I32]);
   const [task, input, output] = [0, 1, 2];
@@ -36,8 +39,7 @@ export function emitTileTransform(kernel: TileTransformKernel, module: ModuleCon
   };
   emitBase(input, kernel.input, from);
   emitBase(output, kernel.output, to);
-  module.scratch(matrix.length * matrix[0]!.length);
-  const tile = new TileEmitter(f, matrix, module.relaxed);
+  const tile = new TileEmitter(f, kernel, vectors, module);
   f.countedLoop(column, 0, tileColumns, 1, () => {
     f.get(first).set(channel);
     f.loop(() => {
@@ -53,84 +55,105 @@ export function emitTileTransform(kernel: TileTransformKernel, module: ModuleCon
       };
       emitAddress(from, kernel.input.tileColumn, source);
       emitAddress(to, kernel.output.tileColumn, target);
-      tile.emit(source, kernel.input, target, kernel.output);
-      f.get(channel).i32(4).op(OP.i32_add).tee(channel).get(last).op(OP.i32_lt_s).branchIf(0);
+      tile.emit(source, target);
+      f.get(channel).i32(width).op(OP.i32_add).tee(channel).get(last).op(OP.i32_lt_s).branchIf(0);
     });
   });
   return { tasks: images * tileRows * parts, entry: module.add(f) };
 }
 
+/** Emits the transformation of one tile. What the columns give goes through memory: in locals the engine would keep all of it at once,
+ * and it joins neighbouring operations only from a load to a store. */
 class TileEmitter {
   readonly #f: FunctionBuilder;
-  readonly #matrix: readonly (readonly number[])[];
+  readonly #kernel: TileTransformKernel;
+  readonly #vectors: number;
   readonly #relaxed: boolean;
-  /** Column or row being transformed. */
-  readonly #line: number[];
+  /** Locals of the map's operands, one for each vector. */
+  readonly #operands: readonly (readonly number[])[];
+  readonly #between: number;
 
-  constructor(f: FunctionBuilder, matrix: readonly (readonly number[])[], relaxed: boolean) {
+  constructor(f: FunctionBuilder, kernel: TileTransformKernel, vectors: number, module: ModuleContext) {
+    const { inputs, sums, outputs } = kernel.map;
     this.#f = f;
-    this.#matrix = matrix;
-    this.#relaxed = relaxed;
-    this.#line = matrix[0]!.map(() => f.local(V128));
+    this.#kernel = kernel;
+    this.#vectors = vectors;
+    this.#relaxed = module.relaxed;
+    const local = (): number[] => Array.from({ length: vectors }, () => f.local(V128));
+    this.#operands = Array.from({ length: inputs + sums.length - outputs }, local);
+    this.#between = f.local(I32);
+    f.globalGet(module.scratch(16 * vectors * inputs * outputs)).set(this.#between);
   }
 
-  /** Transforms the four channels at the address in `source` and stores them at the address in `target`. */
-  emit(source: number, input: TileStrides, target: number, output: TileStrides): void {
+  /** Transforms the channels at the address in `source` and stores them at the address in `target`. */
+  emit(source: number, target: number): void {
+    const { map, input, output } = this.#kernel;
+    const between = (i: number, j: number): number => 16 * this.#vectors * (i * map.inputs + j);
+    for (let j = 0; j < map.inputs; j++) {
+      this.#apply(
+        map,
+        (i) => [source, 4 * (i * input.row + j * input.column)],
+        (i) => [this.#between, between(i, j)],
+      );
+    }
+    for (let i = 0; i < map.outputs; i++) {
+      this.#apply(
+        map,
+        (j) => [this.#between, between(i, j)],
+        (j) => [target, 4 * (i * output.row + j * output.column)],
+      );
+    }
+  }
+
+  #apply({ inputs, sums, outputs }: LinearMap, from: (i: number) => [base: number, offset: number], to: (i: number) => [base: number, offset: number]): void {
     const f = this.#f;
-    const size = this.#line.length;
-    this.#line.forEach((_, j) => {
-      this.#line.forEach((local, i) => {
-        f.get(source)
-          .v128Load(4 * (i * input.row + j * input.column))
+    for (let i = 0; i < inputs; i++) {
+      const [base, offset] = from(i);
+      this.#operands[i]!.forEach((local, v) => {
+        f.get(base)
+          .v128Load(offset + 16 * v)
           .set(local);
       });
-      this.#matrix.forEach((weights, i) => {
-        this.#combine(weights, this.#line);
-        f.globalSet(i * size + j);
-      });
-    });
-    this.#matrix.forEach((_, i) => {
-      this.#line.forEach((local, j) => {
-        f.globalGet(i * size + j).set(local);
-      });
-      this.#matrix.forEach((weights, j) => {
-        f.get(target);
-        this.#combine(weights, this.#line);
-        f.v128Store(4 * (i * output.row + j * output.column));
-      });
+    }
+    const inner = sums.length - outputs;
+    sums.forEach((sum, i) => {
+      for (let v = 0; v < this.#vectors; v++) {
+        if (i < inner) {
+          this.#sum(sum, v);
+          f.set(this.#operands[inputs + i]![v]!);
+        } else {
+          const [base, offset] = to(i - inner);
+          f.get(base);
+          this.#sum(sum, v);
+          f.v128Store(offset + 16 * v);
+        }
+      }
     });
   }
 
-  /** Pushes Σ weights[k] · values[k]. */
-  #combine(weights: readonly number[], values: readonly number[]): void {
+  /** Pushes Σ weight · operand. */
+  #sum(sum: LinearSum, v: number): void {
     const f = this.#f;
-    let started = false;
-    weights.forEach((weight, k) => {
-      if (weight === 0) return;
-      const value = values[k]!;
-      if (!started) {
+    sum.forEach(([operand, weight], i) => {
+      const value = this.#operands[operand]![v]!;
+      if (i === 0) {
         f.get(value);
         if (weight !== 1) f.v128(bits(weight)).simd(SIMD.f32x4_mul);
       } else if (weight === 1) f.get(value).simd(SIMD.f32x4_add);
       else if (weight === -1) f.get(value).simd(SIMD.f32x4_sub);
       else if (this.#relaxed) this.#multiplyAdd(value, weight);
       else f.get(value).v128(bits(weight)).simd(SIMD.f32x4_mul).simd(SIMD.f32x4_add);
-      started = true;
     });
   }
 
   /** Adds value · weight to the sum on the stack, rounding once. */
   #multiplyAdd(value: number, weight: number): void {
     const f = this.#f;
-    const sum = this.#sum();
-    f.set(sum).get(value).v128(bits(weight)).get(sum).simd(SIMD.f32x4_relaxed_madd);
+    if (this.#sumLocal < 0) this.#sumLocal = f.local(V128);
+    f.set(this.#sumLocal).get(value).v128(bits(weight)).get(this.#sumLocal).simd(SIMD.f32x4_relaxed_madd);
   }
 
   #sumLocal = -1;
-  #sum(): number {
-    if (this.#sumLocal < 0) this.#sumLocal = this.#f.local(V128);
-    return this.#sumLocal;
-  }
 }
 
 function bits(value: number): number {
