@@ -141,6 +141,26 @@ export interface TileTransformKernel {
   readonly output: TileStrides;
 }
 
+/** Winograd's convolution whole: y = after · [(before · x · beforeᵀ) ⊙ filter] · afterᵀ on tiles, summed over the input channels.
+ * Buffers: 0 x, 1 transformed filter [position][⌊k/block⌋][input channel][k mod block], 2 y. */
+export interface WinogradConvKernel {
+  readonly kind: "winograd-conv";
+  readonly before: LinearMap;
+  readonly after: LinearMap;
+  readonly images: number;
+  readonly tileRows: number;
+  readonly tileColumns: number;
+  /** Input and output channels. */
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Output channels of the filter are stored in blocks of this many, which divides them. */
+  readonly block: number;
+  readonly input: TileStrides;
+  readonly output: TileStrides;
+  /** Elements from one position's filter to the next one's. */
+  readonly filterPosition: number;
+}
+
 /** out[i] = word i mod 4 of Philox-4x32-10 at counter (⌊i/4⌋, stream, 0, 0) under the key. Buffers: 0 key int32[2], 1 stream int32[], 2 output. */
 export interface RandomKernel {
   readonly kind: "random";
@@ -168,5 +188,6 @@ export type Kernel =
   | PlanarConvKernel
   | PlanarFilterGradKernel
   | TileTransformKernel
+  | WinogradConvKernel
   | RandomKernel
   | ScatterKernel;

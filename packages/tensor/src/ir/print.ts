@@ -33,6 +33,8 @@ export function describeKernel(kernel: Kernel): string {
       return `planar filter-grad ${describePlanar(kernel)}, ${kernel.chunks} chunks`;
     case "tile-transform":
       return `tile-transform ${kernel.map.inputs} to ${kernel.map.outputs}, ${kernel.images}x${kernel.tileRows}x${kernel.tileColumns} tiles of ${kernel.channels}`;
+    case "winograd-conv":
+      return `winograd conv ${kernel.images}x${kernel.tileRows}x${kernel.tileColumns} tiles, ${kernel.inputs} to ${kernel.outputs} channels`;
     case "random":
       return `random ${kernel.count}`;
     case "scatter-add":
@@ -49,6 +51,8 @@ export function kernelFlops(kernel: Kernel): number {
     case "planar-conv":
     case "planar-filter-grad":
       return 2 * kernel.batch * kernel.height * kernel.width * kernel.rows * kernel.columns * kernel.inputs * kernel.channels;
+    case "winograd-conv":
+      return 2 * kernel.before.outputs ** 2 * kernel.images * kernel.tileRows * kernel.tileColumns * kernel.inputs * kernel.outputs;
     default:
       return 0;
   }

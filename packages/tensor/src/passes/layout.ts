@@ -266,7 +266,7 @@ function lowerConv(node: Node, x: Placed, w: Placed, target: Target): Placed {
 function convolve(image: Node, filter: Node, channels: number, stride: readonly [number, number], size: readonly [number, number], target: Target): Node {
   const [, rows, columns] = filter.shape;
   const direct = stride[0] !== 1 || stride[1] !== 1 || rows !== 3 || columns !== 3 || !target.winograd || !winogradPays(image.shape[3]!, channels, size);
-  return direct ? packedConv(image, filter, channels, stride, size) : winogradConv(image, filter, channels, size);
+  return direct ? packedConv(image, filter, channels, stride, size) : winogradConv(image, filter, channels, size, target);
 }
 
 /** The input gradient is a convolution of the cotangent with the turned filter. With a stride, the input's pixels fall into

@@ -47,6 +47,7 @@ function lowerNode(node: Node, materialized: ReadonlySet<Node>, target: Target):
     case "planar-conv":
     case "planar-filter-grad":
     case "tile-transform":
+    case "winograd-conv":
     case "winograd-product":
     case "winograd-filter-product":
       // These carry their kernel with them.

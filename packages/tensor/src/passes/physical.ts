@@ -95,6 +95,7 @@ export const PHYSICAL_OPERATIONS: readonly string[] = [
   "planar-conv",
   "planar-filter-grad",
   "tile-transform",
+  "winograd-conv",
   "winograd-product",
   "winograd-filter-product",
 ];

@@ -22,6 +22,8 @@ export interface Target {
   readonly planar: boolean;
   /** Large 3 × 3 convolutions are Winograd's: fewer multiplications, of numbers that float16 would not hold. */
   readonly winograd: boolean;
+  /** Winograd's convolutions with transformed filters of at most this many bytes are one kernel each, whose tiles stay in a cache. */
+  readonly fusedFilterBytes: number;
   /** Large intermediate values are stored in float16. */
   readonly half: boolean;
   /** Buffers of a merged kernel, at most. */
@@ -41,6 +43,7 @@ export const CPU: Target = {
   wide: false,
   planar: true,
   winograd: true,
+  fusedFilterBytes: 10 * 2 ** 20,
   half: false,
   mostBuffers: 12,
 };
@@ -60,6 +63,7 @@ export const GPU: Target = {
   wide: false,
   planar: false,
   winograd: true,
+  fusedFilterBytes: 0,
   half: false,
   mostBuffers: 8,
 };

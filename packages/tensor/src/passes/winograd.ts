@@ -2,9 +2,10 @@
  * a quarter of the multiplications of the direct form. The interpolation points 0, 1, −1, 1/2, −2, ∞ lose less precision than
  * the usual ±1, ±2: the relative L2 error stays below 5e-6 in float32. */
 import type { Node } from "../ir/graph.ts";
-import type { ConvKernel, FilterGradKernel, TileStrides, TileTransformKernel } from "../ir/kernel.ts";
+import type { ConvKernel, FilterGradKernel, TileStrides, TileTransformKernel, WinogradConvKernel } from "../ir/kernel.ts";
 import { type LinearMap, transposed } from "../ir/linear-map.ts";
 import { kernelNode } from "./physical.ts";
+import type { Target } from "./target.ts";
 
 /** Bᵀ: with M(x) = x(x² − 1)(x² + 1.5x − 1), the coefficients of M(x)/(x − p) for each point p and of M(x) for ∞, as what they have in common: r = x² − 1 and
  * q = x² + 1.5x − 1, at four places. */
@@ -170,12 +171,9 @@ function toPositions(x: Node, map: LinearMap, tiling: Tiling): Node {
 }
 
 /** y[N, H, W, K] of a dense padded x[N, H+2, W+2, C] and a packed 3x3 filter, with stride 1. */
-export function winogradConv(x: Node, filter: Node, outputs: number, size: readonly [number, number]): Node {
+export function winogradConv(x: Node, filter: Node, outputs: number, size: readonly [number, number], target: Target): Node {
   const [blocks, , , inputs, block] = filter.shape as [number, number, number, number, number];
   const tiling = tilingOf(x.shape[0]!, size);
-  const tiles = tilesOf(tiling);
-  const v = toPositions(x, BT, tiling);
-
   const filterPosition = outputs * inputs + SKEW;
   const run = inputs * block;
   const u = tileTransform(
@@ -192,6 +190,26 @@ export function winogradConv(x: Node, filter: Node, outputs: number, size: reado
     [POSITIONS, filterPosition],
   );
 
+  const [height, width] = size;
+  const y = { shape: [tiling.images, height, width, outputs], strides: imageTiles(height, width, outputs) };
+  if (4 * POSITIONS * inputs * outputs <= target.fusedFilterBytes) {
+    const kernel: WinogradConvKernel = {
+      kind: "winograd-conv",
+      before: BT,
+      after: AT,
+      ...tiling,
+      inputs,
+      outputs,
+      block,
+      input: imageTiles(x.shape[1]!, x.shape[2]!, inputs),
+      output: y.strides,
+      filterPosition,
+    };
+    return kernelNode("winograd-conv", kernel, [x, u], y.shape);
+  }
+
+  const tiles = tilesOf(tiling);
+  const v = toPositions(x, BT, tiling);
   const product = tiles * outputs + SKEW;
   const kernel: ConvKernel = {
     kind: "conv",
@@ -209,9 +227,8 @@ export function winogradConv(x: Node, filter: Node, outputs: number, size: reado
   };
   const m = kernelNode("winograd-product", kernel, [v, u], [POSITIONS, product]);
 
-  const [height, width] = size;
-  const strides = { input: positionTiles(tiling, outputs, product), output: imageTiles(height, width, outputs) };
-  return tileTransform(m, { map: AT, ...tiling, channels: outputs, ...strides }, [tiling.images, height, width, outputs]);
+  const strides = { input: positionTiles(tiling, outputs, product), output: y.strides };
+  return tileTransform(m, { map: AT, ...tiling, channels: outputs, ...strides }, y.shape);
 }
 
 /** dw[3, 3, C, K] of a dense padded x[N, H+2, W+2, C] and dy[N, H, W, K]: the transpose of the convolution. */

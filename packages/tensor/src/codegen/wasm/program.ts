@@ -3,12 +3,13 @@
 import type { Kernel } from "../../ir/kernel.ts";
 import { emitConv, emitFilterGrad } from "./contraction.ts";
 import { encodeModule, FunctionBuilder, I32, type ModuleMemory, OP } from "./encoder.ts";
-import type { KernelCode, ModuleContext } from "./kernel-code.ts";
+import { type KernelCode, type ModuleContext, SCRATCH } from "./kernel-code.ts";
 import { emitLoop } from "./loop.ts";
 import { emitPlanarConv, emitPlanarFilterGrad } from "./planar.ts";
 import { emitRandom } from "./random.ts";
 import { emitScatter } from "./scatter.ts";
 import { emitTileTransform } from "./tile-transform.ts";
+import { emitWinogradConv } from "./winograd.ts";
 
 /** A buffer of a kernel call: a fixed place in the arena, or entry `slot` of the run's address table. */
 export type BufferRef = { readonly kind: "arena"; readonly offset: number } | { readonly kind: "slot"; readonly slot: number };
@@ -63,7 +64,7 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
   let scratchBytes = 0;
   const scratch = (bytes: number): number => {
     scratchBytes = Math.max(scratchBytes, alignUp(bytes));
-    return SCRATCH;
+    return 0;
   };
   const module: ModuleContext = { add: (f) => functions.push(f) - 1, scratch, relaxed, wide };
   const known = new Map<string, KernelCode>();
@@ -87,9 +88,6 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
     entries,
   };
 }
-
-/** The module's global: the address of the thread's scratch memory. */
-const SCRATCH = 0;
 
 /** The next multiple of a cache line. */
 function alignUp(bytes: number): number {
@@ -128,6 +126,8 @@ function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
       return emitPlanarFilterGrad(kernel, module);
     case "tile-transform":
       return emitTileTransform(kernel, module);
+    case "winograd-conv":
+      return emitWinogradConv(kernel, module);
     case "random":
       return emitRandom(kernel, module);
     case "scatter-add":

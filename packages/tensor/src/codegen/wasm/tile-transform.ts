@@ -2,7 +2,7 @@
 import type { TileStrides, TileTransformKernel } from "../../ir/kernel.ts";
 import type { LinearMap, LinearSum } from "../../ir/linear-map.ts";
 import { FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
-import type { KernelCode, ModuleContext } from "./kernel-code.ts";
+import { type KernelCode, type ModuleContext, SCRATCH } from "./kernel-code.ts";
 import { evenPart } from "./pixels.ts";
 
 /** Tiles × channels of a task, about 50 µs. */
@@ -82,7 +82,10 @@ class TileEmitter {
     const local = (): number[] => Array.from({ length: vectors }, () => f.local(V128));
     this.#operands = Array.from({ length: inputs + sums.length - outputs }, local);
     this.#between = f.local(I32);
-    f.globalGet(module.scratch(16 * vectors * inputs * outputs)).set(this.#between);
+    f.globalGet(SCRATCH)
+      .i32(module.scratch(16 * vectors * inputs * outputs))
+      .op(OP.i32_add)
+      .set(this.#between);
   }
 
   /** Transforms the channels at the address in `source` and stores them at the address in `target`. */

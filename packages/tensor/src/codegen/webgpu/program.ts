@@ -61,6 +61,7 @@ export function generateKernel(kernel: Kernel, places: readonly BufferBinding[],
       return generateScatter(kernel, places);
     case "planar-conv":
     case "planar-filter-grad":
-      throw new InvariantError(`webgpu: ${kernel.kind} is a kernel for vector lanes`);
+    case "winograd-conv":
+      throw new InvariantError(`webgpu: ${kernel.kind} is a kernel for CPUs`);
   }
 }
