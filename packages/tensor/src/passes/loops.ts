@@ -33,7 +33,8 @@ function mapIndices(affine: (a: Affine) => Affine, guard: (g: Guard) => Guard): 
   return map;
 }
 
-function transformKernel(
+/** Rewrites every index of a kernel. */
+export function transformKernel(
   kernel: LoopKernel,
   extents: readonly number[],
   reduced: number,

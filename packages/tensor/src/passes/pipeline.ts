@@ -1,5 +1,6 @@
 /** @file The passes in order: from a traced graph to kernels with places in memory. */
 import { Node } from "../ir/graph.ts";
+import { arrangeCrossing } from "./crossing.ts";
 import { assignLayout, checkPhysical } from "./layout.ts";
 import { type KernelCall, lowerGraph } from "./lower.ts";
 import { mergeSiblings } from "./merge.ts";
@@ -24,7 +25,13 @@ export function compileGraph(inputs: readonly Node[], outputs: readonly Node[], 
   const results = distinct(simplify(physical));
   const calls = mergeSiblings(lowerGraph(results, target), target);
   const half = target.half ? chooseHalf(calls, results) : new Set<Node>();
-  return { calls, plan: planMemory({ calls, inputs, outputs: results, donated, half, target }), half, outputs: results };
+  const plan = planMemory({ calls, inputs, outputs: results, donated, half, target });
+  return { calls: target.crossing ? calls.map(arranged) : calls, plan, half, outputs: results };
+}
+
+/** The memory plan recognises what may be computed in place in the form before this. */
+function arranged(call: KernelCall): KernelCall {
+  return call.kernel.kind === "loop" ? { ...call, kernel: arrangeCrossing(call.kernel) } : call;
 }
 
 /** A result that is a leaf, or a result twice, needs a buffer of its own: a copy. */

@@ -24,6 +24,8 @@ export interface Target {
   readonly winograd: boolean;
   /** Winograd's convolutions with transformed filters of at most this many bytes are one kernel each, whose tiles stay in a cache. */
   readonly fusedFilterBytes: number;
+  /** Loops that read across the order in which they write are arranged for caches and vector lanes. */
+  readonly crossing: boolean;
   /** Large intermediate values are stored in float16. */
   readonly half: boolean;
   /** Buffers of a merged kernel, at most. */
@@ -44,6 +46,7 @@ export const CPU: Target = {
   planar: true,
   winograd: true,
   fusedFilterBytes: 10 * 2 ** 20,
+  crossing: true,
   half: false,
   mostBuffers: 12,
 };
@@ -64,6 +67,7 @@ export const GPU: Target = {
   planar: false,
   winograd: true,
   fusedFilterBytes: 0,
+  crossing: false,
   half: false,
   mostBuffers: 8,
 };

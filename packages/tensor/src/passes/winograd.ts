@@ -7,117 +7,57 @@ import { type LinearMap, transposed } from "../ir/linear-map.ts";
 import { kernelNode } from "./physical.ts";
 import type { Target } from "./target.ts";
 
-/** Bᵀ: with M(x) = x(x² − 1)(x² + 1.5x − 1), the coefficients of M(x)/(x − p) for each point p and of M(x) for ∞, as what they have in common: r = x² − 1 and
- * q = x² + 1.5x − 1, at four places. */
+/** Bᵀ: with M(x) = x(x² − 1)(x² + 1.5x − 1), the coefficients of M(x)/(x − p) for each point p, and of M(x) for ∞, up to a factor. They share
+ * r = x² − 1 and q = x² + 1.5x − 1, each at four places. */
+// biome-ignore format: a sum in a line
 export const BT: LinearMap = {
   inputs: 6,
   sums: [
-    ...[0, 1, 2, 3].map(
-      (j) =>
-        [
-          [j + 2, 1],
-          [j, -1],
-        ] as const,
-    ),
-    ...[0, 1, 2, 3].map(
-      (j) =>
-        [
-          [6 + j, 1],
-          [j + 1, 1.5],
-        ] as const,
-    ),
-    [
-      [12, 1],
-      [10, -1],
-    ],
-    [
-      [11, 1],
-      [12, 1],
-    ],
-    [
-      [11, 1],
-      [12, -1],
-    ],
-    [
-      [8, 1],
-      [7, 2],
-    ],
-    [
-      [8, 1],
-      [7, -0.5],
-    ],
-    [
-      [13, 1],
-      [11, -1],
-    ],
+    // 6 to 9: r
+    [[2, 1], [0, -1]],
+    [[3, 1], [1, -1]],
+    [[4, 1], [2, -1]],
+    [[5, 1], [3, -1]],
+    // 10 to 13: q
+    [[6, 1], [1, 1.5]],
+    [[7, 1], [2, 1.5]],
+    [[8, 1], [3, 1.5]],
+    [[9, 1], [4, 1.5]],
+    [[12, 1], [10, -1]],
+    [[11, 1], [12, 1]],
+    [[11, 1], [12, -1]],
+    [[8, 1], [7, 2]],
+    [[8, 1], [7, -0.5]],
+    [[13, 1], [11, -1]],
   ],
   outputs: 6,
 };
-/** G: the filter at each point, over the values there of M's other factors. */
+/** G: the filter at each point p, over the value of M(x)/(x − p) there. */
+// biome-ignore format: a sum in a line
 export const G: LinearMap = {
   inputs: 3,
   sums: [
-    [
-      [0, 1],
-      [2, 1],
-    ],
+    [[0, 1], [2, 1]],
     [[0, 1]],
-    [
-      [3, 1 / 3],
-      [1, 1 / 3],
-    ],
-    [
-      [3, 1 / 3],
-      [1, -1 / 3],
-    ],
-    [
-      [0, -16 / 15],
-      [1, -8 / 15],
-      [2, -4 / 15],
-    ],
-    [
-      [0, 1 / 15],
-      [1, -2 / 15],
-      [2, 4 / 15],
-    ],
+    [[3, 1 / 3], [1, 1 / 3]],
+    [[3, 1 / 3], [1, -1 / 3]],
+    [[0, -16 / 15], [1, -8 / 15], [2, -4 / 15]],
+    [[0, 1 / 15], [1, -2 / 15], [2, 4 / 15]],
     [[2, 1]],
   ],
   outputs: 6,
 };
 /** Aᵀ: the powers of the points. */
+// biome-ignore format: a sum in a line
 export const AT: LinearMap = {
   inputs: 6,
   sums: [
-    [
-      [1, 1],
-      [2, 1],
-    ],
-    [
-      [1, 1],
-      [2, -1],
-    ],
-    [
-      [0, 1],
-      [6, 1],
-      [3, 1],
-      [4, 1],
-    ],
-    [
-      [7, 1],
-      [3, 1 / 2],
-      [4, -2],
-    ],
-    [
-      [6, 1],
-      [3, 1 / 4],
-      [4, 4],
-    ],
-    [
-      [7, 1],
-      [3, 1 / 8],
-      [4, -8],
-      [5, 1],
-    ],
+    [[1, 1], [2, 1]],
+    [[1, 1], [2, -1]],
+    [[0, 1], [6, 1], [3, 1], [4, 1]],
+    [[7, 1], [3, 1 / 2], [4, -2]],
+    [[6, 1], [3, 1 / 4], [4, 4]],
+    [[7, 1], [3, 1 / 8], [4, -8], [5, 1]],
   ],
   outputs: 4,
 };

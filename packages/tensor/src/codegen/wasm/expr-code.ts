@@ -44,12 +44,18 @@ export function hasLaneForm(roots: readonly Expr[], inner: number): boolean {
   return roots.every(fits);
 }
 
+function placeKey(buffer: number, { offset, strides }: Affine): string {
+  return `${buffer};${offset};${strides.join()}`;
+}
+
 /** Emits expressions of one kernel. Use: capture the loop body, then `emitPrologue` before the loop, then append the body. */
 export class ExprEmitter {
   readonly #scope: LoopScope;
   readonly #f: FunctionBuilder;
   readonly #uses = new Map<Expr, number>();
   readonly #varies = new Map<Expr, boolean>();
+  /** The loads by place. */
+  readonly #loads = new Map<string, Expr & { kind: "load" }>();
   /** Values computed before the loop, by form. */
   readonly #hoisted: Record<Form, Map<Expr, number>> = { element: new Map(), lanes: new Map() };
   /** Base addresses computed before the loop. */
@@ -64,6 +70,7 @@ export class ExprEmitter {
       const uses = this.#uses.get(expr) ?? 0;
       this.#uses.set(expr, uses + 1);
       if (uses > 0) return;
+      if (expr.kind === "load") this.#loads.set(placeKey(expr.buffer, expr.at), expr);
       if (expr.kind === "op") expr.args.forEach(count);
       else if (expr.kind === "guard") count(expr.inside);
       else if (expr.kind === "gather") for (const term of expr.terms) count(term.index);
@@ -237,6 +244,10 @@ export class ExprEmitter {
           this.pushAddress(expr.buffer, expr.at, expr.dtype);
           return this.#load(expr.dtype);
         }
+        if (this.#transposeNeighbours(expr)) {
+          f.get(this.#memo.get(expr)!);
+          return;
+        }
         return this.#loadLanes(expr.buffer, expr.at, expr.dtype);
       case "gather":
         if (form === "element")
@@ -399,6 +410,47 @@ export class ExprEmitter {
     if (dtype === "float32") this.#f.f32Load();
     else if (dtype === "int32") this.#f.i32Load();
     else this.#f.i32Load8();
+  }
+
+  /** Where lanes lie apart, but four of the kernel's loads next to each other, these are loaded as four vectors across them and turned. */
+  #transposeNeighbours({ buffer, at, dtype }: Expr & { kind: "load" }): boolean {
+    const stride = at.strides[this.#scope.inner]! * BYTES[dtype];
+    if (BYTES[dtype] !== 4 || stride < 8 || this.#shift !== 0) return false;
+    const neighbour = (offset: number): (Expr & { kind: "load" }) | undefined => this.#loads.get(placeKey(buffer, { ...at, offset }));
+    let start = at.offset;
+    while (neighbour(start - 1)) start--;
+    start += 4 * Math.floor((at.offset - start) / 4);
+    const columns = [0, 1, 2, 3].map((i) => neighbour(start + i));
+    if (!columns.every((column) => column !== undefined)) return false;
+    const f = this.#f;
+    const vectors = Array.from({ length: 8 }, () => f.local(V128));
+    const [rows, halves] = [vectors.slice(0, 4), vectors.slice(4)];
+    const base = f.local(I32);
+    this.pushAddress(buffer, { ...at, offset: start }, dtype);
+    f.set(base);
+    rows.forEach((row, lane) => {
+      f.get(base)
+        .v128Load(lane * stride)
+        .set(row);
+    });
+    const pick = (a: number, b: number, words: readonly number[], to: number): void => {
+      f.get(a)
+        .get(b)
+        .shuffle(words.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte)))
+        .set(to);
+    };
+    for (const i of [0, 1]) {
+      pick(rows[2 * i]!, rows[2 * i + 1]!, [0, 4, 1, 5], halves[2 * i]!);
+      pick(rows[2 * i]!, rows[2 * i + 1]!, [2, 6, 3, 7], halves[2 * i + 1]!);
+    }
+    for (const i of [0, 1]) {
+      pick(halves[i]!, halves[i + 2]!, [0, 1, 4, 5], rows[2 * i]!);
+      pick(halves[i]!, halves[i + 2]!, [2, 3, 6, 7], rows[2 * i + 1]!);
+    }
+    columns.forEach((column, i) => {
+      this.#memo.set(column, rows[i]!);
+    });
+    return true;
   }
 
   #loadLanes(buffer: number, at: Affine, dtype: DType): void {

@@ -12,8 +12,12 @@ import { ELEMENT, LANES } from "./scalar-code.ts";
 /** Elements of one task, about: enough to outweigh claiming it, few enough to share out evenly. */
 const TASK_ELEMENTS = 16384;
 
-/** Vectors of results that a column reduction keeps in locals: half of the registers. */
-const COLUMN_VECTORS = 8;
+/** Tasks of a column reduction that are enough to share out. */
+const ENOUGH_TASKS = 32;
+
+/** Vectors of results that a column reduction keeps in locals, all outputs together. An operand of each is loaded before they are combined, and
+ * with one more the last one would live in memory. */
+const COLUMN_VECTORS = 7;
 
 export function emitLoop(kernel: LoopKernel, module: ModuleContext): KernelCode {
   return new LoopEmitter(kernel, module).emit();
@@ -35,7 +39,7 @@ class LoopEmitter {
   readonly #indices: number[];
   readonly #buffers: number[];
   /** Bounds of the loop that is shared out in pieces. */
-  readonly #bounds = new Map<number, { readonly start: number; readonly end: number }>();
+  readonly #bounds = new Map<number, { readonly start: number; readonly end: number; readonly size: number }>();
   /** Loops whose index comes from the task number. */
   readonly #fixed = new Set<number>();
 
@@ -89,15 +93,20 @@ class LoopEmitter {
       fixed.push(loop++);
     }
     let pieces = 1;
-    if (loop < kept && tasks < wanted) {
-      let size = Math.max(1, Math.ceil(extents[loop]! / Math.ceil(wanted / tasks)));
+    let size = 1;
+    // Parts of a row are read less well than whole rows.
+    const enough = this.#shape.strategy === "columns" && loop === this.#shape.inner ? ENOUGH_TASKS : wanted;
+    if (loop < kept && tasks < enough) {
+      size = Math.max(1, Math.ceil(extents[loop]! / Math.ceil(wanted / tasks)));
       if (loop === this.#shape.inner) size = Math.ceil(size / 16) * 16;
       pieces = Math.ceil(extents[loop]! / size);
+    }
+    if (pieces > 1) {
       const start = f.local(I32);
       const end = f.local(I32);
       f.get(0).i32(pieces).op(OP.i32_rem_u).i32(size).op(OP.i32_mul).tee(start).i32(size).op(OP.i32_add).set(end);
       f.get(end).i32(extents[loop]!).get(end).i32(extents[loop]!).op(OP.i32_lt_s, OP.select).set(end);
-      this.#bounds.set(loop, { start, end });
+      this.#bounds.set(loop, { start, end, size });
     }
     let divisor = pieces;
     for (const outer of fixed.reverse()) {
@@ -243,7 +252,8 @@ class LoopEmitter {
     const extent = this.#kernel.extents[inner]!;
     const index = this.#indices[inner]!;
     const bounds = this.#bounds.get(inner);
-    const unroll = bounds ? COLUMN_VECTORS : Math.min(COLUMN_VECTORS, Math.floor(extent / 4));
+    const limit = Math.floor(((this.#module.wide ? 2 : 1) * COLUMN_VECTORS) / this.#kernel.outputs.length);
+    const unroll = largestDivisor(Math.floor((bounds?.size ?? extent) / 4), Math.max(1, limit));
     if (bounds) f.get(bounds.start).set(index);
     else f.i32(0).set(index);
     /** Blocks of `width` elements while they fit. */
@@ -403,6 +413,13 @@ class LoopEmitter {
     f.get(local);
     emitStore(f, dtype, "element");
   }
+}
+
+/** The largest divisor of n that is not above the limit. */
+function largestDivisor(n: number, limit: number): number {
+  let divisor = Math.min(n, limit);
+  while (divisor > 1 && n % divisor !== 0) divisor--;
+  return divisor;
 }
 
 function bufferCount({ outputs }: LoopKernel): number {

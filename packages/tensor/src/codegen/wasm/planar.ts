@@ -29,7 +29,9 @@ export function emitPlanarConv(kernel: PlanarConvKernel, module: ModuleContext):
   ];
   const total = batch * height;
   const perTask = evenPart(total, Math.max(1, Math.round(TASK_WORK / (channels * inputs * rows * columns * width))));
-  const vectors = Math.min(width / 4, Math.max(1, Math.floor((REGISTERS - channels) / (channels + 1))));
+  // Wide registers hold two vectors each.
+  const perRegister = module.wide ? 2 : 1;
+  const vectors = Math.min(width / 4, perRegister * Math.max(1, Math.floor((REGISTERS - channels) / (channels + 1))));
   const wholeTiles = Math.floor(width / (4 * vectors));
   const rest = width / 4 - wholeTiles * vectors;
 

@@ -1,0 +1,79 @@
+/** @file Loop nests that read across the order in which they write (transpositions, alone or with arithmetic), arranged so that they read
+ * whole vectors all the same, which code generation then turns. */
+import type { LoopKernel } from "../ir/kernel.ts";
+import { type Affine, type Expr, forEachExpr } from "../ir/scalar.ts";
+import { transformKernel } from "./loops.ts";
+
+/** Lanes of a vector. */
+const LANES = 4;
+/** Results of one turn, at most: code grows with them. */
+const MOST_RESULTS = 80;
+
+/** The same kernel with so many turns of outer loops side by side that what it reads across lies next to each other in whole vectors. */
+export function arrangeCrossing(kernel: LoopKernel): LoopKernel {
+  const { extents, outputs, reduced } = kernel;
+  const inner = extents.length - 1;
+  if (reduced > 0 || extents[inner]! < LANES || outputs.some((output) => output.at.strides[inner] !== 1)) return kernel;
+  const crossing: Affine[] = [];
+  forEachExpr(
+    outputs.map((output) => output.value),
+    (expr) => {
+      if (expr.kind === "load" && Math.abs(expr.at.strides[inner]!) > 1) crossing.push(expr.at);
+    },
+  );
+  if (crossing.length === 0) return kernel;
+  // Loops whose turns continue each other in all that is read across, until together they make whole vectors.
+  const turns = new Map<number, number>();
+  for (let run = 1; run % LANES !== 0; ) {
+    const loop = extents.findIndex((_, i) => i !== inner && !turns.has(i) && crossing.every((at) => Math.abs(at.strides[i]!) === run));
+    if (loop < 0) return kernel;
+    const extent = extents[loop]!;
+    turns.set(loop, extent % LANES === 0 ? LANES : extent);
+    run *= turns.get(loop)!;
+    if (run * outputs.length > MOST_RESULTS) return kernel;
+  }
+  let result = kernel;
+  for (const [loop, count] of turns) result = sideBySide(result, loop, count);
+  return { ...result, outputs: shareEqual(result.outputs) };
+}
+
+/** The loop takes `count` steps at once. */
+function sideBySide(kernel: LoopKernel, loop: number, count: number): LoopKernel {
+  const extents = kernel.extents.map((extent, i) => (i === loop ? extent / count : extent));
+  const outputs = Array.from({ length: count }, (_, turn) => {
+    const affine = <T extends Affine>(at: T): T => ({
+      ...at,
+      offset: at.offset + turn * at.strides[loop]!,
+      strides: at.strides.map((stride, i) => (i === loop ? count * stride : stride)),
+    });
+    return transformKernel(kernel, extents, 0, affine, affine).outputs;
+  });
+  return { ...kernel, extents, outputs: outputs.flat() };
+}
+
+/** Makes equal expressions one object: what does not depend on the loop is the same in each copy. */
+function shareEqual(outputs: LoopKernel["outputs"]): LoopKernel["outputs"] {
+  const known = new Map<string, Expr>();
+  const numbers = new Map<Expr, number>();
+  const done = new Map<Expr, Expr>();
+  const share = (expr: Expr): Expr => {
+    const before = done.get(expr);
+    if (before) return before;
+    let result = expr;
+    if (expr.kind === "op") result = { ...expr, args: expr.args.map(share) };
+    else if (expr.kind === "guard") result = { ...expr, inside: share(expr.inside) };
+    else if (expr.kind === "gather") result = { ...expr, terms: expr.terms.map((term) => ({ ...term, index: share(term.index) })) };
+    const key = JSON.stringify(result, (name, value: unknown) => {
+      if (name !== "" && numbers.has(value as Expr)) return numbers.get(value as Expr);
+      return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? "-0" : value}` : value;
+    });
+    const shared = known.get(key) ?? result;
+    if (shared === result) {
+      known.set(key, result);
+      numbers.set(result, numbers.size);
+    }
+    done.set(expr, shared);
+    return shared;
+  };
+  return outputs.map((output) => ({ ...output, value: share(output.value) }));
+}

@@ -1,0 +1,53 @@
+/** @file Winograd's convolution as one kernel, on shapes whose tiles do not divide evenly into tasks. */
+import { conv2d, createDevice, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { afterAll, expect, test } from "vitest";
+import { Node } from "../../src/ir/graph.ts";
+import { compileGraph } from "../../src/passes/pipeline.ts";
+import { CPU } from "../../src/passes/target.ts";
+import { relativeError } from "../support/relative-error.ts";
+
+const reference = await createDevice({ backend: "reference" });
+const [one, two] = [await createDevice({ backend: "wasm", threads: 1 }), await createDevice({ backend: "wasm", threads: 2 })];
+const wide = await createDevice({ backend: "wasm", threads: 1, vectorBits: 256 });
+afterAll(() => {
+  for (const device of [one, two, wide]) device.close();
+});
+
+const numbers = (shape: readonly number[], seed: number): Tensor =>
+  tensor(
+    Float32Array.from({ length: shape.reduce((n, extent) => n * extent, 1) }, (_, i) => Math.sin(seed * i * i + i)),
+    shape,
+  );
+
+/** Images, height, width, input and output channels. */
+test.each([
+  // Seven rows of tiles in tasks of four: the second task does one row again.
+  [1, 28, 12, 128, 16],
+  // Tasks that begin in one image and end in the next.
+  [5, 12, 20, 64, 24],
+  [3, 4, 4, 16, 16],
+  [2, 8, 4, 24, 200],
+])("%i images of %i x %i, %i to %i channels", async (images, height, width, inputs, outputs) => {
+  const convolve = (x: Value, w: Value): Value => conv2d(x, w, { padding: 1 });
+  const x = numbers([images, inputs, height, width], 0.1);
+  const w = numbers([outputs, inputs, 3, 3], 0.7);
+  const nodes = [x, w].map((value) => new Node("input", [], {}, value.shape, "float32"));
+  const { calls } = compileGraph(nodes, [convolve(nodes[0]!, nodes[1]!) as Node], [false, false], CPU);
+  expect(calls.map(({ kernel }) => kernel.kind)).toContain("winograd-conv");
+
+  const run = async (device: typeof one): Promise<Float32Array> => (await (jit(convolve, { device })(x, w) as Tensor).read()) as Float32Array;
+  const result = await run(one);
+  expect(relativeError(result, await run(reference))).toBeLessThan(5e-6);
+  expect(await run(two)).toEqual(result);
+  expect(await run(wide)).toEqual(result);
+});
+
+test("a profiled run gives the same result", async () => {
+  const convolve = (x: Value, w: Value): Value => conv2d(x, w, { padding: 1 });
+  const step = jit(convolve, { device: one });
+  const args = [numbers([2, 16, 8, 8], 0.3), numbers([16, 16, 3, 3], 0.2)] as const;
+  const expected = await (step(...args) as Tensor).read();
+  const { result, times } = step.profile(...args)!;
+  expect(await (result as Tensor).read()).toEqual(expected);
+  expect((await times).some(({ kernel }) => kernel.startsWith("winograd conv"))).toBe(true);
+});
