@@ -31,7 +31,7 @@ if (options.help) {
 /** Steps of a round: about a second of the faster side, so that threads and caches settle after the other side's turn. */
 const WORKLOADS = [
   { name: "cnn", model: "cnn", filters: 4, batch: 128, epsilon: 10 / 255, steps: [600, 400, 150, 60] },
-  { name: "preact-resnet18 w16", model: "preact-resnet18", width: 16, batch: 32, epsilon: 8 / 255, steps: [20, 12, 6, 4] },
+  { name: "preact-resnet18 w16", model: "preact-resnet18", width: 16, batch: 128, epsilon: 8 / 255, steps: [6, 4, 2, 2] },
   { name: "preact-resnet18 w64", model: "preact-resnet18", width: 64, batch: 32, epsilon: 8 / 255, steps: [2, 2, 2, 2] },
 ].flatMap(({ steps, ...workload }) =>
   ["standard", "fgsm", "gradalign", "pgd10"].map((method, i) => ({ ...workload, method, steps: steps[i], name: `${workload.name} ${method}` })),

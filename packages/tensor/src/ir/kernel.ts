@@ -161,6 +161,24 @@ export interface WinogradConvKernel {
   readonly filterPosition: number;
 }
 
+/** The gradient of Winograd's convolution with respect to the transformed filter: out[chunk][position] = Σ over the chunk's tiles of
+ * (before · x · beforeᵀ) ⊗ (beforeCotangent · dy · beforeCotangentᵀ), [inputs, outputs] each. Buffers: 0 x, 1 dy, 2 out. */
+export interface WinogradFilterGradKernel {
+  readonly kind: "winograd-filter-grad";
+  readonly before: LinearMap;
+  readonly beforeCotangent: LinearMap;
+  readonly images: number;
+  readonly tileRows: number;
+  readonly tileColumns: number;
+  /** Channels of x and of dy. */
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly input: TileStrides;
+  readonly cotangent: TileStrides;
+  /** The rows of tiles, counted through all images, are split into this many equal parts (divides them). */
+  readonly chunks: number;
+}
+
 /** out[i] = word i mod 4 of Philox-4x32-10 at counter (⌊i/4⌋, stream, 0, 0) under the key. Buffers: 0 key int32[2], 1 stream int32[], 2 output. */
 export interface RandomKernel {
   readonly kind: "random";
@@ -189,5 +207,6 @@ export type Kernel =
   | PlanarFilterGradKernel
   | TileTransformKernel
   | WinogradConvKernel
+  | WinogradFilterGradKernel
   | RandomKernel
   | ScatterKernel;

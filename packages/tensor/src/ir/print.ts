@@ -1,7 +1,7 @@
 /** @file Graphs and kernels as text, for errors, tests and debugging. */
 import { formatShape } from "../base/shape.ts";
 import { type Node, topologicalOrder } from "./graph.ts";
-import type { Kernel, PlanarShape } from "./kernel.ts";
+import type { Kernel, PlanarShape, WinogradConvKernel, WinogradFilterGradKernel } from "./kernel.ts";
 import { type Expr, forEachExpr } from "./scalar.ts";
 
 /** One line per node: `%3 = mul(%1, %2) float32[2, 3] {axis: 1}`; numbering starts at 0 whatever ran before. */
@@ -34,7 +34,9 @@ export function describeKernel(kernel: Kernel): string {
     case "tile-transform":
       return `tile-transform ${kernel.map.inputs} to ${kernel.map.outputs}, ${kernel.images}x${kernel.tileRows}x${kernel.tileColumns} tiles of ${kernel.channels}`;
     case "winograd-conv":
-      return `winograd conv ${kernel.images}x${kernel.tileRows}x${kernel.tileColumns} tiles, ${kernel.inputs} to ${kernel.outputs} channels`;
+      return `winograd conv ${describeTiles(kernel)}`;
+    case "winograd-filter-grad":
+      return `winograd filter-grad ${describeTiles(kernel)}, ${kernel.chunks} chunks`;
     case "random":
       return `random ${kernel.count}`;
     case "scatter-add":
@@ -52,6 +54,7 @@ export function kernelFlops(kernel: Kernel): number {
     case "planar-filter-grad":
       return 2 * kernel.batch * kernel.height * kernel.width * kernel.rows * kernel.columns * kernel.inputs * kernel.channels;
     case "winograd-conv":
+    case "winograd-filter-grad":
       return 2 * kernel.before.outputs ** 2 * kernel.images * kernel.tileRows * kernel.tileColumns * kernel.inputs * kernel.outputs;
     default:
       return 0;
@@ -60,6 +63,10 @@ export function kernelFlops(kernel: Kernel): number {
 
 function describePlanar({ batch, height, width, rows, columns, inputs, channels }: PlanarShape): string {
   return `${batch}x${height}x${width} filter ${rows}x${columns}, ${inputs} to ${channels} channels`;
+}
+
+function describeTiles({ images, tileRows, tileColumns, inputs, outputs }: WinogradConvKernel | WinogradFilterGradKernel): string {
+  return `${images}x${tileRows}x${tileColumns} tiles, ${inputs} to ${outputs} channels`;
 }
 
 function countInstructions(roots: readonly Expr[]): number {

@@ -369,7 +369,7 @@ function lowerFilterGrad(node: Node, x: Placed, dy: Placed, target: Target): Pla
   const image = padImage(arrange(x, NHWC), padding, padding, NHWC);
   const cotangent = arrange(dy, NHWC);
   if (stride[0] === 1 && stride[1] === 1 && rows === 3 && columns === 3 && target.winograd && winogradPays(inputChannels, channels, size)) {
-    return { node: winogradFilterGrad(image, cotangent), permutation: [3, 2, 0, 1] };
+    return { node: winogradFilterGrad(image, cotangent, target), permutation: [3, 2, 0, 1] };
   }
   const parts = packedFilterGrad(image, cotangent, stride, [rows, columns], chunks);
   const whole = sum(parts, [0]);

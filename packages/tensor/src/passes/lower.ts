@@ -48,6 +48,7 @@ function lowerNode(node: Node, materialized: ReadonlySet<Node>, target: Target):
     case "planar-filter-grad":
     case "tile-transform":
     case "winograd-conv":
+    case "winograd-filter-grad":
     case "winograd-product":
     case "winograd-filter-product":
       // These carry their kernel with them.

@@ -96,6 +96,7 @@ export const PHYSICAL_OPERATIONS: readonly string[] = [
   "planar-filter-grad",
   "tile-transform",
   "winograd-conv",
+  "winograd-filter-grad",
   "winograd-product",
   "winograd-filter-product",
 ];

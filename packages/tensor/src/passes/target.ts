@@ -24,6 +24,8 @@ export interface Target {
   readonly winograd: boolean;
   /** Winograd's convolutions with transformed filters of at most this many bytes are one kernel each, whose tiles stay in a cache. */
   readonly fusedFilterBytes: number;
+  /** The same of their filter gradients, of which there are several copies to sum. */
+  readonly fusedFilterGradBytes: number;
   /** Loops that read across the order in which they write are arranged for caches and vector lanes. */
   readonly crossing: boolean;
   /** Large intermediate values are stored in float16. */
@@ -46,6 +48,7 @@ export const CPU: Target = {
   planar: true,
   winograd: true,
   fusedFilterBytes: 10 * 2 ** 20,
+  fusedFilterGradBytes: 2 ** 20,
   crossing: true,
   half: false,
   mostBuffers: 12,
@@ -67,6 +70,7 @@ export const GPU: Target = {
   planar: false,
   winograd: true,
   fusedFilterBytes: 0,
+  fusedFilterGradBytes: 0,
   crossing: false,
   half: false,
   mostBuffers: 8,

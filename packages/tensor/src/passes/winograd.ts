@@ -2,8 +2,9 @@
  * a quarter of the multiplications of the direct form. The interpolation points 0, 1, −1, 1/2, −2, ∞ lose less precision than
  * the usual ±1, ±2: the relative L2 error stays below 5e-6 in float32. */
 import type { Node } from "../ir/graph.ts";
-import type { ConvKernel, FilterGradKernel, TileStrides, TileTransformKernel, WinogradConvKernel } from "../ir/kernel.ts";
+import type { ConvKernel, FilterGradKernel, TileStrides, TileTransformKernel, WinogradConvKernel, WinogradFilterGradKernel } from "../ir/kernel.ts";
 import { type LinearMap, transposed } from "../ir/linear-map.ts";
+import { sum } from "../ops/build.ts";
 import { kernelNode } from "./physical.ts";
 import type { Target } from "./target.ts";
 
@@ -69,6 +70,9 @@ const POSITIONS = SIDE * SIDE;
 const STEP = 4;
 /** Elements between positions beyond what they need: equal offsets of 36 streams would all fall into one set of the cache. */
 const SKEW = 16;
+
+/** Parts of a filter gradient that are computed side by side. */
+const FILTER_GRAD_CHUNKS = 16;
 
 /** Whether the transformations cost less than the multiplications they save. */
 export function winogradPays(inputs: number, outputs: number, [height, width]: readonly [number, number]): boolean {
@@ -172,7 +176,48 @@ export function winogradConv(x: Node, filter: Node, outputs: number, size: reado
 }
 
 /** dw[3, 3, C, K] of a dense padded x[N, H+2, W+2, C] and dy[N, H, W, K]: the transpose of the convolution. */
-export function winogradFilterGrad(x: Node, dy: Node): Node {
+export function winogradFilterGrad(x: Node, dy: Node, target: Target): Node {
+  const [inputs, outputs] = [x.shape[3]!, dy.shape[3]!];
+  const size = inputs * outputs;
+  const fused = 4 * POSITIONS * size <= target.fusedFilterGradBytes;
+  return tileTransform(
+    fused ? fusedFilterGrad(x, dy) : filterGradInParts(x, dy),
+    {
+      map: transposed(G),
+      images: inputs,
+      tileRows: 1,
+      tileColumns: 1,
+      channels: outputs,
+      input: { image: outputs, tileRow: 0, tileColumn: 0, row: SIDE * size, column: size },
+      output: { image: outputs, tileRow: 0, tileColumn: 0, row: 3 * size, column: size },
+    },
+    [3, 3, inputs, outputs],
+  );
+}
+
+/** The gradient of the transformed filter [36, C, K]. */
+function fusedFilterGrad(x: Node, dy: Node): Node {
+  const [images, height, width, outputs] = dy.shape as [number, number, number, number];
+  const [, paddedHeight, paddedWidth, inputs] = x.shape as [number, number, number, number];
+  const tiling = tilingOf(images, [height, width]);
+  let chunks = Math.min(FILTER_GRAD_CHUNKS, images * tiling.tileRows);
+  while ((images * tiling.tileRows) % chunks !== 0) chunks--;
+  const kernel: WinogradFilterGradKernel = {
+    kind: "winograd-filter-grad",
+    before: BT,
+    beforeCotangent: transposed(AT),
+    ...tiling,
+    inputs,
+    outputs,
+    input: imageTiles(paddedHeight, paddedWidth, inputs),
+    cotangent: imageTiles(height, width, outputs),
+    chunks,
+  };
+  return sum(kernelNode("winograd-filter-grad", kernel, [x, dy], [chunks, POSITIONS, inputs, outputs]), [0]);
+}
+
+/** The same with transformed tiles in memory. */
+function filterGradInParts(x: Node, dy: Node): Node {
   const [images, height, width, outputs] = dy.shape as [number, number, number, number];
   const inputs = x.shape[3]!;
   const tiling = tilingOf(images, [height, width]);
@@ -192,19 +237,5 @@ export function winogradFilterGrad(x: Node, dy: Node): Node {
     // Each position is a sum of its own.
     chunks: POSITIONS,
   };
-  const size = inputs * outputs;
-  const du = kernelNode("winograd-filter-product", kernel, [v, z], [POSITIONS, inputs, outputs]);
-  return tileTransform(
-    du,
-    {
-      map: transposed(G),
-      images: inputs,
-      tileRows: 1,
-      tileColumns: 1,
-      channels: outputs,
-      input: { image: outputs, tileRow: 0, tileColumn: 0, row: SIDE * size, column: size },
-      output: { image: outputs, tileRow: 0, tileColumn: 0, row: 3 * size, column: size },
-    },
-    [3, 3, inputs, outputs],
-  );
+  return kernelNode("winograd-filter-product", kernel, [v, z], [POSITIONS, inputs, outputs]);
 }

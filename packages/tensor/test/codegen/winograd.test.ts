@@ -1,5 +1,5 @@
-/** @file Winograd's convolution as one kernel, on shapes whose tiles do not divide evenly into tasks. */
-import { conv2d, createDevice, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
+/** @file Winograd's convolution and its filter gradient as one kernel each, on shapes whose tiles do not divide evenly into tasks. */
+import { conv2d, createDevice, grad, jit, mul, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { afterAll, expect, test } from "vitest";
 import { Node } from "../../src/ir/graph.ts";
 import { compileGraph } from "../../src/passes/pipeline.ts";
@@ -50,4 +50,27 @@ test("a profiled run gives the same result", async () => {
   const { result, times } = step.profile(...args)!;
   expect(await (result as Tensor).read()).toEqual(expected);
   expect((await times).some(({ kernel }) => kernel.startsWith("winograd conv"))).toBe(true);
+});
+
+/** The gradient of Σ c · conv(x, w) with respect to w. */
+const filterGradient = (x: Value, w: Value, c: Value): Value => grad((filter: Value) => sum(mul(conv2d(x, filter, { padding: 1 }), c)))(w);
+
+test.each([
+  [4, 16, 16, 16, 16],
+  // Thirty-five rows of tiles are seven chunks of five rows.
+  [5, 28, 20, 16, 24],
+  [3, 4, 4, 64, 32],
+  // Several runs of tiles to a chunk.
+  [16, 32, 16, 32, 16],
+])("filter gradient: %i images of %i x %i, %i to %i channels", async (images, height, width, inputs, outputs) => {
+  const args = [numbers([images, inputs, height, width], 0.1), numbers([outputs, inputs, 3, 3], 0.7), numbers([images, outputs, height, width], 0.4)] as const;
+  const nodes = args.map((value) => new Node("input", [], {}, value.shape, "float32")) as [Node, Node, Node];
+  const { calls } = compileGraph(nodes, [filterGradient(...nodes) as Node], [false, false, false], CPU);
+  expect(calls.map(({ kernel }) => kernel.kind)).toContain("winograd-filter-grad");
+
+  const run = async (device: typeof one): Promise<Float32Array> => (await (jit(filterGradient, { device })(...args) as Tensor).read()) as Float32Array;
+  const result = await run(one);
+  expect(relativeError(result, await run(reference))).toBeLessThan(5e-6);
+  expect(await run(two)).toEqual(result);
+  expect(await run(wide)).toEqual(result);
 });

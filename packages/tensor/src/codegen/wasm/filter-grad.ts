@@ -1,5 +1,6 @@
 /** @file Code for the gradient of a window contraction with respect to its filter (and for Aᵀ·B): register tiles of window
  * positions × channels, summed over pixels. */
+import { invariant } from "../../base/errors.ts";
 import { channelBlock, type FilterGradKernel } from "../../ir/kernel.ts";
 import { FunctionBuilder, I32, OP } from "./encoder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
@@ -33,6 +34,20 @@ interface ChannelTiles {
  * filter row's sums and goes through the chunk's pixels pass by pass. A pass is a function of its own, so that the engine can replace it
  * by optimised code while a long task runs. */
 export function emitFilterGrad(kernel: FilterGradKernel, module: ModuleContext): KernelCode {
+  const { tasks, entry, passes } = emitPasses(kernel, module);
+  return { tasks, entry: module.add(emitEntry(entry, passes)) };
+}
+
+/** A filter gradient of few pixels that can go on where another one stopped: the function's second parameter, after the task, is 0 for the first
+ * one and more for those that add to what is there. */
+export function emitFilterGradPass(kernel: FilterGradKernel, module: ModuleContext): KernelCode {
+  const { tasks, entry, passes } = emitPasses(kernel, module, true);
+  invariant(passes === 1, "a filter gradient to go on with has more than one pass");
+  return { tasks, entry };
+}
+
+/** The function of one pass: task, pass, then the buffers. */
+function emitPasses(kernel: FilterGradKernel, module: ModuleContext, goesOn = false): KernelCode & { readonly passes: number } {
   const { channels, run, rows, chunks } = kernel;
   const images = kernel.batch / chunks;
   const pixels = pixelDimensions([images, kernel.height, kernel.width], kernel.input, kernel.cotangent);
@@ -112,7 +127,7 @@ export function emitFilterGrad(kernel: FilterGradKernel, module: ModuleContext):
     firstChannel();
     f.op(OP.i32_add).set(to);
     micro.accumulate(tile, from, vector, loops);
-    if (passes.count > 1) f.get(pass).if(() => micro.addStored(tile, to, rowOffsets));
+    if (passes.count > 1 || goesOn) f.get(pass).if(() => micro.addStored(tile, to, rowOffsets));
     micro.store(tile, to, rowOffsets);
   };
   const forPositions = (firstChannel: () => void, lanes: readonly LaneGroup[]): void => {
@@ -149,8 +164,7 @@ export function emitFilterGrad(kernel: FilterGradKernel, module: ModuleContext):
         .op(OP.i32_eq)
         .if(rest, whole);
   });
-  const passFunction = module.add(f);
-  return { tasks: chunks * rows * positionGroups * channelGroups, entry: module.add(emitEntry(passFunction, passes.count)) };
+  return { tasks: chunks * rows * positionGroups * channelGroups, entry: module.add(f), passes: passes.count };
 }
 
 /** The entry: all passes of a task, in order. */

@@ -9,7 +9,7 @@ import { emitPlanarConv, emitPlanarFilterGrad } from "./planar.ts";
 import { emitRandom } from "./random.ts";
 import { emitScatter } from "./scatter.ts";
 import { emitTileTransform } from "./tile-transform.ts";
-import { emitWinogradConv } from "./winograd.ts";
+import { emitWinogradConv, emitWinogradFilterGrad } from "./winograd.ts";
 
 /** A buffer of a kernel call: a fixed place in the arena, or entry `slot` of the run's address table. */
 export type BufferRef = { readonly kind: "arena"; readonly offset: number } | { readonly kind: "slot"; readonly slot: number };
@@ -128,6 +128,8 @@ function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
       return emitTileTransform(kernel, module);
     case "winograd-conv":
       return emitWinogradConv(kernel, module);
+    case "winograd-filter-grad":
+      return emitWinogradFilterGrad(kernel, module);
     case "random":
       return emitRandom(kernel, module);
     case "scatter-add":

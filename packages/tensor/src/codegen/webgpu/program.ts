@@ -62,6 +62,7 @@ export function generateKernel(kernel: Kernel, places: readonly BufferBinding[],
     case "planar-conv":
     case "planar-filter-grad":
     case "winograd-conv":
+    case "winograd-filter-grad":
       throw new InvariantError(`webgpu: ${kernel.kind} is a kernel for CPUs`);
   }
 }
