@@ -30,8 +30,13 @@ const CONFIG: Runner["config"] = {
   strictTags: false,
 };
 
+/** Runs one of several files by its name, as far as it is about the webgpu backend; files whose names say so are about nothing else. */
+export function runGpuTests(name: string, files: Readonly<Record<string, () => Promise<unknown>>>): Promise<Outcome> {
+  return runTests(name, files[name]!, name.includes("/webgpu") ? /./ : /webgpu/);
+}
+
 /** Runs a file's tests whose full names match a pattern. */
-export async function runTests(name: string, load: () => Promise<unknown>, pattern: RegExp): Promise<Outcome> {
+async function runTests(name: string, load: () => Promise<unknown>, pattern: RegExp): Promise<Outcome> {
   const [file] = await startTests([name], { config: { ...CONFIG, testNamePattern: pattern }, importFile: load });
   if (!file) throw new Error(`${name} was not run`);
   const tests = leaves(file.tasks).filter((task) => task.mode === "run");

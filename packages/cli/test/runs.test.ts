@@ -61,6 +61,16 @@ describe("train", () => {
 });
 
 describe("resume", () => {
+  test("says when it goes on with another backend", async () => {
+    const copy = join(folder, "elsewhere");
+    cpSync(run, copy, { recursive: true });
+    const session = join(copy, "session.json");
+    writeFileSync(session, readFileSync(session, "utf8").replace('"wasm"', '"webgpu"'));
+    const { code, stdout } = await gradalign("train", "--resume", copy, "--backend", "wasm", "--final-attack", "none");
+    expect(code).toBe(0);
+    expect(stdout).toContain("the run was computed with --backend webgpu so far and goes on with wasm");
+  });
+
   test("settings that differ from the run's are refused", async () => {
     const { code, stderr } = await gradalign("train", "--resume", run, "--seed", "2");
     expect(stderr).toContain("--seed (=2) must be the run's 1 with --resume; leave it out, or start a new run with --out");

@@ -1,7 +1,8 @@
 /** @file `gradalign profile`: where the time of a training step goes, kernel by kernel. */
+import { madeUpImages } from "@gradalign/experiments";
 import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
-import { createModel, createSession, imageDataset, resolveTrainConfig, type Session, type TrainConfig } from "gradalign";
+import { createModel, createSession, resolveTrainConfig, type Session, type TrainConfig } from "gradalign";
 import { writeFileAtomic } from "gradalign/node";
 import { type Context, print, remark } from "../context.ts";
 import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
@@ -12,7 +13,7 @@ import { textTable } from "../terminal/table.ts";
 import { addSettingFlags, parseCount, parseCountOrAll, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `
-Images are noise of CIFAR-10's size: a step's time does not depend on the pixels. Steps are first timed as they run in training;
+Images are made up, of CIFAR-10's size: a step's time does not depend on the pixels. Steps are first timed as they run in training;
 then every kernel is timed by itself: on the wasm backend on one thread, on the webgpu backend by the GPU. Equal kernels are added up.
 
 Examples:
@@ -76,7 +77,7 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
   const config = resolveTrainConfig(partialConfig({ ...settings, dataset: "cifar10" }));
   const device = await openDevice(settings, (text) => remark(context, text));
   try {
-    const session = createSession(createModel(config.model), config, noise(config.batchSize), device);
+    const session = createSession(createModel(config.model), config, madeUpImages("cifar10", 2 * config.batchSize, config.batchSize), device);
     session.initialize();
     const { profile, lastStep } = await measure(session, config, device, rounds);
     session.dispose();
@@ -87,15 +88,6 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
   } finally {
     device.close();
   }
-}
-
-/** Two batches of noise in place of CIFAR-10. */
-function noise(batchSize: number) {
-  const count = 2 * batchSize;
-  const images = Uint8Array.from({ length: count * 3072 }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 16) & 255);
-  const split = { images, labels: Uint8Array.from({ length: count }, (_, i) => i % 10) };
-  const classNames = Array.from({ length: 10 }, (_, i) => `class ${i}`);
-  return imageDataset({ name: "noise", classNames, shape: [3, 32, 32], train: split, test: split, flip: true, crop: 4 });
 }
 
 async function measure(session: Session, config: TrainConfig, device: Device, rounds: number): Promise<{ profile: Profile; lastStep: KernelTime[] }> {

@@ -6,10 +6,11 @@ import { isDatasetName, resolveTrainConfig, type TrainConfig } from "gradalign";
 import { openRun } from "gradalign/node";
 import type { Context } from "../context.ts";
 import { loadDataset } from "../run/dataset.ts";
-import { openDevice } from "../run/device.ts";
+import { machineOf, openDevice, resumedDevice } from "../run/device.ts";
 import { interruptible } from "../run/interruptible.ts";
 import { performRun } from "../run/perform-run.ts";
 import { defaultRunFolder, requireEmptyFolder } from "../run/run-folder.ts";
+import { readSession } from "../run/run-notes.ts";
 import { readConfigFile } from "../settings/config-file.ts";
 import { partialConfig, settingsOfConfig } from "../settings/convert.ts";
 import { shellWord } from "../settings/describe.ts";
@@ -66,7 +67,8 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
   const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: [config.method.name] });
   await interruptible(context, view, async (signal) => {
     const data = await loadDataset(config.dataset, context.streams.stderr, signal);
-    const device = await openDevice(settings, view.note);
+    const where = options.resume === undefined ? settings : resumedDevice(settings, readSession(folder)?.machine, view.note);
+    const device = await openDevice(where, view.note);
     try {
       const outcome = await performRun({
         label: config.method.name,
@@ -75,6 +77,7 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
         resume: options.resume !== undefined,
         data,
         device,
+        machine: machineOf(device, where),
         attacks: (["last", "best"] as const).map((which) => ({ attack: settings.finalAttack ?? "pgd-50-10", examples: settings.finalExamples ?? 1000, which })),
         view,
         signal,

@@ -47,6 +47,8 @@ export interface RunMachine {
   readonly threads: number;
   readonly version: string;
   readonly node: string;
+  /** What was asked of the device beyond its backend, where that changes the bits. */
+  readonly device?: { readonly precision?: string; readonly tensorCores?: string; readonly softwareGpu?: string };
 }
 
 /** Everything the report of one run shows. */

@@ -46,7 +46,7 @@ export function costKey(config: TrainConfig): string {
   const { dataset, model, method, batchSize, optimizer, augment } = config;
   const { lambda: _, stepSize: __, warmupEpochs, ...shape } = method;
   const depends = { dataset, model, method: { ...shape, warms: (warmupEpochs ?? 0) > 0 }, batchSize, optimizer: optimizer.name, augment };
-  const machine = { version: VERSION, processor: cpus()[0]?.model, cores: availableParallelism() };
+  const machine = { version: VERSION, node: process.versions.node.split(".")[0], processor: cpus()[0]?.model, cores: availableParallelism() };
   return createHash("sha256").update(canonicalJson({ depends, machine })).digest("hex").slice(0, 16);
 }
 

@@ -2,11 +2,13 @@
 import { ConfigError, createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
 import { mayHaveGpu, nodeGpu, nodeTuning } from "gradalign/node";
 import type { RunMachine } from "../report/report-data.ts";
-import type { Settings } from "../settings/settings.ts";
+import { externalName, type Settings } from "../settings/settings.ts";
 import { VERSION } from "../version.ts";
 
 /** Settings that say what computes, and how. */
 export const DEVICE_SETTINGS = ["threads", "backend", "precision", "tensorCores", "vectorBits", "softwareGpu"] as const;
+
+type DeviceSettings = Pick<Settings, (typeof DEVICE_SETTINGS)[number]>;
 
 /**
  * Opens the device. `auto` takes a GPU where there is one and the package `webgpu` is installed, else WebAssembly, and the reference
@@ -15,7 +17,7 @@ export const DEVICE_SETTINGS = ["threads", "backend", "precision", "tensorCores"
  * @throws UnsupportedError when the named backend does not work here.
  */
 export async function openDevice(
-  { backend = "auto", threads, vectorBits, softwareGpu, precision, tensorCores = "off" }: Pick<Settings, (typeof DEVICE_SETTINGS)[number]>,
+  { backend = "auto", threads, vectorBits, softwareGpu, precision, tensorCores = "off" }: DeviceSettings,
   note: (text: string) => void,
 ): Promise<Device> {
   const allowSoftware = softwareGpu === "yes";
@@ -52,7 +54,27 @@ export async function openDevice(
   }
 }
 
-/** What a run notes about where it was computed. */
-export function machineOf(device: Device): RunMachine {
-  return { backend: device.backend, threads: device.threads, version: VERSION, node: process.versions.node };
+/** What a run notes about where it is computed. */
+export function machineOf(device: Device, { precision, tensorCores, softwareGpu }: DeviceSettings = {}): RunMachine {
+  const asked = JSON.parse(JSON.stringify({ precision, tensorCores, softwareGpu })) as NonNullable<RunMachine["device"]>;
+  const machine = { backend: device.backend, threads: device.threads, version: VERSION, node: process.versions.node };
+  return Object.keys(asked).length > 0 ? { ...machine, device: asked } : machine;
 }
+
+/** Settings for going on with a run where it was computed before: what is not given is as noted. What is given otherwise is taken, with a
+ * remark, because the results then differ from those of an undisturbed run. */
+export function resumedDevice<Given extends DeviceSettings>(given: Given, noted: RunMachine | undefined, note: (text: string) => void): Given {
+  if (!noted) return given;
+  const before: DeviceSettings = { backend: noted.backend as NonNullable<Settings["backend"]>, ...(noted.device as DeviceSettings) };
+  // On a backend that was asked for anew, the other's options mean nothing.
+  const other = given.backend !== undefined && given.backend !== before.backend;
+  const result = other ? given : { ...before, ...given };
+  for (const name of ["backend", "precision", "tensorCores"] as const) {
+    const [then, now] = [before[name] ?? DEFAULTS[name], result[name] ?? DEFAULTS[name]];
+    if (then !== now)
+      note(`the run was computed with --${externalName(name)} ${then} so far and goes on with ${now}: its numbers will differ from an undisturbed run's`);
+  }
+  return result;
+}
+
+const DEFAULTS = { backend: "auto", precision: "f32", tensorCores: "off" } as const;

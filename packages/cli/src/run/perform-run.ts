@@ -5,6 +5,7 @@ import type { Device } from "@gradalign/tensor";
 import { type TrainConfig, train } from "gradalign";
 import { createRun, openRun, type Run } from "gradalign/node";
 import { runReport } from "../report/report.ts";
+import type { RunMachine } from "../report/report-data.ts";
 import { describeRun } from "../settings/describe.ts";
 import type { TrainingView } from "../terminal/training-view.ts";
 import { attackSaved, type FinalAttack } from "./attack-saved.ts";
@@ -23,6 +24,8 @@ export interface RunRequest {
   readonly resume: boolean;
   readonly data: LoadedDataset;
   readonly device: Device;
+  /** What the run notes about the device. */
+  readonly machine?: RunMachine;
   readonly attacks: readonly FinalAttack[];
   readonly view: Pick<TrainingView, "event" | "note">;
   readonly signal: AbortSignal;
@@ -40,8 +43,9 @@ export interface RunOutcome {
 export async function performRun(request: RunRequest): Promise<RunOutcome> {
   const { label, folder, config, data, device, view, signal } = request;
   const run = request.resume ? openRun(folder) : createRun(folder, config);
-  noteSession(folder, { machine: machineOf(device), classes: data.dataset.classNames.length, dataset: data.fingerprint });
-  view.event(label, { type: "run", directory: folder, description: describeRun(config), resumed: request.resume, machine: machineOf(device) });
+  const machine = request.machine ?? machineOf(device);
+  noteSession(folder, { machine, classes: data.dataset.classNames.length, dataset: data.fingerprint });
+  view.event(label, { type: "run", directory: folder, description: describeRun(config), resumed: request.resume, machine });
   const resume = request.resume ? resumePoint(run, view) : undefined;
   const result = await train(config, data.dataset, {
     device,

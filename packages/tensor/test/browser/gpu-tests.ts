@@ -1,5 +1,5 @@
 /** @file Runs in a browser: this package's test files, as far as they are about the webgpu backend. */
-import { type Outcome, runTests } from "../../../../tools/in-browser/run-tests.ts";
+import { type Outcome, runGpuTests } from "../../../../tools/in-browser/run-tests.ts";
 
 /** By their paths. */
 export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -20,7 +20,4 @@ export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
 };
 
 /** Runs a file's tests of the webgpu backend. */
-export function run(name: string): Promise<Outcome> {
-  // Files of such names are about nothing else.
-  return runTests(name, FILES[name]!, name.includes("/webgpu") ? /./ : /webgpu/);
-}
+export const run = (name: string): Promise<Outcome> => runGpuTests(name, FILES);
