@@ -136,8 +136,14 @@ function rebuild(node: Node, inputs: readonly Node[], shape: Numbers): Node {
   return new Node(node.op, inputs, node.attrs, shape, node.dtype);
 }
 
+/** Whether a value comes element by element from arguments, in the user's order: a parameter or its momentum, scaled perhaps. */
+function isArgument(placed: Placed): boolean {
+  const sources = [...origins(placed)];
+  return sources.length > 0 && sources.every(isLeaf) && same(placed.permutation, identity(placed.permutation.length));
+}
+
 /** Takes the order that most operands already have; constants and repeated values follow for free. A tie goes to the order a
- * contraction chose. */
+ * contraction chose, but to the user's where that is an argument's: what an optimiser makes of it goes back in that order. */
 function placeElementwise(node: Node, inputs: readonly Placed[]): Placed {
   const votes = new Map<string, { permutation: Numbers; count: number }>();
   for (const { node: operand, permutation } of inputs) {
@@ -149,7 +155,7 @@ function placeElementwise(node: Node, inputs: readonly Placed[]): Placed {
   const straight = identity(node.shape.length);
   let best = { permutation: straight as Numbers, count: 0 };
   for (const vote of votes.values()) {
-    if (vote.count > best.count || (vote.count === best.count && same(best.permutation, straight))) best = vote;
+    if (vote.count > best.count || (vote.count === best.count && same(best.permutation, straight) && !inputs.some(isArgument))) best = vote;
   }
   const { permutation } = best;
   return {

@@ -59,6 +59,7 @@ function reduceNode(node: Node): Node {
       const condition = constantValue(a!);
       if (condition !== null) return condition !== 0 ? b! : node.inputs[2]!;
       if (b === node.inputs[2]) return b!;
+      if (isOwnClamp(node)) return node.inputs[2]!;
       break;
     }
     case "reshape":
@@ -97,6 +98,18 @@ function reduceNode(node: Node): Node {
       break;
   }
   return foldConstants(node);
+}
+
+/** select(low < z and z < high, z, clamp(z, low, high)): how a clamp is written whose derivative differs from its branches'. What it is does
+ * not depend on the condition, which then need not be kept for the derivative. */
+function isOwnClamp({ inputs: [inside, z, clamped] }: Node): boolean {
+  const isLess = (node: Node | undefined, a: Node | undefined, b: Node | undefined): boolean =>
+    node?.op === "lt" && node.inputs[0] === a && node.inputs[1] === b;
+  if (inside?.op !== "and" || clamped?.op !== "select") return false;
+  const [below, low, rest] = clamped.inputs;
+  if (rest?.op !== "select") return false;
+  const [above, high, value] = rest.inputs;
+  return value === z && isLess(below, z, low) && isLess(above, high, z) && isLess(inside.inputs[0], low, z) && isLess(inside.inputs[1], z, high);
 }
 
 /** transpose(broadcast(x)) = broadcast(transpose(x)): the small operand moves, not the large result. */

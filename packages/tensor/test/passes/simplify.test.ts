@@ -2,15 +2,20 @@
 import {
   abs,
   add,
+  and,
   broadcastTo,
+  clamp,
   convert,
   cos,
   div,
   exp,
   full,
+  gt,
+  lt,
   mul,
   neg,
   ones,
+  or,
   printGraph,
   reshape,
   slice,
@@ -57,6 +62,19 @@ describe("identities", () => {
     becomes(where(full([2, 3], 1, "bool"), x, y), x);
     becomes(where(full([2, 3], 0, "bool"), x, y), y);
     becomes(where(input([2, 3], "bool"), x, x), x);
+  });
+
+  test("of a clamp with a derivative of its own", () => {
+    const inside = and(gt(x, 0), lt(x, 1));
+    const operations = (value: Value): string[] =>
+      topologicalOrder(simplify([value]))
+        .map((node) => node.op)
+        .sort();
+    expect(operations(where(inside, x, stopGradient(clamp(x, 0, 1))))).toEqual(operations(clamp(x, 0, 1)));
+    const others = [where(inside, x, clamp(x, 0, 2)), where(inside, x, clamp(x, -1, 1)), where(inside, x, clamp(y, 0, 1)), where(inside, y, clamp(x, 0, 1))];
+    for (const value of [...others, where(or(gt(x, 0), lt(x, 1)), x, clamp(x, 0, 1))]) {
+      expect(simplified(value)).toMatch(/= (and|or)\(/);
+    }
   });
 
   test("of movement", () => {
