@@ -48,6 +48,35 @@ describe.each(tested)("%s", (_, device) => {
     }
   });
 
+  test("whole rows gathered by computed numbers, some of which are out of range", async () => {
+    const numbers = tensor([-3, 0, 5, 9, 2, 2, 1], [7], "int32");
+    for (const width of [1, 3, 4, 5, 19, 48]) {
+      const x = tensor(
+        Float32Array.from({ length: 6 * width }, (_, i) => (i * 37) % 200),
+        [6, width],
+      );
+      const rows = (value: Value): Value => gather(value, [add(numbers, 1)]);
+      await same(device, rows, x);
+      await same(device, (value) => convert(rows(convert(value, "uint8")), "float32"), x);
+      await same(device, (value) => convert(rows(lt(value, 99)), "float32"), x);
+      await same(device, (value) => sum(rows(value), [0]), x);
+      await same(device, (value) => sum(rows(value), [1]), x);
+      await same(
+        device,
+        (value) =>
+          pad(
+            mul(rows(value), 2),
+            [
+              [1, 0],
+              [2, 1],
+            ],
+            7,
+          ),
+        x,
+      );
+    }
+  });
+
   test("padding of images on every side, with a reduction behind it", async () => {
     const image = tensor(
       Float32Array.from({ length: 2 * 5 * 6 }, (_, i) => i - 20),

@@ -1,7 +1,7 @@
 /** @file Expressions as code: one element at a time, or four neighbours of the innermost loop at a time. Whatever does not change
  * along the innermost loop is computed before it. */
 import { BYTES, type DType } from "../../base/dtype.ts";
-import type { Affine, Expr, Guard } from "../../ir/scalar.ts";
+import type { Affine, Expr, GatherTerm, Guard } from "../../ir/scalar.ts";
 import { F32, type FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
 import { ELEMENT, LANES } from "./scalar-code.ts";
 
@@ -44,6 +44,16 @@ export function hasLaneForm(roots: readonly Expr[], inner: number): boolean {
   return roots.every(fits);
 }
 
+/** An address that is computed before the loop. */
+interface Base {
+  readonly local: number;
+  readonly buffer: number;
+  readonly at: Affine;
+  readonly bytes: number;
+  /** The part of a gather's address that is itself computed. */
+  readonly terms: readonly GatherTerm[];
+}
+
 function placeKey(buffer: number, { offset, strides }: Affine): string {
   return `${buffer};${offset};${strides.join()}`;
 }
@@ -59,7 +69,7 @@ export class ExprEmitter {
   /** Values computed before the loop, by form. */
   readonly #hoisted: Record<Form, Map<Expr, number>> = { element: new Map(), lanes: new Map() };
   /** Base addresses computed before the loop. */
-  readonly #bases = new Map<string, { readonly local: number; readonly buffer: number; readonly at: Affine; readonly bytes: number }>();
+  readonly #bases = new Map<string, Base>();
   /** Values already computed in the current turn. */
   #memo = new Map<Expr, number>();
 
@@ -114,13 +124,13 @@ export class ExprEmitter {
   }
 
   /** Pushes the address of an element of the innermost loop: what does not vary, plus index · stride. */
-  pushAddress(buffer: number, at: Affine, dtype: DType): void {
+  pushAddress(buffer: number, at: Affine, dtype: DType, terms: readonly GatherTerm[] = []): void {
     const f = this.#f;
     const bytes = BYTES[dtype];
-    const key = `${buffer};${at.offset};${at.strides.join()};${bytes}`;
+    const key = `${placeKey(buffer, at)};${bytes};${terms.map((term) => this.#numberOf(term.index)).join()}`;
     let base = this.#bases.get(key);
     if (!base) {
-      base = { local: f.local(I32), buffer, at, bytes };
+      base = { local: f.local(I32), buffer, at, bytes, terms };
       this.#bases.set(key, base);
     }
     f.get(base.local);
@@ -140,11 +150,13 @@ export class ExprEmitter {
         f.set(local);
       }
     }
-    for (const { local, buffer, at, bytes } of this.#bases.values()) {
+    for (const { local, buffer, at, bytes, terms } of this.#bases.values()) {
       const outer = { offset: at.offset, strides: at.strides.map((stride, loop) => (loop === inner ? 0 : stride)) };
       f.get(this.#scope.buffers[buffer]!);
       this.#pushAffine(outer, bytes);
-      f.op(OP.i32_add).set(local);
+      f.op(OP.i32_add);
+      this.#addTerms(terms, bytes, (index) => this.#computeInvariant(index));
+      f.set(local);
     }
   }
 
@@ -158,6 +170,13 @@ export class ExprEmitter {
     });
   }
 
+  #numberOf(expr: Expr): number {
+    const number = this.#numbers.get(expr) ?? this.#numbers.size;
+    this.#numbers.set(expr, number);
+    return number;
+  }
+
+  readonly #numbers = new Map<Expr, number>();
   #inGuard = false;
   #shift = 0;
 
@@ -250,6 +269,11 @@ export class ExprEmitter {
         }
         return this.#loadLanes(expr.buffer, expr.at, expr.dtype);
       case "gather":
+        if (this.#isSteady(expr)) {
+          if (form === "lanes") return this.#loadLanes(expr.buffer, expr.at, expr.dtype, expr.terms);
+          this.pushAddress(expr.buffer, expr.at, expr.dtype, expr.terms);
+          return this.#load(expr.dtype);
+        }
         if (form === "element")
           return this.#gatherElement(
             expr,
@@ -322,14 +346,23 @@ export class ExprEmitter {
 
   /** Pushes base address + Σ clipped index · stride, then loads. */
   #gatherElement(expr: Expr & { kind: "gather" }, push: (index: Expr) => void, pushBase: () => void): void {
-    const f = this.#f;
     pushBase();
-    for (const { index, stride, extent } of expr.terms) {
+    this.#addTerms(expr.terms, BYTES[expr.dtype], push);
+    this.#load(expr.dtype);
+  }
+
+  /** Adds Σ clipped index · stride to the address on the stack. */
+  #addTerms(terms: readonly GatherTerm[], bytes: number, push: (index: Expr) => void): void {
+    for (const { index, stride, extent } of terms) {
       push(index);
       this.#clip(extent);
-      f.i32(stride * BYTES[expr.dtype]).op(OP.i32_mul, OP.i32_add);
+      this.#f.i32(stride * bytes).op(OP.i32_mul, OP.i32_add);
     }
-    this.#load(expr.dtype);
+  }
+
+  /** Whether a gather only moves along with the innermost loop: a load, but for where it starts. */
+  #isSteady({ terms }: Expr & { kind: "gather" }): boolean {
+    return !this.#inGuard && terms.every((term) => !this.#variesInside(term.index));
   }
 
   #clip(extent: number): void {
@@ -453,12 +486,12 @@ export class ExprEmitter {
     return true;
   }
 
-  #loadLanes(buffer: number, at: Affine, dtype: DType): void {
+  #loadLanes(buffer: number, at: Affine, dtype: DType, terms: readonly GatherTerm[] = []): void {
     const f = this.#f;
     const stride = at.strides[this.#scope.inner]!;
     const wide = BYTES[dtype] === 4;
     const ahead = this.#shift * stride * BYTES[dtype];
-    this.pushAddress(buffer, at, dtype);
+    this.pushAddress(buffer, at, dtype, terms);
     if (stride === 0) {
       if (wide) f.v128LoadSplat();
       else f.i32Load8().simd(SIMD.i32x4_splat);
