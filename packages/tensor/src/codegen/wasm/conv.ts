@@ -2,7 +2,7 @@
 import type { ConvKernel } from "../../ir/kernel.ts";
 import { FunctionBuilder, I32, OP } from "./encoder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
-import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, TILE_ROWS } from "./micro-kernel.ts";
+import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, tileRows } from "./micro-kernel.ts";
 import { emitRange, evenPart, type PixelDimension, pixelDimensions } from "./pixels.ts";
 
 /** Pixels that pass over a filter block together: enough to reuse the block, few enough for their windows to stay in cache. */
@@ -26,7 +26,7 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
   if (kernel.filterImage !== 0) return emitConvPerImage(kernel, module);
   const { block, channels, rows, run } = kernel;
   const pixels = pixelDimensions([kernel.batch, kernel.height, kernel.width], kernel.input, kernel.output);
-  const dimensions = tileDimensions(pixels, TILE_ROWS[block / 4] ?? 4);
+  const dimensions = tileDimensions(pixels, tileRows(block / 4, module.wide));
   const offsets = tileOffsets(dimensions);
   const scalars = offsets.map((offset) => offset.first);
   const rowOffsets = offsets.map((offset) => offset.second);

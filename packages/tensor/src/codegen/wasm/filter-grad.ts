@@ -4,7 +4,7 @@ import { invariant } from "../../base/errors.ts";
 import { channelBlock, type FilterGradKernel } from "../../ir/kernel.ts";
 import { FunctionBuilder, I32, OP } from "./encoder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
-import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, TILE_ROWS } from "./micro-kernel.ts";
+import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, tileRows } from "./micro-kernel.ts";
 import { emitRange, evenPart, type PixelDimension, pixelDimensions } from "./pixels.ts";
 
 /** Pixels summed in registers before the sums go to memory; their operands should stay in cache. */
@@ -53,7 +53,7 @@ function emitPasses(kernel: FilterGradKernel, module: ModuleContext, goesOn = fa
   const pixels = pixelDimensions([images, kernel.height, kernel.width], kernel.input, kernel.cotangent);
   const passes = splitPasses(pixels);
   const channelTiles = tileChannels(channels, module.wide);
-  const side = evenPart(run, TILE_ROWS[channelTiles.vectors] ?? 4);
+  const side = evenPart(run, tileRows(channelTiles.vectors, module.wide));
   const positionTiles = Math.ceil(run / side);
   const tilesPerTask = splitTasks(kernel, side, positionTiles, channelTiles);
   const positionGroups = Math.ceil(positionTiles / tilesPerTask.positions);

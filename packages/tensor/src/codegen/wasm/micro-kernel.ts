@@ -37,8 +37,10 @@ export function laneGroups(channels: number): LaneGroup[] {
   });
 }
 
-/** Rows of a register tile of one to three vectors, or of four that an engine joins to two: what V8 keeps in registers. */
-export const TILE_ROWS: Readonly<Record<number, number>> = { 1: 7, 2: 4, 3: 3, 4: 4 };
+/** Rows of a register tile of one to four vectors: what V8 keeps in registers, neighbouring vectors joined to one where it does that. */
+export function tileRows(vectors: number, wide: boolean): number {
+  return ([7, 4, wide ? 4 : 3] as const)[vectors - 1] ?? 4;
+}
 
 /** Emits register tiles into one function; its locals are shared by all tiles. */
 export class MicroKernel {
