@@ -2,7 +2,15 @@
  * a quarter of the multiplications of the direct form. The interpolation points 0, 1, −1, 1/2, −2, ∞ lose less precision than
  * the usual ±1, ±2: the relative L2 error stays below 5e-6 in float32. */
 import type { Node } from "../ir/graph.ts";
-import type { ConvKernel, FilterGradKernel, TileStrides, TileTransformKernel, WinogradConvKernel, WinogradFilterGradKernel } from "../ir/kernel.ts";
+import {
+  type ConvKernel,
+  type FilterGradKernel,
+  type TileStrides,
+  type TileTransformKernel,
+  WINOGRAD_GRADIENT_TILES,
+  type WinogradConvKernel,
+  type WinogradFilterGradKernel,
+} from "../ir/kernel.ts";
 import { type LinearMap, transposed } from "../ir/linear-map.ts";
 import { sum } from "../ops/build.ts";
 import { kernelNode } from "./physical.ts";
@@ -179,7 +187,7 @@ export function winogradConv(x: Node, filter: Node, outputs: number, size: reado
 export function winogradFilterGrad(x: Node, dy: Node, target: Target): Node {
   const [inputs, outputs] = [x.shape[3]!, dy.shape[3]!];
   const size = inputs * outputs;
-  const fused = 4 * POSITIONS * size <= target.fusedFilterGradBytes;
+  const fused = 4 * POSITIONS * size <= target.fusedFilterGradBytes && dy.shape[2]! <= STEP * WINOGRAD_GRADIENT_TILES;
   return tileTransform(
     fused ? fusedFilterGrad(x, dy) : filterGradInParts(x, dy),
     {

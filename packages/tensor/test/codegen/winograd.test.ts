@@ -42,6 +42,13 @@ test.each([
   expect(await run(wide)).toEqual(result);
 });
 
+test("rows of more tiles than a filter gradient takes at once", async () => {
+  const args = [numbers([1, 16, 4, 260], 0.1), numbers([16, 16, 3, 3], 0.7), numbers([1, 16, 4, 260], 0.4)] as const;
+  const run = async (device: typeof one): Promise<Float32Array> => (await (jit(filterGradient, { device })(...args) as Tensor).read()) as Float32Array;
+  const result = await run(two);
+  expect(relativeError(result, await run(reference))).toBeLessThan(5e-6);
+});
+
 test("a profiled run gives the same result", async () => {
   const convolve = (x: Value, w: Value): Value => conv2d(x, w, { padding: 1 });
   const step = jit(convolve, { device: one });

@@ -1,5 +1,5 @@
 /** @file Loops that read across the order in which they write: which ones are arranged, and that nothing changes but their speed. */
-import { add, createDevice, flip, grad, jit, mul, reshape, slice, sub, sum, type Tensor, tensor, transpose, type Value } from "@gradalign/tensor";
+import { add, createDevice, flip, grad, jit, mul, pad, reshape, slice, sub, sum, type Tensor, tensor, transpose, type Value } from "@gradalign/tensor";
 import { afterAll, describe, expect, test } from "vitest";
 import { Node } from "../../src/ir/graph.ts";
 import type { LoopKernel } from "../../src/ir/kernel.ts";
@@ -37,6 +37,28 @@ describe("is exact", () => {
     ["images, channels first", (x) => transpose(x, [0, 3, 1, 2]), [2, 6, 5, 8]],
     ["arithmetic on the way", (x) => add(mul(transpose(x), 2), reshape(slice(x, [0, 0], [1, 8]), [8, 1])), [12, 8]],
     ["both orders at once", (x) => sub(x, transpose(x)), [16, 16]],
+    [
+      "into a frame",
+      (x) =>
+        pad(
+          transpose(
+            pad(
+              x,
+              [
+                [2, 1],
+                [0, 3],
+              ],
+              9,
+            ),
+          ),
+          [
+            [1, 0],
+            [0, 2],
+          ],
+          7,
+        ),
+      [8, 12],
+    ],
     ["part of a matrix", (x) => transpose(slice(x, [1, 2], [9, 14])), [12, 20]],
     ["every second column", (x) => transpose(slice(x, [0, 1], [8, 17], [1, 2])), [8, 20]],
   ])("%s", async (_, f, shape) => {

@@ -445,10 +445,11 @@ export class ExprEmitter {
     else this.#f.i32Load8();
   }
 
-  /** Where lanes lie apart, but four of the kernel's loads next to each other, these are loaded as four vectors across them and turned. */
+  /** Where lanes lie apart, but four of the kernel's loads next to each other, these are loaded as four vectors across them and turned. Under a guard
+   * the neighbours might not be there. */
   #transposeNeighbours({ buffer, at, dtype }: Expr & { kind: "load" }): boolean {
     const stride = at.strides[this.#scope.inner]! * BYTES[dtype];
-    if (BYTES[dtype] !== 4 || stride < 8 || this.#shift !== 0) return false;
+    if (BYTES[dtype] !== 4 || stride < 8 || this.#shift !== 0 || this.#inGuard) return false;
     const neighbour = (offset: number): (Expr & { kind: "load" }) | undefined => this.#loads.get(placeKey(buffer, { ...at, offset }));
     let start = at.offset;
     while (neighbour(start - 1)) start--;
