@@ -57,8 +57,8 @@ export interface ProgramOptions {
   readonly wide: boolean;
 }
 
-/** Encodes `run(thread, control, table, arena)`, and `scratch(address)` for those who call kernels themselves. The address table holds one i32 per slot. With unshared memory the module
- * contains no atomics and serves one thread. */
+/** Encodes `run(thread, control, table, arena)`, and `scratch(address)` for those who call kernels themselves. The address table holds one
+ * i32 per slot. With unshared memory the module contains no atomics and serves one thread. */
 export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, arenaBytes, relaxed, wide }: ProgramOptions): EncodedProgram {
   const functions: FunctionBuilder[] = [];
   let scratchBytes = 0;
