@@ -1,5 +1,6 @@
 /** @file Loop nests that read across the order in which they write (transpositions, alone or with arithmetic), arranged so that they read
  * whole vectors all the same, which code generation then turns. */
+import { ExprTable } from "../ir/expr-table.ts";
 import type { LoopKernel } from "../ir/kernel.ts";
 import { type Affine, type Expr, forEachExpr } from "../ir/scalar.ts";
 import { transformKernel } from "./loops.ts";
@@ -53,8 +54,7 @@ function sideBySide(kernel: LoopKernel, loop: number, count: number): LoopKernel
 
 /** Makes equal expressions one object: what does not depend on the loop is the same in each copy. */
 function shareEqual(outputs: LoopKernel["outputs"]): LoopKernel["outputs"] {
-  const known = new Map<string, Expr>();
-  const numbers = new Map<Expr, number>();
+  const table = new ExprTable();
   const done = new Map<Expr, Expr>();
   const share = (expr: Expr): Expr => {
     const before = done.get(expr);
@@ -63,15 +63,7 @@ function shareEqual(outputs: LoopKernel["outputs"]): LoopKernel["outputs"] {
     if (expr.kind === "op") result = { ...expr, args: expr.args.map(share) };
     else if (expr.kind === "guard") result = { ...expr, inside: share(expr.inside) };
     else if (expr.kind === "gather") result = { ...expr, terms: expr.terms.map((term) => ({ ...term, index: share(term.index) })) };
-    const key = JSON.stringify(result, (name, value: unknown) => {
-      if (name !== "" && numbers.has(value as Expr)) return numbers.get(value as Expr);
-      return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? "-0" : value}` : value;
-    });
-    const shared = known.get(key) ?? result;
-    if (shared === result) {
-      known.set(key, result);
-      numbers.set(result, numbers.size);
-    }
+    const shared = table.intern(result);
     done.set(expr, shared);
     return shared;
   };

@@ -1,6 +1,7 @@
 /** @file Lowering: from a graph and the choice of stored values to kernels over buffers, in an order that respects dependencies. */
 import { invariant } from "../base/errors.ts";
 import { sizeOf, stridesOf } from "../base/shape.ts";
+import { ExprTable } from "../ir/expr-table.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
 import type { ConvKernel, ImageStrides, Kernel, LoopKernel } from "../ir/kernel.ts";
 import type { Affine, Expr, Guard } from "../ir/scalar.ts";
@@ -130,9 +131,7 @@ class ExprBuilder {
   readonly buffers: Node[] = [];
   readonly #loops: number;
   readonly #materialized: ReadonlySet<Node>;
-  /** Equal expressions are one object, so that code generation computes them once. */
-  readonly #known = new Map<string, Expr>();
-  readonly #ids = new Map<Expr, number>();
+  readonly #table = new ExprTable();
 
   constructor(loops: number, materialized: ReadonlySet<Node>) {
     this.#loops = loops;
@@ -142,7 +141,7 @@ class ExprBuilder {
   /** The value of a node: from memory if it is there. */
   read(node: Node, index: readonly Affine[]): Expr {
     if (!this.#materialized.has(node) && !isMergingReshape(node)) return this.compute(node, index);
-    return this.#intern({ kind: "load", dtype: node.dtype, buffer: this.#buffer(node), at: this.#flatten(index, stridesOf(node.shape)) });
+    return this.#table.intern({ kind: "load", dtype: node.dtype, buffer: this.#buffer(node), at: this.#flatten(index, stridesOf(node.shape)) });
   }
 
   /** The value of a node from its operands. */
@@ -171,7 +170,7 @@ class ExprBuilder {
         );
         if (!source.guards || source.guards.length === 0) return inside;
         const guards = source.guards.map(({ affine, extent }): Guard => ({ ...this.#sized(affine), extent }));
-        return this.#intern({ kind: "guard", dtype: node.dtype, guards, inside, fill: source.fill ?? 0 });
+        return this.#table.intern({ kind: "guard", dtype: node.dtype, guards, inside, fill: source.fill ?? 0 });
       }
       default:
         invariant(false, `${node.op} cannot be computed inside a kernel`);
@@ -184,7 +183,7 @@ class ExprBuilder {
     const depth = indices[0]!.shape.length;
     const terms = indices.map((at, axis) => ({ index: this.read(at, index.slice(0, depth)), stride: strides[axis]!, extent: x.shape[axis]! }));
     const at = this.#flatten(index.slice(depth), strides.slice(indices.length));
-    return this.#intern({ kind: "gather", dtype: node.dtype, buffer: this.#buffer(x), at, terms });
+    return this.#table.intern({ kind: "gather", dtype: node.dtype, buffer: this.#buffer(x), at, terms });
   }
 
   #reshape(node: Node, index: readonly Affine[]): Expr {
@@ -193,7 +192,7 @@ class ExprBuilder {
     if (!groups) {
       // The merged result is a result of its own: copy from the shared buffer at the same place.
       const at = this.#flatten(index, stridesOf(node.shape));
-      return this.#intern({ kind: "load", dtype: node.dtype, buffer: this.#buffer(node), at });
+      return this.#table.intern({ kind: "load", dtype: node.dtype, buffer: this.#buffer(node), at });
     }
     const source = groups.map((group) => {
       const strides = stridesOf(group.map((axis) => node.shape[axis]!));
@@ -231,27 +230,14 @@ class ExprBuilder {
   }
 
   #internTree(expr: Expr, done = new Map<Expr, Expr>()): Expr {
-    if (this.#ids.has(expr)) return expr;
+    if (this.#table.has(expr)) return expr;
     let result = done.get(expr);
     if (!result) {
-      if (expr.kind === "index") result = this.#intern({ ...expr, at: this.#sized(expr.at) });
-      else result = this.#intern(expr.kind === "op" ? { ...expr, args: expr.args.map((arg) => this.#internTree(arg, done)) } : expr);
+      if (expr.kind === "index") result = this.#table.intern({ ...expr, at: this.#sized(expr.at) });
+      else result = this.#table.intern(expr.kind === "op" ? { ...expr, args: expr.args.map((arg) => this.#internTree(arg, done)) } : expr);
       done.set(expr, result);
     }
     return result;
-  }
-
-  #intern(expr: Expr): Expr {
-    const key = JSON.stringify(expr, (name, value: unknown) => {
-      if (name !== "" && typeof value === "object" && value !== null && "kind" in value) return this.#ids.get(value as Expr);
-      // JSON has no infinities, NaN or negative zero.
-      return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? "-0" : value}` : value;
-    });
-    const found = this.#known.get(key);
-    if (found) return found;
-    this.#known.set(key, expr);
-    this.#ids.set(expr, this.#ids.size);
-    return expr;
   }
 }
 

@@ -267,6 +267,10 @@ export class FunctionBuilder {
     for (const bits of lanes) this.emit(bits & 255, (bits >>> 8) & 255, (bits >>> 16) & 255, bits >>> 24);
     return this;
   }
+  /** Two vectors from the stack: four of their eight 32-bit words. */
+  shuffleWords(words: readonly number[]): this {
+    return this.shuffle(words.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte)));
+  }
   shuffle(lanes: readonly number[]): this {
     return this.simd(13).emit(...lanes);
   }

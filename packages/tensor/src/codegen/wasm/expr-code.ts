@@ -468,10 +468,7 @@ export class ExprEmitter {
         .set(row);
     });
     const pick = (a: number, b: number, words: readonly number[], to: number): void => {
-      f.get(a)
-        .get(b)
-        .shuffle(words.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte)))
-        .set(to);
+      f.get(a).get(b).shuffleWords(words).set(to);
     };
     for (const i of [0, 1]) {
       pick(rows[2 * i]!, rows[2 * i + 1]!, [0, 4, 1, 5], halves[2 * i]!);

@@ -20,11 +20,7 @@ export function emitRandom({ count }: RandomKernel, module: ModuleContext): Kern
   const [k0, k1] = vectors(2) as [number, number];
   const [a, b, c, d] = vectors(4) as [number, number, number, number];
   /** Pushes four words of the eight in two vectors. */
-  const pick = (first: number, second: number, words: readonly number[]): FunctionBuilder =>
-    f
-      .get(first)
-      .get(second)
-      .shuffle(words.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte)));
+  const pick = (first: number, second: number, words: readonly number[]): FunctionBuilder => f.get(first).get(second).shuffleWords(words);
   const multiply = (value: number, factor: number, low: number, high: number): void => {
     f.get(value).v128(factor).simd(SIMD.i64x2_extmul_low_i32x4_u).set(low);
     f.get(value).v128(factor).simd(SIMD.i64x2_extmul_high_i32x4_u).set(high);
