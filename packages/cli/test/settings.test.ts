@@ -1,8 +1,10 @@
 /** @file Flags and config files: what is accepted, what is refused and how, and which one wins. */
 import { ConfigError } from "@gradalign/tensor";
+import { resolveTrainConfig } from "gradalign";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../src/settings/config-file.ts";
 import { partialConfig } from "../src/settings/convert.ts";
+import { reproduceCommand } from "../src/settings/describe.ts";
 import { externalName, parseFlag, SETTING_NAMES } from "../src/settings/settings.ts";
 
 describe("flags", () => {
@@ -18,11 +20,34 @@ describe("flags", () => {
     expect(partialConfig({ epsilon: 10 }).epsilon).toBe(10 / 255);
   });
 
+  test.each(["0", "1", "8", "62.5", "8/255", " 8 / 255 ", "0.5/255", "255"])("epsilon may be %s", (text) => {
+    expect(parseFlag("epsilon", text)).toBe(Number(text.split("/")[0]));
+    expect(parseConfig(`epsilon: ${text}`, "a.yaml")).toEqual({ epsilon: Number(text.split("/")[0]) });
+  });
+
+  test.each([
+    ["0.031", "write 8/255 (or 8) if a share of the pixel range is meant, 0.031/255 if a part of one step is"],
+    ["0.0314", "write 8/255 (or 8) if a share of the pixel range is meant, 0.0314/255 if a part of one step is"],
+    ["0.0118", "write 3/255 (or 3) if a share of the pixel range is meant, 0.0118/255 if a part of one step is"],
+    ["0.5", "write 127.5/255 (or 127.5) if a share of the pixel range is meant, 0.5/255 if a part of one step is"],
+    ["0.001", "write 0.255/255 if a share of the pixel range is meant, 0.001/255 if a part of one step is"],
+  ])("epsilon %s could mean two things, and the message says how either is written, in flags and files", (text, remedy) => {
+    const message = (source: string) => `${source} (=${Number(text)}) must be 0 or a number from 1 to 255, in steps of 1/255; ${remedy}`;
+    expect(() => parseFlag("epsilon", text)).toThrow(new ConfigError(message("--epsilon")));
+    expect(() => parseConfig(`epsilon: ${text}`, "a.yaml")).toThrow(new ConfigError(message("a.yaml: epsilon")));
+  });
+
+  test("the command that repeats a run writes radii so that they are read as they were", () => {
+    const config = resolveTrainConfig({ dataset: "cifar10", model: "cnn", method: "fgsm", epsilon: 0.5 / 255 });
+    expect(reproduceCommand(config)).toContain("--epsilon 0.5/255 ");
+    expect(reproduceCommand({ ...config, epsilon: 8 / 255 })).toContain("--epsilon 8 ");
+  });
+
   test.each([
     ["epochs", "", '--epochs (="") must be an integer of at least 1; write e.g. 30'],
     ["epochs", "1.5", "--epochs (=1.5) must be an integer of at least 1; write e.g. 30"],
     ["epochs", "0x10", '--epochs (="0x10") must be an integer of at least 1; write e.g. 30'],
-    ["epsilon", "256", "--epsilon (=256) must be a number from 0 to 255, in steps of 1/255; write 8 for 8/255"],
+    ["epsilon", "256", "--epsilon (=256) must be 0 or a number from 1 to 255, in steps of 1/255; write 8 or 8/255"],
     ["backend", "cuda", '--backend (="cuda") must be one of auto, wasm, webgpu, reference; choose one of them'],
     [
       "finalAttack",

@@ -51,9 +51,7 @@ export function parseConfig(text: string, file: string): Settings {
   return settings;
 }
 
-/** YAML's own booleans serve for yes and no; `8/255` for an epsilon of 8. */
+/** YAML's own booleans serve for yes and no. */
 function plainValue(setting: string, value: unknown): unknown {
-  if (setting === "flip" && typeof value === "boolean") return value ? "yes" : "no";
-  const steps = setting === "epsilon" && typeof value === "string" ? /^([\d.]+)\s*\/\s*255$/.exec(value) : null;
-  return steps ? Number(steps[1]) : value;
+  return setting === "flip" && typeof value === "boolean" ? (value ? "yes" : "no") : value;
 }

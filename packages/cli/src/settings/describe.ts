@@ -2,6 +2,7 @@
 import type { TrainConfig } from "gradalign";
 import { radius } from "../terminal/format.ts";
 import { settingsOfConfig } from "./convert.ts";
+import { writeLevels } from "./levels.ts";
 import { externalName } from "./settings.ts";
 
 /** One line that tells runs apart, e.g. `cnn with 4 filters, fgsm, ε = 10/255, 30 epochs, seed 0`. */
@@ -21,7 +22,9 @@ export function describeSettings(config: TrainConfig): [string, string][] {
 
 /** The command whose run is the same to the last bit. */
 export function reproduceCommand(config: TrainConfig): string {
-  const flags = Object.entries(settingsOfConfig(config)).map(([setting, value]) => `--${externalName(setting)} ${shellWord(String(value))}`);
+  const flags = Object.entries(settingsOfConfig(config)).map(
+    ([setting, value]) => `--${externalName(setting)} ${shellWord(setting === "epsilon" ? writeLevels(Number(value)) : String(value))}`,
+  );
   return `gradalign train ${flags.join(" ")}`;
 }
 

@@ -7,6 +7,7 @@
 import { ConfigError } from "@gradalign/tensor";
 import { ATTACK_NAMES, datasets, methods, parseAttack } from "gradalign";
 import { z } from "zod";
+import { levelsRemedy, readLevels } from "./levels.ts";
 
 /** One setting. `Value` is its type after checking. */
 export interface Setting<Value = unknown> {
@@ -17,8 +18,8 @@ export interface Setting<Value = unknown> {
   readonly schema: z.ZodType<Value>;
   /** Completes "must be …". */
   readonly rule: string;
-  /** What to write instead. */
-  readonly remedy: string;
+  /** What to write instead, of some settings depending on what was written. */
+  readonly remedy: string | ((value: unknown) => string);
 }
 
 const integer = (least: number, help: string, remedy: string): Setting<number> => ({
@@ -37,6 +38,16 @@ const real = (help: string, rule: string, schema: z.ZodType<number>, remedy: str
   schema,
   rule,
   remedy,
+});
+
+/** A length in pixel space; its value is in steps of 1/255. */
+const levels = (help: string): Setting<number> => ({
+  argument: "<n>",
+  help,
+  kind: "number",
+  schema: z.preprocess(readLevels, z.number().min(0).max(255)),
+  rule: "0 or a number from 1 to 255, in steps of 1/255",
+  remedy: levelsRemedy,
 });
 
 const choice = <const Names extends readonly [string, ...string[]]>(names: Names, help: string): Setting<Names[number]> => ({
@@ -68,13 +79,7 @@ export const TRAINING_SETTINGS = {
   filters: integer(1, "filters of the cnn; the paper's has 4", "leave it out for 4"),
   width: integer(1, "channels of preact-resnet18's first stage; the paper's has 64", "leave it out for 64"),
   method: name(`one of ${Object.keys(methods).join(", ")}; fgsm-gradalign unless set`, 'write the name of a method, e.g. "fgsm-gradalign"'),
-  epsilon: real(
-    "radius of the l-infinity ball in steps of 1/255: 8 means 8/255",
-    "a number from 0 to 255, in steps of 1/255",
-    z.number().min(0).max(255),
-    "write 8 for 8/255",
-    "<n>",
-  ),
+  epsilon: levels("radius of the l-infinity ball in steps of 1/255: 8 means 8/255, which may be written too"),
   epochs: integer(1, "passes over the training images", "write e.g. 30"),
   seed: integer(0, "decides every random choice; equal seeds give equal bits", "write e.g. 0"),
   lr: real("peak learning rate of the schedule", "a number above 0", z.number().positive(), "leave it out for the paper's"),
@@ -172,19 +177,19 @@ export function settingOf(setting: SettingName): Setting {
 export function checkSetting(setting: SettingName, value: unknown, source: string): Settings[SettingName] {
   const { schema, rule, remedy } = settingOf(setting);
   const result = schema.safeParse(value);
-  if (!result.success) throw new ConfigError(`${source} (=${JSON.stringify(value)}) must be ${rule}; ${remedy}`);
+  if (!result.success) throw new ConfigError(`${source} (=${JSON.stringify(value)}) must be ${rule}; ${typeof remedy === "string" ? remedy : remedy(value)}`);
   return result.data as Settings[SettingName];
 }
 
 /**
- * Reads a flag's text as the value it stands for; `10/255` is taken for an epsilon of 10.
+ * Reads a flag's text as the value it stands for.
  *
  * @throws ConfigError naming value, rule and remedy.
  */
 export function parseFlag(setting: SettingName, text: string): Settings[SettingName] {
   const flag = `--${externalName(setting)}`;
   if (settingOf(setting).kind === "text") return checkSetting(setting, text, flag);
-  const trimmed = setting === "epsilon" ? text.trim().replace(/\s*\/\s*255$/, "") : text.trim();
+  const trimmed = text.trim();
   // Number("") is 0 and Number("0x10") is 16: neither is what was meant.
   const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(trimmed) ? Number(trimmed) : text;
   return checkSetting(setting, value, flag);

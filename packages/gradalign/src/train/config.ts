@@ -6,7 +6,7 @@ import type { MethodOptions } from "../methods/method.ts";
 import { type ModelConfig, models } from "../models/index.ts";
 import { type OptimizerConfig, schedules } from "../optim/index.ts";
 import type { Augmentation } from "./batch.ts";
-import { augmentationFor, datasetRecipe, methodDefaults, recipeFor } from "./recipes.ts";
+import { augmentationFor, datasetRecipe, MAX_LAMBDA, methodDefaults, recipeFor } from "./recipes.ts";
 
 /** A method and the options it uses. */
 export type MethodConfig = { readonly name: MethodName } & Partial<MethodOptions>;
@@ -171,7 +171,7 @@ function checkMethod(
   if (stepSize !== undefined) inRange("method.stepSize", stepSize, 0, 100, "; it is a multiple of epsilon");
   if (steps !== undefined) integer("method.steps", steps, 1);
   if (start !== undefined && start !== "zero" && start !== "random") fail("method.start", start, "zero or random");
-  if (lambda !== undefined) inRange("method.lambda", lambda, 0, 1e6);
+  if (lambda !== undefined) inRange("method.lambda", lambda, 0, MAX_LAMBDA);
   if (mu !== undefined) inRange("method.mu", mu, 0, 1e6);
   if (adversary !== undefined && adversary !== "fgsm" && adversary !== "none") fail("method.adversary", adversary, "fgsm or none");
   if (branches !== undefined && branches !== "one" && branches !== "both") fail("method.branches", branches, "one or both");

@@ -1,4 +1,5 @@
 /** @file Recipes: what a data set, a model and a method are trained with unless a run says otherwise. */
+import { ConfigError } from "@gradalign/tensor";
 import { cifar10 } from "../data/cifar10.ts";
 import type { DatasetRecipe } from "../data/definition.ts";
 import { datasets, isDatasetName } from "../data/index.ts";
@@ -47,13 +48,27 @@ export function augmentationFor(dataset: string): Augmentation {
   return isDatasetName(dataset) ? datasets[dataset].augment : { crop: 0, flip: false };
 }
 
-/** Defaults of the options a method uses, given those already chosen. */
+/** The largest weight of a regulariser. */
+export const MAX_LAMBDA = 1e6;
+
+/**
+ * Defaults of the options a method uses, given those already chosen.
+ *
+ * @throws ConfigError when the radius is so large that the formula for a weight that was not chosen gives none that can be used.
+ */
 export function methodDefaults(name: MethodName, dataset: string, epsilon: number, chosen: Partial<MethodOptions>): Partial<MethodOptions> {
   const { defaults, warmup, lambda } = methodNamed(name);
   const recipe = datasetRecipe(dataset);
   const options: { -readonly [K in keyof MethodOptions]?: MethodOptions[K] } = { ...defaults };
   // Rounded, so that the settings read 0.2 at 8/255.
-  if (lambda) options.lambda = Number(lambda(epsilon, recipe).toPrecision(12));
+  if (lambda) options.lambda = chosen.lambda ?? Number(lambda(epsilon, recipe).toPrecision(12));
+  // Radii beyond 1 are refused for what they are.
+  if (chosen.lambda === undefined && (options.lambda ?? 0) > MAX_LAMBDA && epsilon <= 1) {
+    throw new ConfigError(
+      `config: epsilon (=${Number((epsilon * 255).toFixed(4))}/255) must be smaller for ${name}: the formula for its regulariser's weight, made for the paper's ` +
+        "radii of up to 16/255, gives no usable value there; choose a smaller radius, set the weight yourself, or take a method without a regulariser, e.g. fgsm",
+    );
+  }
   // The paper's steps: epsilon / 2 for PGD-2, epsilon / 5 for PGD-10.
   if (defaults.steps !== undefined && chosen.steps !== undefined) options.stepSize = chosen.steps <= 2 ? 1 / chosen.steps : 2 / chosen.steps;
   if (warmup !== "none") options.warmupEpochs = recipe.warmupEpochs;

@@ -113,6 +113,14 @@ describe("the paper's recipes", () => {
     expect([1, 8, 12].map((eps) => Number(lambdaSchedule("svhn", eps / 255).toFixed(3)))).toEqual([1.657, 2.5, 3.162]);
   });
 
+  it.each(["fgsm-gradalign", "pgd-gradalign", "cure", "grad-norm"] as const)("a radius that %s's own weight has no value for is refused as such", (method) => {
+    const refusal = `config: epsilon (=255/255) must be smaller for ${method}: `;
+    expect(() => resolveTrainConfig({ method, epsilon: 1 })).toThrow(refusal);
+    expect(() => resolveTrainConfig({ method, epsilon: 8 })).toThrow("config: epsilon (=8) must be a number from 0 to 1");
+    expect(resolveTrainConfig({ method: { name: method, lambda: 3 }, epsilon: 1 }).method.lambda).toBe(3);
+    expect(resolveTrainConfig({ method, epsilon: 16 / 255 }).method.lambda).toBeGreaterThan(0);
+  });
+
   it("PGD's step follows the number of steps", () => {
     expect(resolveTrainConfig({ method: "pgd" }).method).toMatchObject({ steps: 10, stepSize: 0.2, start: "zero" });
     expect(resolveTrainConfig({ method: { name: "pgd", steps: 2 } }).method.stepSize).toBe(0.5);
