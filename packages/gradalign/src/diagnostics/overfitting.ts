@@ -54,8 +54,10 @@ export function detectOverfitting(points: readonly RobustnessPoint[], chance: nu
   return null;
 }
 
+/** A fraction in evidence. */
+export const percent = (value: number): string => `${(100 * value).toFixed(1)}%`;
+
 function describe(before: RobustnessPoint, after: RobustnessPoint): string {
-  const percent = (value: number): string => `${(100 * value).toFixed(1)}%`;
   return (
     `PGD accuracy fell from ${percent(before.test_pgd_acc)} (iteration ${before.iteration}) to ${percent(after.test_pgd_acc)}, ` +
     `FGSM accuracy went from ${percent(before.test_fgsm_acc)} to ${percent(after.test_fgsm_acc)}, ` +
