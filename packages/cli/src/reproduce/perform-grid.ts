@@ -36,6 +36,7 @@ export async function performTraining(training: GridTraining, { data, device, co
   mkdirSync(join(folder, ".."), { recursive: true });
   return withLock(
     `${folder}.lock`,
+    { what: folder, signal, onWait: (holder) => view.note(`${training.label}: another process works on it (${holder}); waiting`) },
     async () => {
       if (isFinished(training)) return true;
       const resume = existsSync(join(folder, "config.json"));
@@ -44,8 +45,6 @@ export async function performTraining(training: GridTraining, { data, device, co
       if (!interrupted) noteFinished(folder);
       return !interrupted;
     },
-    signal,
-    () => view.note(`${training.label}: another process works on it; waiting`),
   );
 }
 

@@ -7,9 +7,11 @@
  * tensors of another save. Everything is synchronous: a save happens between two training steps, with nothing else to do.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointError, ConfigError } from "@gradalign/tensor";
+import { makeFolder, removeLeftovers, writeFileAtomic } from "../files/node-atomic-file.ts";
+import { readIfThere } from "../files/node-read.ts";
 import {
   type CheckpointManifest,
   decodeManifest,
@@ -21,7 +23,6 @@ import {
   sameModel,
 } from "./checkpoint.ts";
 import type { JsonObject } from "./json.ts";
-import { TEMPORARY_FILE, writeFileAtomic } from "./node-atomic-file.ts";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./safetensors.ts";
 
 /** What is saved. */
@@ -78,7 +79,7 @@ export function saveCheckpoint(folder: string, options: SaveCheckpointOptions): 
     run,
   };
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     writeFileAtomic(join(folder, tensors), bytes);
     keepPrevious(folder, name);
     writeFileAtomic(join(folder, `${name}.json`), encodeManifest(manifest, sha256));
@@ -163,25 +164,13 @@ function removeUnused(folder: string, name: string): void {
       // A damaged manifest keeps no file alive.
     }
   }
-  const isOurs = new RegExp(`^${name}(-\\d{6,}-[0-9a-f]{12}\\.safetensors|\\.json|\\.previous\\.json)$`);
-  for (const file of readdirSync(folder)) {
-    const unfinished = TEMPORARY_FILE.exec(file)?.[1];
-    const stale = unfinished === undefined ? file.endsWith(".safetensors") && isOurs.test(file) && !used.has(file) : isOurs.test(unfinished);
-    if (stale) rmSync(join(folder, file), { force: true });
-  }
+  const isTensors = new RegExp(`^${name}-\\d{6,}-[0-9a-f]{12}\\.safetensors$`);
+  for (const file of readdirSync(folder)) if (isTensors.test(file) && !used.has(file)) rmSync(join(folder, file), { force: true });
+  removeLeftovers(folder);
 }
 
 function checkName(name: string): void {
   if (!/^[A-Za-z0-9_]+$/.test(name)) throw new ConfigError(`checkpoint name "${name}" must consist of letters, digits and underscores, e.g. last or best`);
-}
-
-function readIfThere(file: string): Buffer | undefined {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new CheckpointError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -9,7 +9,8 @@ import { createReadStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError, GradalignError } from "@gradalign/tensor";
-import { writeFileAtomic } from "../checkpoint/node-atomic-file.ts";
+import { removeLeftovers, writeFileAtomic } from "../files/node-atomic-file.ts";
+import { withLock } from "../files/node-lock.ts";
 import { inflated, readAll } from "./byte-reader.ts";
 import type { ImageDataset } from "./dataset.ts";
 import { type DatasetDefinition, type DatasetFile, type DatasetSource, readDataset, type SourcePart } from "./definition.ts";
@@ -18,7 +19,6 @@ import { readArchive } from "./node-archive.ts";
 import { dataFolder } from "./node-cache-folder.ts";
 import { downloadFile, fileExists, fileProblem } from "./node-download.ts";
 import { type HttpRoute, httpRoute, UnreachableError } from "./node-http.ts";
-import { withLock } from "./node-lock.ts";
 import { type NpmConfig, npmAuthorization, npmTarball, readNpmConfig } from "./node-npm-config.ts";
 
 /** What happens while data are fetched, for a progress display. */
@@ -72,10 +72,17 @@ export async function loadDataset(which: DatasetName | DatasetDefinition, option
       await mkdir(folder, { recursive: true });
       await withLock(
         join(root, `${definition.name}.lock`),
-        // Whoever held the lock before may have filled the cache.
-        async () => fill(folder, await missingFiles(folder, definition.files), definition, options),
-        signal,
-        () => onProgress?.({ type: "wait", reason: `another process is fetching ${definition.title} into ${root}` }),
+        {
+          what: root,
+          signal,
+          onWait: (holder) => onProgress?.({ type: "wait", reason: `another process is fetching ${definition.title} into ${root} (${holder})` }),
+          onTakeOver: (holder) => onProgress?.({ type: "wait", reason: `${root}: the lock of a process that is gone (${holder}) is taken over` }),
+        },
+        async () => {
+          removeLeftovers(folder);
+          // Whoever held the lock before may have filled the cache.
+          return fill(folder, await missingFiles(folder, definition.files), definition, options);
+        },
       );
     }
     return await readDataset(definition, (name) => createReadStream(join(folder, name), { highWaterMark: 1 << 20, ...(signal ? { signal } : {}) }));

@@ -5,8 +5,8 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError, DataError } from "@gradalign/tensor";
-import { writeFileAtomic } from "../checkpoint/node-atomic-file.ts";
 import { type LoadCheckpointOptions, loadCheckpoint, saveCheckpoint } from "../checkpoint/node-store.ts";
+import { writeFileAtomic } from "../files/node-atomic-file.ts";
 import type { TrainConfig } from "../train/config.ts";
 import type { Evaluation } from "../train/events.ts";
 import type { CheckpointSink, Snapshot } from "../train/snapshot.ts";

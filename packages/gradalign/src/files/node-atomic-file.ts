@@ -1,0 +1,128 @@
+/** @file Files that are either wholly there or not at all, whenever the process or the machine stops. */
+import { randomBytes } from "node:crypto";
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, readdirSync, realpathSync, renameSync, rmdirSync, rmSync, statSync, writeSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { FileError, onFile } from "./node-file-error.ts";
+import { isRunning } from "./node-process.ts";
+
+/** Names of unfinished files: the name they were to get, and the process that wrote them. */
+const TEMPORARY_FILE = /^\.(.+?)(?:\.(\d+))?\.[0-9a-f]{12}\.tmp$/;
+
+/** A name for an unfinished file beside the one it is to become. */
+export function temporaryName(file: string): string {
+  return join(dirname(file), `.${basename(file)}.${process.pid}.${randomBytes(6).toString("hex")}.tmp`);
+}
+
+/**
+ * Writes a file under a temporary name, flushes it to the disk, and renames it into place; a symbolic link's target is what is replaced.
+ * The folder must exist.
+ *
+ * @throws FileError naming the file when it cannot be written; what was there before is then as it was.
+ */
+export function writeFileAtomic(file: string, content: Uint8Array | string): void {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  onFile("write", file, () => {
+    const target = targetOf(file);
+    const temporary = temporaryName(target);
+    try {
+      const descriptor = openSync(temporary, "wx");
+      try {
+        writeAll(descriptor, bytes);
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+      renameSync(temporary, target);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    syncFolder(dirname(target));
+  });
+}
+
+/** Writes all bytes at the descriptor's position. */
+export function writeAll(descriptor: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written, bytes.length - written);
+}
+
+/** The file that a name stands for; nothing but a regular file is ever replaced. */
+function targetOf(file: string): string {
+  let target = file;
+  try {
+    target = realpathSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return file;
+  }
+  const found = statSync(target);
+  if (found.isDirectory()) throw new FileError(`cannot write ${file}: it is a folder, not a file; name a file`);
+  if (!found.isFile()) throw new FileError(`cannot write ${file}: it is a device or a pipe, not a regular file; name a file`);
+  return target;
+}
+
+/**
+ * Makes a folder and those above it.
+ *
+ * @throws FileError naming it when it cannot be made.
+ */
+export function makeFolder(folder: string): void {
+  onFile("make the folder", folder, () => mkdirSync(folder, { recursive: true }));
+}
+
+/**
+ * Makes sure, before long work begins, that a folder can be made and written to. Leaves nothing behind.
+ *
+ * @throws FileError naming the folder when it cannot.
+ */
+export function requireWritable(folder: string): void {
+  onFile("write to", folder, () => {
+    let existing = folder;
+    // A dangling link is there, but cannot be made a folder.
+    while (!statSync(existing, { throwIfNoEntry: false })) existing = dirname(existing);
+    rmdirSync(mkdtempSync(join(existing, ".gradalign-")));
+  });
+}
+
+/** As {@link requireWritable}, for a file that is to be written at the end: its folder must be there, and nothing but a file in its place. */
+export function requireWritableFile(file: string): void {
+  onFile("write", file, () => {
+    const target = targetOf(file);
+    rmdirSync(mkdtempSync(join(dirname(target), ".gradalign-")));
+  });
+}
+
+/** Removes unfinished files of processes that are no more; for the owner of the folder. */
+export function removeLeftovers(folder: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // Not there yet: nothing to remove.
+    return;
+  }
+  for (const name of names) {
+    const match = TEMPORARY_FILE.exec(name);
+    if (match && !(match[2] !== undefined && isRunning(Number(match[2])))) rmSync(join(folder, name), { force: true });
+  }
+}
+
+/** Flushes a folder's list of names, so that a rename survives a power cut. */
+export function syncFolder(folder: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(folder, "r");
+  } catch {
+    // Windows cannot open folders; its renames are journalled by the file system.
+    return;
+  }
+  try {
+    fsyncSync(descriptor);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Some network and virtual file systems refuse to flush folders; nothing more can be done there.
+    if (code !== "EINVAL" && code !== "EPERM" && code !== "ENOTSUP") throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+}
