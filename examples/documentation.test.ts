@@ -1,5 +1,5 @@
 /** @file The documentation is true: its code runs and does what it says, its links lead somewhere, and the source documents itself. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { evaluate, grad, jit, mul, randomKey, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import {
@@ -26,25 +26,16 @@ import {
 import { describe, expect, test, vi } from "vitest";
 import { apply, type Operation, register } from "../packages/tensor/src/ops/definition.ts";
 import { openDevices, relativeError } from "../packages/tensor/test/support/devices.ts";
-import { blockOfFile, codeBlocks, importBlock, ROOT, readText } from "./support/code-blocks.ts";
+import { blockOfFile, codeBlocks, files, importBlock, pages, ROOT, readText } from "./support/code-blocks.ts";
 
 const { reference, tested } = await openDevices();
 const wasm = tested[0]![1];
 
-/** Every file below a folder with one of these endings; what is generated or installed is left out. */
-function files(folder: string, ...endings: string[]): string[] {
-  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return ["node_modules", "dist", "runs", ".git"].includes(entry.name) ? [] : files(path, ...endings);
-    return endings.some((ending) => entry.name.endsWith(ending)) ? [path] : [];
-  });
-}
-
-const pages = files(".", ".md");
+const markdown = pages();
 const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
 
 describe("code in the pages", () => {
-  const blocks = pages.flatMap(codeBlocks).filter(({ info }) => info === "run");
+  const blocks = markdown.flatMap(codeBlocks).filter(({ info }) => info === "run");
 
   test.each(blocks.map((block, i) => ({ block, name: `${block.page} ${i}` })))("$name runs", async ({ block }) => {
     const log = vi.spyOn(console, "log").mockImplementation(() => {});
@@ -165,7 +156,7 @@ function sumOf(a: Value, b: Value): Value {
 }
 
 describe("links", () => {
-  test.each(pages)("%s leads to files that are there", (page) => {
+  test.each(markdown)("%s leads to files that are there", (page) => {
     const prose = readText(page).replace(/^```[\s\S]*?^```$/gm, "");
     const targets = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] as string).filter((target) => !/^(https?:|mailto:|#)/.test(target));
     const missing = targets.filter((target) => !existsSync(join(ROOT, dirname(page), target.replace(/#.*/, ""))));

@@ -44,6 +44,11 @@ test("custom-model: the loss falls, and both accuracies are far above chance", a
   expect(robust).toBeGreaterThan(0.6);
 });
 
+test("own-loop: the loss falls", async () => {
+  const [before, after] = losses(await output(() => import("./own-loop/main.ts")));
+  expect(after).toBeLessThan(0.7 * before);
+});
+
 test("the README's library example is examples/custom-dataset", () => {
   const [, ...code] = readText("examples/custom-dataset/main.js").split("\n");
   expect(readText("README.md")).toContain(`\`\`\`js\n${code.join("\n")}\`\`\`\n`);

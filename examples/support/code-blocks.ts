@@ -1,14 +1,27 @@
 /** @file Code blocks of Markdown pages: found by what their fence says, and imported as modules. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The repository's folder. */
 export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
 
+/** Every file below a folder with one of these endings; what is generated or installed is left out. */
+export function files(folder: string, ...endings: string[]): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return ["node_modules", "dist", "runs", ".git"].includes(entry.name) ? [] : files(path, ...endings);
+    return endings.some((ending) => entry.name.endsWith(ending)) ? [path] : [];
+  });
+}
+
+/** The Markdown pages. */
+export const pages = (): string[] => files(".", ".md");
+
 /** A fenced block. */
 export interface CodeBlock {
   readonly page: string;
+  readonly language: "ts" | "js";
   /** What follows the language on the opening fence, e.g. `run` or `file=packages/tensor/src/ops/abs.ts`. */
   readonly info: string;
   readonly code: string;
@@ -21,7 +34,12 @@ export function readText(path: string): string {
 
 /** The TypeScript and JavaScript blocks of a page. */
 export function codeBlocks(page: string): CodeBlock[] {
-  return [...readText(page).matchAll(/^```(?:ts|js) *(.*)\n([\s\S]*?)^```$/gm)].map(([, info = "", code = ""]) => ({ page, info: info.trim(), code }));
+  return [...readText(page).matchAll(/^```(ts|js) *(.*)\n([\s\S]*?)^```$/gm)].map(([, language, info = "", code = ""]) => ({
+    page,
+    language: language as "ts" | "js",
+    info: info.trim(),
+    code,
+  }));
 }
 
 /** The block of a page that stands for the file at `path`. */

@@ -17,7 +17,6 @@ export interface AdamOptions {
 
 /** Moments, and the bias corrections 1 - beta^t. */
 export interface AdamState {
-  readonly [name: string]: Params | Value;
   readonly mean: Params;
   readonly square: Params;
   readonly meanCorrection: Value;

@@ -1,9 +1,9 @@
 /** @file What an optimiser is: a pure update of named tensors. */
-import type { Operand, Tree, Value } from "@gradalign/tensor";
+import type { Operand, Value } from "@gradalign/tensor";
 import type { Params } from "../nn/params.ts";
 
-/** An optimiser's own tensors. */
-export type OptimizerState = Tree<Value>;
+/** An optimiser's own tensors: any tree of them. */
+export type OptimizerState = object;
 
 /** A first-order optimiser, to be used inside a compiled step. */
 export interface Optimizer<State extends OptimizerState = OptimizerState> {

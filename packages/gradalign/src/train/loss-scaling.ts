@@ -1,6 +1,6 @@
 /** @file Dynamic loss scaling for multiplications in float16 (Micikevicius et al., "Mixed precision training", ICLR 2018): gradients are computed of
  * the loss times a power of two, so that small ones do not vanish; a step whose gradients overflow is skipped, and the scale halved. */
-import { abs, add, and, div, full, lt, max, mul, type Tree, treeMap, type Value, where, zeros } from "@gradalign/tensor";
+import { abs, add, and, div, full, lt, max, mul, type TreeOf, treeMap, type Value, where, zeros } from "@gradalign/tensor";
 import type { Params } from "../nn/params.ts";
 import { mapParams } from "../optim/optimizer.ts";
 
@@ -32,8 +32,8 @@ export function unscaled(grads: Params, { scale }: LossScaling): { grads: Params
 }
 
 /** `next` where the step's gradients were finite, else what was before it. */
-export function unlessSkipped<T extends Tree<Value>>(finite: Value, next: T, before: T): T {
-  return treeMap((value: Value, old: Value) => where(finite, value, old), next, before) as T;
+export function unlessSkipped<T>(finite: Value, next: T & TreeOf<T, Value>, before: NoInfer<T>): T {
+  return treeMap<T, Value>((value, old) => where(finite, value as Value, old as Value), next, before) as T;
 }
 
 /** The scaling after a step. */

@@ -1,14 +1,14 @@
 /** @file A training run's programs and device memory: advance by one iteration, read the sums, copy the state out. */
 import {
-  type Compiled,
+  type Computed,
+  type Concrete,
   DataError,
   type Device,
   jit,
   type KernelTime,
   type ProgramStats,
   permutation,
-  type Tensor,
-  type Tree,
+  Tensor,
   tensor,
   treeLeaves,
   UnsupportedError,
@@ -28,20 +28,14 @@ import { initialState, type MetricSums, noSums, type StepInputs, type StepOption
 /** Sums on the host. */
 export type HostSums = Readonly<Record<keyof MetricSums, number>>;
 
-/** The compiled step with the types it is called with. (The general type of `jit` recurses too deeply on an optimiser's tree.) */
-interface CompiledStep extends Pick<Compiled<[], TrainState>, "stats" | "dispose"> {
-  (...args: StepArguments): TrainState;
-  profile(...args: StepArguments): { result: TrainState; times: Promise<KernelTime[]> } | null;
-}
-
-type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: { readonly [K in keyof StepInputs]: Int32Array | number }];
+type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: Concrete<StepInputs>];
 
 /** A run in progress. */
 export interface Session {
   readonly iterationsPerEpoch: number;
   readonly iterations: number;
   /** The state after the last iteration; replaced by the next one. */
-  readonly current: TrainState;
+  readonly current: Computed<TrainState>;
   /** Draws the initial parameters and moves the batch-norm statistics by one batch without an update, as the paper's code does. */
   initialize(): void;
   /** Takes up a stored state. */
@@ -98,9 +92,9 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     images: tensor(dataset.train.images.subarray(0, size * pixels), [size, ...dataset.shape]),
     labels: tensor(dataset.train.labels.subarray(0, size)),
   };
-  const step = jit(trainingStep(setup) as never, { device, donate: [0] }) as unknown as CompiledStep;
+  const step = jit(trainingStep(setup), { device, donate: [0] });
   const order = epochOrder(seed, size);
-  let current: TrainState | null = null;
+  let current: Computed<TrainState> | null = null;
 
   const argumentsOf = (epoch: number, i: number, index: number, lr: number): StepArguments => {
     // Free replays a batch: same images, same augmentation.
@@ -116,7 +110,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
   };
   // Epoch 0 is the one that only initialised the statistics.
   const iteration = (index: number): StepArguments => argumentsOf(1 + Math.floor(index / perEpoch), index % perEpoch, index, learningRate(index));
-  const state = (): TrainState => {
+  const state = (): Computed<TrainState> => {
     if (!current) throw new DataError("train: the session has no state yet; initialize or restore it first");
     return current;
   };
@@ -129,9 +123,9 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       return state();
     },
     initialize() {
-      const init = jit((key: Value) => initialState(setup, dataset.shape, key) as unknown as Tree<Value>, { device });
-      const fresh = init(Int32Array.from(keyFor(seed, "model"))) as unknown as TrainState;
-      const again = init(Int32Array.from(keyFor(seed, "model"))) as unknown as TrainState;
+      const init = jit((key: Value) => initialState(setup, dataset.shape, key), { device });
+      const fresh = init(Int32Array.from(keyFor(seed, "model")));
+      const again = init(Int32Array.from(keyFor(seed, "model")));
       init.dispose();
       current = fresh;
       current = step(...argumentsOf(0, 0, 0, 0));
@@ -142,7 +136,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     },
     restore(tensors) {
       const template = initialState(setup, dataset.shape, tensor(new Int32Array(2)));
-      current = restoreTree(template as unknown as Tree<Value>, tensors) as unknown as TrainState;
+      current = restoreTree(template, tensors);
     },
     step(index) {
       current = step(...iteration(index));
@@ -154,17 +148,17 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       return profiled.times;
     },
     async readSums() {
-      const entries = Object.entries(state().sums).map(async ([name, value]) => [name, (await (value as Tensor).read())[0]] as const);
+      const entries = Object.entries(state().sums).map(async ([name, value]) => [name, (await value.read())[0]] as const);
       return Object.fromEntries(await Promise.all(entries)) as HostSums;
     },
     async readSkipped() {
       const { skipped } = state().scaling;
-      return skipped ? ((await (skipped as Tensor).read())[0] as number) : null;
+      return skipped ? ((await skipped.read())[0] as number) : null;
     },
     clearSums() {
       const { sums, ...rest } = state();
       disposeTree(sums);
-      const zero = Object.fromEntries(Object.keys(noSums()).map((name) => [name, tensor(0)])) as unknown as MetricSums;
+      const zero = Object.fromEntries(Object.keys(noSums()).map((name) => [name, tensor(0)])) as Record<keyof MetricSums, Tensor>;
       current = { ...rest, sums: zero };
     },
     stats: () => step.stats(),
@@ -196,5 +190,5 @@ function epochOrder(seed: number, size: number): { of(epoch: number): Tensor; di
 }
 
 function disposeTree(tree: object): void {
-  for (const leaf of treeLeaves<Value>(tree as Tree<Value>)) (leaf as Tensor).dispose();
+  for (const leaf of treeLeaves<unknown>(tree)) if (leaf instanceof Tensor) leaf.dispose();
 }

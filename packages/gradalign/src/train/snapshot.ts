@@ -1,5 +1,5 @@
 /** @file Snapshots of a run: everything that later bits depend on, as named arrays and JSON. */
-import { CheckpointError, type Tensor, type Tree, tensor, treeLeaves, treeUnflatten, type Value } from "@gradalign/tensor";
+import { CheckpointError, type Computed, type Tensor, type TreeOf, tensor, treeLeaves, treeUnflatten, type Value } from "@gradalign/tensor";
 import type { ModelIdentity } from "../checkpoint/checkpoint.ts";
 import type { JsonObject } from "../checkpoint/json.ts";
 import type { StoredTensor } from "../checkpoint/safetensors.ts";
@@ -31,11 +31,11 @@ export interface CheckpointSink {
 }
 
 /** Copies a tree's tensors to the host, named by their path in the tree, e.g. `params/conv1.weight`. */
-export async function storeTree(tree: Tree<Value>): Promise<Map<string, StoredTensor>> {
+export async function storeTree<T>(tree: T & TreeOf<T, Tensor>): Promise<Map<string, StoredTensor>> {
   const stored = new Map<string, StoredTensor>();
   const paths = treePaths(tree, "");
-  for (const [i, leaf] of treeLeaves<Value>(tree).entries()) {
-    const data = await (leaf as Tensor).read();
+  for (const [i, leaf] of (treeLeaves<T>(tree) as Tensor[]).entries()) {
+    const data = await leaf.read();
     stored.set(paths[i] as string, { dtype: leaf.dtype, shape: leaf.shape, data });
   }
   return stored;
@@ -46,9 +46,9 @@ export async function storeTree(tree: Tree<Value>): Promise<Map<string, StoredTe
  *
  * @throws CheckpointError when one is missing or has another type.
  */
-export function restoreTree<T extends Tree<Value>>(template: T, stored: ReadonlyMap<string, StoredTensor>): T {
+export function restoreTree<T>(template: T & TreeOf<T, Value>, stored: ReadonlyMap<string, StoredTensor>): Computed<T> {
   const paths = treePaths(template, "");
-  const leaves = treeLeaves<Value>(template).map((leaf, i) => {
+  const leaves = (treeLeaves<T>(template) as Value[]).map((leaf, i) => {
     const path = paths[i] as string;
     const found = stored.get(path);
     const expected = `${leaf.dtype}[${leaf.shape.join(", ")}]`;
@@ -57,7 +57,7 @@ export function restoreTree<T extends Tree<Value>>(template: T, stored: Readonly
     if (got !== expected) throw new CheckpointError(`checkpoint: tensor "${path}" is ${got}, expected ${expected}; it belongs to another model`);
     return tensor(found.data as Float32Array, [...leaf.shape], leaf.dtype);
   });
-  return treeUnflatten(template, leaves) as T;
+  return treeUnflatten<T, Tensor>(template, leaves);
 }
 
 /**
@@ -65,19 +65,19 @@ export function restoreTree<T extends Tree<Value>>(template: T, stored: Readonly
  *
  * @throws CheckpointError when they do not fit the model.
  */
-export function restoreModel(model: Model, snapshot: Pick<Snapshot, "tensors">): ModelTensors {
+export function restoreModel(model: Model, snapshot: Pick<Snapshot, "tensors">): Computed<ModelTensors> {
   const { params, state } = model.init(tensor(new Int32Array(2)));
-  return restoreTree({ params, state } as Tree<Value>, snapshot.tensors) as unknown as ModelTensors;
+  return restoreTree({ params, state }, snapshot.tensors);
 }
 
 /** The leaves' paths, in the order of `treeLeaves`. */
-function treePaths(tree: Tree<Value>, path: string): string[] {
+function treePaths(tree: unknown, path: string): string[] {
   const below = (name: string | number): string => (path === "" ? `${name}` : `${path}/${name}`);
-  if (Array.isArray(tree)) return tree.flatMap((item, i) => treePaths(item as Tree<Value>, below(i)));
+  if (Array.isArray(tree)) return tree.flatMap((item, i) => treePaths(item, below(i)));
   const prototype = Object.getPrototypeOf(tree) as unknown;
   if (prototype !== Object.prototype && prototype !== null) return [path];
-  const branches = tree as Readonly<Record<string, Tree<Value>>>;
+  const branches = tree as Readonly<Record<string, unknown>>;
   return Object.keys(branches)
     .sort()
-    .flatMap((name) => treePaths(branches[name] as Tree<Value>, below(name)));
+    .flatMap((name) => treePaths(branches[name], below(name)));
 }

@@ -1,5 +1,5 @@
 /** @file One training iteration as one program: batch, attack, losses, gradients through gradients, optimiser, metrics. */
-import { abs, add, convert, full, gather, lt, mul, type Operand, type Tree, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
+import { abs, add, convert, full, gather, lt, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
 import type { Method, MethodOptions } from "../methods/method.ts";
 import { trainingNetwork } from "../methods/network.ts";
 import type { Model } from "../models/model.ts";
@@ -93,14 +93,14 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
     };
     const [[, next], grads] = valueAndGrad(objective)(train.params);
     if (!isScaled(train.scaling)) {
-      const [params, optimizerState] = optimizer.update(train.params, grads as Params, train.optimizer, lr);
+      const [params, optimizerState] = optimizer.update(train.params, grads, train.optimizer, lr);
       return { ...next, params, optimizer: optimizerState, scaling: {} };
     }
-    const { grads: plain, finite } = unscaled(grads as Params, train.scaling);
+    const { grads: plain, finite } = unscaled(grads, train.scaling);
     const [params, optimizerState] = optimizer.update(train.params, plain, train.optimizer, lr);
-    const before = { params: train.params, optimizer: train.optimizer, state: train.state } as unknown as Tree<Value>;
-    const kept = unlessSkipped(finite, { params, optimizer: optimizerState, state: next.state } as unknown as Tree<Value>, before);
-    return { ...next, ...(kept as unknown as Pick<TrainState, "params" | "optimizer" | "state">), scaling: nextScaling(finite, train.scaling) };
+    const before = { params: train.params, optimizer: train.optimizer, state: train.state };
+    const kept = unlessSkipped(finite, { params, optimizer: optimizerState, state: next.state }, before);
+    return { ...next, ...kept, scaling: nextScaling(finite, train.scaling) };
   };
 }
 

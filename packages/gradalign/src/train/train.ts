@@ -1,12 +1,12 @@
 /** @file The training loop: iterations, evaluations, checkpoints, and a way to stop and go on with the same bits. */
-import { CheckpointError, ConfigError, type Device, GradalignError, LimitError, type Tree, tensor, type Value, zeros } from "@gradalign/tensor";
+import { CheckpointError, type Computed, ConfigError, type Device, GradalignError, LimitError, tensor, zeros } from "@gradalign/tensor";
 import { canonicalJson, type JsonObject } from "../checkpoint/json.ts";
 import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { detectOverfitting, type Overfitting } from "../diagnostics/overfitting.ts";
 import { pauser } from "../eval/pause.ts";
 import { createModel, models } from "../models/index.ts";
-import type { Model } from "../models/model.ts";
+import type { Model, ModelTensors } from "../models/model.ts";
 import { countParameters, type Params } from "../nn/params.ts";
 import type { TrainConfig } from "./config.ts";
 import { createEvaluator } from "./evaluator.ts";
@@ -33,10 +33,10 @@ export interface TrainOptions {
 /** What a run leaves. */
 export interface TrainResult {
   readonly model: Model;
-  readonly params: Params;
-  readonly state: Params;
+  readonly params: Computed<Params>;
+  readonly state: Computed<Params>;
   /** The parameters with the highest PGD accuracy on training images, or on those held out: the paper's early stopping. */
-  readonly best: { readonly params: Params; readonly state: Params; readonly iteration: number } | null;
+  readonly best: (Computed<ModelTensors> & { readonly iteration: number }) | null;
   readonly evaluations: readonly Evaluation[];
   readonly interrupted: boolean;
   readonly overfitting: Overfitting | null;
@@ -141,7 +141,7 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
     }
     const accuracy = selectionAccuracy(evaluation);
     if (accuracy > (best?.accuracy ?? -1)) {
-      best = { iteration, accuracy, tensors: await storeTree({ params, state } as Tree<Value>) };
+      best = { iteration, accuracy, tensors: await storeTree({ params, state }) };
       await save("best");
     }
   };
@@ -258,7 +258,7 @@ function describeBest({ iteration, accuracy }: Best, { validationSize }: TrainCo
 
 /** Everything later bits depend on. */
 async function lastTensors(session: Session, best: Best | null): Promise<Map<string, StoredTensor>> {
-  const tensors = await storeTree(session.current as unknown as Tree<Value>);
+  const tensors = await storeTree(session.current);
   for (const [name, stored] of best?.tensors ?? []) tensors.set(`best/${name}`, stored);
   return tensors;
 }

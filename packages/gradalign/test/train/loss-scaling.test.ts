@@ -1,12 +1,12 @@
 /** @file Loss scaling: it changes nothing where nothing overflows, and skips and counts the steps where something does. */
-import { createDevice, type Device, evaluate, jit, type Tensor, type Tree, tensor, type Value } from "@gradalign/tensor";
+import { createDevice, type Device, evaluate, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { methodNamed } from "../../src/methods/index.ts";
 import { cnn } from "../../src/models/cnn.ts";
 import { createOptimizer } from "../../src/optim/index.ts";
 import { methodOptions, resolveTrainConfig } from "../../src/train/config.ts";
 import { firstScaling, nextScaling } from "../../src/train/loss-scaling.ts";
-import { initialState, type TrainState, trainingStep } from "../../src/train/step.ts";
+import { initialState, trainingStep } from "../../src/train/step.ts";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
 let device: Device;
@@ -30,9 +30,9 @@ function run(scaleLoss: boolean, steps: number, scale?: number): { params: numbe
     augment: config.augment,
     scaleLoss,
   };
-  let state = evaluate(initialState(setup, data.shape, tensor([1, 2], [2], "int32")) as unknown as Tree<Value>, device) as unknown as TrainState;
-  if (scale !== undefined) state = { ...state, scaling: { ...firstScaling(), scale: tensor(scale) } };
-  const step = jit(trainingStep(setup) as never, { device }) as unknown as (...args: unknown[]) => TrainState;
+  let state = evaluate(initialState(setup, data.shape, tensor([1, 2], [2], "int32")), device);
+  if (scale !== undefined) state = { ...state, scaling: evaluate({ ...firstScaling(), scale: tensor(scale) }, device) };
+  const step = jit(trainingStep(setup), { device });
   const images = { images: tensor(data.train.images, [16, ...data.shape]), labels: tensor(data.train.labels) };
   const order = tensor(Int32Array.from({ length: 16 }, (_, i) => i));
   for (let i = 0; i < steps; i++) {

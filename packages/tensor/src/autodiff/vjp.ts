@@ -1,8 +1,8 @@
 /** @file Reverse-mode differentiation, graph to graph: a gradient is again nodes, so it can be differentiated again, to any order. */
 import { TraceError } from "../base/errors.ts";
 import { formatShape } from "../base/shape.ts";
-import { type Tree, treeLeaves, treeUnflatten } from "../base/tree.ts";
 import { Node } from "../ir/graph.ts";
+import { type TreeOf, treeLeaves, treeUnflatten } from "../ir/tree.ts";
 import { add, alias, full, fullLike } from "../ops/build.ts";
 import { operation } from "../ops/definition.ts";
 
@@ -50,59 +50,54 @@ function dependents(outputs: readonly Node[], inputs: readonly Node[]): Set<Node
   return dependent;
 }
 
-function checkDifferentiable(name: string, tree: Tree<Node>): void {
-  for (const leaf of treeLeaves(tree)) {
+/** Fresh aliases of a tree's leaves, which is what the gradient is taken with respect to, and these in order. */
+function aliases<T>(name: string, tree: T): { traced: T; leaves: Node[] } {
+  const leaves = treeLeaves<unknown>(tree).map((leaf) => {
     if (!(leaf instanceof Node)) {
       throw new TraceError(`${name}: expected tensors as leaves of the differentiated argument, got ${typeof leaf}; wrap numbers with tensor(…)`);
     }
     if (leaf.dtype !== "float32") throw new TraceError(`${name}: only float32 can be differentiated, got ${leaf.dtype}${formatShape(leaf.shape)}`);
-  }
-}
-
-/** Fresh aliases of a tree's leaves: what the gradient is taken with respect to. */
-function aliases<T extends Tree<Node>>(tree: T): T {
-  return treeUnflatten(tree, treeLeaves<Node>(tree).map(alias)) as T;
+    return alias(leaf);
+  });
+  return { traced: treeUnflatten(tree, leaves) as T, leaves };
 }
 
 /** f(primals) and the function from f's cotangent (a tree like f's result) to the primals' cotangents (one tree per primal). */
-export function vjp<Primals extends readonly Tree<Node>[], Result extends Tree<Node>>(
-  f: (...primals: Primals) => Result,
+export function vjp<Primals extends readonly unknown[], Result>(
+  f: (...primals: Primals) => Result & TreeOf<Result, Node>,
   ...primals: Primals
 ): [Result, (cotangent: Result) => Primals] {
-  checkDifferentiable("vjp", primals);
-  const inputs = aliases(primals as unknown as Tree<Node>) as unknown as Primals;
-  const result = f(...inputs);
+  const { traced, leaves } = aliases("vjp", primals);
+  const result: Result = f(...traced);
   const pullback = (cotangent: Result): Primals => {
-    const gradients = backpropagate(treeLeaves<Node>(result), treeLeaves<Node>(cotangent), treeLeaves<Node>(inputs as unknown as Tree<Node>));
-    return treeUnflatten(primals as unknown as Tree<Node>, gradients) as unknown as Primals;
+    const gradients = backpropagate(treeLeaves(result) as Node[], treeLeaves(cotangent) as Node[], leaves);
+    return treeUnflatten(primals, gradients) as unknown as Primals;
   };
   return [result, pullback];
 }
 
-export interface GradOptions {
+export interface GradOptions<Argnum extends number = number> {
   /** Which argument to differentiate; 0 by default. */
-  readonly argnum?: number;
+  readonly argnum?: Argnum;
 }
 
 /** The value of a scalar function and its gradient with respect to one argument (a tree like that argument).
  * A function that returns `[value, aux]` passes its auxiliary tree through. Everything else it uses counts as constant here;
  * an outer `grad` still differentiates through it. */
-export function valueAndGrad<Arguments extends readonly unknown[], Result extends Node | readonly [Node, unknown]>(
+export function valueAndGrad<Arguments extends readonly unknown[], Result extends Node | readonly [Node, unknown], Argnum extends number = 0>(
   f: (...args: Arguments) => Result,
-  { argnum = 0 }: GradOptions = {},
-): (...args: Arguments) => [Result, Arguments[number]] {
+  options: GradOptions<Argnum> = {},
+): (...args: Arguments) => [Result, Arguments[Argnum]] {
+  const argnum = options.argnum ?? 0;
   return (...args) => {
-    const argument = args[argnum] as Tree<Node>;
-    checkDifferentiable("grad", argument);
-    const traced = aliases(argument);
-    const result = f(...(args.map((arg, i) => (i === argnum ? traced : arg)) as unknown as Arguments));
+    const { traced, leaves } = aliases("grad", args[argnum]);
+    const result = f(...(args.with(argnum, traced) as unknown as Arguments));
     const value = (Array.isArray(result) ? result[0] : result) as Node;
     if (!(value instanceof Node) || value.shape.length !== 0 || value.dtype !== "float32") {
       const got = value instanceof Node ? `${value.dtype}${formatShape(value.shape)}` : typeof value;
       throw new TraceError(`grad: the function must return a float32 scalar, got ${got}; reduce it with sum(…) or mean(…)`);
     }
-    const gradients = backpropagate([value], [full([], 1)], treeLeaves(traced));
-    return [result, treeUnflatten(argument, gradients) as Arguments[number]];
+    return [result, treeUnflatten(traced, backpropagate([value], [full([], 1)], leaves)) as Arguments[Argnum]];
   };
 }
 
@@ -111,6 +106,6 @@ export function grad<Arguments extends readonly unknown[], Argnum extends number
   f: (...args: Arguments) => Node | readonly [Node, unknown],
   argnum?: Argnum,
 ): (...args: Arguments) => Arguments[Argnum] {
-  const both = valueAndGrad(f, { argnum: argnum ?? 0 });
-  return (...args) => both(...args)[1] as Arguments[Argnum];
+  const both = valueAndGrad(f, argnum === undefined ? {} : { argnum });
+  return (...args) => both(...args)[1];
 }

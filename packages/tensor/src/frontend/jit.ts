@@ -1,8 +1,8 @@
 /** @file Compiled functions: traced once per argument types, then run as one program. */
 import type { DataArray } from "../base/dtype.ts";
 import { TraceError } from "../base/errors.ts";
-import { sameStructure, type Tree, treeLeaves, treeUnflatten } from "../base/tree.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
+import { type MapLeaves, sameStructure, type TreeOf, treeLeaves, treeUnflatten } from "../ir/tree.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, ProgramStats } from "../runtime/backend.ts";
 import { defaultDevice } from "./device.ts";
 import { Tensor, tensor } from "./tensor.ts";
@@ -18,13 +18,16 @@ export interface JitOptions {
 /** A leaf of a compiled function's arguments. */
 export type Argument = Node | number | DataArray;
 
+/** The same tree with tensors, whose elements are in memory, as leaves. */
+export type Computed<T> = MapLeaves<T, Tensor>;
+
 /** A compiled function: arguments may also be numbers and typed arrays; results are tensors. */
 export interface Compiled<Arguments extends readonly unknown[], Result> {
-  (...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): Result;
+  (...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): Computed<Result>;
   /** What the most recent call's program cost to compile and needs to run. */
   stats(): ProgramStats | null;
   /** Calls the function once with every kernel timed by itself; null on backends that cannot. */
-  profile(...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): { result: Result; times: Promise<KernelTime[]> } | null;
+  profile(...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }): { result: Computed<Result>; times: Promise<KernelTime[]> } | null;
   /** Frees the compiled programs. */
   dispose(): void;
 }
@@ -38,7 +41,9 @@ interface Entry {
   readonly inputs: readonly Node[];
   readonly donated: readonly boolean[];
   readonly executable: Executable;
-  readonly result: Tree<Node>;
+  readonly result: unknown;
+  /** The results in order. */
+  readonly outputs: readonly Node[];
   /** Tensors the function closes over; they must stay in memory. */
   readonly constants: readonly Tensor[];
 }
@@ -53,9 +58,9 @@ export function jit<Arguments extends readonly unknown[], Result>(
   const entries = new Map<Device, Entry[]>();
   let latest: Entry | null = null;
 
-  const perform = (args: readonly unknown[], execute: (executable: Executable, inputs: DeviceBuffer[]) => DeviceBuffer[]): Result => {
+  const perform = (args: readonly unknown[], execute: (executable: Executable, inputs: DeviceBuffer[]) => DeviceBuffer[]): Computed<Result> => {
     const target = device ?? defaultDevice();
-    const given = treeLeaves(args as Tree<Argument>);
+    const given = treeLeaves<unknown>(args);
     const leaves = given.map((leaf) => toTensor(leaf, target));
     const ofDevice = entries.get(target) ?? [];
     entries.set(target, ofDevice);
@@ -77,13 +82,9 @@ export function jit<Arguments extends readonly unknown[], Result>(
       leaves.map((leaf) => leaf.bufferOn(target)),
     );
     for (const leaf of temporary) leaf.dispose();
-    const nodes = treeLeaves<Node>(entry.result);
-    return treeUnflatten(
-      entry.result,
-      results.map((buffer, i) => new Tensor(nodes[i]!.shape, nodes[i]!.dtype, buffer)),
-    ) as Result;
+    return treeUnflatten(entry.result, tensorsOf(entry.outputs, results)) as Computed<Result>;
   };
-  const call = (...args: unknown[]): Result => perform(args, (executable, inputs) => executable.run(inputs));
+  const call = (...args: unknown[]): Computed<Result> => perform(args, (executable, inputs) => executable.run(inputs));
   return Object.assign(call, {
     profile(...args: unknown[]) {
       let times: Promise<KernelTime[]> | null = null;
@@ -103,14 +104,23 @@ export function jit<Arguments extends readonly unknown[], Result>(
 }
 
 /** Computes values outside of a compiled function. */
-export function evaluate<T extends Tree<Node>>(tree: T, device?: Device): T {
-  const leaves = treeLeaves<Node>(tree);
-  if (leaves.every((leaf) => leaf instanceof Tensor)) return tree;
+export function evaluate<T>(tree: T & TreeOf<T, Node>, device?: Device): Computed<T> {
+  const leaves = treeLeaves<unknown>(tree).map((leaf) => traced("evaluate: expected a tree of tensors", leaf));
+  if (leaves.every((leaf) => leaf instanceof Tensor)) return tree as Computed<T>;
   const target = device ?? defaultDevice();
   const executable = compileGraph([], leaves, [], target);
-  const results = executable.run([]).map((buffer, i) => new Tensor(leaves[i]!.shape, leaves[i]!.dtype, buffer));
+  const results = executable.run([]);
   executable.dispose();
-  return treeUnflatten(tree, results) as unknown as T;
+  return treeUnflatten<T, Tensor>(tree, tensorsOf(leaves, results));
+}
+
+function tensorsOf(nodes: readonly Node[], buffers: readonly DeviceBuffer[]): Tensor[] {
+  return buffers.map((buffer, i) => new Tensor(nodes[i]!.shape, nodes[i]!.dtype, buffer));
+}
+
+function traced(rule: string, leaf: unknown): Node {
+  if (!(leaf instanceof Node)) throw new TraceError(`${rule}, got a leaf of type ${typeof leaf}`);
+  return leaf;
 }
 
 /** A result may overwrite a donated tensor, so nothing else in the call may read it. */
@@ -124,10 +134,10 @@ function checkDonated(donated: readonly Tensor[], used: readonly Tensor[]): void
   }
 }
 
-function toTensor(leaf: Argument, device: Device): Tensor {
+function toTensor(leaf: unknown, device: Device): Tensor {
   if (leaf instanceof Tensor) return leaf;
-  if (leaf instanceof Node) return evaluate(leaf, device) as Tensor;
-  if (typeof leaf === "number" || ArrayBuffer.isView(leaf)) return tensor(leaf);
+  if (leaf instanceof Node) return evaluate(leaf, device);
+  if (typeof leaf === "number" || ArrayBuffer.isView(leaf)) return tensor(leaf as number | DataArray);
   throw new TraceError(`jit: arguments must be trees of tensors, numbers and typed arrays, got ${leaf === null ? "null" : typeof leaf}`);
 }
 
@@ -137,15 +147,12 @@ function sameType(a: Node, b: Node): boolean {
 
 function compile(f: (...args: never) => unknown, args: readonly unknown[], leaves: readonly Tensor[], device: Device, donate: readonly number[]): Entry {
   const inputs = leaves.map((leaf) => new Node("input", [], {}, leaf.shape, leaf.dtype));
-  const traced = treeUnflatten(args as Tree<unknown>, inputs) as readonly unknown[];
-  const result = f(...(traced as never)) as Tree<Node>;
-  for (const leaf of treeLeaves<unknown>(result)) {
-    if (!(leaf instanceof Node)) throw new TraceError(`jit: the function must return a tree of tensors, got a leaf of type ${typeof leaf}`);
-  }
-  const donated = traced.flatMap((arg, i) => treeLeaves(arg as Tree<unknown>).map(() => donate.includes(i)));
-  const outputs = treeLeaves<Node>(result);
+  const placeholders = treeUnflatten(args, inputs) as readonly unknown[];
+  const result: unknown = f(...(placeholders as never));
+  const outputs = treeLeaves(result).map((leaf) => traced("jit: the function must return a tree of tensors", leaf));
+  const donated = placeholders.flatMap((arg, i) => treeLeaves(arg).map(() => donate.includes(i)));
   const constants = topologicalOrder(outputs).filter((node): node is Tensor => node instanceof Tensor);
-  return { traced, inputs, donated, executable: compileGraph(inputs, outputs, donated, device), result, constants };
+  return { traced: placeholders, inputs, donated, executable: compileGraph(inputs, outputs, donated, device), result, outputs, constants };
 }
 
 function compileGraph(inputs: readonly Node[], outputs: readonly Node[], donated: readonly boolean[], device: Device): Executable {

@@ -161,7 +161,7 @@ test("tracing", () => {
   expect(thrown(() => jit((_x: Value) => 3)(1))).toMatchInlineSnapshot(
     `"TraceError: jit: the function must return a tree of tensors, got a leaf of type number"`,
   );
-  expect(thrown(() => treeMap((a) => a, { a: 1 }, { b: 1 }))).toMatchInlineSnapshot(
+  expect(thrown(() => treeMap<Readonly<Record<string, number>>, number>((a) => a, { a: 1 }, { b: 1 }))).toMatchInlineSnapshot(
     `"TraceError: treeMap: trees must have the same structure, got {"a":*} and {"b":*}"`,
   );
 });

@@ -1,6 +1,6 @@
 /** @file Results that PyTorch computed (tools/oracle): reading them, running ours on every device, comparing the two. */
 import { readFile } from "node:fs/promises";
-import { createDevice, type Device, type DeviceOptions, jit, type Tensor, type Tree, tensor, treeLeaves, type Value } from "@gradalign/tensor";
+import { createDevice, type Device, type DeviceOptions, jit, type Tensor, tensor, treeLeaves, type Value } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { referenceData } from "../../src/runtime/reference.ts";
 import { testGpu } from "./gpu.ts";
@@ -140,7 +140,7 @@ export function describeOracle(title: keyof typeof FIXTURE_TOLERANCES, body: (or
         const results = compiled(...(args as never)) as unknown as Record<string, Tensor>;
         expect(Object.keys(results).sort()).toEqual(Object.keys(expected).sort());
         for (const [name, stored] of Object.entries(expected)) await close(results[name]!, stored, name);
-        for (const leaf of treeLeaves(results as Tree<Tensor>)) leaf.dispose();
+        for (const leaf of treeLeaves(results)) leaf.dispose();
         compiled.dispose();
       },
     });

@@ -1,8 +1,24 @@
-/** @file Trees: values nested in plain arrays and objects, as functions' arguments and results. */
-import { TraceError } from "./errors.ts";
+/** @file Trees: values nested in plain arrays and objects, as functions' arguments and results. Anything else is a leaf. */
+import { TraceError } from "../base/errors.ts";
+import type { Node } from "./graph.ts";
 
-/** A leaf, or plain arrays and objects of trees. */
-export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [key: string]: Tree<Leaf> };
+/** What types call a leaf. Instances of other classes are leaves too, but a type does not tell them from plain objects. */
+type Opaque = Node | ArrayBufferView | string | number | boolean | bigint | symbol | null | undefined;
+
+/** `T` if all its leaves are of type `Leaf`: a parameter `tree: T & TreeOf<T, Leaf>` takes interfaces too, which have no index signature. */
+export type TreeOf<T, Leaf> = T extends Leaf ? T : T extends Opaque ? Leaf : { readonly [K in keyof T]: TreeOf<T[K], Leaf> };
+
+/** The tree with other leaves. */
+export type MapLeaves<T, Result> = unknown extends T ? unknown : T extends Opaque ? Result : { [K in keyof T]: MapLeaves<T[K], Result> };
+
+/** The type of a tree's leaves. */
+export type LeafOf<T> = unknown extends T
+  ? unknown
+  : T extends Opaque
+    ? T
+    : T extends readonly (infer Item)[]
+      ? LeafOf<Item>
+      : { [K in keyof T]: LeafOf<T[K]> }[keyof T];
 
 function isBranch(tree: unknown): tree is readonly unknown[] | Record<string, unknown> {
   if (Array.isArray(tree)) return true;
@@ -18,10 +34,10 @@ function sortedKeys(object: object): string[] {
 }
 
 /** The leaves in order: arrays by index, objects by sorted key, so that insertion order never matters. */
-export function treeLeaves<Leaf>(tree: Tree<Leaf>): Leaf[] {
-  const leaves: Leaf[] = [];
+export function treeLeaves<T>(tree: T): LeafOf<T>[] {
+  const leaves: LeafOf<T>[] = [];
   const visit = (node: unknown): void => {
-    if (!isBranch(node)) leaves.push(node as Leaf);
+    if (!isBranch(node)) leaves.push(node as LeafOf<T>);
     else if (Array.isArray(node)) node.forEach(visit);
     else for (const key of sortedKeys(node)) visit((node as Record<string, unknown>)[key]);
   };
@@ -41,34 +57,34 @@ export function sameStructure(a: unknown, b: unknown): boolean {
 }
 
 /** The same structure with other leaves, given in {@link treeLeaves} order. */
-export function treeUnflatten<Leaf, Result>(tree: Tree<Leaf>, leaves: readonly Result[]): Tree<Result> {
+export function treeUnflatten<T, Result>(tree: T, leaves: readonly Result[]): MapLeaves<T, Result> {
   let next = 0;
-  const build = (node: unknown): Tree<Result> => {
+  const build = (node: unknown): unknown => {
     if (!isBranch(node)) {
       if (next >= leaves.length) throw new TraceError(`tree: expected more than ${leaves.length} leaves`);
-      return leaves[next++] as Result;
+      return leaves[next++];
     }
     if (Array.isArray(node)) return node.map(build);
-    const out: Record<string, Tree<Result>> = {};
+    const out: Record<string, unknown> = {};
     for (const key of sortedKeys(node)) out[key] = build((node as Record<string, unknown>)[key]);
     return out;
   };
   const result = build(tree);
   if (next !== leaves.length) throw new TraceError(`tree: expected ${next} leaves, got ${leaves.length}`);
-  return result;
+  return result as MapLeaves<T, Result>;
 }
 
 /** Applies a function leaf by leaf to trees of the same structure. */
-export function treeMap<Leaf, Result>(f: (leaf: Leaf, ...rest: Leaf[]) => Result, tree: Tree<Leaf>, ...rest: Tree<Leaf>[]): Tree<Result> {
+export function treeMap<T, Result>(f: (leaf: LeafOf<T>, ...rest: LeafOf<T>[]) => Result, tree: T, ...rest: NoInfer<T>[]): MapLeaves<T, Result> {
   const others = rest.map((other) => {
     if (!sameStructure(other, tree)) {
       throw new TraceError(`treeMap: trees must have the same structure, got ${treeStructure(tree)} and ${treeStructure(other)}`);
     }
-    return treeLeaves(other);
+    return treeLeaves<T>(other);
   });
   return treeUnflatten(
     tree,
-    treeLeaves(tree).map((leaf, i) => f(leaf, ...others.map((leaves) => leaves[i] as Leaf))),
+    treeLeaves(tree).map((leaf, i) => f(leaf, ...others.map((leaves) => leaves[i] as LeafOf<T>))),
   );
 }
 
