@@ -69,6 +69,7 @@ export const mean = reducer("mean", (x, axes) => {
 export function argmax(x: Value, axis = -1): Value {
   const at = normalizeAxis("argmax", axis, x.shape.length);
   const extent = x.shape[at]!;
+  if (extent === 0) throw new ShapeError(`argmax: an empty axis has no maximum, got axis ${at} of ${formatShape(x.shape)}`);
   const value = widen(x);
   const top = build.broadcast(build.max(value, [at]), x.shape, keptAxes(x.shape.length, [at]));
   const equal = build.eq(value, top);

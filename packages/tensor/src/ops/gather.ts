@@ -1,8 +1,8 @@
 /** @file Elements or rows picked by index tensors: result[j…, :] = x[i0[j…], i1[j…], …, :], indices clipped to their axes. */
 import { DTypeError, ShapeError } from "../base/errors.ts";
-import { formatShape, sameShape, sizeOf } from "../base/shape.ts";
+import { formatShape, type Shape, sameShape, sizeOf } from "../base/shape.ts";
 import { scatterAdd } from "./build.ts";
-import type { Operation } from "./definition.ts";
+import type { Operation, TensorType } from "./definition.ts";
 
 /** Flat element numbers of the slices that index tensors pick. */
 export function sliceStarts(indices: readonly ArrayLike<number>[], shape: readonly number[]): Int32Array {
@@ -14,6 +14,14 @@ export function sliceStarts(indices: readonly ArrayLike<number>[], shape: readon
     });
     return at * sizeOf(shape.slice(indices.length));
   });
+}
+
+/** An index is clipped to its axis, which must have something to clip to. */
+export function checkPickable(op: string, shape: Shape, indices: readonly TensorType[]): void {
+  const axis = indices.findIndex((index, i) => shape[i] === 0 && sizeOf(index.shape) > 0);
+  if (axis < 0) return;
+  const got = `got indices of shape ${formatShape(indices[axis]!.shape)}`;
+  throw new ShapeError(`${op}: axis ${axis} of ${formatShape(shape)} has no elements, ${got}; pick from a table with elements, or pick nothing`);
 }
 
 export const gather: Operation = {
@@ -29,6 +37,7 @@ export const gather: Operation = {
         throw new ShapeError(`gather: indices must have one shape, got ${formatShape(first.shape)} and ${formatShape(index.shape)}`);
       }
     }
+    checkPickable("gather", x!.shape, indices);
     return { shape: [...first.shape, ...x!.shape.slice(indices.length)], dtype: x!.dtype };
   },
   vjp: ({ inputs: [x, ...indices] }, ct) => [scatterAdd(ct, indices, x!.shape), ...indices.map(() => null)],

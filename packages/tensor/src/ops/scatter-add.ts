@@ -3,7 +3,7 @@ import { ShapeError } from "../base/errors.ts";
 import { formatShape, type Shape, sizeOf } from "../base/shape.ts";
 import { gather } from "./build.ts";
 import type { Operation } from "./definition.ts";
-import { sliceStarts } from "./gather.ts";
+import { checkPickable, sliceStarts } from "./gather.ts";
 
 export const scatterAdd: Operation = {
   name: "scatter-add",
@@ -13,6 +13,7 @@ export const scatterAdd: Operation = {
     if (sizeOf(expected) !== sizeOf(updates!.shape)) {
       throw new ShapeError(`scatter-add: updates must have shape ${formatShape(expected)}, got ${formatShape(updates!.shape)}`);
     }
+    checkPickable("scatter-add", shape, indices);
     return { shape, dtype: updates!.dtype };
   },
   vjp: ({ inputs: [, ...indices] }, ct) => [gather(ct, indices), ...indices.map(() => null)],

@@ -32,7 +32,8 @@ export function lowerGraph(outputs: readonly Node[], target: Target = CPU): Kern
   const materialized = chooseMaterialized(outputs);
   const calls: KernelCall[] = [];
   for (const node of topologicalOrder(outputs)) {
-    if (!isLeaf(node) && materialized.has(node)) calls.push(...lowerNode(node, materialized, target));
+    // A result without elements needs a place, but nothing that writes it.
+    if (!isLeaf(node) && materialized.has(node) && sizeOf(node.shape) > 0) calls.push(...lowerNode(node, materialized, target));
   }
   return calls;
 }

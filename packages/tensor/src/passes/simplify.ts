@@ -1,5 +1,6 @@
 /** @file Simplification and common subexpressions in one walk: each node is first reduced by local rules, then looked up among
  * the nodes already built. What no result depends on disappears by not being visited. */
+import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import { broadcast, full, reshape, transpose } from "../ops/build.ts";
 import { operation } from "../ops/definition.ts";
@@ -31,8 +32,19 @@ function constantValue(node: Node): number | null {
   return node.op === "full" ? (node.attrs["value"] as number) : null;
 }
 
+const hasElements = (node: Node): boolean => sizeOf(node.shape) > 0;
+
+/** A value that depends on no element: an empty one, or one made of an empty one (a sum over nothing, a product over an empty axis, an
+ * empty image with padding around it). After this no other operation has an operand or a result without elements. */
+function valueOfNothing(node: Node): Node | null {
+  if (hasElements(node) && node.inputs.every(hasElements)) return null;
+  return full(node.shape, node.op === "pad" && hasElements(node) ? (node.attrs["value"] as number) : 0, node.dtype);
+}
+
 /** Applies the first rule that fits. Only identities that hold for every float are used, but for the sign of a zero sum. */
 function reduceNode(node: Node): Node {
+  const nothing = valueOfNothing(node);
+  if (nothing) return nothing;
   const [a, b] = node.inputs;
   switch (node.op) {
     case "alias":

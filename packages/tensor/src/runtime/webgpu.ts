@@ -41,15 +41,15 @@ interface Dispatch {
   /** Which buffers are float16 in memory. */
   readonly half: readonly boolean[];
   /** By which buffers lie in one place. */
-  readonly pipelines: Map<string, Pipeline | null>;
+  readonly pipelines: Map<string, Pipeline>;
   /** Which buffers lie outside of the arena. */
   readonly outside: readonly number[];
   /** By where those lie, and which arena it was. */
   readonly groups: Map<string, Bound>;
 }
 
-/** A kernel ready to run; null without elements. */
-type Bound = { readonly pipeline: Pipeline; readonly group: GPUBindGroup } | null;
+/** A kernel ready to run. */
+type Bound = { readonly pipeline: Pipeline; readonly group: GPUBindGroup };
 
 /** Opens a GPU. */
 export async function createWebGpuDevice(options: WebGpuOptions = {}): Promise<Device> {
@@ -369,10 +369,6 @@ class WebGpuDevice implements Device {
         subgroup: this.#subgroup,
       },
     );
-    if (workgroups.includes(0)) {
-      dispatch.pipelines.set(key, null);
-      return 0;
-    }
     let pipeline = this.#pipelines.get(wgsl);
     if (!pipeline) {
       pipeline = this.#compileShader(wgsl, 1 + Math.max(...bindings.map(({ binding }) => binding)), describeKernel(kernel));
@@ -424,7 +420,7 @@ class WebGpuDevice implements Device {
     this.#pipeline(dispatch, bindings);
     const pipeline = dispatch.pipelines.get(patternOf(bindings))!;
     const entries = ranges.map((resource, binding) => ({ binding, resource }));
-    const bound = pipeline && { pipeline, group: this.#device.createBindGroup({ layout: this.#layout(ranges.length).group, entries }) };
+    const bound = { pipeline, group: this.#device.createBindGroup({ layout: this.#layout(ranges.length).group, entries }) };
     if (dispatch.groups.size >= MOST_BIND_GROUPS) dispatch.groups.delete(dispatch.groups.keys().next().value!);
     dispatch.groups.set(key, bound);
     return bound;
@@ -494,7 +490,6 @@ class WebGpuDevice implements Device {
 }
 
 function dispatchIn(pass: GPUComputePassEncoder, bound: Bound): void {
-  if (!bound) return;
   pass.setPipeline(bound.pipeline.pipeline);
   pass.setBindGroup(0, bound.group);
   pass.dispatchWorkgroups(...bound.pipeline.workgroups);

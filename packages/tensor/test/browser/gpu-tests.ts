@@ -5,6 +5,7 @@ import { type Outcome, runGpuTests } from "../../../../tools/in-browser/run-test
 export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
   "autodiff/gradients": () => import("../autodiff/gradients.test.ts"),
   "base/random": () => import("../base/random.test.ts"),
+  "conformance/empty": () => import("../conformance/empty.test.ts"),
   "conformance/operations": () => import("../conformance/operations.test.ts"),
   "fixtures-batch-norm": () => import("../fixtures-batch-norm.test.ts"),
   "fixtures-convolution": () => import("../fixtures-convolution.test.ts"),

@@ -4,7 +4,9 @@ import { describe, expect, test } from "vitest";
 import loadWabt from "wabt";
 import { encodeModule, FunctionBuilder, I32, OP } from "../../src/codegen/wasm/encoder.ts";
 import { encodeProgram, type ProgramOptions } from "../../src/codegen/wasm/program.ts";
+import { generateKernel } from "../../src/codegen/webgpu/program.ts";
 import { Node } from "../../src/ir/graph.ts";
+import type { Kernel } from "../../src/ir/kernel.ts";
 import { compileGraph } from "../../src/passes/pipeline.ts";
 
 const wabt = await loadWabt();
@@ -160,4 +162,20 @@ describe("encoding", () => {
       expect(turns, `${from} to ${to} by ${step}`).toBe(Math.max(0, Math.ceil((to - from) / step)));
     }
   });
+});
+
+test("a kernel over nothing is refused by both code generators", () => {
+  const over = (extents: readonly number[]): Kernel => ({
+    kind: "loop",
+    extents,
+    reduced: 0,
+    outputs: [{ buffer: 0, dtype: "float32", at: { offset: 0, strides: [1] }, value: { kind: "const", dtype: "float32", value: 1 } }],
+  });
+  const wasm = (kernel: Kernel): unknown => encodeProgram([{ kernel, buffers: [{ kind: "arena", offset: 0 }] }], ALONE);
+  const webgpu = (kernel: Kernel): unknown => generateKernel(kernel, [{ binding: 0, word: 0 }]);
+  for (const generate of [wasm, webgpu]) {
+    expect(() => generate(over([2]))).not.toThrow();
+    expect(() => generate(over([0]))).toThrow("a loop kernel over nothing, [0], got to code generation");
+    expect(() => generate({ kind: "random", count: 0 })).toThrow("a random kernel over nothing");
+  }
 });

@@ -21,6 +21,7 @@ import {
   jit,
   matmul,
   max,
+  min,
   not,
   pad,
   randomBits,
@@ -38,6 +39,7 @@ import {
   where,
 } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
+import { scatterAdd } from "../../src/ops/build.ts";
 import { operation } from "../../src/ops/definition.ts";
 
 /** `class: message` of what a function throws. */
@@ -113,6 +115,22 @@ describe("shapes", () => {
     expect(thrown(() => expandDims(matrix, 4))).toMatchInlineSnapshot(`"ShapeError: expandDims: axis must be an integer in [-3, 2] for rank 3, got 4"`);
     expect(thrown(() => argmax(tensor(1)))).toMatchInlineSnapshot(`"ShapeError: argmax: a scalar has no axes, got axis -1"`);
     expect(thrown(() => max(tensor(new Float32Array(0))))).toMatchInlineSnapshot(`"ShapeError: max: an empty axis has no maximum, got shape [0]"`);
+    expect(thrown(() => min(tensor([], [0, 3]), [0]))).toMatchInlineSnapshot(`"ShapeError: min: an empty axis has no minimum, got shape [0, 3]"`);
+    expect(thrown(() => argmax(tensor([], [3, 0]), 1))).toMatchInlineSnapshot(`"ShapeError: argmax: an empty axis has no maximum, got axis 1 of [3, 0]"`);
+  });
+
+  test("of tables without rows", () => {
+    const [empty, first] = [tensor([], [0, 3]), tensor([0, 2], [2], "int32")];
+    expect(thrown(() => gather(empty, [first]))).toMatchInlineSnapshot(
+      `"ShapeError: gather: axis 0 of [0, 3] has no elements, got indices of shape [2]; pick from a table with elements, or pick nothing"`,
+    );
+    expect(thrown(() => gather(tensor([], [2, 0]), [first, first]))).toMatchInlineSnapshot(
+      `"ShapeError: gather: axis 1 of [2, 0] has no elements, got indices of shape [2]; pick from a table with elements, or pick nothing"`,
+    );
+    expect(thrown(() => scatterAdd(matrix, [first], [0, 3]))).toMatchInlineSnapshot(
+      `"ShapeError: scatter-add: axis 0 of [0, 3] has no elements, got indices of shape [2]; pick from a table with elements, or pick nothing"`,
+    );
+    expect(thrown(() => reshape(empty, [0, -1]))).toMatchInlineSnapshot(`"ShapeError: reshape: the elements of [0, 3] do not divide evenly into [0, -1]"`);
   });
 
   test("of tensors", () => {

@@ -54,7 +54,6 @@ class LoopEmitter {
   }
 
   emit(): KernelCode {
-    if (this.#kernel.extents.some((extent) => extent === 0) && this.#kernel.reduced === 0) return { tasks: 0, entry: this.#module.add(this.#f) };
     const tasks = this.#emitTasks();
     const { strategy, inner } = this.#shape;
     const kept = this.#loops(0, this.#kernel.extents.length - this.#kernel.reduced);

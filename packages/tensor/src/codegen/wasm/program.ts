@@ -1,5 +1,6 @@
 /** @file A program as one WebAssembly module. Its `run` function calls the kernels in order; threads claim tasks of the current
  * kernel from an atomic counter and meet at a barrier before the next. Equal kernels share code: only addresses differ. */
+import { checkExtents } from "../../ir/extents.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { emitConv, emitFilterGrad } from "./contraction.ts";
 import { encodeModule, FunctionBuilder, I32, type ModuleMemory, OP } from "./encoder.ts";
@@ -113,6 +114,7 @@ function kernelKey(kernel: Kernel): string {
 }
 
 function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
+  checkExtents(kernel);
   switch (kernel.kind) {
     case "loop":
       return emitLoop(kernel, module);

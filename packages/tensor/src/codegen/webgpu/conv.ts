@@ -33,7 +33,6 @@ export function generateConv(
   const perImage = filterImage !== 0;
   const pixels = (perImage ? 1 : batch) * height * width;
   const depth = rows * run;
-  if (batch * height * width * channels === 0) return { wgsl: "", workgroups: [0, 0, 0] };
   const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
   const wideOutput = writesChannelGroups(kernel);
   const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) =>
@@ -74,28 +73,26 @@ export function generateConv(
   }
   const element = (k: string): string => (rows === 1 ? k : `${k} / ${run} * ${tapRow} + ${k} % ${run}`);
   const exact = depth % tile.k === 0;
-  if (depth > 0) {
-    body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
-    for (let s = 0; s < a.times; s++) {
-      const fill = (text: readonly string[]): string[] =>
-        a.ragged && s === a.times - 1 ? [`if (a_slot${s} < ${(tile.m * tile.k) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
-      const scalars = [0, 1, 2, 3].map((j) => {
-        const at = memory.load(0, "float32", `(a_at${s} + ${element(`(k + ${j})`)})`);
-        return exact ? at : `select(0.0, ${at}, k + ${j} < ${depth})`;
-      });
-      const wide = memory.factors4(0, `(a_at${s} + ${element("k")})`, factor);
-      const value = wideInput ? (exact ? wide : `select(vec4<${factor}>(), ${wide}, k < ${depth})`) : `vec4<${factor}>(vec4<f32>(${scalars.join(", ")}))`;
-      body.push(...fill([`let k = k0 + a_k${s};`, multiplier.fill("a", `a_slot${s}`, value)]));
-    }
-    for (let s = 0; s < b.times; s++) {
-      const fill = (text: readonly string[]): string[] =>
-        b.ragged && s === b.times - 1 ? [`if (b_slot${s} < ${(tile.k * tile.n) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
-      // Beyond the window the input's tile is zero; the filter's must still be finite.
-      const k = exact ? `k0 + b_k${s}` : `min(k0 + b_k${s}, ${depth - 1})`;
-      body.push(...fill([multiplier.fill("b", `b_slot${s}`, memory.factors4(1, `(b_at${s} + (${k}) * ${block})`, factor))]));
-    }
-    body.push("workgroupBarrier();", ...multiplier.multiply, "workgroupBarrier();", "}");
+  body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
+  for (let s = 0; s < a.times; s++) {
+    const fill = (text: readonly string[]): string[] =>
+      a.ragged && s === a.times - 1 ? [`if (a_slot${s} < ${(tile.m * tile.k) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
+    const scalars = [0, 1, 2, 3].map((j) => {
+      const at = memory.load(0, "float32", `(a_at${s} + ${element(`(k + ${j})`)})`);
+      return exact ? at : `select(0.0, ${at}, k + ${j} < ${depth})`;
+    });
+    const wide = memory.factors4(0, `(a_at${s} + ${element("k")})`, factor);
+    const value = wideInput ? (exact ? wide : `select(vec4<${factor}>(), ${wide}, k < ${depth})`) : `vec4<${factor}>(vec4<f32>(${scalars.join(", ")}))`;
+    body.push(...fill([`let k = k0 + a_k${s};`, multiplier.fill("a", `a_slot${s}`, value)]));
   }
+  for (let s = 0; s < b.times; s++) {
+    const fill = (text: readonly string[]): string[] =>
+      b.ragged && s === b.times - 1 ? [`if (b_slot${s} < ${(tile.k * tile.n) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
+    // Beyond the window the input's tile is zero; the filter's must still be finite.
+    const k = exact ? `k0 + b_k${s}` : `min(k0 + b_k${s}, ${depth - 1})`;
+    body.push(...fill([multiplier.fill("b", `b_slot${s}`, memory.factors4(1, `(b_at${s} + (${k}) * ${block})`, factor))]));
+  }
+  body.push("workgroupBarrier();", ...multiplier.multiply, "workgroupBarrier();", "}");
   const results = multiplier.results((row, groups) => {
     const base = `${perImage ? `image * ${output.image} + ` : ""}${pixelAddress("pixel", height, width, perImage ? { ...output, image: 0 } : output)}`;
     const stores = groups.map(({ column, value }, c) => {

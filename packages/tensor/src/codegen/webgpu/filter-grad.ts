@@ -24,7 +24,6 @@ export function generateFilterGrad(
 ): KernelCode {
   const { batch, height, width, channels, rows, run, tapRow, input, cotangent, chunks } = kernel;
   const window = rows * run;
-  if (window * channels * chunks === 0) return { wgsl: "", workgroups: [0, 0, 0] };
   const images = batch / chunks;
   const depth = images * height * width;
   const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
@@ -68,29 +67,27 @@ export function generateFilterGrad(
     );
   }
   const exact = depth % tile.k === 0;
-  if (depth > 0) {
-    body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
-    const guarded = (text: readonly string[], slot: string, ragged: boolean, count: number): string[] =>
-      ragged ? [`if (${slot} < ${count}) {`, ...text, "}"] : ["{", ...text, "}"];
-    const pixel = (k: string): string => (exact ? `let pixel = ${k};` : `let pixel = min(${k}, ${depth - 1});`);
-    for (let s = 0; s < a.times; s++) {
-      const each = [0, 1, 2, 3].map((j) => memory.load(0, "float32", `(at + a_at${s}_${j})`));
-      const value = wideInput ? memory.factors4(0, `(at + a_at${s})`, factor) : `vec4<${factor}>(vec4<f32>(${each.join(", ")}))`;
-      // Pixels beyond the last count for nothing.
-      const checked = exact ? value : `select(vec4<${factor}>(), ${value}, k0 + a_k${s} < ${depth})`;
-      const text = [pixel(`k0 + a_k${s}`), `let at = ${pixelAddress("pixel", height, width, input)};`, multiplier.fill("a", `a_slot${s}`, checked)];
-      body.push(...guarded(text, `a_slot${s}`, a.ragged && s === a.times - 1, (tile.m * tile.k) / 4));
-    }
-    for (let s = 0; s < b.times; s++) {
-      const each = [0, 1, 2, 3].map((j) => memory.load(1, "float32", `(at + b_chunk + min(b_n${s} + ${j}, ${channels - 1}))`));
-      const wide = memory.factors4(1, `(at + b_chunk + min(b_n${s}, ${channels - 4}))`, factor);
-      const value = wideCotangent ? wide : `vec4<${factor}>(vec4<f32>(${each.join(", ")}))`;
-      const checked = exact ? value : `select(vec4<${factor}>(), ${value}, k0 + b_k${s} < ${depth})`;
-      const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, multiplier.fill("b", `b_slot${s}`, checked)];
-      body.push(...guarded(text, `b_slot${s}`, b.ragged && s === b.times - 1, (tile.k * tile.n) / 4));
-    }
-    body.push("workgroupBarrier();", ...multiplier.multiply, "workgroupBarrier();", "}");
+  body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
+  const guarded = (text: readonly string[], slot: string, ragged: boolean, count: number): string[] =>
+    ragged ? [`if (${slot} < ${count}) {`, ...text, "}"] : ["{", ...text, "}"];
+  const pixel = (k: string): string => (exact ? `let pixel = ${k};` : `let pixel = min(${k}, ${depth - 1});`);
+  for (let s = 0; s < a.times; s++) {
+    const each = [0, 1, 2, 3].map((j) => memory.load(0, "float32", `(at + a_at${s}_${j})`));
+    const value = wideInput ? memory.factors4(0, `(at + a_at${s})`, factor) : `vec4<${factor}>(vec4<f32>(${each.join(", ")}))`;
+    // Pixels beyond the last count for nothing.
+    const checked = exact ? value : `select(vec4<${factor}>(), ${value}, k0 + a_k${s} < ${depth})`;
+    const text = [pixel(`k0 + a_k${s}`), `let at = ${pixelAddress("pixel", height, width, input)};`, multiplier.fill("a", `a_slot${s}`, checked)];
+    body.push(...guarded(text, `a_slot${s}`, a.ragged && s === a.times - 1, (tile.m * tile.k) / 4));
   }
+  for (let s = 0; s < b.times; s++) {
+    const each = [0, 1, 2, 3].map((j) => memory.load(1, "float32", `(at + b_chunk + min(b_n${s} + ${j}, ${channels - 1}))`));
+    const wide = memory.factors4(1, `(at + b_chunk + min(b_n${s}, ${channels - 4}))`, factor);
+    const value = wideCotangent ? wide : `vec4<${factor}>(vec4<f32>(${each.join(", ")}))`;
+    const checked = exact ? value : `select(vec4<${factor}>(), ${value}, k0 + b_k${s} < ${depth})`;
+    const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, multiplier.fill("b", `b_slot${s}`, checked)];
+    body.push(...guarded(text, `b_slot${s}`, b.ragged && s === b.times - 1, (tile.k * tile.n) / 4));
+  }
+  body.push("workgroupBarrier();", ...multiplier.multiply, "workgroupBarrier();", "}");
   const results = multiplier.results((row, groups) => {
     const stores = groups.map(({ column, value }, c) => {
       const n = `channel${c}`;

@@ -14,8 +14,6 @@ const product = (extents: readonly number[]): number => extents.reduce((n, exten
 
 /** `subgroup` is the number of invocations of every subgroup, a power of two; 0 where it is not known or not to be used. */
 export function generateLoop(kernel: LoopKernel, places: readonly BufferBinding[], subgroup = 0): KernelCode {
-  const kept = kernel.extents.length - kernel.reduced;
-  if (product(kernel.extents.slice(0, kept)) === 0) return { wgsl: "", workgroups: [0, 0, 0] };
   return kernel.reduced === 0 ? generateMap(kernel, places) : generateReduction(kernel, places, subgroup);
 }
 
@@ -209,15 +207,11 @@ function generateReduction(kernel: LoopKernel, places: readonly BufferBinding[],
   const lines = writer.takeLines();
   const accumulate = [
     ...outputs.map(({ dtype }, i) => `var sum${i} = ${identityOf(combine, dtype)};`),
-    ...(elements === 0
-      ? []
-      : [
-          `for (var turn = share; turn < ${elements}; turn += ${shares}) {`,
-          ...decode("turn", reducedExtents, "r"),
-          ...lines,
-          ...outputs.map(({ dtype }, i) => `sum${i} = ${combined(combine, dtype, `sum${i}`, values[i]!)};`),
-          "}",
-        ]),
+    `for (var turn = share; turn < ${elements}; turn += ${shares}) {`,
+    ...decode("turn", reducedExtents, "r"),
+    ...lines,
+    ...outputs.map(({ dtype }, i) => `sum${i} = ${combined(combine, dtype, `sum${i}`, values[i]!)};`),
+    "}",
   ];
   const addresses = (): string[] => outputs.map(({ at }) => writer.affine({ offset: at.offset, strides: at.strides.map((s, loop) => (loop < kept ? s : 0)) }));
   const keptIndices = kept === 0 ? [] : decode("result", keptExtents, "i");

@@ -1,5 +1,6 @@
 /** @file From a kernel to its compute shader. Code generation is a pure function of the kernel and of which buffers share bindings. */
 import { InvariantError } from "../../base/errors.ts";
+import { checkExtents } from "../../ir/extents.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { convTiles, generateConv } from "./conv.ts";
 import { filterGradTiles, generateFilterGrad } from "./filter-grad.ts";
@@ -44,8 +45,9 @@ function ranked<T extends AnyTile>(kernel: Kernel, tiles: readonly T[]): readonl
   return kernel.kind === "filter-grad" ? filterGradTiles(kernel, tiles) : [];
 }
 
-/** The shader of a kernel whose buffer i is found at `places[i]`. A kernel without elements has no workgroups and no code. */
+/** The shader of a kernel whose buffer i is found at `places[i]`. */
 export function generateKernel(kernel: Kernel, places: readonly BufferBinding[], { tile, factor, subgroup }: Variant = {}): KernelCode {
+  checkExtents(kernel);
   switch (kernel.kind) {
     case "loop":
       return generateLoop(kernel, places, subgroup);

@@ -13,7 +13,6 @@ const GLOBALS = `fn multiply_high(a: u32, b: u32) -> u32 {
 }`;
 
 export function generateRandom({ count }: RandomKernel, places: readonly BufferBinding[]): KernelCode {
-  if (count === 0) return { wgsl: "", workgroups: [0, 0, 0] };
   const memory = new Memory(places, ["int32", "int32", "int32"], () => false);
   const items = ceilDiv(count, 4);
   const { workgroups, index } = linearGrid(ceilDiv(items, WORKGROUP));

@@ -5,7 +5,6 @@ import { ceilDiv, type KernelCode, linearGrid, shader, WORKGROUP } from "./kerne
 import { type BufferBinding, Memory } from "./memory.ts";
 
 export function generateScatter({ count, slice, size, extents, strides }: ScatterKernel, places: readonly BufferBinding[]): KernelCode {
-  if (size === 0) return { wgsl: "", workgroups: [0, 0, 0] };
   const out = extents.length + 1;
   const memory = new Memory(places, ["float32", ...extents.map(() => "int32" as const), "float32"], () => false);
   const { workgroups, index } = linearGrid(ceilDiv(size, WORKGROUP));

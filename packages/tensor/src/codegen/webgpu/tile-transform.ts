@@ -7,7 +7,6 @@ import { type BufferBinding, Memory } from "./memory.ts";
 export function generateTileTransform(kernel: TileTransformKernel, places: readonly BufferBinding[]): KernelCode {
   const { map, images, tileRows, tileColumns, channels, input, output } = kernel;
   const items = images * tileRows * tileColumns * channels;
-  if (items === 0) return { wgsl: "", workgroups: [0, 0, 0] };
   const memory = new Memory(places, ["float32", "float32"], () => false);
   const { workgroups, index } = linearGrid(ceilDiv(items, WORKGROUP));
   const base = ({ image, tileRow, tileColumn }: TileStrides): string => `image * ${image} + y * ${tileRow} + x * ${tileColumn} + channel`;

@@ -1,0 +1,39 @@
+/** @file The one thing that code generators ask of a kernel's numbers: there is something to do. */
+import { InvariantError } from "../base/errors.ts";
+import type { Kernel, PlanarShape } from "./kernel.ts";
+
+/** Throws an InvariantError for a kernel that has a loop of no turns: simplification leaves no values without elements, and divisions by
+ * extents and loops that test their condition last may count on that. */
+export function checkExtents(kernel: Kernel): void {
+  const extents = extentsOf(kernel);
+  if (!extents.every((extent) => extent > 0)) throw new InvariantError(`a ${kernel.kind} kernel over nothing, [${extents.join(", ")}], got to code generation`);
+}
+
+function extentsOf(kernel: Kernel): readonly number[] {
+  switch (kernel.kind) {
+    case "loop":
+      return kernel.extents;
+    case "conv":
+      return [kernel.batch, kernel.height, kernel.width, kernel.channels, kernel.rows, kernel.run];
+    case "filter-grad":
+      return [kernel.batch, kernel.height, kernel.width, kernel.channels, kernel.rows, kernel.run, kernel.chunks];
+    case "planar-conv":
+      return planarExtents(kernel);
+    case "planar-filter-grad":
+      return [...planarExtents(kernel), kernel.chunks];
+    case "tile-transform":
+      return [kernel.images, kernel.tileRows, kernel.tileColumns, kernel.channels];
+    case "winograd-conv":
+      return [kernel.images, kernel.tileRows, kernel.tileColumns, kernel.inputs, kernel.outputs];
+    case "winograd-filter-grad":
+      return [kernel.images, kernel.tileRows, kernel.tileColumns, kernel.inputs, kernel.outputs, kernel.chunks];
+    case "random":
+      return [kernel.count];
+    case "scatter-add":
+      return [kernel.count, kernel.slice, ...kernel.extents];
+  }
+}
+
+function planarExtents({ batch, channels, inputs, height, width, rows, columns }: PlanarShape): number[] {
+  return [batch, channels, inputs, height, width, rows, columns];
+}
