@@ -6,7 +6,8 @@
  * The decoder trusts nothing: it either returns exactly what the file says or throws.
  */
 import { CheckpointError } from "@gradalign/tensor";
-import { findDuplicateKey } from "./json.ts";
+import { LIMITS } from "../limits.ts";
+import { clipped, parseJson, shown } from "./json.ts";
 
 /** Element types of stored tensors; `bool` is one byte, 0 or 1. */
 export type StoredDType = "float32" | "int32" | "int64" | "uint8" | "bool";
@@ -29,8 +30,6 @@ export interface Safetensors {
 }
 
 const METADATA = "__metadata__";
-/** The reference implementation's limit, which keeps a damaged length from exhausting memory. */
-const MAX_HEADER_BYTES = 100_000_000;
 
 const FORMATS = {
   float32: { tag: "F32", array: Float32Array },
@@ -90,7 +89,9 @@ export function encodeSafetensors(
 export function decodeSafetensors(bytes: Uint8Array): Safetensors {
   if (bytes.length < 8) throw invalid(`${bytes.length} bytes are too few for the header's length`);
   const declared = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (declared > BigInt(MAX_HEADER_BYTES)) throw invalid(`the header's length (=${declared}) is above the limit of ${MAX_HEADER_BYTES} bytes`);
+  if (declared > BigInt(LIMITS.safetensorsHeader)) {
+    throw invalid(`the header's length (=${declared}) is above the limit of ${LIMITS.safetensorsHeader} bytes`);
+  }
   const headerLength = Number(declared);
   if (8 + headerLength > bytes.length) throw invalid(`the header needs ${headerLength} bytes but only ${bytes.length - 8} follow its length`);
   const { tensors, metadata } = parseHeader(bytes.subarray(8, 8 + headerLength));
@@ -100,8 +101,8 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
   const byOffset = [...tensors].sort(([, a], [, b]) => a.start - b.start || a.end - b.end);
   let covered = 0;
   for (const [name, { start, end }] of byOffset) {
-    if (start < covered) throw invalid(`the bytes of "${name}" [${start}, ${end}) overlap another tensor's, which end at ${covered}`);
-    if (start > covered) throw invalid(`bytes [${covered}, ${start}) before "${name}" belong to no tensor`);
+    if (start < covered) throw invalid(`the bytes of ${shown(name)} [${start}, ${end}) overlap another tensor's, which end at ${covered}`);
+    if (start > covered) throw invalid(`bytes [${covered}, ${start}) before ${shown(name)} belong to no tensor`);
     covered = end;
   }
   if (covered !== body.length) throw invalid(`the tensors need ${covered} bytes after the header, the file has ${body.length}`);
@@ -109,7 +110,7 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
   const decoded = new Map<string, StoredTensor>();
   for (const [name, { dtype, shape, start, end }] of tensors) {
     const copy = body.slice(start, end);
-    if (dtype === "bool" && copy.some((byte) => byte > 1)) throw invalid(`"${name}" is BOOL but has bytes other than 0 and 1`);
+    if (dtype === "bool" && copy.some((byte) => byte > 1)) throw invalid(`${shown(name)} is BOOL but has bytes other than 0 and 1`);
     const { array } = FORMATS[dtype];
     decoded.set(name, { dtype, shape, data: new array(copy.buffer) });
   }
@@ -126,16 +127,13 @@ interface HeaderEntry {
 
 function parseHeader(bytes: Uint8Array): { tensors: Map<string, HeaderEntry>; metadata: Record<string, string> } {
   if (bytes[0] !== 0x7b) throw invalid("the header must begin with {");
-  let text: string;
-  let header: Record<string, unknown>;
+  let header: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    header = JSON.parse(text);
+    header = parseJson(bytes);
   } catch (error) {
-    throw invalid(`the header is not JSON (${(error as Error).message})`, error);
+    throw invalid(`the header ${(error as Error).message}`, error);
   }
-  const duplicate = findDuplicateKey(text);
-  if (duplicate !== undefined) throw invalid(`the header has the name "${duplicate}" twice`);
+  if (!isRecord(header)) throw invalid("the header must be an object");
   const tensors = new Map<string, HeaderEntry>();
   let metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(header)) {
@@ -148,33 +146,35 @@ function parseHeader(bytes: Uint8Array): { tensors: Map<string, HeaderEntry>; me
 function parseMetadata(value: unknown): Record<string, string> {
   if (!isRecord(value)) throw invalid(`${METADATA} must be an object`);
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== "string") throw invalid(`${METADATA} "${key}" must be a string`);
+    if (typeof text !== "string") throw invalid(`${METADATA} ${shown(key)} must be a string`);
   }
   return value as Record<string, string>;
 }
 
 function parseEntry(name: string, value: unknown): HeaderEntry {
-  if (!isRecord(value)) throw invalid(`the entry of "${name}" must be an object`);
+  if (!isRecord(value)) throw invalid(`the entry of ${shown(name)} must be an object`);
   const keys = Object.keys(value).sort().join(", ");
-  if (keys !== "data_offsets, dtype, shape") throw invalid(`the entry of "${name}" must have data_offsets, dtype and shape, got ${keys || "nothing"}`);
+  if (keys !== "data_offsets, dtype, shape")
+    throw invalid(`the entry of ${shown(name)} must have data_offsets, dtype and shape, got ${clipped(keys) || "nothing"}`);
   const { dtype: tag, shape, data_offsets: offsets } = value;
   const dtype = typeof tag === "string" ? DTYPE_OF_TAG.get(tag) : undefined;
-  if (dtype === undefined) throw invalid(`"${name}" has dtype ${JSON.stringify(tag)}, expected one of ${[...DTYPE_OF_TAG.keys()].join(", ")}`);
-  if (!isSizes(shape)) throw invalid(`"${name}" has shape ${JSON.stringify(shape)}, expected a list of sizes`);
-  if (!isSizes(offsets) || offsets.length !== 2) throw invalid(`"${name}" has data_offsets ${JSON.stringify(offsets)}, expected [start, end]`);
+  if (dtype === undefined) throw invalid(`${shown(name)} has dtype ${shown(tag)}, expected one of ${[...DTYPE_OF_TAG.keys()].join(", ")}`);
+  if (!isSizes(shape)) throw invalid(`${shown(name)} has shape ${shown(shape)}, expected a list of sizes`);
+  if (!isSizes(offsets) || offsets.length !== 2) throw invalid(`${shown(name)} has data_offsets ${shown(offsets)}, expected [start, end]`);
   const [start, end] = offsets as [number, number];
+  if (shape.length > LIMITS.axes) throw invalid(`${shown(name)} has ${shape.length} axes, more than the limit of ${LIMITS.axes}`);
   const size = elements(shape) * FORMATS[dtype].array.BYTES_PER_ELEMENT;
   if (end - start !== size)
-    throw invalid(`"${name}" is ${tag} [${shape.join(", ")}] = ${size} bytes, but its data_offsets [${start}, ${end}) span ${end - start}`);
+    throw invalid(`${shown(name)} is ${tag} [${shape.join(", ")}] = ${size} bytes, but its data_offsets [${start}, ${end}) span ${end - start}`);
   return { dtype, shape, start, end };
 }
 
 function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
-  const what = `encodeSafetensors: tensor "${name}"`;
+  const what = `encodeSafetensors: tensor ${shown(name)}`;
   if (name === METADATA) throw new CheckpointError(`${what}: this name is reserved; rename the tensor`);
   const format = Object.hasOwn(FORMATS, dtype) ? FORMATS[dtype] : undefined;
   if (format === undefined) throw new CheckpointError(`${what} has dtype ${String(dtype)}, expected one of ${Object.keys(FORMATS).join(", ")}`);
-  if (!isSizes(shape)) throw new CheckpointError(`${what} has shape ${JSON.stringify(shape)}, expected a list of sizes`);
+  if (!isSizes(shape)) throw new CheckpointError(`${what} has shape ${shown(shape)}, expected a list of sizes`);
   if (!(data instanceof format.array)) throw new CheckpointError(`${what} has dtype ${dtype}, so its data must be a ${format.array.name}`);
   if (data.length !== elements(shape)) {
     throw new CheckpointError(`${what} has shape [${shape.join(", ")}] = ${elements(shape)} elements, but its data have ${data.length}`);

@@ -6,13 +6,15 @@ export interface ByteReader {
   /** Bytes read so far. */
   readonly offset: number;
   /**
-   * The next `size` bytes.
+   * The next `size` bytes; they are allocated at once, so the caller has bounded `size`.
    *
    * @throws DataError naming `what` when the file ends before.
    */
   take(size: number, what: string): Promise<Uint8Array>;
   /** The next `size` bytes in pieces as they come, without holding them all. */
   pieces(size: number, what: string): AsyncGenerator<Uint8Array<ArrayBuffer>>;
+  /** Closes the source, read to its end or not. */
+  close(): Promise<void>;
   /** The next `size` bytes, or as many as are left, without reading past them. */
   peek(size: number): Promise<Uint8Array>;
   /** All that is left. */
@@ -82,13 +84,25 @@ export function byteReader(source: AsyncIterable<Uint8Array>, name: string, reme
       }
     },
     atEnd: async () => !(await more()),
+    async close() {
+      await iterator.return?.();
+    },
   };
 }
 
-/** All bytes of a stream. */
-export async function readAll(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+/**
+ * All bytes of a stream.
+ *
+ * @throws DataError when there are more than `limit`, of which no more are read then.
+ */
+export async function readAll(source: AsyncIterable<Uint8Array>, limit: number, name: string, remedy: string): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  for await (const part of source) parts.push(part);
+  let size = 0;
+  for await (const part of source) {
+    size += part.length;
+    if (size > limit) throw new DataError(`${name} holds more than the expected ${limit} bytes; ${remedy}`);
+    parts.push(part);
+  }
   return concatenate(parts);
 }
 
@@ -103,7 +117,7 @@ function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Undoes a compression.
+ * Undoes a compression, piece by piece: who reads says how much is too much. Closes the source when it is closed itself.
  *
  * @throws DataError when `name` is not compressed so, damaged or cut off; errors of the source are passed on.
  */
@@ -115,6 +129,9 @@ export async function* inflated(source: AsyncIterable<Uint8Array>, format: "gzip
       if (next.done) controller.close();
       else controller.enqueue(next.value as Uint8Array<ArrayBuffer>);
     },
+    async cancel() {
+      await iterator.return?.();
+    },
   });
   // Not every browser's streams can be iterated.
   const reader = stream.pipeThrough(new DecompressionStream(format)).getReader();
@@ -123,5 +140,8 @@ export async function* inflated(source: AsyncIterable<Uint8Array>, format: "gzip
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw new DataError(`${name} cannot be decompressed: ${(error as Error).message}; ${remedy}`, { cause: error });
+  } finally {
+    await reader.cancel().catch(() => {});
+    await iterator.return?.();
   }
 }

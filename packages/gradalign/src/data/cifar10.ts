@@ -94,13 +94,17 @@ async function readCifar10Split(open: OpenFile, files: readonly DatasetFile[]): 
   let next = 0;
   for (const { name, images: records } of files) {
     const reader = byteReader(open(name), name, "fetch the file again");
-    for (const end = next + records; next < end; next++) {
-      const record = await reader.take(CIFAR10_RECORD_BYTES, "a record");
-      labels[next] = record[0] as number;
-      images.set(record.subarray(1), next * pixels);
-    }
-    if (!(await reader.atEnd())) {
-      throw new DataError(`${name} is too long: expected ${records} records of ${CIFAR10_RECORD_BYTES} bytes, found more; fetch the file again`);
+    try {
+      for (const end = next + records; next < end; next++) {
+        const record = await reader.take(CIFAR10_RECORD_BYTES, "a record");
+        labels[next] = record[0] as number;
+        images.set(record.subarray(1), next * pixels);
+      }
+      if (!(await reader.atEnd())) {
+        throw new DataError(`${name} is too long: expected ${records} records of ${CIFAR10_RECORD_BYTES} bytes, found more; fetch the file again`);
+      }
+    } finally {
+      await reader.close();
     }
   }
   return { images, labels };

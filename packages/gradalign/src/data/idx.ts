@@ -5,7 +5,9 @@
  * LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
  */
 import { DataError } from "@gradalign/tensor";
-import { byteReader, inflated, readAll } from "./byte-reader.ts";
+import { clipped } from "../checkpoint/json.ts";
+import { LIMITS } from "../limits.ts";
+import { type ByteReader, byteReader, inflated, readAll } from "./byte-reader.ts";
 import type { SplitArrays } from "./dataset.ts";
 import { type DatasetFile, fileNamed, type OpenFile } from "./definition.ts";
 
@@ -22,10 +24,19 @@ const TYPES: Readonly<Record<number, string>> = { 9: "int8", 11: "int16", 12: "i
  * Reads one idx file of unsigned bytes.
  *
  * @param name the file's, for messages.
- * @throws DataError when it is not idx, not of bytes, truncated, or longer than its header says.
+ * @param expected the dimensions it must have, if they are known; others are refused before the data are read.
+ * @throws DataError when it is not idx, not of bytes, too large, truncated, or longer than its header says.
  */
-export async function readIdx(source: AsyncIterable<Uint8Array>, name: string): Promise<IdxArray> {
+export async function readIdx(source: AsyncIterable<Uint8Array>, name: string, expected?: readonly number[]): Promise<IdxArray> {
   const stored = byteReader(source, name, REMEDY);
+  try {
+    return await readArray(stored, name, expected);
+  } finally {
+    await stored.close();
+  }
+}
+
+async function readArray(stored: ByteReader, name: string, expected: readonly number[] | undefined): Promise<IdxArray> {
   if (await stored.atEnd()) throw new DataError(`${name} is empty: expected an idx header, found 0 bytes; ${REMEDY}`);
   const [first, second] = await stored.peek(2);
   const reader = first === 0x1f && second === 0x8b ? byteReader(inflated(stored.rest(), "gzip", name, REMEDY), name, REMEDY) : stored;
@@ -42,8 +53,14 @@ export async function readIdx(source: AsyncIterable<Uint8Array>, name: string): 
   const view = new DataView(header.buffer);
   const dims = Array.from({ length: rank }, (_, axis) => view.getUint32(4 * axis));
   const size = dims.reduce((product, extent) => product * extent, 1);
+  if (expected && dims.join() !== expected.join()) {
+    throw new DataError(`${name} must hold ${expected.join(" x ")} bytes, found ${clipped(dims.join(" x "))}; ${REMEDY}`);
+  }
+  if (size > LIMITS.idxArray) {
+    throw new DataError(`${name} announces ${clipped(dims.join(" x "))} = ${size} bytes, more than the limit of ${LIMITS.idxArray}; ${REMEDY}`);
+  }
   // Not `take`: a header that promises too much should cost no memory.
-  const data = await readAll(reader.pieces(size, `data (${dims.join(" x ")})`));
+  const data = await readAll(reader.pieces(size, `data (${dims.join(" x ")})`), size, name, REMEDY);
   if (!(await reader.atEnd())) {
     throw new DataError(`${name} is too long: expected it to end after ${dims.join(" x ")} = ${size} bytes of data, found more; ${REMEDY}`);
   }
@@ -59,15 +76,7 @@ export async function readIdxSplit(open: OpenFile, files: readonly DatasetFile[]
   const split = files[0]?.split === "train" ? "train" : "t10k";
   const imageFile = fileNamed(files, `${split}-images`);
   const labelFile = fileNamed(files, `${split}-labels`);
-  const images = await readIdx(open(imageFile.name), imageFile.name);
-  const labels = await readIdx(open(labelFile.name), labelFile.name);
-  expectDims(imageFile, images, [imageFile.images, height, width]);
-  expectDims(labelFile, labels, [labelFile.images]);
+  const images = await readIdx(open(imageFile.name), imageFile.name, [imageFile.images, height, width]);
+  const labels = await readIdx(open(labelFile.name), labelFile.name, [labelFile.images]);
   return { images: images.data, labels: labels.data };
-}
-
-function expectDims({ name }: DatasetFile, { dims }: IdxArray, expected: readonly number[]): void {
-  if (dims.join() !== expected.join()) {
-    throw new DataError(`${name} must hold ${expected.join(" x ")} bytes, found ${dims.join(" x ")}; ${REMEDY}`);
-  }
 }

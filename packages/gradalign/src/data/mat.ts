@@ -6,6 +6,8 @@
  * A compressed element is a zlib stream of one matrix element. MathWorks, "MAT-File Format" (2019), chapter 1.
  */
 import { DataError } from "@gradalign/tensor";
+import { clipped } from "../checkpoint/json.ts";
+import { LIMITS } from "../limits.ts";
 import { type ByteReader, byteReader, inflated } from "./byte-reader.ts";
 
 /** A matrix as it comes along: its data must be read to the end before the next matrix. */
@@ -29,6 +31,7 @@ export interface Storage {
 }
 
 const HEADER = 128;
+const FLAGS_BYTES = 8;
 const [INT8, INT32, UINT32, MATRIX, COMPRESSED] = [1, 5, 6, 14, 15] as const;
 
 const STORAGES: Readonly<Record<number, Storage>> = {
@@ -66,19 +69,34 @@ const REMEDY = "fetch the file again, or save it anew with MATLAB's save -v7 or 
  * The matrices of a MAT-file, in order.
  *
  * @param file its name, for messages.
- * @throws DataError when the file is of another version or byte order, truncated, padded, damaged, or holds anything but real
- *   matrices of numbers.
+ * @throws DataError when the file is of another version or byte order, truncated, padded, damaged, larger than the limits, or
+ *   holds anything but real matrices of numbers.
  */
 export async function* matVariables(source: AsyncIterable<Uint8Array>, file: string): AsyncGenerator<MatVariable> {
   const reader = byteReader(source, file, REMEDY);
+  try {
+    yield* matrices(reader, file);
+  } finally {
+    await reader.close();
+  }
+}
+
+async function* matrices(reader: ByteReader, file: string): AsyncGenerator<MatVariable> {
   await checkHeader(reader, file);
+  let announced = 0;
+  const announce = (bytes: number) => {
+    announced += bytes;
+    if (announced <= LIMITS.matMatrices) return;
+    throw new DataError(`${file} announces ${announced} bytes of matrices, more than the limit of ${LIMITS.matMatrices}; ${REMEDY}`);
+  };
   while (!(await reader.atEnd())) {
     const at = reader.offset;
     const { type, length } = await readTag(reader, file, "the tag of a data element");
     if (type === MATRIX) {
+      announce(length);
       yield* matrix(reader, file, length);
     } else if (type === COMPRESSED) {
-      yield* compressed(reader, file, at, length);
+      yield* compressed(reader, file, at, length, announce);
     } else {
       throw new DataError(
         `${file} has an element of type ${type} at offset ${at}: expected a matrix (14), a compressed matrix (15) or the end of the file; ${REMEDY}`,
@@ -123,24 +141,29 @@ async function readTag(reader: ByteReader, file: string, what: string): Promise<
 }
 
 /** The one matrix that a compressed element holds. */
-async function* compressed(outer: ByteReader, file: string, at: number, length: number): AsyncGenerator<MatVariable> {
+async function* compressed(outer: ByteReader, file: string, at: number, length: number, announce: (bytes: number) => void): AsyncGenerator<MatVariable> {
   const where = `${file} (compressed element at offset ${at})`;
   const inner = byteReader(inflated(outer.pieces(length, "a compressed element"), "deflate", where, REMEDY), where, REMEDY);
-  const { type, length: size } = await readTag(inner, where, "the tag of a matrix");
-  if (type !== MATRIX) throw new DataError(`${where} holds an element of type ${type}: expected a matrix (14); ${REMEDY}`);
-  yield* matrix(inner, where, size);
-  if (!(await inner.atEnd())) throw new DataError(`${where} is padded: expected it to end after its matrix, found more; ${REMEDY}`);
+  try {
+    const { type, length: size } = await readTag(inner, where, "the tag of a matrix");
+    if (type !== MATRIX) throw new DataError(`${where} holds an element of type ${type}: expected a matrix (14); ${REMEDY}`);
+    announce(size);
+    yield* matrix(inner, where, size);
+    if (!(await inner.atEnd())) throw new DataError(`${where} is padded: expected it to end after its matrix, found more; ${REMEDY}`);
+  } finally {
+    await inner.close();
+  }
 }
 
 async function* matrix(reader: ByteReader, file: string, length: number): AsyncGenerator<MatVariable> {
   const start = reader.offset;
-  const flags = await part(reader, file, UINT32, "array flags");
+  const flags = await part(reader, file, UINT32, "array flags", FLAGS_BYTES);
   const word = flags.byteLength >= 4 ? flags.getUint32(0, true) : 0;
   const kind = word & 0xff;
-  const dimensions = await part(reader, file, INT32, "dimensions");
-  const dims = Array.from({ length: dimensions.byteLength / 4 }, (_, axis) => dimensions.getInt32(4 * axis, true));
-  const letters = await part(reader, file, INT8, "name");
-  const name = String.fromCharCode(...new Uint8Array(letters.buffer, letters.byteOffset, letters.byteLength));
+  const dimensions = await part(reader, file, INT32, "dimensions", 4 * LIMITS.axes);
+  const dims = Array.from({ length: Math.floor(dimensions.byteLength / 4) }, (_, axis) => dimensions.getInt32(4 * axis, true));
+  const letters = await part(reader, file, INT8, "name", LIMITS.matName);
+  const name = clipped(String.fromCharCode(...new Uint8Array(letters.buffer, letters.byteOffset, letters.byteLength)));
   const className = CLASSES[kind];
   if (className === undefined) {
     throw new DataError(`${file}: variable ${name} is of class ${kind} (${OTHER_CLASSES[kind] ?? "unknown"}); expected numbers; ${REMEDY}`);
@@ -151,10 +174,12 @@ async function* matrix(reader: ByteReader, file: string, length: number): AsyncG
   const storage = STORAGES[type];
   if (!storage) throw new DataError(`${file}: variable ${name} is stored as type ${type}; expected a type of numbers; ${REMEDY}`);
   const expected = dims.reduce((product, extent) => product * extent, storage.bytes);
-  if (bytes !== expected) {
+  if (bytes !== expected || dims.some((extent) => extent < 0)) {
     throw new DataError(`${file}: variable ${name} must have ${dims.join(" x ")} x ${storage.bytes} = ${expected} bytes, found ${bytes}; ${REMEDY}`);
   }
   const rest = padding(bytes);
+  const whole = reader.offset - start + (small ? 0 : bytes + rest);
+  if (whole !== length) throw new DataError(`${file}: variable ${name} announces ${length} bytes, found ${whole}; ${REMEDY}`);
   let unread = true;
   async function* data() {
     unread = false;
@@ -165,15 +190,13 @@ async function* matrix(reader: ByteReader, file: string, length: number): AsyncG
   const numbers = data();
   yield { name, className, dims, storage, data: numbers };
   if (unread) for await (const _ of numbers);
-  if (reader.offset - start !== length) {
-    throw new DataError(`${file}: variable ${name} announces ${length} bytes, found ${reader.offset - start}; ${REMEDY}`);
-  }
 }
 
-/** One of a matrix's leading elements, which must be of that type. */
-async function part(reader: ByteReader, file: string, expected: number, what: string): Promise<DataView> {
+/** One of a matrix's leading elements, which must be of that type and at most `limit` bytes long. */
+async function part(reader: ByteReader, file: string, expected: number, what: string, limit: number): Promise<DataView> {
   const { type, length, small } = await readTag(reader, file, what);
   if (type !== expected) throw new DataError(`${file}: a matrix's ${what} must be of type ${expected}, found ${type}; ${REMEDY}`);
+  if (length > limit) throw new DataError(`${file}: a matrix's ${what} must have at most ${limit} bytes, found ${length}; ${REMEDY}`);
   const bytes = small ?? (await reader.take(length, what));
   if (!small) await reader.take(padding(length), "padding");
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -154,7 +154,7 @@ async function unpackByHand(folder: string, missing: readonly DatasetFile[]): Pr
   for (const file of missing) {
     const path = join(folder, `${file.name}.gz`);
     if (await fileExists(path)) {
-      const bytes = await gunzip(path);
+      const bytes = await gunzip(path, file);
       if (contentProblem(file, bytes) === undefined) {
         writeFileAtomic(join(folder, file.name), bytes);
         continue;
@@ -178,7 +178,7 @@ async function fillFrom(source: DatasetSource, wanted: readonly DatasetFile[], f
       const files = layout === "gzip" ? wanted.filter((file) => part.fileName === `${file.name}.gz`) : wanted;
       const contents =
         layout === "gzip"
-          ? new Map([[part.fileName.slice(0, -".gz".length), await gunzip(archive)]])
+          ? new Map(await Promise.all(files.map(async (file) => [file.name, await gunzip(archive, file)] as const)))
           : await readArchive(archive, layout, definition.files, options.signal);
       for (const file of files) {
         const bytes = contents.get(file.name);
@@ -201,8 +201,10 @@ function partsFor({ layout, parts }: DatasetSource, wanted: readonly DatasetFile
   return parts.filter(({ fileName }) => wanted.some(({ name }) => fileName === name + suffix));
 }
 
-function gunzip(path: string): Promise<Uint8Array> {
-  return readAll(inflated(createReadStream(path), "gzip", path, "delete this file to have it fetched again"));
+/** Unpacks a file that should hold `wanted`; anything longer is not read to its end. */
+function gunzip(path: string, wanted: DatasetFile): Promise<Uint8Array> {
+  const remedy = "delete this file to have it fetched again";
+  return readAll(inflated(createReadStream(path), "gzip", path, remedy), wanted.bytes, path, remedy);
 }
 
 function contentProblem({ bytes, checksum }: DatasetFile, content: Uint8Array): string | undefined {

@@ -100,7 +100,7 @@ async function readLabels({ storage, dims, data }: MatVariable, { name, images: 
   if (dims.length !== 2 || Math.min(...dims) !== 1 || Math.max(...dims) !== count) {
     throw new DataError(`${name}: y must be ${count} x 1, found ${dims.join(" x ")}; fetch the file again`);
   }
-  const bytes = await readAll(data);
+  const bytes = await readAll(data, count * storage.bytes, `${name}: y`, "fetch the file again");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Uint8Array.from({ length: count }, (_, i) => {
     const label = storage.read(view, i * storage.bytes);

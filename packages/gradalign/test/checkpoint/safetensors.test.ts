@@ -76,6 +76,7 @@ describe("encodeSafetensors", () => {
 describe("decodeSafetensors", () => {
   const entry = (offsets: string, shape = "[2]", dtype = '"F32"') => `{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}}`;
   const eight = new Uint8Array(8);
+  const deep = "[".repeat(100_000) + "]".repeat(100_000);
   const wrong: [what: string, file: Uint8Array, message: string][] = [
     ["an empty file", new Uint8Array(0), "0 bytes are too few for the header's length"],
     ["a cut header", fileOf("{}", undefined, 3), "the header needs 3 bytes but only 2 follow its length"],
@@ -99,10 +100,21 @@ describe("decodeSafetensors", () => {
     ["missing bytes", fileOf(`{"a":${entry("[0,8]")}}`, new Uint8Array(7)), "the tensors need 8 bytes after the header, the file has 7"],
     ["additional bytes", fileOf(`{"a":${entry("[0,8]")}}`, new Uint8Array(9)), "the tensors need 8 bytes after the header, the file has 9"],
     ["a bool of 2", fileOf(`{"a":${entry("[0,1]", "[1]", '"BOOL"')}}`, Uint8Array.of(2)), '"a" is BOOL but has bytes other than 0 and 1'],
+    ["a header that is a list", fileOf("{}").fill(0x5b, 8, 9).fill(0x5d, 9, 10), "the header must begin with {"],
+    ["a dtype nested thousands deep", fileOf(`{"a":${entry("[0,8]", "[2]", deep)}}`, eight), "the header is nested more than 64 deep"],
+    ["a shape nested thousands deep", fileOf(`{"a":${entry("[0,8]", deep)}}`, eight), "the header is nested more than 64 deep"],
+    ["a shape of a hundred axes", fileOf(`{"a":${entry("[0,8]", `[2${",1".repeat(99)}]`)}}`, eight), '"a" has 100 axes, more than the limit of 64'],
+    ["a long header", fileOf("{}", undefined, 2 ** 24 + 1), "the header's length (=16777217) is above the limit of 16777216 bytes"],
+    ["a long name", fileOf(`{"${"n".repeat(1e6)}":[]}`), `the entry of "${"n".repeat(79)}… must be an object`],
     ["metadata that are no strings", fileOf('{"__metadata__":{"step":3}}'), '__metadata__ "step" must be a string'],
   ];
   it.each(wrong)("refuses %s", (_, file, message) => {
     expect(() => decodeSafetensors(file)).toThrow(damage(message));
+  });
+
+  it("reads a long metadata string", () => {
+    const note = 'a "quoted" line\n'.repeat(600_000);
+    expect(decodeSafetensors(encodeSafetensors(tensors, { note })).metadata).toEqual({ note });
   });
 
   it("refuses a file cut at any byte", () => {

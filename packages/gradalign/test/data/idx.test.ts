@@ -31,7 +31,7 @@ describe("readIdx", () => {
     [
       "promising too much",
       idx(8, [4e9, 4e9], bytes(3)),
-      "a is truncated: expected 16000000000000000000 bytes of data (4000000000 x 4000000000) at offset 12, found 3",
+      "a announces 4000000000 x 4000000000 = 16000000000000000000 bytes, more than the limit of 2147483648; fetch the file again",
     ],
     [
       "padded",
@@ -47,9 +47,35 @@ describe("readIdx", () => {
     ["a web page", Buffer.from("<html></html>"), "a is not an idx file: expected it to begin with 00 00 08 and a number of dimensions, found 3c 68 74 6d"],
     ["compressed and cut", gzipSync(array).subarray(0, 30), "a cannot be decompressed: unexpected end of file; fetch the file again"],
     ["compressed and damaged", damaged, "a cannot be decompressed: "],
+    [
+      "of 255 axes",
+      idx(8, new Array(255).fill(4e9), bytes(3)),
+      "a announces 4000000000 x 4000000000 x 4000000000 x 4000000000 x 4000000000 x 4000000000 x 40…",
+    ],
   ])("refuses a file that is %s", async (_, file, message) => {
     await expect(readIdx(pieces(file), "a")).rejects.toThrow(expect.objectContaining({ code: "DataError", message: expect.stringContaining(message) }));
   });
+});
+
+it("readIdx reads no further than what decides, and closes what it reads", async () => {
+  const zeros = new Uint8Array(1 << 16);
+  let [read, closed] = [0, false];
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    try {
+      yield idx(8, [1000, 1000], new Uint8Array(0));
+      for (;;) {
+        read += zeros.length;
+        yield zeros;
+      }
+    } finally {
+      closed = true;
+    }
+  }
+  const refuse = (message: string) => expect.objectContaining({ code: "DataError", message: expect.stringContaining(message) });
+  await expect(readIdx(endless(), "a", [1000, 999])).rejects.toThrow(refuse("a must hold 1000 x 999 bytes, found 1000 x 1000"));
+  expect([read, closed]).toEqual([0, true]);
+  await expect(readIdx(endless(), "a")).rejects.toThrow(refuse("a is too long: expected it to end after 1000 x 1000 = 1000000 bytes"));
+  expect(read).toBeLessThan(1.2e6);
 });
 
 describe("MNIST's files", () => {

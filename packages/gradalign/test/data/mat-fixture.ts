@@ -49,7 +49,7 @@ export function matrix({ name, dims, data, kind = 9, storage = 2, flags = 0, sma
     14,
     Buffer.concat([
       element(6, u32(kind | flags, 0)),
-      element(5, u32(...dims)),
+      element(5, Buffer.from(Uint32Array.from(dims).buffer)),
       letters.length <= 4 ? smallElement(1, letters) : element(1, letters),
       small ? smallElement(storage, data) : element(storage, data),
     ]),

@@ -16,7 +16,7 @@ interface Read {
 async function read(...parts: Uint8Array[]): Promise<Read[]> {
   const found: Read[] = [];
   for await (const { name, className, dims, storage, data } of matVariables(pieces(Buffer.concat(parts)), "a.mat")) {
-    const bytes = await readAll(data);
+    const bytes = await readAll(data, 1e6, "a.mat", "");
     const view = new DataView(bytes.buffer);
     found.push({ name, className, dims, values: Array.from({ length: bytes.length / storage.bytes }, (_, i) => storage.read(view, i * storage.bytes)) });
   }
@@ -157,6 +157,27 @@ describe("a broken MAT-file is refused, saying what was expected and found", () 
       [header(), u16(1, 5), Buffer.alloc(4)],
       `a.mat has a damaged tag at offset 128: expected at most 4 bytes in a small element, found 5${REMEDY}`,
     ],
+    [
+      "of a long name",
+      [header(), compressed(matrix({ name: "n".repeat(200_000), dims: [1, 1], data: bytes(1) }))],
+      `a.mat (compressed element at offset 128): a matrix's name must have at most 1024 bytes, found 200000${REMEDY}`,
+    ],
+    [
+      "of millions of dimensions",
+      [header(), compressed(matrix({ name: "X", dims: new Array(3e6).fill(1), data: bytes(1) }))],
+      `a.mat (compressed element at offset 128): a matrix's dimensions must have at most 256 bytes, found 12000000${REMEDY}`,
+    ],
+    [
+      "of negative dimensions",
+      [header(), matrix({ name: "X", dims: [-2, -3], data: bytes(6) })],
+      `a.mat: variable X must have -2 x -3 x 1 = 6 bytes, found 6${REMEDY}`,
+    ],
+    ["announcing 4 GB of flags", [header(), u32(14, 4e9), u32(6, 4e9)], `a.mat: a matrix's array flags must have at most 8 bytes, found 4000000000${REMEDY}`],
+    [
+      "announcing more than 4 GiB",
+      [header(), plain, u32(14, 0xffffffff)],
+      `a.mat announces 4294967351 bytes of matrices, more than the limit of 4294967296${REMEDY}`,
+    ],
     ["a matrix without flags", [header(), element(14, element(5, u32(1, 1)))], `a.mat: a matrix's array flags must be of type 6, found 5${REMEDY}`],
     [
       "compressed twice",
@@ -171,4 +192,25 @@ describe("a broken MAT-file is refused, saying what was expected and found", () 
   ])("%s", async (_, parts, message) => {
     await expect(read(...parts)).rejects.toThrow(expect.objectContaining({ code: "DataError", message: expect.stringContaining(message) }));
   });
+});
+
+it("matVariables closes what it reads, wherever it ends", async () => {
+  let closed = 0;
+  async function* file(...parts: Uint8Array[]): AsyncGenerator<Uint8Array> {
+    try {
+      yield* parts;
+    } finally {
+      closed++;
+    }
+  }
+  const squeezed = compressed(plain);
+  for await (const _ of matVariables(file(header(), squeezed, squeezed), "a.mat")) break;
+  expect(closed).toBe(1);
+  const damaged = matVariables(file(header(), squeezed, Buffer.alloc(8)), "a.mat");
+  await expect(
+    (async () => {
+      for await (const _ of damaged);
+    })(),
+  ).rejects.toThrow("element of type 0");
+  expect(closed).toBe(2);
 });

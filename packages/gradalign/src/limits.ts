@@ -1,0 +1,31 @@
+/**
+ * @file How much a file or an answer from outside may ask for, in one place.
+ *
+ * Readers compare with these bounds before they allocate, so what a few bytes announce costs a few bytes. Every bound is well above
+ * what honest files need and well below what a machine has.
+ */
+const MIB = 2 ** 20;
+
+/** The bounds; all sizes are in bytes. */
+export const LIMITS = {
+  /** Objects and lists inside one another. The project's own JSON is at most 8 deep; code that walks a value overflows the stack at some thousands. */
+  jsonDepth: 64,
+  /** A safetensors header. A thousand tensors take 0.1 MB; a parser holds the header several times over. */
+  safetensorsHeader: 16 * MIB,
+  /** Axes of a stored tensor or matrix; NumPy's bound. */
+  axes: 64,
+  /** A variable's name in a MAT-file; MATLAB's own bound is 63 letters. */
+  matName: 1024,
+  /** All matrices of one MAT-file together; SVHN's largest official file holds 1.6 GB. */
+  matMatrices: 4096 * MIB,
+  /** An idx file's array; MNIST's largest has 47 MB. */
+  idxArray: 2048 * MIB,
+  /** What an archive holds beside the wanted files: notes, scripts, tar's own blocks. */
+  archiveSlack: 256 * MIB,
+  /** A list of labels as JSON, for each label: digits, a comma, white space. */
+  labelText: 16,
+  /** One of npm's settings files. */
+  npmrc: MIB,
+  /** A value shown in a message, in characters. */
+  shown: 80,
+} as const;
