@@ -1,5 +1,5 @@
 /** @file The paper's experiments: every one from grid to page at smoke scale; addresses, schedules, stand-ins for data. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { experiments, madeUpImages } from "@gradalign/experiments";
@@ -7,10 +7,11 @@ import { DataError } from "@gradalign/tensor";
 import { resolveTrainConfig } from "gradalign";
 import { parseHTML } from "linkedom";
 import { afterAll, describe, expect, test } from "vitest";
-import { bestSchedule, type Costs, estimate, stepsOf } from "../src/reproduce/costs.ts";
+import { bestSchedule, type Costs, estimate, openCostBook, stepsOf } from "../src/reproduce/costs.ts";
 import { openShelf } from "../src/reproduce/datasets.ts";
 import { gridOf } from "../src/reproduce/grid.ts";
 import { createGridView } from "../src/reproduce/grid-view.ts";
+import { busyRemark } from "../src/reproduce/measure-costs.ts";
 import { reproduce } from "../src/reproduce/reproduce.ts";
 import { csv } from "../src/reproduce/results.ts";
 import { trainingId } from "../src/reproduce/training-id.ts";
@@ -207,5 +208,27 @@ describe("usage", () => {
     const rows = jsonLines(stdout);
     expect(rows.map((row) => row.name)).toEqual(experiments.map(({ id }) => id));
     expect(rows.find((row) => row.name === "fig4")).toMatchObject({ trainings: 3, done: 0, steps: 6 });
+  });
+
+  test("--list times nothing and writes nothing; it says how to have times", async () => {
+    const out = join(folder, "untimed");
+    const { code, stdout, stderr } = await gradalign("reproduce", "--list", "--out", out);
+    expect([code, stderr, existsSync(out)]).toEqual([0, "", false]);
+    expect(stdout).toMatch(/^fig4 +laptop +3 +0 +27,300 +\? +\? /m);
+    expect(stdout).toContain("--list --measure");
+  });
+
+  test("--list shows the times that are known", async () => {
+    const out = join(folder, "timed");
+    const book = openCostBook(out);
+    const cost = { step: 0.1, gradient: 0.001, compile: 1 };
+    for (const { config } of experiments.find(({ id }) => id === "fig4")?.trainings("laptop") ?? []) book.set(config, { alone: cost, "side by side": cost });
+    const { stdout } = await gradalign("reproduce", "fig4", "--list", "--json", "--out", out);
+    expect(jsonLines(stdout)[0]?.seconds).toBeGreaterThan(1000);
+  });
+
+  test("measuring on a busy machine is told", () => {
+    expect(busyRemark(0.2, 2)).toBeUndefined();
+    expect(busyRemark(1.5, 2)).toMatch(/^this machine is busy \(load average 1\.5 on 2 cores\): times measured now are too long/);
   });
 });

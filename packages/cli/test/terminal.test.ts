@@ -1,8 +1,9 @@
 /** @file What terminals show: bars, tables, redrawn lines, and the live view of runs side by side. */
-import { describe, expect, test } from "vitest";
+import type { Evaluation } from "gradalign";
+import { describe, expect, test, vi } from "vitest";
 import { bytes, count, duration, percent, radius } from "../src/terminal/format.ts";
 import { clip, LiveRegion } from "../src/terminal/live-region.ts";
-import { progressBar, sparkline } from "../src/terminal/progress-bar.ts";
+import { fittingParts, progressBar, sparkline, statusLine } from "../src/terminal/progress-bar.ts";
 import { paintFor } from "../src/terminal/style.ts";
 import { textTable } from "../src/terminal/table.ts";
 import { createTrainingView } from "../src/terminal/training-view.ts";
@@ -37,6 +38,23 @@ test("numbers are written for people", () => {
 test("bars fill in eighths and keep their width", () => {
   expect([0, 0.5, 0.53, 1, 2].map((fraction) => progressBar(fraction, 4))).toEqual(["░░░░", "██░░", "██▏░", "████", "████"]);
   expect(sparkline([0, 0.1, 0.25, Number.NaN], 4, 0.25)).toBe("▁▄█▁");
+});
+
+describe("a line about what is going on", () => {
+  const parts = ["epoch 15.0", "ETA 1:01", "12,345 images/s", "loss 2.100"];
+
+  test("shrinks its bar first, then leaves out what matters least, and is shorter than the terminal is wide", () => {
+    expect(statusLine(0.5, parts, 100)).toBe("████████████░░░░░░░░░░░░  50 %  epoch 15.0  ETA 1:01  12,345 images/s  loss 2.100");
+    expect(statusLine(0.5, parts, 70)).toBe("██████░░░░░░  50 %  epoch 15.0  ETA 1:01  12,345 images/s  loss 2.100");
+    expect(statusLine(0.5, parts, 40)).toBe("████▌░░░░  50 %  epoch 15.0  ETA 1:01");
+    for (let columns = 12; columns < 120; columns++) expect(statusLine(0.5, parts, columns).length).toBeLessThan(columns);
+    // A terminal that does not know its width is taken for one of 80.
+    expect(statusLine(0.5, parts, 0)).toBe(statusLine(0.5, parts, 80));
+  });
+
+  test("says as much as fits", () => {
+    expect([20, 19, 8, 4].map((columns) => fittingParts(["final", "ETA 9 s"], columns))).toEqual(["  final  ETA 9 s", "  final  ETA 9 s", "  final", ""]);
+  });
 });
 
 test("tables align words left and numbers right", () => {
@@ -97,9 +115,61 @@ describe("the live view", () => {
     expect(screen[0]).toBe("41,082 parameters, 11,700 steps, compiled in 0.9 s");
     expect(screen[1]).toMatch(/^iteration +epoch +loss +clean/);
     expect(screen[3]).toMatch(/^ +200 +0\.51 .* 12,345$/);
-    expect(screen[5]).toBe("████████████░░░░░░░░░░░░  50 %  epoch 15.0  12,345 images/s  ETA 1:01  loss 2.100");
+    expect(screen[5]).toBe("████████████░░░░░░░░░░░░  50 %  epoch 15.0  ETA 1:01  12,345 images/s  loss 2.100");
     view.finish();
     expect(stdout.screen()).toHaveLength(5);
+  });
+
+  const attacking = (done: number) => ({ type: "attacking", attack: "pgd-50-10", which: "last", done, total: 1000 }) as const;
+  /** The last line of a run's view, of so many columns, after these events. */
+  function lastLine(columns: number, compact: boolean, ...events: Parameters<ReturnType<typeof createTrainingView>["event"]>[1][]): string {
+    const stdout = fakeTerminal(columns);
+    const runs = compact ? ["fgsm-gradalign", "fgsm"] : ["fgsm"];
+    const view = createTrainingView({ streams: { stdout, stderr: stdout }, json: false, runs, compact });
+    vi.useFakeTimers({ toFake: ["performance"] });
+    for (const event of events) {
+      // Longer than between two redraws.
+      vi.advanceTimersByTime(3000);
+      view.event("fgsm", event);
+    }
+    vi.useRealTimers();
+    expect(
+      Math.max(
+        ...stdout
+          .screen()
+          .slice(-1)
+          .map((line) => line.length),
+      ),
+    ).toBeLessThan(columns);
+    return stdout.screen().at(-1) as string;
+  }
+  const [evaluation] = evaluations.slice(-1) as [Evaluation];
+  const trained = [start, { type: "evaluation", evaluation }, { ...step, iteration: 11_700, epoch: 30 }] as const;
+
+  test.each([
+    [120, false, "██████░░░░░░░░░░░░░░░░░░  25 %  final attack  ETA 9 s  PGD-50-10 on last"],
+    [80, false, "██████░░░░░░░░░░░░░░░░░░  25 %  final attack  ETA 9 s  PGD-50-10 on last"],
+    [40, false, "██▌░░░░░░░  25 %  final attack  ETA 9 s"],
+    [120, true, "  final attack 25 %  ETA 9 s"],
+    [80, true, "  final attack 25 %"],
+  ])("of %i columns (compact: %s) says that the final attack goes on, with its own progress", (columns, compact, expected) => {
+    const line = lastLine(columns, compact, ...trained, attacking(0), attacking(250));
+    if (compact) expect(line.endsWith(expected)).toBe(true);
+    else expect(line).toBe(expected);
+    // The next attack begins anew.
+    expect(lastLine(columns, compact, ...trained, attacking(1000), { ...attacking(0), which: "best" })).toMatch(
+      columns === 80 && compact ? /final attack 0 %$/ : / 0 %/,
+    );
+  });
+
+  test("rows of evaluations fit 80 columns", () => {
+    const screen = fakeTerminal(80);
+    const view = createTrainingView({ streams: { stdout: screen, stderr: screen }, json: false, runs: ["fgsm"] });
+    view.event("fgsm", start);
+    view.event("fgsm", step);
+    view.event("fgsm", { type: "evaluation", evaluation: { ...evaluation, iteration: 1_234_567, test_clean_acc: 1, test_fgsm_acc: 1, test_pgd_acc: 1 } });
+    expect(Math.max(...screen.screen().map((line) => line.length))).toBeLessThan(80);
+    expect(screen.screen().join("\n")).toContain("100.0 %");
   });
 
   test("of two runs: a line each, and overfitting the moment it is found", () => {

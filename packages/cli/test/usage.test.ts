@@ -1,8 +1,11 @@
 /** @file Usage: help, exit codes, and what is said of mistakes. */
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { SETTING_NAMES } from "../src/settings/settings.ts";
 import { gradalign } from "./support/captured.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-usage-"));
@@ -55,6 +58,7 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["live", "--port", "65536"], '--port (="65536") must be an integer from 0 to 65535'],
     [["profile", "--tensor-cores", "on"], '--tensor-cores (="on") needs float16; add --precision f16'],
     [["profile", "--rounds", "0"], '--rounds (="0") must be an integer of at least 1'],
+    [["reproduce", "--measure"], "--measure goes with --list"],
     [["report"], "missing required argument"],
     [["export", folder], "required option '--out <file>' not specified"],
     [["export", folder, "--format", "onnx", "--out", "x"], "Allowed choices are safetensors"],
@@ -71,6 +75,36 @@ test("a failure exits with 1", async () => {
   const { code, stderr } = await gradalign("train", "--model", "cnn", "--dataset", join(folder, "absent"), "--out", join(folder, "run"));
   expect(stderr).toContain("error: --dataset: cannot read the folder");
   expect(code).toBe(1);
+});
+
+test("train --help tells the defaults, as the library has them", async () => {
+  const { stdout } = await gradalign("train", "--help");
+  const help = stdout.replace(/\s+/g, " ");
+  for (const [flag, value] of [
+    ["lr", "0.3, by recipe"],
+    ["epsilon", "8, by recipe"],
+    ["batch-size", "128"],
+    ["replays", "8"],
+    ["threads", "all cores"],
+    ["final-attack", "pgd-50-10"],
+  ]) {
+    expect(help).toMatch(new RegExp(`--${flag} <[^-]*?>? .*?\\(default: ${value}\\)`));
+  }
+  // Every setting has one.
+  expect(help.split(" Examples:")[0]?.match(/\(default: /g)).toHaveLength(SETTING_NAMES.length);
+  expect((await gradalign("demo", "--help")).stdout.replace(/\s+/g, " ")).toMatch(/--seed <n> [^-]*\(default: 2\)/);
+});
+
+test("info keeps to itself what a driver writes to standard error", () => {
+  const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+  // The Vulkan loader writes hundreds of lines.
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, "info", "--json"], {
+    env: { ...process.env, VK_LOADER_DEBUG: "all" },
+    encoding: "utf8",
+  });
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toHaveProperty("backends.webgpu");
 });
 
 test("info is one JSON object with --json", async () => {

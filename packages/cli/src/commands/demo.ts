@@ -16,6 +16,7 @@ import { performRun } from "../run/perform-run.ts";
 import { readReportRun } from "../run/read-run.ts";
 import { freeFolder, requireEmptyFolder, timestamp } from "../run/run-folder.ts";
 import { partialConfig } from "../settings/convert.ts";
+import { defaultTexts, FINAL_DEFAULTS, textsOf } from "../settings/defaults.ts";
 import { shellWord } from "../settings/describe.ts";
 import type { Settings } from "../settings/settings.ts";
 import { count, decimals, percent } from "../terminal/format.ts";
@@ -30,7 +31,7 @@ const DEMO_SEED = 2;
 const DEMO_EVAL_EVERY = 300;
 const DEMO_METHODS = ["fgsm", "fgsm-gradalign"] as const;
 const DEMO_SETTINGS = { dataset: "cifar10", model: "cnn", filters: 4, epsilon: 10, epochs: 30, seed: DEMO_SEED, evalEvery: DEMO_EVAL_EVERY } as const;
-const DEMO_FINAL: FinalAttack = { attack: "pgd-50-10", examples: 1000, which: "last" };
+const DEMO_FINAL: FinalAttack = { attack: FINAL_DEFAULTS.finalAttack, examples: FINAL_DEFAULTS.finalExamples, which: "last" };
 
 const HELP = `
 Trains the paper's single-layer network (4 filters, epsilon 10/255, 30 epochs) on CIFAR-10 with FGSM and with FGSM + GradAlign
@@ -52,7 +53,7 @@ interface DemoFlags {
 /** Adds the command to the program. */
 export function registerDemo(program: Command, context: Context): void {
   const command = program.command("demo").description("watch FGSM training collapse and GradAlign prevent it (about 5 minutes)");
-  addSettingFlags(command, FLAGS)
+  addSettingFlags(command, FLAGS, { ...defaultTexts(), ...textsOf(DEMO_SETTINGS) })
     .option("--out <dir>", "folder of both runs and the report; runs/demo-<date> unless set")
     .option("--resume <dir>", "go on with an interrupted demo")
     .option("--json", "print events as JSON lines")

@@ -10,7 +10,7 @@ import { loadSavedModel, modelOfSnapshot, type Which } from "../run/saved-model.
 import { checkSetting, type Settings } from "../settings/settings.ts";
 import { duration, percent, radius } from "../terminal/format.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
-import { progressBar } from "../terminal/progress-bar.ts";
+import { statusLine } from "../terminal/progress-bar.ts";
 import { describeRobustness } from "../terminal/run-events.ts";
 import { addSettingFlags, parseCountOrAll, settingsFromFlags } from "./setting-flags.ts";
 import { whichOption } from "./which-option.ts";
@@ -42,9 +42,9 @@ export function registerEval(program: Command, context: Context): void {
     .addOption(whichOption())
     .option("--attack <attack>", ATTACK_NAMES, "pgd-50-10")
     .option("--n <count|all>", "the first so many test images", "1000");
-  addSettingFlags(command, FLAGS)
+  addSettingFlags(command, FLAGS, { epsilon: "the run's", seed: "the run's" })
     .option("--json", "print the outcome as one JSON object")
-    .addHelpText("after", `\nEpsilon and seed are the run's unless set.\n${HELP}`)
+    .addHelpText("after", HELP)
     .action((path: string, options: EvalFlags & Record<string, unknown>) => runEval(path, options, context));
 }
 
@@ -72,7 +72,7 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
       seed,
       onProgress({ done, total, robustAccuracy }) {
         const eta = ((performance.now() - began) / 1000 / done) * (total - done);
-        region?.show([`${progressBar(done / total, 24)} ${done}/${total} images  ${percent(robustAccuracy)} so far  ETA ${duration(eta)}`]);
+        region?.show([statusLine(done / total, [`${percent(robustAccuracy)} so far`, `ETA ${duration(eta)}`, `${done} of ${total} images`], stderr.columns)]);
       },
     });
     region?.clear();

@@ -6,6 +6,7 @@ import { BACKENDS, createDevice, wasmFeatures } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { dataFolder, nodeGpu } from "gradalign/node";
 import { type Context, print } from "../context.ts";
+import { runWorker } from "../run/worker-process.ts";
 import { bytes } from "../terminal/format.ts";
 import { textTable } from "../terminal/table.ts";
 import { VERSION } from "../version.ts";
@@ -15,6 +16,9 @@ Examples:
   gradalign info
   gradalign info --json`;
 
+/** A backend's threads, or why it does not work. */
+type BackendState = { readonly threads: number } | { readonly problem: string };
+
 /** What the command reports. */
 interface Info {
   readonly version: string;
@@ -23,15 +27,15 @@ interface Info {
   readonly processor: string;
   /** Threads the machine offers. */
   readonly cores: number;
-  /** Each backend: its threads, or why it does not work. */
-  readonly backends: Readonly<Record<string, { readonly threads: number } | { readonly problem: string }>>;
+  readonly backends: Readonly<Record<string, BackendState>>;
   /** WebAssembly features after the wasm backend was opened, which may switch some on. */
   readonly wasm: Readonly<Record<string, boolean>>;
   readonly cache: { readonly folder: string; readonly bytes: number };
 }
 
-/** Adds the command to the program. */
+/** Adds the command to the program, and the hidden one that it runs apart. */
 export function registerInfo(program: Command, context: Context): void {
+  program.command("info-webgpu", { hidden: true }).action(async () => print(context, JSON.stringify(await tryBackend("webgpu"))));
   program
     .command("info")
     .description("show versions, backends, WebAssembly features and the cache folder")
@@ -44,17 +48,29 @@ export function registerInfo(program: Command, context: Context): void {
     });
 }
 
-async function collectInfo(): Promise<Info> {
-  const backends: Record<string, { threads: number } | { problem: string }> = {};
-  for (const backend of BACKENDS) {
-    try {
-      const device = await createDevice({ backend, ...(backend === "webgpu" ? { gpu: await nodeGpu() } : {}) });
-      backends[backend] = { threads: device.threads };
-      device.close();
-    } catch (error) {
-      backends[backend] = { problem: (error as Error).message };
-    }
+async function tryBackend(backend: (typeof BACKENDS)[number]): Promise<BackendState> {
+  try {
+    const device = await createDevice({ backend, ...(backend === "webgpu" ? { gpu: await nodeGpu() } : {}) });
+    const { threads } = device;
+    device.close();
+    return { threads };
+  } catch (error) {
+    return { problem: (error as Error).message };
   }
+}
+
+/** Tries WebGPU in a process of its own: drivers write what they like to standard error, and some crash. */
+async function tryGpuApart(): Promise<BackendState> {
+  let state: BackendState | undefined;
+  const { code } = await runWorker("info-webgpu", null, (line) => {
+    state = line as BackendState;
+  });
+  return state ?? { problem: `its driver ended the process that tried it (exit code ${code})` };
+}
+
+async function collectInfo(): Promise<Info> {
+  const backends: Record<string, BackendState> = {};
+  for (const backend of BACKENDS) backends[backend] = backend === "webgpu" ? await tryGpuApart() : await tryBackend(backend);
   const folder = dataFolder();
   return {
     version: VERSION,

@@ -7,6 +7,7 @@ import { writeFileAtomic } from "gradalign/node";
 import { type Context, print, remark } from "../context.ts";
 import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
 import { partialConfig } from "../settings/convert.ts";
+import { defaultTexts } from "../settings/defaults.ts";
 import type { Settings } from "../settings/settings.ts";
 import { bytes, percent, radius } from "../terminal/format.ts";
 import { textTable } from "../terminal/table.ts";
@@ -61,7 +62,7 @@ interface Profile {
 /** Adds the command to the program. */
 export function registerProfile(program: Command, context: Context): void {
   const command = program.command("profile").description("time every kernel of a training step");
-  addSettingFlags(command, FLAGS)
+  addSettingFlags(command, FLAGS, defaultTexts())
     .addOption(new Option("--rounds <n>", "steps to time").default("9"))
     .addOption(new Option("--top <n|all>", "lines of the table").default("25"))
     .option("--trace <file>", "write the last step as a trace for Perfetto or Chrome")

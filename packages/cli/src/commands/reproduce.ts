@@ -1,5 +1,4 @@
 /** @file `gradalign reproduce`: the paper's experiments by name. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Experiment, experiments, SCALES, type Scale } from "@gradalign/experiments";
 import { ConfigError } from "@gradalign/tensor";
@@ -20,6 +19,7 @@ stopped or killed goes on. Each experiment gets a folder with report.html, data.
 
 Examples:
   gradalign reproduce --list
+  gradalign reproduce --list --measure
   gradalign reproduce fig2 lemma1
   gradalign reproduce fig5 fig6 fig7 fig11
   gradalign reproduce fig4 --scale laptop
@@ -30,6 +30,7 @@ const FLAGS = ["threads", "backend"] as const;
 interface ReproduceFlags {
   readonly scale?: Scale;
   readonly list?: boolean;
+  readonly measure?: boolean;
   readonly json?: boolean;
   readonly out: string;
   readonly jobs?: string;
@@ -42,7 +43,8 @@ export function registerReproduce(program: Command, context: Context): void {
     .description("redo experiments, figures, tables and lemmas of the paper")
     .argument("[name...]", "experiments, as --list names them")
     .addOption(new Option("--scale <scale>", "how large; each experiment's own unless set").choices([...SCALES]))
-    .option("--list", "name all experiments with what they cost here, measured first")
+    .option("--list", "name all experiments with what they cost here, as far as that is known")
+    .option("--measure", "with --list: first time a few steps of what has not been timed here (minutes)")
     .option("--out <dir>", "folder of trainings and results", join("runs", "reproduce"))
     .option("--jobs <n>", "trainings at a time, one thread each; what is fastest here unless set");
   addSettingFlags(command, FLAGS)
@@ -50,14 +52,14 @@ export function registerReproduce(program: Command, context: Context): void {
     .addHelpText("after", HELP)
     .action(async (names: string[], options: ReproduceFlags & Record<string, unknown>) => {
       const jobs = options.jobs === undefined ? undefined : parseCount("--jobs", options.jobs, "leave it out for what is fastest here");
+      if (options.measure && !options.list) throw new ConfigError("reproduce: --measure goes with --list; what is run is timed anyway");
       if (!options.list && names.length === 0) throw new ConfigError("reproduce: name an experiment; --list shows them all");
       const chosen = (names.length === 0 ? experiments : names.map(experimentNamed)).map((experiment) => ({
         experiment,
         scale: options.scale ?? experiment.defaultScale,
       }));
-      mkdirSync(options.out, { recursive: true });
       const shared = { out: options.out, json: options.json ?? false, ...settingsFromFlags(options, FLAGS) };
-      if (options.list) await listExperiments(chosen, { ...shared, jobs }, context);
+      if (options.list) await listExperiments(chosen, { ...shared, jobs, measure: options.measure ?? false }, context);
       else {
         const command = ["gradalign", "reproduce", ...names, ...(options.scale ? ["--scale", options.scale] : [])].map(shellWord).join(" ");
         const pages = await reproduce(chosen, { ...shared, jobs }, context);

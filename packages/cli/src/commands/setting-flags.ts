@@ -1,13 +1,16 @@
 /** @file Settings as flags of a command, and counts as other flags. */
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
+import { type DefaultTexts, FIXED_DEFAULTS } from "../settings/defaults.ts";
 import { externalName, parseFlag, type SettingName, type Settings, settingOf } from "../settings/settings.ts";
 
-/** Gives a command a flag for each of these settings. */
-export function addSettingFlags(command: Command, names: readonly SettingName[]): Command {
+/** Gives a command a flag for each of these settings; `defaults` says what they are when left out. */
+export function addSettingFlags(command: Command, names: readonly SettingName[], defaults: DefaultTexts = {}): Command {
   for (const name of names) {
     const { argument, help } = settingOf(name);
-    command.addOption(new Option(`--${externalName(name)} ${argument}`, help));
+    // Not commander's own defaults: what is left out must stay apart from what is given.
+    const otherwise = defaults[name] ?? FIXED_DEFAULTS[name];
+    command.addOption(new Option(`--${externalName(name)} ${argument}`, otherwise === undefined ? help : `${help} (default: ${otherwise})`));
   }
   return command;
 }

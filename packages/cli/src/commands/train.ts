@@ -13,6 +13,7 @@ import { defaultRunFolder, requireEmptyFolder } from "../run/run-folder.ts";
 import { readSession } from "../run/run-notes.ts";
 import { readConfigFile } from "../settings/config-file.ts";
 import { partialConfig, settingsOfConfig } from "../settings/convert.ts";
+import { defaultTexts, FINAL_DEFAULTS } from "../settings/defaults.ts";
 import { shellWord } from "../settings/describe.ts";
 import { externalName, SETTING_NAMES, type Settings, TRAINING_SETTINGS, type TrainingSettings } from "../settings/settings.ts";
 import { commandName } from "../terminal/invocation.ts";
@@ -20,7 +21,8 @@ import { createTrainingView } from "../terminal/training-view.ts";
 import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `
-Settings that are left out take the values of the paper's recipe for the data set, model and method.
+Settings that are left out take the values of the paper's recipe for the data set, model and method: "by recipe" marks those, shown
+for CIFAR-10, preact-resnet18 and fgsm-gradalign where these use them.
 
 Examples:
   gradalign train --model cnn --method fgsm --epsilon 10 --seed 0
@@ -49,7 +51,7 @@ interface TrainFlags {
 /** Adds the command to the program. */
 export function registerTrain(program: Command, context: Context): void {
   const command = program.command("train").description("train a model; writes a run folder with metrics, checkpoints and a report");
-  addSettingFlags(command, SETTING_NAMES)
+  addSettingFlags(command, SETTING_NAMES, defaultTexts())
     .option("--config <file>", "take settings from a YAML file; flags win")
     .option("--out <dir>", "run folder; runs/<date>-<model>-<method>-eps<e>-seed<s> unless set")
     .option("--resume <dir>", "go on with an interrupted run, to the same bits as without the interruption")
@@ -78,7 +80,11 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
         data,
         device,
         machine: machineOf(device, where),
-        attacks: (["last", "best"] as const).map((which) => ({ attack: settings.finalAttack ?? "pgd-50-10", examples: settings.finalExamples ?? 1000, which })),
+        attacks: (["last", "best"] as const).map((which) => ({
+          attack: settings.finalAttack ?? FINAL_DEFAULTS.finalAttack,
+          examples: settings.finalExamples ?? FINAL_DEFAULTS.finalExamples,
+          which,
+        })),
         view,
         signal,
       });

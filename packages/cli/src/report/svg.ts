@@ -1,13 +1,17 @@
 /** @file Observable Plot without a browser: figures as SVG markup that takes its colours from the page. */
+import { createRequire } from "node:module";
 import type { FigureOptions } from "@gradalign/experiments";
 import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
 
-const { document } = parseHTML("<!doctype html><html><body></body></html>");
+/** Loaded with the first figure: it is a fifth of the command's start. */
+const require = createRequire(import.meta.url);
+let document: Document | undefined;
+const emptyDocument = (): Document => (require("linkedom") as typeof import("linkedom")).parseHTML("<!doctype html><html><body></body></html>").document;
 
 /** Draws a figure as markup: an SVG, after a colour legend if the options ask for one. */
 export function drawFigure(options: FigureOptions): string {
-  const drawn = Plot.plot({ ...options, document: document as unknown as Document });
+  document ??= emptyDocument();
+  const drawn = Plot.plot({ ...options, document });
   const svg = drawn.tagName.toLowerCase() === "svg" ? drawn : drawn.lastElementChild;
   svg?.setAttribute("role", "img");
   return drawn.outerHTML;

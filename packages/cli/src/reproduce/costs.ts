@@ -5,7 +5,7 @@
  * faster way through a grid where programs are too small for threads to pay.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { madeUpImages, type Training } from "@gradalign/experiments";
@@ -41,13 +41,17 @@ const SMALL_BATCH = 4;
 /** Images of a timed input gradient, unless steps are slow. */
 const GRADIENT_BATCH = 64;
 
+const MACHINE = { version: VERSION, node: process.versions.node.split(".")[0], processor: cpus()[0]?.model, cores: availableParallelism() };
+
 /** Settings that a step's time depends on. */
 export function costKey(config: TrainConfig): string {
   const { dataset, model, method, batchSize, optimizer, augment } = config;
   const { lambda: _, stepSize: __, warmupEpochs, ...shape } = method;
   const depends = { dataset, model, method: { ...shape, warms: (warmupEpochs ?? 0) > 0 }, batchSize, optimizer: optimizer.name, augment };
-  const machine = { version: VERSION, node: process.versions.node.split(".")[0], processor: cpus()[0]?.model, cores: availableParallelism() };
-  return createHash("sha256").update(canonicalJson({ depends, machine })).digest("hex").slice(0, 16);
+  return createHash("sha256")
+    .update(canonicalJson({ depends, machine: MACHINE }))
+    .digest("hex")
+    .slice(0, 16);
 }
 
 /** Measured costs, kept in a file. */
@@ -67,9 +71,15 @@ export function openCostBook(out: string): CostBook {
       return {};
     }
   };
+  let known = read();
   return {
-    get: (config) => read()[costKey(config)],
-    set: (config, costs) => writeFileAtomic(file, new TextEncoder().encode(`${JSON.stringify({ ...read(), [costKey(config)]: costs }, undefined, 1)}\n`)),
+    get: (config) => known[costKey(config)],
+    set(config, costs) {
+      // Another process may have added to the file.
+      known = { ...read(), [costKey(config)]: costs };
+      mkdirSync(out, { recursive: true });
+      writeFileAtomic(file, new TextEncoder().encode(`${JSON.stringify(known, undefined, 1)}\n`));
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 /** @file One view of a whole grid of trainings: overall progress with time to go, and a line for each that is under way. */
 import { count, decimals, duration, percent } from "../terminal/format.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
-import { progressBar } from "../terminal/progress-bar.ts";
+import { statusLine } from "../terminal/progress-bar.ts";
 import { describeRobustness, type RunEvent } from "../terminal/run-events.ts";
 import type { Streams } from "../terminal/streams.ts";
 import { paintFor } from "../terminal/style.ts";
@@ -73,7 +73,7 @@ export function createGridView(items: readonly GridItem[], streams: Streams, jso
   const say = (text: string): unknown => (region ? region.log(text) : (json ? stderr : stdout).write(`${text}\n`));
   const overall = (): string => {
     const { done, fraction, eta } = summary();
-    return `${progressBar(fraction, 24)} ${String(Math.floor(100 * fraction)).padStart(3)} %  ${done} of ${items.length} trainings  ETA ${duration(eta)}`;
+    return statusLine(fraction, [`${done} of ${items.length} trainings`, `ETA ${duration(eta)}`], stdout.columns);
   };
   const redraw = (): void => {
     if (region) {

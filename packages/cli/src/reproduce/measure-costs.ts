@@ -1,14 +1,17 @@
 /** @file Measuring what trainings cost here, each distinct one once: alone, and side by side in as many processes as there are cores. */
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import type { Training } from "@gradalign/experiments";
 import { GradalignError } from "@gradalign/tensor";
 import type { TrainConfig } from "gradalign";
+import { runWorker } from "../run/worker-process.ts";
 import type { Settings } from "../settings/settings.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
-import { progressBar } from "../terminal/progress-bar.ts";
+import { statusLine } from "../terminal/progress-bar.ts";
 import type { Streams } from "../terminal/streams.ts";
 import { type Cost, type CostBook, costKey, type Mode } from "./costs.ts";
-import { runWorker } from "./perform-grid.ts";
+
+/** A machine of which this share is in use is not idle. */
+const BUSY = 0.4;
 
 /** What the probe's process is given. */
 export interface ProbeRequest {
@@ -31,13 +34,19 @@ export async function measureMissingCosts(trainings: readonly Training[], { book
   const missing = new Map<string, TrainConfig>();
   for (const { config } of trainings) if (!book.get(config)) missing.set(costKey(config), config);
   if (missing.size === 0) return;
+  const busy = busyRemark(loadavg()[0] ?? 0, availableParallelism());
+  if (busy) streams.stderr.write(`${busy}\n`);
   const region = !json && streams.stderr.isTTY ? new LiveRegion(streams.stderr) : undefined;
   if (!region) streams.stderr.write(`timing a few steps of ${missing.size} kind${missing.size === 1 ? "" : "s"} of training\n`);
   let done = 0;
   for (const config of missing.values()) {
     const { name, steps } = config.method;
     region?.show([
-      `${progressBar(done / missing.size, 24)} timing ${config.model.name}, ${name}${steps === undefined ? "" : `-${steps}`} (${done + 1} of ${missing.size})`,
+      statusLine(
+        done / missing.size,
+        [`timing ${config.model.name}, ${name}${steps === undefined ? "" : `-${steps}`}`, `${done + 1} of ${missing.size}`],
+        streams.stderr.columns,
+      ),
     ]);
     const measure = async (mode: Mode): Promise<Cost> => {
       const count = mode === "alone" ? 1 : availableParallelism();
@@ -50,6 +59,16 @@ export async function measureMissingCosts(trainings: readonly Training[], { book
     done++;
   }
   region?.clear();
+}
+
+/**
+ * What is to be said of times measured beside other programs; undefined if there is nothing.
+ *
+ * @param load programs that wanted to run in the last minute, on average.
+ */
+export function busyRemark(load: number, cores: number): string | undefined {
+  if (load < BUSY * cores) return undefined;
+  return `this machine is busy (load average ${load.toFixed(1)} on ${cores} core${cores === 1 ? "" : "s"}): times measured now are too long; measure when it is idle`;
 }
 
 async function probe(request: ProbeRequest, signal: AbortSignal): Promise<Cost> {

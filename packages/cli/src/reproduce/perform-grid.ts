@@ -4,15 +4,13 @@
  * A training's folder is locked while it is worked on, so that two commands can share an output folder. Workers report on their
  * standard output; when this process is killed, their next report fails and they end.
  */
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { type Device, GradalignError } from "@gradalign/tensor";
 import { withLock } from "gradalign/node";
 import type { LoadedDataset } from "../run/dataset.ts";
 import { performRun } from "../run/perform-run.ts";
+import { runWorker } from "../run/worker-process.ts";
 import type { RunEvent } from "../terminal/run-events.ts";
 import type { Cost, CostBook, Schedule } from "./costs.ts";
 import { type GridTraining, isFinished, noteFinished } from "./grid.ts";
@@ -53,30 +51,6 @@ export interface WorkerRequest {
   readonly training: GridTraining;
   readonly cost: Cost | undefined;
   readonly backend: string | undefined;
-}
-
-/** The built command, which worker processes run. */
-const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-
-/** Runs a hidden command in a process of its own; resolves to its exit code. It is asked to stop when the signal is aborted. */
-export function runWorker(command: string, request: unknown, onLine: (line: unknown) => void, signal: AbortSignal): Promise<{ code: number; stderr: string }> {
-  // A group of its own: Ctrl-C in the terminal reaches this process alone, which passes it on once.
-  const child = spawn(process.execPath, [MAIN, command], { stdio: ["pipe", "pipe", "pipe"], detached: true });
-  const stop = (): void => void child.kill("SIGINT");
-  signal.addEventListener("abort", stop, { once: true });
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  createInterface({ input: child.stdout }).on("line", (line) => onLine(JSON.parse(line)));
-  child.stdin.end(JSON.stringify(request));
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => {
-      signal.removeEventListener("abort", stop);
-      resolve({ code: code ?? 1, stderr });
-    });
-  });
 }
 
 /** How a grid is performed. */

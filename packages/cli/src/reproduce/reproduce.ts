@@ -10,7 +10,7 @@ import { shellWord } from "../settings/describe.ts";
 import type { Settings } from "../settings/settings.ts";
 import { duration } from "../terminal/format.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
-import { progressBar } from "../terminal/progress-bar.ts";
+import { statusLine } from "../terminal/progress-bar.ts";
 import { bestSchedule, estimate, openCostBook } from "./costs.ts";
 import { type DatasetLoader, type DatasetShelf, openShelf } from "./datasets.ts";
 import { type GridTraining, gridOf, isFinished, readFinished, type ScaledExperiment } from "./grid.ts";
@@ -110,7 +110,7 @@ async function conclude({ experiment, scale }: ScaledExperiment, { options, cont
     },
     onProgress(done, total) {
       const eta = ((performance.now() - started) / 1000) * (total / done - 1);
-      region?.show([`${progressBar(done / total, 24)} ${experiment.id}: measuring, ${done} of ${total}  ETA ${duration(eta)}`]);
+      region?.show([statusLine(done / total, [`${experiment.id}: measuring, ${done} of ${total}`, `ETA ${duration(eta)}`], streams.stdout.columns)]);
     },
   });
   const findings = await experiment.measure(lab, scale);

@@ -75,10 +75,10 @@ export const TRAINING_SETTINGS = {
     'write e.g. "cifar10" or the path of a folder',
     "<name|folder>",
   ),
-  model: name("cnn or preact-resnet18 (default)", 'write "cnn" or "preact-resnet18"'),
-  filters: integer(1, "filters of the cnn; the paper's has 4", "leave it out for 4"),
-  width: integer(1, "channels of preact-resnet18's first stage; the paper's has 64", "leave it out for 64"),
-  method: name(`one of ${Object.keys(methods).join(", ")}; fgsm-gradalign unless set`, 'write the name of a method, e.g. "fgsm-gradalign"'),
+  model: name("cnn or preact-resnet18", 'write "cnn" or "preact-resnet18"'),
+  filters: integer(1, "filters of the cnn", "leave it out for 4"),
+  width: integer(1, "channels of preact-resnet18's first stage", "leave it out for 64"),
+  method: name(`one of ${Object.keys(methods).join(", ")}`, 'write the name of a method, e.g. "fgsm-gradalign"'),
   epsilon: levels("radius of the l-infinity ball in steps of 1/255: 8 means 8/255, which may be written too"),
   epochs: integer(1, "passes over the training images", "write e.g. 30"),
   seed: integer(0, "decides every random choice; equal seeds give equal bits", "write e.g. 0"),
@@ -125,11 +125,11 @@ function isAttackName(name: string): boolean {
 
 /** Settings of this machine and this invocation; they do not change what is learned. */
 export const RUN_SETTINGS = {
-  threads: integer(1, "threads to compute with; all cores unless set, and the result is the same with any number", "leave it out for all cores"),
+  threads: integer(1, "threads to compute with; the result is the same with any number", "leave it out for all cores"),
   backend: choice(["auto", "wasm", "webgpu", "reference"], "what computes; auto takes a GPU where there is one (npm install webgpu), else wasm"),
   precision: choice(["f32", "f16"], "f16: large values in float16, sums in float32, with a scaled loss; only on a GPU"),
   tensorCores: choice(["off", "auto", "on"], "with --precision f16: multiply on tensor cores (experimental); auto where they prove right and faster"),
-  vectorBits: choice(["128", "256"], "vectors of the wasm backend's code: what is faster here unless set; the results are the same"),
+  vectorBits: choice(["128", "256"], "width of vectors in the wasm backend's code; the results are the same"),
   softwareGpu: choice(["yes", "no"], "accept a GPU that the CPU imitates, for tests; it is slower than wasm"),
   finalAttack: {
     argument: "<attack>",

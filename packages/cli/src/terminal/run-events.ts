@@ -12,6 +12,7 @@ export type RunEvent =
   | { readonly type: "robustness"; readonly record: RobustnessRecord }
   | { readonly type: "report"; readonly path: string };
 
+/** With a space between them they fit a terminal of 80 columns. */
 const COLUMNS: readonly [heading: string, width: number, show: (evaluation: Evaluation) => string][] = [
   ["iteration", 9, (e) => count(e.iteration)],
   ["epoch", 5, (e) => e.epoch.toFixed(2)],
@@ -26,7 +27,7 @@ const COLUMNS: readonly [heading: string, width: number, show: (evaluation: Eval
 
 /** Heading of the evaluations' rows. */
 export function evaluationHeading(): string {
-  return [...COLUMNS.map(([heading, width]) => heading.padStart(width)), "images/s"].join("  ");
+  return [...COLUMNS.map(([heading, width]) => heading.padStart(width)), "images/s"].join(" ");
 }
 
 /** The lines that stay of an event; `speed` is the latest in images a second. */
@@ -42,7 +43,7 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
       return [`${count(event.parameters)} parameters, ${count(event.iterations)} steps${from}, compiled in ${decimals(event.compileMs / 1000, 1)} s`];
     }
     case "evaluation":
-      return [[...COLUMNS.map(([, width, show]) => show(event.evaluation).padStart(width)), (speed ? count(speed) : "–").padStart(8)].join("  ")];
+      return [[...COLUMNS.map(([, width, show]) => show(event.evaluation).padStart(width)), (speed ? count(speed) : "–").padStart(8)].join(" ")];
     case "catastrophic-overfitting":
       return [paint("red", `catastrophic overfitting at iteration ${count(event.iteration)}, epoch ${event.epoch.toFixed(1)}: ${event.evidence}`)];
     case "end":

@@ -6,7 +6,7 @@
 import type { Evaluation } from "gradalign";
 import { count, decimals, duration, percent } from "./format.ts";
 import { LiveRegion } from "./live-region.ts";
-import { progressBar, sparkline } from "./progress-bar.ts";
+import { fittingParts, progressBar, sparkline, statusLine } from "./progress-bar.ts";
 import { describeEvent, evaluationHeading, type RunEvent } from "./run-events.ts";
 import type { Streams } from "./streams.ts";
 import { paintFor } from "./style.ts";
@@ -82,6 +82,8 @@ interface Progress {
   eta: number;
   latest: Evaluation | undefined;
   readonly pgd: number[];
+  /** The attack after training: its fraction done, and when it began there. */
+  attack: { readonly name: string; fraction: number; readonly from: number; readonly began: number } | null;
   activity: string;
 }
 
@@ -94,10 +96,11 @@ function liveView({ streams, runs, compact = false }: TrainingViewOptions): Trai
   let headed = false;
   let finished = false;
   const lines = () => [
-    ...(compact ? [paint("dim", `${prefix("")}${compactHeading()}`)] : []),
+    ...(compact ? [paint("dim", `${prefix("")}${compactHeading((stdout.columns || 80) - prefix("").length)}`)] : []),
     ...runs.flatMap((run) => {
       const state = states.get(run);
-      return state ? [`${paint("bold", prefix(run))}${compact ? compactLine(state) : progressLine(state)}`] : [];
+      const columns = (stdout.columns || 80) - prefix(run).length;
+      return state ? [`${paint("bold", prefix(run))}${compact ? compactLine(state, columns) : progressLine(state, columns)}`] : [];
     }),
   ];
   return {
@@ -111,17 +114,19 @@ function liveView({ streams, runs, compact = false }: TrainingViewOptions): Trai
         eta: Number.NaN,
         latest: undefined,
         pgd: [],
+        attack: null,
         activity: "compiling",
       };
       states.set(run, state);
       update(state, event);
+      // Before the lines that stay, which are drawn at once and with it.
+      region.show(lines());
       const isRow = event.type === "evaluation";
       if (!(compact && (isRow || event.type === "report"))) {
         if (isRow && !headed) region.log(paint("dim", `${prefix("")}${evaluationHeading()}`));
         headed ||= isRow;
         for (const line of describeEvent(event, state.speed, paint)) region.log(`${prefix(run)}${line}`);
       }
-      region.show(lines());
     },
     note: (text) => region.log(text),
     finish() {
@@ -156,8 +161,15 @@ function update(state: Progress, event: RunEvent): void {
     case "end":
       state.activity = event.interrupted ? "interrupted" : "done";
       break;
-    case "attacking":
-      state.activity = `${event.attack.toUpperCase()} on ${event.which} ${Math.round((100 * event.done) / event.total)} %`;
+    case "attacking": {
+      const name = `${event.attack.toUpperCase()} on ${event.which}`;
+      const fraction = event.done / event.total;
+      if (state.attack?.name === name) state.attack.fraction = fraction;
+      else state.attack = { name, fraction, from: fraction, began: performance.now() };
+      break;
+    }
+    case "robustness":
+      state.attack = null;
       break;
     case "report":
       state.activity = "done";
@@ -165,30 +177,49 @@ function update(state: Progress, event: RunEvent): void {
   }
 }
 
-function progressLine(state: Progress): string {
-  const fraction = state.iterations > 0 ? state.iteration / state.iterations : 0;
-  const rest = state.activity || `${count(state.speed)} images/s  ETA ${duration(state.eta)}  loss ${decimals(state.loss, 3)}`;
-  return `${progressBar(fraction, 24)} ${String(Math.floor(100 * fraction)).padStart(3)} %  epoch ${state.epoch.toFixed(1)}  ${rest}`;
+/** Fraction done of what is going on, and seconds until it is. */
+function progressOf({ attack, iteration, iterations, eta }: Progress): { fraction: number; eta: number } {
+  if (!attack) return { fraction: iterations > 0 ? iteration / iterations : 0, eta };
+  const { fraction, from, began } = attack;
+  return { fraction, eta: (((performance.now() - began) / 1000) * (1 - fraction)) / (fraction - from) };
+}
+
+function progressLine(state: Progress, columns: number): string {
+  const { fraction, eta } = progressOf(state);
+  const { attack, activity, epoch, speed, loss } = state;
+  const parts = attack
+    ? ["final attack", `ETA ${duration(eta)}`, attack.name]
+    : [`epoch ${epoch.toFixed(1)}`, ...(activity ? [activity] : [`ETA ${duration(eta)}`, `${count(speed)} images/s`, `loss ${decimals(loss, 3)}`])];
+  return statusLine(fraction, parts, columns);
 }
 
 const SPARK_COLUMNS = 16;
 
-function compactHeading(): string {
-  return `${"".padEnd(15)}epoch   clean    FGSM     PGD  align  ${"PGD so far".padEnd(SPARK_COLUMNS)}`;
+/** A narrow terminal has a shorter bar and no curve. */
+function compactColumns(columns: number): { bar: number; curve: boolean } {
+  return columns < 92 ? { bar: 8, curve: false } : { bar: 14, curve: true };
 }
 
-function compactLine(state: Progress): string {
-  const fraction = state.iterations > 0 ? state.iteration / state.iterations : 0;
-  const { latest } = state;
+function compactHeading(columns: number): string {
+  const { bar, curve } = compactColumns(columns);
+  return `${"".padEnd(bar + 1)}epoch   clean    FGSM     PGD  align${curve ? "  PGD so far" : ""}`;
+}
+
+function compactLine(state: Progress, columns: number): string {
+  const { fraction, eta } = progressOf(state);
+  const { bar, curve } = compactColumns(columns);
+  const { latest, attack, activity } = state;
   const cells = [
+    state.epoch.toFixed(1).padStart(5),
     percent(latest?.test_clean_acc).padStart(7),
     percent(latest?.test_fgsm_acc).padStart(7),
     percent(latest?.test_pgd_acc).padStart(7),
     decimals(latest?.gradient_alignment, 2).padStart(5),
   ];
-  const curve = sparkline(thin(state.pgd, SPARK_COLUMNS), SPARK_COLUMNS, 0.25).padEnd(SPARK_COLUMNS);
-  const rest = state.activity || `ETA ${duration(state.eta)}`;
-  return `${progressBar(fraction, 14)} ${state.epoch.toFixed(1).padStart(5)} ${cells.join(" ")}  ${curve}  ${rest}`;
+  const course = curve ? `  ${sparkline(thin(state.pgd, SPARK_COLUMNS), SPARK_COLUMNS, 0.25).padEnd(SPARK_COLUMNS)}` : "";
+  const line = `${progressBar(fraction, bar)} ${cells.join(" ")}${course}`;
+  const rest = attack ? [`final attack ${Math.floor(100 * fraction)} %`, `ETA ${duration(eta)}`] : [activity || `ETA ${duration(eta)}`];
+  return line + fittingParts(rest, columns - 1 - line.length);
 }
 
 /** So many values, evenly taken, the last among them. */
