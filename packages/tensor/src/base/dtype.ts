@@ -23,10 +23,13 @@ export function hostArray(dtype: DType, count: number): HostArray {
   return dtype === "int32" ? new Int32Array(count) : new Uint8Array(count);
 }
 
-/** The element type a host array stands for; throws {@link DTypeError} for arrays without one. */
+/** The element type a host array stands for; throws {@link DTypeError} for arrays that need to be told one. */
 export function dtypeOfArray(data: DataArray): DType {
   if (data instanceof Float32Array || data instanceof Float64Array) return "float32";
   if (data instanceof Int32Array || data instanceof Uint32Array) return "int32";
   if (data instanceof Uint8Array || data instanceof Uint8ClampedArray) return "uint8";
-  throw new DTypeError(`tensor: expected a Float32Array, Float64Array, Int32Array, Uint32Array or Uint8Array, got ${Object.prototype.toString.call(data)}`);
+  const got = Object.prototype.toString.call(data);
+  throw new DTypeError(
+    `tensor: expected a Float32Array, Float64Array, Int32Array, Uint32Array or Uint8Array, got ${got}; give another its element type: tensor(data, shape, "int32")`,
+  );
 }

@@ -1,6 +1,7 @@
 /** @file Philox-4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): random numbers as a pure
  * function of a key and a counter, so that the same stream comes out of every backend and any number of threads. */
 import { ConfigError } from "./errors.ts";
+import { checkInteger } from "./numbers.ts";
 
 /** Two 32-bit words; as a tensor, int32 of shape [2]. */
 export type Key = readonly [number, number];
@@ -62,6 +63,7 @@ export function keyOfSeed(seed: number): Key {
 
 /** A uniformly random order of 0..count-1 (Fisher-Yates), for instance an epoch's order of examples. */
 export function permutation(key: Key | number, count: number): Int32Array {
+  checkInteger("permutation", "the number of elements", count, 0, 2 ** 31);
   const words = philoxStream(typeof key === "number" ? keyOfSeed(key) : key, 0x7065726d, 2 * count);
   const order = Int32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {

@@ -1,16 +1,20 @@
 /** @file From what users write to what operations take: numbers become constants, shapes are broadcast, integers meet floats. */
 import type { DType } from "../base/dtype.ts";
 import { ShapeError, TraceError } from "../base/errors.ts";
+import { checkNumber } from "../base/numbers.ts";
 import { broadcastShapes, formatShape, type Shape } from "../base/shape.ts";
 import { Node } from "../ir/graph.ts";
 import { broadcast, convert, full } from "../ops/build.ts";
 import type { Operand, Value } from "./tensor.ts";
 
-/** Turns an operand into a value; a bare number takes `dtype`. */
+/** Turns an operand into a value; a bare number takes `dtype`, which must hold it. */
 export function toValue(op: string, operand: Operand, dtype: DType = "float32"): Value {
   if (operand instanceof Node) return operand;
   if (typeof operand === "boolean") return full([], Number(operand), "bool");
-  if (typeof operand === "number") return full([], operand, dtype);
+  if (typeof operand === "number") {
+    checkNumber(op, dtype, operand);
+    return full([], operand, dtype);
+  }
   throw new TraceError(`${op}: expected a tensor or a number, got ${operand === null ? "null" : typeof operand}`);
 }
 

@@ -1,6 +1,7 @@
 /** @file Compiled functions: traced once per argument types, then run as one program. */
 import type { DataArray } from "../base/dtype.ts";
 import { TraceError } from "../base/errors.ts";
+import { checkInteger } from "../base/numbers.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
 import { type MapLeaves, sameStructure, type TreeOf, treeLeaves, treeUnflatten } from "../ir/tree.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, ProgramStats } from "../runtime/backend.ts";
@@ -55,6 +56,7 @@ export function jit<Arguments extends readonly unknown[], Result>(
   f: (...args: Arguments) => Result,
   { device, donate = [] }: JitOptions = {},
 ): Compiled<Arguments, Result> {
+  for (const position of donate) checkInteger("jit", "a donated argument's position", position, 0, 2 ** 31);
   const entries = new Map<Device, Entry[]>();
   let latest: Entry | null = null;
 

@@ -1,6 +1,7 @@
 /** @file Element-wise functions. All broadcast as NumPy does; numbers may stand for tensors. */
 import type { DType } from "../base/dtype.ts";
 import { DTypeError } from "../base/errors.ts";
+import { checkInteger } from "../base/numbers.ts";
 import { broadcastShapes } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import * as build from "../ops/build.ts";
@@ -57,11 +58,11 @@ export const lt: Binary = comparison("lt", build.lt);
 /** x ≤ y, as bool. */
 export const le: Binary = comparison("le", build.le);
 /** x ≠ y, as bool. */
-export const ne: Binary = (a, b) => build.not(eq(a, b));
+export const ne: Binary = comparison("ne", (a, b) => build.not(build.eq(a, b)));
 /** x > y, as bool. */
-export const gt: Binary = (a, b) => lt(b, a);
+export const gt: Binary = comparison("gt", (a, b) => build.lt(b, a));
 /** x ≥ y, as bool. */
-export const ge: Binary = (a, b) => le(b, a);
+export const ge: Binary = comparison("ge", (a, b) => build.le(b, a));
 
 /** Logical and (bool), bitwise and (int32). */
 export const and: Binary = (x, y) => build.and(...(align("and", x, y) as [Node, Node]));
@@ -69,8 +70,11 @@ export const and: Binary = (x, y) => build.and(...(align("and", x, y) as [Node, 
 export const or: Binary = (x, y) => build.or(...(align("or", x, y) as [Node, Node]));
 /** Exclusive or. */
 export const xor: Binary = (x, y) => build.xor(...(align("xor", x, y) as [Node, Node]));
-/** Logical right shift of int32. */
-export const shiftRight: Binary = (x, y) => build.shiftRight(...(align("shiftRight", x, y) as [Node, Node]));
+/** Logical right shift of int32 by 0 to 31 bits. */
+export const shiftRight: Binary = (x, y) => {
+  if (typeof y === "number") checkInteger("shiftRight", "the number of bits", y, 0, 32);
+  return build.shiftRight(...(align("shiftRight", x, y) as [Node, Node]));
+};
 /** Negation of a bool. */
 export const not: Unary = unary("not", build.not);
 

@@ -1,6 +1,8 @@
 /** @file Random values as functions of an explicit key: the same key gives the same numbers, on every backend. */
+import { DTypeError } from "../base/errors.ts";
+import { checkInteger } from "../base/numbers.ts";
 import { keyOfSeed } from "../base/random.ts";
-import type { Shape } from "../base/shape.ts";
+import { checkShape, type Shape } from "../base/shape.ts";
 import * as build from "../ops/build.ts";
 import { toValue } from "./broadcasting.ts";
 import { add, convert, cos, log, minimum, mul, shiftRight, sin, sqrt } from "./math.ts";
@@ -16,14 +18,17 @@ export function randomKey(seed: number): Tensor {
   return tensor(Int32Array.from(keyOfSeed(seed)));
 }
 
-/** A new key from a key and a number below 2^30, for instance an iteration. */
+/** A new key from a key and an integer in [0, 2^30), for instance an iteration; that elements of a tensor are in it, the caller sees to. */
 export function foldIn(key: Value, data: Operand): Value {
+  if (typeof data === "number") checkInteger("foldIn", "data", data, 0, DERIVE);
   const number = toValue("foldIn", data, "int32");
+  if (number.dtype !== "int32") throw new DTypeError(`foldIn: data must be int32, got ${number.dtype}; use convert(x, "int32")`);
   return build.randomBits(key, build.add(number, build.full([], DERIVE, "int32")), [2]);
 }
 
 /** `count` independent keys. */
 export function split(key: Value, count: number): Value[] {
+  checkInteger("split", "the number of keys", count, 0, DERIVE);
   return Array.from({ length: count }, (_, i) => foldIn(foldIn(key, 0x73706c69 & (DERIVE - 1)), i));
 }
 
@@ -57,6 +62,7 @@ function subtract(high: Operand, low: Operand): Operand {
 
 /** Standard normal float32 by the Box-Muller transform. */
 export function normal(key: Value, shape: Shape): Value {
+  checkShape("normal", shape);
   const count = shape.reduce((n, extent) => n * extent, 1);
   const half = Math.ceil(count / 2);
   const bits = randomBits(key, [2, half]);

@@ -1,6 +1,7 @@
 /** @file Reductions, movement of elements, constants and linear algebra. */
 import type { DType } from "../base/dtype.ts";
 import { ShapeError } from "../base/errors.ts";
+import { checkInteger, checkIntegers } from "../base/numbers.ts";
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import * as build from "../ops/build.ts";
@@ -109,7 +110,12 @@ export function expandDims(x: Value, axis: number): Value {
   return build.reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]);
 }
 /** Elements start, start+step, … below end, per axis; negative positions count from the end. */
-export function slice(x: Value, starts: readonly number[], ends?: readonly number[], steps?: readonly number[]): Value {
+export function slice(x: Value, starts: readonly number[], ends: readonly number[] = [], steps: readonly number[] = []): Value {
+  // Before positions are counted from the end or cut to it; `build.slice` sees whole lists.
+  for (const [what, list] of Object.entries({ starts, ends, steps })) {
+    checkIntegers("slice", what, list);
+    if (list.length > x.shape.length) throw new ShapeError(`slice: ${what} has more numbers than ${formatShape(x.shape)} has axes, got [${list.join(", ")}]`);
+  }
   const place = (n: number | undefined, axis: number, fallback: number): number => {
     const extent = x.shape[axis]!;
     const value = n ?? fallback;
@@ -118,8 +124,8 @@ export function slice(x: Value, starts: readonly number[], ends?: readonly numbe
   return build.slice(
     x,
     x.shape.map((_, axis) => place(starts[axis], axis, 0)),
-    x.shape.map((extent, axis) => place(ends?.[axis], axis, extent)),
-    x.shape.map((_, axis) => steps?.[axis] ?? 1),
+    x.shape.map((extent, axis) => place(ends[axis], axis, extent)),
+    x.shape.map((_, axis) => steps[axis] ?? 1),
   );
 }
 /** Adds [low, high] constant elements around each axis. */
@@ -160,8 +166,13 @@ export function concat(values: readonly Value[], axis = 0): Value {
     first.dtype,
   );
 }
-/** x[i0, i1, …]: elements or rows picked by int32 index tensors, which broadcast together and are clipped to their axes. */
+/** x[i0, i1, …]: elements or rows picked by int32 index tensors, which broadcast together and are clipped to their axes; a number must be a
+ * position of its axis. */
 export function gather(x: Value, indices: readonly Operand[]): Value {
+  indices.forEach((index, axis) => {
+    const extent = x.shape[axis];
+    if (typeof index === "number" && extent) checkInteger("gather", `an index of axis ${axis}`, index, 0, extent);
+  });
   return build.gather(x, align("gather", ...indices.map((index) => toValue("gather", index, "int32"))));
 }
 

@@ -1,6 +1,7 @@
 /** @file Tensors in memory: created from numbers, returned by compiled functions, read back. */
 import { type DataArray, type DType, dtypeOfArray, type HostArray, hostArray } from "../base/dtype.ts";
 import { DTypeError, ShapeError, TraceError } from "../base/errors.ts";
+import { checkDType, checkNumber, holds } from "../base/numbers.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../base/shape.ts";
 import { Node } from "../ir/graph.ts";
 import type { Device, DeviceBuffer } from "../runtime/backend.ts";
@@ -96,13 +97,18 @@ export class Tensor extends Node {
   }
 }
 
+function isTypedArray(data: unknown): data is DataArray {
+  return ArrayBuffer.isView(data) && !(data instanceof DataView);
+}
+
 export type NestedNumbers = number | boolean | readonly NestedNumbers[];
 
 /** A tensor from a number, nested arrays, or a typed array with its shape. Nested arrays and numbers become float32 (booleans
- * become bool) unless `dtype` says otherwise; a typed array keeps its type.
+ * become bool) unless `dtype` says otherwise; a typed array keeps its type. Every element must be one that the type holds (DTypeError; float32
+ * rounds); as bool, all but 0 is true.
  * @example tensor([[1, 2], [3, 4]]); tensor(new Uint8Array(6), [2, 3]); tensor(7, [], "int32") */
 export function tensor(data: NestedNumbers | DataArray, shape?: Shape, dtype?: DType): Tensor {
-  if (ArrayBuffer.isView(data)) {
+  if (isTypedArray(data)) {
     const type = dtype ?? dtypeOfArray(data);
     return build(data, shape ?? [data.length], type);
   }
@@ -128,10 +134,16 @@ export function tensor(data: NestedNumbers | DataArray, shape?: Shape, dtype?: D
 }
 
 function build(data: ArrayLike<number>, shape: Shape, dtype: DType): Tensor {
+  checkDType("tensor", dtype);
   checkShape("tensor", shape);
   if (sizeOf(shape) !== data.length) throw new ShapeError(`tensor: shape ${formatShape(shape)} needs ${sizeOf(shape)} elements, got ${data.length}`);
   const host = hostArray(dtype, data.length);
-  if (dtype === "bool") for (let i = 0; i < data.length; i++) host[i] = data[i] ? 1 : 0;
-  else host.set(data);
+  if (dtype === "bool") for (let i = 0; i < data.length; i++) host[i] = data[i] !== 0 ? 1 : 0;
+  else {
+    if (!(data instanceof host.constructor)) {
+      for (let i = 0; i < data.length; i++) if (!holds(dtype, data[i])) checkNumber("tensor", dtype, data[i], `element ${i}, `);
+    }
+    host.set(data);
+  }
   return new Tensor([...shape], dtype, host);
 }

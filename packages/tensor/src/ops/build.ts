@@ -76,10 +76,19 @@ export function reshape(x: Node, shape: Shape): Node {
   return sameShape(x.shape, shape) ? x : apply("reshape", [x], { shape: [...shape] });
 }
 export function transpose(x: Node, permutation: readonly number[]): Node {
-  return permutation.every((axis, i) => axis === i) ? x : apply("transpose", [x], { permutation: [...permutation] });
+  return sameShape(permutation, [...x.shape.keys()]) ? x : apply("transpose", [x], { permutation: [...permutation] });
 }
 export function slice(x: Node, starts: readonly number[], ends: readonly number[], steps: readonly number[]): Node {
-  const whole = starts.every((start, axis) => start === 0 && ends[axis] === x.shape[axis] && steps[axis] === 1);
+  const whole =
+    sameShape(ends, x.shape) &&
+    sameShape(
+      starts,
+      ends.map(() => 0),
+    ) &&
+    sameShape(
+      steps,
+      ends.map(() => 1),
+    );
   return whole ? x : apply("slice", [x], { starts: [...starts], ends: [...ends], steps: [...steps] });
 }
 /** Adds `low` and `high` elements around each axis and `interior` elements between neighbours, all of the given value. */

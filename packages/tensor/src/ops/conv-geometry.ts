@@ -19,7 +19,8 @@ export function checkConv(op: string, x: Shape, w: Shape, { stride, padding }: C
   const show = `x ${formatShape(x)}, filter ${formatShape(w)}, stride [${stride.join(", ")}], padding [${padding.join(", ")}]`;
   if (x.length !== 4 || w.length !== 4) throw new ShapeError(`${op}: expected x [N, C, H, W] and filter [K, C, R, S], got ${show}`);
   if (x[1] !== w[1]) throw new ShapeError(`${op}: x has ${x[1]} channels but the filter expects ${w[1]}; got ${show}`);
-  if (stride.some((s) => !Number.isInteger(s) || s < 1) || padding.some((p) => !Number.isInteger(p) || p < 0)) {
+  if (stride.length !== 2 || padding.length !== 2) throw new ShapeError(`${op}: stride and padding are one number or [vertical, horizontal], got ${show}`);
+  if (stride.some((s) => s < 1) || padding.some((p) => p < 0)) {
     throw new ShapeError(`${op}: stride must be positive and padding non-negative integers, got ${show}`);
   }
   const shape = [x[0]!, w[0]!, convExtent(x[2]!, w[2]!, stride[0], padding[0]), convExtent(x[3]!, w[3]!, stride[1], padding[1])];

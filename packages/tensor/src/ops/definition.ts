@@ -1,7 +1,8 @@
 /** @file What an operation is: its type rule, derivative, lowering, meaning and samples, together in one object. */
 import type { DType } from "../base/dtype.ts";
-import { InvariantError } from "../base/errors.ts";
-import type { Shape } from "../base/shape.ts";
+import { InvariantError, ShapeError } from "../base/errors.ts";
+import { checkDType, checkIntegers, checkNumber, MOST_ELEMENTS } from "../base/numbers.ts";
+import { checkShape, formatShape, type Shape, sizeOf } from "../base/shape.ts";
 import { type Attributes, Node } from "../ir/graph.ts";
 import type { Combine } from "../ir/kernel.ts";
 import type { Affine, Expr } from "../ir/scalar.ts";
@@ -73,8 +74,19 @@ export function operation(name: string): Operation {
   return found;
 }
 
-/** Builds a checked node. */
+/** Builds a checked node. All numbers that operations are given pass here: lists and positions must be integers, and `value` an element of the
+ * result's type. */
 export function apply(name: string, inputs: readonly Node[], attrs: Attributes = {}): Node {
+  const op = name.replace(/-./g, (dash) => dash.charAt(1).toUpperCase());
+  for (const [key, given] of Object.entries(attrs)) {
+    if (Array.isArray(given)) checkIntegers(op, key, given);
+    else if (typeof given === "number" && key !== "value") checkIntegers(op, key, [given]);
+  }
   const { shape, dtype } = operation(name).infer(inputs, attrs);
+  checkDType(op, dtype);
+  if ("value" in attrs) checkNumber(op, dtype, attrs["value"]);
+  checkShape(op, shape);
+  if (sizeOf(shape) > MOST_ELEMENTS)
+    throw new ShapeError(`${op}: a value has at most ${MOST_ELEMENTS} elements, got shape ${formatShape(shape)}; compute it in parts`);
   return new Node(name, inputs, attrs, shape, dtype);
 }

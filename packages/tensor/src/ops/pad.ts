@@ -11,7 +11,7 @@ export const pad: Operation = {
   name: "pad",
   infer([x], attrs) {
     const [low, high, interior] = [attrs["low"] as Numbers, attrs["high"] as Numbers, attrs["interior"] as Numbers];
-    if ([low, high, interior].some((list) => list.length !== x!.shape.length || list.some((n) => !Number.isInteger(n) || n < 0))) {
+    if ([low, high, interior].some((list) => list.length !== x!.shape.length || list.some((n) => n < 0))) {
       throw new ShapeError(
         `pad: need one non-negative integer per axis of ${formatShape(x!.shape)}, got [${low.join(", ")}], [${high.join(", ")}], [${interior.join(", ")}]`,
       );

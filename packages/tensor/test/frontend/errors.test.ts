@@ -159,7 +159,7 @@ test("element types", () => {
     `"DTypeError: tensor: expected numbers, booleans, nested arrays of them or a typed array, got [object ArrayBuffer]"`,
   );
   expect(thrown(() => tensor(new Int16Array(1) as never))).toMatchInlineSnapshot(
-    `"DTypeError: tensor: expected a Float32Array, Float64Array, Int32Array, Uint32Array or Uint8Array, got [object Int16Array]"`,
+    `"DTypeError: tensor: expected a Float32Array, Float64Array, Int32Array, Uint32Array or Uint8Array, got [object Int16Array]; give another its element type: tensor(data, shape, "int32")"`,
   );
   expect(thrown(() => randomBits(tensor([1, 2]), [2]))).toMatchInlineSnapshot(`"DTypeError: randomBits: key and stream must be int32, got float32 and int32"`);
   expect(thrown(() => randomBits(tensor([1, 2, 3], [3], "int32"), [2]))).toMatchInlineSnapshot(
