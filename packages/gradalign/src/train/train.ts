@@ -54,7 +54,7 @@ interface Best {
  *
  * @throws ConfigError for settings, a model and a data set that do not fit together; DataError for a data set too small; CheckpointError when `resume`
  * belongs to another run; TrainingError when the loss stops being finite; LimitError when a GPU's limits are too small for the batch or
- * the data; DeviceError when the GPU is lost or out of memory, with the last checkpoint as it was.
+ * the data; OutOfMemoryError when a device's memory does not suffice; DeviceError when the device is lost; both with the last checkpoint as it was.
  * @example
  * const result = await train(resolveTrainConfig({ dataset: data, model: "cnn", method: "fgsm", epochs: 5 }), data, { device });
  */

@@ -73,7 +73,14 @@ export class LimitError extends GradalignError {
   }
 }
 
-/** The device failed while it was in use: it was lost, or ran out of memory. */
+/** A device's memory does not suffice. On wasm everything is as before the call, which works once enough was freed; on webgpu the device is over. */
+export class OutOfMemoryError extends GradalignError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("OutOfMemoryError", message, options);
+  }
+}
+
+/** The device failed while it was in use, and cannot be used any more. */
 export class DeviceError extends GradalignError {
   constructor(message: string, options?: ErrorOptions) {
     super("DeviceError", message, options);

@@ -22,7 +22,7 @@ export const BACKENDS = ["wasm", "webgpu", "reference"] as const;
 let current: Device | null = null;
 
 /** Opens a device; close it when done, or its threads keep the process alive. */
-export async function createDevice({ backend = "wasm", threads, vectorBits, precision, ...webgpu }: DeviceOptions = {}): Promise<Device> {
+export async function createDevice({ backend = "wasm", threads, vectorBits, maxBytes, precision, ...webgpu }: DeviceOptions = {}): Promise<Device> {
   const taken = backend === "auto" ? ((await findAdapter(webgpu)) ? "webgpu" : "wasm") : backend;
   const refuse = (rule: string): never => {
     throw new ConfigError(`createDevice: precision of the ${taken} backend must be ${rule}, got ${precision}; leave it out`);
@@ -36,7 +36,11 @@ export async function createDevice({ backend = "wasm", threads, vectorBits, prec
       );
     case "wasm":
       if (precision !== undefined && precision !== "float32") refuse("float32");
-      return createWasmDevice({ ...(threads === undefined ? {} : { threads }), ...(vectorBits === undefined ? {} : { vectorBits }) });
+      return createWasmDevice({
+        ...(threads === undefined ? {} : { threads }),
+        ...(vectorBits === undefined ? {} : { vectorBits }),
+        ...(maxBytes === undefined ? {} : { maxBytes }),
+      });
     default:
       throw new ConfigError(`createDevice: backend must be one of ${BACKENDS.join(", ")} and auto, got "${String(backend)}"`);
   }

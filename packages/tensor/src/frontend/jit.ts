@@ -62,29 +62,36 @@ export function jit<Arguments extends readonly unknown[], Result>(
 
   const perform = (args: readonly unknown[], execute: (executable: Executable, inputs: DeviceBuffer[]) => DeviceBuffer[]): Computed<Result> => {
     const target = device ?? defaultDevice();
-    const given = treeLeaves<unknown>(args);
-    const leaves = given.map((leaf) => toTensor(leaf, target));
-    const ofDevice = entries.get(target) ?? [];
-    entries.set(target, ofDevice);
-    let entry = ofDevice.find(({ traced, inputs }) => sameStructure(args, traced) && leaves.every((leaf, i) => sameType(leaf, inputs[i]!)));
-    if (!entry) {
-      entry = compile(f, args, leaves, target, donate);
-      ofDevice.push(entry);
+    const temporary: Tensor[] = [];
+    try {
+      const leaves = treeLeaves<unknown>(args).map((leaf) => {
+        if (leaf instanceof Tensor) return leaf;
+        const made = toTensor(leaf, target);
+        temporary.push(made);
+        return made;
+      });
+      const ofDevice = entries.get(target) ?? [];
+      entries.set(target, ofDevice);
+      let entry = ofDevice.find(({ traced, inputs }) => sameStructure(args, traced) && leaves.every((leaf, i) => sameType(leaf, inputs[i]!)));
+      if (!entry) {
+        entry = compile(f, args, leaves, target, donate);
+        ofDevice.push(entry);
+      }
+      latest = entry;
+      const { constants, donated } = entry;
+      for (const constant of constants) constant.bufferOn(target);
+      checkDonated(
+        leaves.filter((_, i) => donated[i]),
+        [...leaves, ...constants],
+      );
+      const results = execute(
+        entry.executable,
+        leaves.map((leaf) => leaf.bufferOn(target)),
+      );
+      return treeUnflatten(entry.result, tensorsOf(entry.outputs, results)) as Computed<Result>;
+    } finally {
+      for (const leaf of temporary) leaf.dispose();
     }
-    latest = entry;
-    const { constants, donated } = entry;
-    for (const constant of constants) constant.bufferOn(target);
-    checkDonated(
-      leaves.filter((_, i) => donated[i]),
-      [...leaves, ...constants],
-    );
-    const temporary = leaves.filter((leaf, i) => leaf !== given[i]);
-    const results = execute(
-      entry.executable,
-      leaves.map((leaf) => leaf.bufferOn(target)),
-    );
-    for (const leaf of temporary) leaf.dispose();
-    return treeUnflatten(entry.result, tensorsOf(entry.outputs, results)) as Computed<Result>;
   };
   const call = (...args: unknown[]): Computed<Result> => perform(args, (executable, inputs) => executable.run(inputs));
   return Object.assign(call, {
@@ -111,9 +118,11 @@ export function evaluate<T>(tree: T & TreeOf<T, Node>, device?: Device): Compute
   if (leaves.every((leaf) => leaf instanceof Tensor)) return tree as Computed<T>;
   const target = device ?? defaultDevice();
   const executable = compileGraph([], leaves, [], target);
-  const results = executable.run([]);
-  executable.dispose();
-  return treeUnflatten<T, Tensor>(tree, tensorsOf(leaves, results));
+  try {
+    return treeUnflatten<T, Tensor>(tree, tensorsOf(leaves, executable.run([])));
+  } finally {
+    executable.dispose();
+  }
 }
 
 function tensorsOf(nodes: readonly Node[], buffers: readonly DeviceBuffer[]): Tensor[] {
@@ -137,7 +146,6 @@ function checkDonated(donated: readonly Tensor[], used: readonly Tensor[]): void
 }
 
 function toTensor(leaf: unknown, device: Device): Tensor {
-  if (leaf instanceof Tensor) return leaf;
   if (leaf instanceof Node) return evaluate(leaf, device);
   if (typeof leaf === "number" || ArrayBuffer.isView(leaf)) return tensor(leaf as number | DataArray);
   throw new TraceError(`jit: arguments must be trees of tensors, numbers and typed arrays, got ${leaf === null ? "null" : typeof leaf}`);

@@ -1,5 +1,5 @@
 /** @file The Wasm device's memory: one linear memory, handed out in aligned blocks, first fit, merging freed neighbours. */
-import { UnsupportedError } from "../base/errors.ts";
+import { OutOfMemoryError, UnsupportedError } from "../base/errors.ts";
 
 const PAGE = 65536;
 const ALIGNMENT = 64;
@@ -21,18 +21,21 @@ function reserve(initial: number, maximum: number, shared: boolean): [WebAssembl
 
 export class LinearMemory {
   readonly memory: WebAssembly.Memory;
-  readonly initialPages = 64;
-  /** What the memory may grow to: 4 GiB, the most that 32-bit addresses reach, or less where an engine does not reserve so much. */
+  readonly initialPages: number;
+  /** What the memory may grow to: what was asked for, or less where an engine does not reserve so much. */
   readonly maximumPages: number;
   readonly shared: boolean;
   /** Free blocks by address. */
-  readonly #free: { address: number; size: number }[] = [];
+  #free: { address: number; size: number }[] = [];
   #live = 0;
   #peak = 0;
 
-  constructor(shared: boolean) {
+  /** `most` bytes, in whole pages of 64 KiB; 4 GiB is as far as 32-bit addresses reach. */
+  constructor(shared: boolean, most = 2 ** 32) {
     this.shared = shared;
-    [this.memory, this.maximumPages] = reserve(this.initialPages, 65536, shared);
+    const pages = Math.floor(most / PAGE);
+    this.initialPages = Math.min(64, pages);
+    [this.memory, this.maximumPages] = reserve(this.initialPages, pages, shared);
     // Address 0 stays unused, so that a forgotten address shows.
     this.#free.push({ address: ALIGNMENT, size: this.initialPages * PAGE - ALIGNMENT });
   }
@@ -44,6 +47,7 @@ export class LinearMemory {
     return this.#peak;
   }
 
+  /** @throws OutOfMemoryError, with everything as it was. */
   allocate(bytes: number): Block {
     const size = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
     let block = this.#free.find((free) => free.size >= size);
@@ -60,6 +64,31 @@ export class LinearMemory {
     return { address, size };
   }
 
+  /** A block for each size, or none at all. */
+  allocateAll(sizes: readonly number[]): Block[] {
+    const blocks: Block[] = [];
+    try {
+      for (const bytes of sizes) blocks.push(this.allocate(bytes));
+      return blocks;
+    } catch (error) {
+      for (const block of blocks) this.release(block);
+      throw error;
+    }
+  }
+
+  /** A block of another size instead of one whose contents are not needed any more; that stays taken if there is none. */
+  exchange(old: Block, bytes: number): Block {
+    const free = this.#free.map((block) => ({ ...block }));
+    this.release(old);
+    try {
+      return this.allocate(bytes);
+    } catch (error) {
+      this.#free = free;
+      this.#live += old.size;
+      throw error;
+    }
+  }
+
   release({ address, size }: Block): void {
     this.#live -= size;
     const at = this.#free.findIndex((free) => free.address > address);
@@ -69,13 +98,15 @@ export class LinearMemory {
   }
 
   #grow(size: number): void {
-    const pages = Math.ceil(size / PAGE);
     const start = this.memory.buffer.byteLength;
+    const last = this.#free.at(-1);
+    const spare = last && last.address + last.size === start ? last.size : 0;
+    const pages = Math.ceil((size - spare) / PAGE);
     try {
       this.memory.grow(pages);
     } catch (cause) {
-      const total = ((start + pages * PAGE) / 2 ** 20).toFixed(0);
-      throw new UnsupportedError(`wasm: out of memory, needed ${total} MiB of at most ${this.maximumPages / 16} MiB; use a smaller batch size or width`, {
+      const [total, most] = [(start + pages * PAGE) / 2 ** 20, this.maximumPages / 16].map((mebibytes) => mebibytes.toFixed(0));
+      throw new OutOfMemoryError(`wasm: out of memory, needed ${total} MiB of at most ${most} MiB; use a smaller batch size or width, or dispose of tensors`, {
         cause,
       });
     }

@@ -23,13 +23,15 @@ export interface WasmOptions {
   /** Bits of the vectors that the wasm backend makes code for. By default 256 where the engine turns 128-bit operations into them and is faster for it
    * (found out when the first device is opened), else 128; results are the same. */
   readonly vectorBits?: 128 | 256;
+  /** Most bytes of the wasm backend's memory, in whole pages of 64 KiB. By default 4 GiB, or what the engine grants. */
+  readonly maxBytes?: number;
 }
 
 type RunFunction = (thread: number, control: number, table: number, arena: number) => void;
 
 /** Opens a device with its own memory and threads.
  * @throws UnsupportedError when WebAssembly SIMD, or more threads than one if asked for, are not to be had. */
-export async function createWasmDevice({ threads, vectorBits }: WasmOptions = {}): Promise<Device> {
+export async function createWasmDevice({ threads, vectorBits, maxBytes = 2 ** 32 }: WasmOptions = {}): Promise<Device> {
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 64)) {
     throw new ConfigError(`threads must be an integer in [1, 64], got ${threads}; leave it out to use all cores`);
   }
@@ -39,10 +41,13 @@ export async function createWasmDevice({ threads, vectorBits }: WasmOptions = {}
   if (vectorBits !== undefined && vectorBits !== 128 && vectorBits !== 256) {
     throw new ConfigError(`vectorBits must be 128 or 256, got ${vectorBits}; leave it out for what is faster here`);
   }
+  if (!(Number.isInteger(maxBytes) && maxBytes >= 65536 && maxBytes <= 2 ** 32)) {
+    throw new ConfigError(`maxBytes must be an integer in [65536, ${2 ** 32}], got ${maxBytes}; leave it out for all the memory there is`);
+  }
   const wide = vectorBits !== 128 && (wideVectorsAvailable() || vectorBits === 256);
   const cores = globalThis.navigator?.hardwareConcurrency ?? coresOfNode();
   const count = problem ? 1 : (threads ?? Math.min(64, cores));
-  const memory = new LinearMemory(count > 1);
+  const memory = new LinearMemory(count > 1, maxBytes);
   return new WasmDevice(memory, wide, count > 1 ? await ThreadPool.start(count, memory.memory) : null);
 }
 
@@ -81,26 +86,34 @@ class WasmDevice implements Device {
       { memory: this.#memory, threads: this.threads, arenaBytes: plan.arenaBytes, relaxed: this.#relaxed, wide: this.#wide },
     );
     const id = this.#nextProgram++;
-    const exports = this.#load(id, bytes);
-    const run = exports["run"] as RunFunction;
-    if (arenaBytes > this.#arena.size) {
-      this.#memory.release(this.#arena);
-      this.#arena = this.#memory.allocate(arenaBytes);
+    const tableOffset = Math.ceil(controlBytes / 64) * 64;
+    const fixed = this.#memory.allocate(tableOffset + 4 * slots.count);
+    const dispose = (): void => {
+      this.#pool?.unload(id);
+      this.#memory.release(fixed);
+    };
+    let exports: WebAssembly.Exports;
+    try {
+      exports = this.#load(id, bytes);
+      if (arenaBytes > this.#arena.size) this.#arena = this.#memory.exchange(this.#arena, arenaBytes);
+    } catch (error) {
+      dispose();
+      throw error;
     }
-    const fixed = this.#memory.allocate(Math.ceil(controlBytes / 64) * 64 + 4 * slots.count);
-    const control = fixed.address;
-    const table = control + Math.ceil(controlBytes / 64) * 64;
+    const run = exports["run"] as RunFunction;
+    const [control, table] = [fixed.address, fixed.address + tableOffset];
     this.#words(control, CONTROL.size / 4).fill(0);
     const constants = [...program.constants.values()] as WasmBuffer[];
-    /** Allocates results and writes every address the run needs; `execute` does the work. */
+    const fresh = outputs.filter((_, i) => plan.reused[i]! < 0);
+    /** Allocates results and writes every address the run needs; `execute` does the work. Where memory does not suffice, nothing has happened. */
     const perform = (inputs: readonly DeviceBuffer[], execute: () => void): DeviceBuffer[] => {
       this.#checkOpen();
-      const buffers = outputs.map((node, i): WasmBuffer => {
+      const blocks = this.#memory.allocateAll(fresh.map((node) => sizeOf(node.shape) * BYTES[node.dtype])).values();
+      const buffers = outputs.map(({ dtype, shape }, i): WasmBuffer => {
         const source = plan.reused[i]!;
-        if (source < 0) return this.#allocate(node.dtype, sizeOf(node.shape));
-        const taken = inputs[source] as WasmBuffer;
-        taken.released = "donated";
-        return { device: this, dtype: node.dtype, count: sizeOf(node.shape), released: "no", block: taken.block };
+        const taken = source < 0 ? null : (inputs[source] as WasmBuffer);
+        if (taken) taken.released = "donated";
+        return { device: this, dtype, count: sizeOf(shape), released: "no", block: taken?.block ?? blocks.next().value! };
       });
       const addresses = [...(inputs as readonly WasmBuffer[]), ...constants, ...buffers].map((buffer) => buffer.block.address);
       this.#words(table, addresses.length).set(addresses);
@@ -137,15 +150,14 @@ class WasmDevice implements Device {
         });
         return { results, times: Promise.resolve(times) };
       },
-      dispose: () => {
-        this.#pool?.unload(id);
-        this.#memory.release(fixed);
-      },
+      dispose,
     };
   }
 
   upload(dtype: DType, data: HostArray): DeviceBuffer {
-    const buffer = this.#allocate(dtype, data.length);
+    this.#checkOpen();
+    const block = this.#memory.allocate(data.length * BYTES[dtype]);
+    const buffer: WasmBuffer = { device: this, dtype, count: data.length, released: "no", block };
     this.#view(buffer).set(data);
     return buffer;
   }
@@ -185,15 +197,14 @@ class WasmDevice implements Device {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
     if (this.#pool) {
       const block = this.#memory.allocate(bytes.length);
-      new Uint8Array(memory.buffer, block.address, bytes.length).set(bytes);
-      this.#pool.load(id, block.address, bytes.length);
-      this.#memory.release(block);
+      try {
+        new Uint8Array(memory.buffer, block.address, bytes.length).set(bytes);
+        this.#pool.load(id, block.address, bytes.length);
+      } finally {
+        this.#memory.release(block);
+      }
     }
     return instance.exports;
-  }
-
-  #allocate(dtype: DType, count: number): WasmBuffer {
-    return { device: this, dtype, count, released: "no", block: this.#memory.allocate(count * BYTES[dtype]) };
   }
 
   #release(buffer: WasmBuffer, how: "disposed" | "donated"): void {

@@ -1,7 +1,7 @@
 /** @file The WebGPU backend: a program is one command buffer of compute dispatches over sub-allocated GPU buffers. Work is queued and
  * results are read later; whatever goes wrong on the GPU is known later too, and thrown by the next call. */
 import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
-import { DeviceError, type GradalignError, InvariantError, invariant, LimitError, UnsupportedError } from "../base/errors.ts";
+import { DeviceError, type GradalignError, InvariantError, invariant, LimitError, OutOfMemoryError, UnsupportedError } from "../base/errors.ts";
 import { sizeOf } from "../base/shape.ts";
 import { type AnyTile, type BufferBinding, generateKernel, matrixTilesOf } from "../codegen/webgpu/program.ts";
 import type { Kernel } from "../ir/kernel.ts";
@@ -110,9 +110,15 @@ class WebGpuDevice implements Device {
         this.#fail(new DeviceError(`webgpu: the GPU was lost (${message || "no reason given"}); open the device again and go on from the last checkpoint`));
     });
     device.addEventListener("uncapturederror", (event) => {
-      const { message } = (event as GPUUncapturedErrorEvent).error;
+      const { error } = event as GPUUncapturedErrorEvent;
+      const { message } = error;
+      const memory = error.constructor.name === "GPUOutOfMemoryError";
       // What a pending scope finds is the cause.
-      this.#watch(Promise.all(this.#watched), () => new InvariantError(`webgpu: ${message}`));
+      this.#watch(Promise.all(this.#watched), () =>
+        memory
+          ? new OutOfMemoryError(`webgpu: the GPU is out of memory (${message}); use a smaller batch size or width`)
+          : new InvariantError(`webgpu: ${message}`),
+      );
     });
   }
 
@@ -142,7 +148,6 @@ class WebGpuDevice implements Device {
         groups: new Map(),
       };
     });
-    this.#dispatches.add(dispatches);
     this.#reserveArena(plan.arenaBytes);
     let codeBytes = 0;
     for (const dispatch of dispatches) {
@@ -156,6 +161,7 @@ class WebGpuDevice implements Device {
         );
       }
     }
+    this.#dispatches.add(dispatches);
     const constantBlocks = new Map(constants.map((node, i) => [node, constantBuffers[i]!.block]));
     /** Allocates results, has every kernel encoded with its pipeline and bind group, and submits. */
     const perform = (inputs: readonly DeviceBuffer[], encode: (encoder: GPUCommandEncoder, bound: readonly Bound[]) => void): DeviceBuffer[] => {
@@ -163,16 +169,22 @@ class WebGpuDevice implements Device {
       const results = outputs.map((node, i): WebGpuBuffer => {
         const source = plan.reused[i]!;
         if (source < 0) return this.#allocate(node.dtype, sizeOf(node.shape));
-        const taken = inputs[source] as WebGpuBuffer;
-        taken.released = "donated";
-        return { device: this, dtype: node.dtype, count: sizeOf(node.shape), released: "no", block: taken.block };
+        return { device: this, dtype: node.dtype, count: sizeOf(node.shape), released: "no", block: (inputs[source] as WebGpuBuffer).block };
       });
       const blockOf = (place: Exclude<Place, { kind: "arena" }>): GpuBlock => {
         if (place.kind === "input") return (inputs[place.index] as WebGpuBuffer).block;
         return place.kind === "output" ? results[place.index]!.block : constantBlocks.get(place.node)!;
       };
-      const bound = dispatches.map((dispatch) => this.#bind(dispatch, blockOf, target.regionBytes));
-      this.#submit((encoder) => encode(encoder, bound));
+      try {
+        const bound = dispatches.map((dispatch) => this.#bind(dispatch, blockOf, target.regionBytes));
+        this.#submit((encoder) => encode(encoder, bound));
+      } catch (error) {
+        results.forEach((buffer, i) => {
+          if (plan.reused[i]! < 0) this.#release(buffer, "disposed");
+        });
+        throw error;
+      }
+      for (const source of plan.reused) if (source >= 0) inputs[source]!.released = "donated";
       inputs.forEach((buffer, i) => {
         if (program.donated[i] && buffer.released === "no") this.#release(buffer as WebGpuBuffer, "donated");
       });
@@ -289,8 +301,8 @@ class WebGpuDevice implements Device {
   }
 
   /** Waits for something on the GPU, or for a failure. */
-  async #wait(event: Promise<unknown> | undefined): Promise<void> {
-    await Promise.race([event, this.#failed]);
+  async #wait<T>(event: Promise<T> | undefined): Promise<T | undefined> {
+    return (await Promise.race([event, this.#failed])) ?? undefined;
   }
 
   /** Fails later if what is asked of the GPU says so. */
@@ -319,20 +331,20 @@ class WebGpuDevice implements Device {
       );
   }
 
+  /** A buffer that programs use: without it nothing computed is right any more. */
   #createBuffer(bytes: number): GPUBuffer {
-    this.#device.pushErrorScope("out-of-memory");
-    const buffer = this.#device.createBuffer({ size: bytes, usage: USAGE.storage | USAGE.copySource | USAGE.copyTarget });
-    const held = this.memory().liveBytes;
-    const mebibytes = (n: number): string => (n / 2 ** 20).toFixed(0);
-    this.#watch(
-      this.#device.popErrorScope(),
-      (error) =>
-        error &&
-        new DeviceError(
-          `webgpu: the GPU is out of memory, ${mebibytes(bytes)} MiB more than ${mebibytes(held)} MiB were needed; use a smaller batch size or width`,
-        ),
-    );
+    const { buffer, problem } = this.#tryBuffer(bytes, USAGE.storage | USAGE.copySource | USAGE.copyTarget);
+    this.#watch(problem, (error) => error);
     return buffer;
+  }
+
+  /** A buffer, and what was wrong with it. */
+  #tryBuffer(bytes: number, usage: number): { readonly buffer: GPUBuffer; readonly problem: Promise<OutOfMemoryError | null> } {
+    const [more, held] = [bytes, this.memory().liveBytes].map((n) => (n / 2 ** 20).toFixed(0));
+    const message = `webgpu: the GPU is out of memory, ${more} MiB more than ${held} MiB were needed; use a smaller batch size or width`;
+    this.#device.pushErrorScope("out-of-memory");
+    const buffer = this.#device.createBuffer({ size: bytes, usage });
+    return { buffer, problem: this.#device.popErrorScope().then((error) => error && new OutOfMemoryError(message)) };
   }
 
   #reserveArena(bytes: number): void {
@@ -440,6 +452,7 @@ class WebGpuDevice implements Device {
   async #readAll(): Promise<void> {
     const reads = this.#reads;
     this.#reads = [];
+    let staging: GPUBuffer | null = null;
     try {
       this.#check();
       let size = 0;
@@ -448,33 +461,41 @@ class WebGpuDevice implements Device {
         size += Math.max(4, Math.ceil((buffer.count * BYTES[buffer.dtype]) / 4) * 4);
         return offset;
       });
-      const staging = this.#device.createBuffer({ size, usage: USAGE.mapRead | USAGE.copyTarget });
+      const { buffer: target, problem } = this.#tryBuffer(size, USAGE.mapRead | USAGE.copyTarget);
+      staging = target;
+      // Without memory for the copy only the reading is given up, so what follows from that counts as no failure.
+      this.#device.pushErrorScope("validation");
       this.#submit((encoder) => {
         reads.forEach(({ buffer: { block, count, dtype } }, i) => {
           const bytes = Math.ceil((count * BYTES[dtype]) / 4) * 4;
-          if (bytes > 0) encoder.copyBufferToBuffer(block.buffer, block.offset, staging, offsets[i]!, bytes);
+          if (bytes > 0) encoder.copyBufferToBuffer(block.buffer, block.offset, target, offsets[i]!, bytes);
         });
       });
       let cause: unknown;
-      await this.#wait(
-        staging.mapAsync(MAP_READ).catch((error: unknown) => {
-          cause = error;
-        }),
+      const mapped = target.mapAsync(MAP_READ).catch((error: unknown) => {
+        cause = error;
+      });
+      this.#watch(Promise.all([problem, this.#device.popErrorScope()]), ([tooLarge, error]) =>
+        error && !tooLarge ? new InvariantError(`webgpu: ${error.message}`) : null,
       );
+      await this.#wait(mapped);
       await this.#wait(Promise.all(this.#watched));
+      const tooLarge = await this.#wait(problem.catch(() => null));
+      if (tooLarge) throw tooLarge;
       // The news of a loss may come a little after the failed reading.
       if (cause) await this.#wait(new Promise((resolve) => setTimeout(resolve, 1000)));
       this.#check();
       if (cause) throw new DeviceError(`webgpu: elements could not be read (${String(cause)})`, { cause });
-      const bytes = staging.getMappedRange();
+      const bytes = target.getMappedRange();
       reads.forEach(({ buffer: { dtype, count }, resolve }, i) => {
         const data = hostArray(dtype, count);
         new Uint8Array(data.buffer as ArrayBuffer).set(new Uint8Array(bytes, offsets[i], data.byteLength));
         resolve(data);
       });
-      staging.destroy();
     } catch (error) {
       for (const { reject } of reads) reject(error);
+    } finally {
+      staging?.destroy();
     }
   }
 

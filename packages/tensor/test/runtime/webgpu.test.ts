@@ -211,7 +211,63 @@ describe("failures", () => {
       gpu.popErrorScope = async () => (scopes.pop() === "out-of-memory" ? ({ message: "no memory" } as GPUError) : null);
     });
     const result = increment(device)(new Float32Array(4)) as Tensor;
-    await expect(result.read()).rejects.toThrow("webgpu: the GPU is out of memory, 64 MiB more than 0 MiB were needed; use a smaller batch size or width");
+    await expect(result.read()).rejects.toThrow(
+      expect.objectContaining({
+        code: "OutOfMemoryError",
+        message: "webgpu: the GPU is out of memory, 64 MiB more than 0 MiB were needed; use a smaller batch size or width",
+      }),
+    );
+    expect(() => increment(device)(new Float32Array(4))).toThrow(/out of memory/);
+  });
+
+  test("no memory for reading: only the reading fails", async () => {
+    let refused = false;
+    const device = await open((gpu) => {
+      const create = gpu.createBuffer.bind(gpu);
+      const pop = gpu.popErrorScope.bind(gpu);
+      let last = false;
+      gpu.createBuffer = (descriptor) => {
+        if (!refused || !(descriptor.usage & 1)) return create(descriptor);
+        // A buffer that is as invalid as one without memory.
+        last = true;
+        gpu.pushErrorScope("validation");
+        const buffer = create({ ...descriptor, size: 2 ** 52 });
+        void pop();
+        return buffer;
+      };
+      gpu.popErrorScope = async () => {
+        const now = last;
+        last = false;
+        const error = await pop();
+        return now ? ({ message: "no memory" } as GPUError) : error;
+      };
+    });
+    const f = increment(device);
+    const result = f(Float32Array.of(1, 2)) as Tensor;
+    expect(await read(result)).toEqual([2, 3]);
+    refused = true;
+    await expect(result.read()).rejects.toThrow(expect.objectContaining({ code: "OutOfMemoryError" }));
+    refused = false;
+    expect(await read(result)).toEqual([2, 3]);
+    expect(await read(f(Float32Array.of(5)))).toEqual([6]);
+  });
+
+  test("a call that is refused: what it donates stays usable, and nothing stays behind", async () => {
+    const device = await open((gpu) => setLimits(gpu, { maxStorageBuffersPerShaderStage: 4, maxStorageBufferBindingSize: 1 << 16 }));
+    // So far apart that four bindings do not reach them.
+    const operands = Array.from({ length: 6 }, (_, i) => {
+      const operand = tensor([i, i + 1]);
+      operand.bufferOn(device);
+      tensor(new Float32Array(1 << 14)).bufferOn(device);
+      return operand;
+    });
+    const f = jit((xs: Value[]) => xs.reduce((a, x) => add(mul(a, 2), x)), { device, donate: [0] });
+    const refused = (): unknown => f(operands);
+    expect(refused).toThrow(expect.objectContaining({ code: "LimitError" }));
+    const { liveBytes } = device.memory();
+    expect(refused).toThrow(expect.objectContaining({ code: "LimitError" }));
+    expect(device.memory().liveBytes).toBe(liveBytes);
+    for (const [i, operand] of operands.entries()) expect(await read(operand)).toEqual([i, i + 1]);
   });
 
   test("a value beyond the adapter's limits: the limit and the need", async () => {
