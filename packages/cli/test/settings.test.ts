@@ -2,7 +2,7 @@
 import { ConfigError } from "@gradalign/tensor";
 import { resolveTrainConfig } from "gradalign";
 import { describe, expect, test } from "vitest";
-import { parseConfig } from "../src/settings/config-file.ts";
+import { parseConfig, readConfigFile } from "../src/settings/config-file.ts";
 import { partialConfig } from "../src/settings/convert.ts";
 import { reproduceCommand } from "../src/settings/describe.ts";
 import { externalName, parseFlag, SETTING_NAMES } from "../src/settings/settings.ts";
@@ -78,13 +78,42 @@ describe("config files", () => {
     ["batchSize: 3", 'a.yaml: unknown setting "batchSize"; did you mean "batch-size"?'],
     ["zzzzzzzz: 3", 'a.yaml: unknown setting "zzzzzzzz"; the settings are the flags of "gradalign train" without dashes before them'],
     ['epochs: "3"', 'a.yaml: epochs (="3") must be an integer of at least 1; write e.g. 30'],
-    ["- epochs", 'a.yaml: must hold settings as "name: value" lines, got a list'],
+    ["- epochs", 'a.yaml: must hold settings as "name: value" lines, got a list; write e.g. "epochs: 30"'],
+    ["epochs: [1, 2]", "a.yaml: epochs must be a single value, got a list; write e.g. 30"],
+    ["epochs: {a: 1}", "a.yaml: epochs must be a single value, got a map; write e.g. 30"],
+    ["epochs: &x [*x]", "a.yaml: epochs must be a single value, got a list; write e.g. 30"],
+    ["a\u001b[31m: 1", 'a.yaml: unknown setting "a\\u001b[31m"; the settings are the flags of "gradalign train" without dashes before them'],
   ])("%s is refused", (text, message) => {
     expect(() => parseConfig(text, "a.yaml")).toThrow(new ConfigError(message));
   });
 
   test("a YAML error names the line", () => {
     expect(() => parseConfig("epochs: [1", "a.yaml")).toThrow(/^a\.yaml: not valid YAML: .*line 1/);
+  });
+
+  const bomb = [
+    "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]",
+    ..."bcdefgh".split("").map((name, i) => `${name}: &${name} [${new Array(9).fill(`*${"abcdefg"[i]}`).join(", ")}]`),
+  ];
+  test.each([
+    ["an alias of nothing", "epochs: *none", "not valid YAML"],
+    ["a map that contains itself", "&x\n? *x\n: *x", ""],
+    ["aliases that multiply", bomb.join("\n"), "not valid YAML"],
+    ["lists ten thousand deep", `epochs: ${"[".repeat(8000)}${"]".repeat(8000)}`, ""],
+    ["maps 150 deep", Array.from({ length: 150 }, (_, depth) => `${" ".repeat(depth)}epochs:`).join("\n"), ""],
+    ["a name given twice", "epochs: 1\nepochs: 2", "not valid YAML: Map keys must be unique at line 2"],
+    ["two documents", "epochs: 1\n---\nepochs: 2", "not valid YAML"],
+    ["40,000 names", Array.from({ length: 40_000 }, (_, i) => `k${i}: 1`).join("\n"), "must be at most 16384 bytes long, is longer; name a file of settings"],
+    ["a number", "3", 'must hold settings as "name: value" lines, got number'],
+    ["names that are lists", "? [a, b]\n: 1", "unknown setting"],
+    ["an unknown tag", "epochs: !!js/function 'x'", "epochs"],
+  ])("refuses %s, however it is meant", (_, text, message) => {
+    expect(() => parseConfig(text, "a.yaml")).toThrow(expect.objectContaining({ code: "ConfigError", message: expect.stringContaining(`a.yaml: ${message}`) }));
+  });
+
+  test("reads no more of a file without end than it may have", () => {
+    expect(() => readConfigFile("/dev/zero")).toThrow(new ConfigError("/dev/zero: must be at most 16384 bytes long, is longer; name a file of settings"));
+    expect(() => readConfigFile("/")).toThrow(/^--config: cannot read \/ \(EISDIR\); name an existing YAML file$/);
   });
 });
 

@@ -1,6 +1,7 @@
 /** @file The parts of gradalign that need Node: files, folders and downloads. */
 export { type LoadCheckpointOptions, loadCheckpoint, type SaveCheckpointOptions, saveCheckpoint } from "./checkpoint/node-store.ts";
 export { dataFolder } from "./data/node-cache-folder.ts";
+export { firstBytes } from "./data/node-first-bytes.ts";
 export { type DataEvent, type LoadDatasetOptions, loadDataset } from "./data/node-load-dataset.ts";
 export { makeFolder, removeLeftovers, requireWritable, requireWritableFile, writeFileAtomic } from "./files/node-atomic-file.ts";
 export { FileError } from "./files/node-file-error.ts";
