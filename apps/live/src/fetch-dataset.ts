@@ -8,14 +8,18 @@ const CONNECTIONS = 4;
 const ATTEMPTS = 4;
 /** Milliseconds before a second attempt; they double with each. */
 const PATIENCE = 250;
+/** Bytes of a list: about 150 for each part of 2,000 images. */
+const MAX_LIST_BYTES = 2 ** 22;
+/** Bytes of images and labels; a page's memory ends soon after. */
+const MAX_DATA_BYTES = 2 ** 31;
 
 /**
  * The data set listed at `listUrl`, with the parts beside the list.
  *
- * @throws DataError when the server cannot be reached, or a part stays damaged.
+ * @throws DataError when the server cannot be reached, its list does not describe a data set, or a part stays damaged.
  */
 export async function fetchDataset(listUrl: string, onProgress: (receivedBytes: number, totalBytes: number) => void): Promise<ImageDataset> {
-  const list = (await (await request(listUrl)).json()) as DataList;
+  const list = checkedList(await bodyOf(await request(listUrl), MAX_LIST_BYTES, "the list of parts"));
   const { name, classNames, shape, flip, crop, counts, parts } = list;
   const pixels = shape[0] * shape[1] * shape[2];
   const arrays = (count: number) => ({ images: new Uint8Array(count * pixels), labels: new Uint8Array(count) });
@@ -43,7 +47,7 @@ async function fetchPart(url: URL, part: DataPart): Promise<Uint8Array> {
     try {
       // A damaged part must not come from the cache again.
       const response = await request(url, attempt > 1 ? { cache: "reload" } : {});
-      const bytes = new Uint8Array(await response.arrayBuffer());
+      const bytes = await bodyOf(response, part.bytes, part.path);
       if (bytes.length !== part.bytes) throw new DataError(`${part.path} must be ${part.bytes} bytes long, got ${bytes.length}`);
       const sum = crc32(bytes);
       if (sum !== part.crc32) throw new DataError(`${part.path} must have the checksum ${part.crc32}, got ${sum}`);
@@ -53,6 +57,59 @@ async function fetchPart(url: URL, part: DataPart): Promise<Uint8Array> {
       await new Promise((resolve) => setTimeout(resolve, PATIENCE * 2 ** (attempt - 1)));
     }
   }
+}
+
+/** The list, if its parts are all of the data set, each once, and lie beside it. */
+function checkedList(bytes: Uint8Array): DataList {
+  const refuse = (rule: string): never => {
+    throw new DataError(`the server's list of parts is not one: ${rule}; start "gradalign live" again and load this page again`);
+  };
+  const whole = (value: unknown, least: number): value is number => Number.isSafeInteger(value) && (value as number) >= least;
+  let list: Partial<DataList> | null = null;
+  try {
+    list = JSON.parse(new TextDecoder().decode(bytes)) as Partial<DataList> | null;
+  } catch {
+    refuse("it must be JSON");
+  }
+  const { shape, counts, parts } = list ?? {};
+  if (!Array.isArray(shape) || shape.length !== 3 || !shape.every((size) => whole(size, 1))) refuse("shape must be three sizes");
+  if (!whole(counts?.train, 1) || !whole(counts?.test, 1)) refuse("counts must be the numbers of images");
+  if (!Array.isArray(parts)) refuse("parts must be a list");
+  const { shape: sizes, counts: totals, parts: all } = list as DataList;
+  const imageBytes = sizes.reduce((product, size) => product * size, 1) + 1;
+  if ((totals.train + totals.test) * imageBytes > MAX_DATA_BYTES) refuse(`the data must have at most ${MAX_DATA_BYTES} bytes`);
+  const next = { train: 0, test: 0 };
+  for (const part of all as readonly (DataPart | null)[]) {
+    if (part?.split !== "train" && part?.split !== "test") return refuse("a part must be of train or test");
+    const { split, first, count, path } = part;
+    if (first !== next[split] || !whole(count, 1) || part.bytes !== count * imageBytes) refuse("a part must begin where the one before ends");
+    if (typeof path !== "string" || !/^[\w-]+\.bin$/.test(path)) refuse("a part's path must be a plain name");
+    next[split] += count;
+  }
+  if (next.train !== totals.train || next.test !== totals.test) refuse("its parts must be all images");
+  return list as DataList;
+}
+
+/** A response's body, of which no more than `limit` bytes are read. */
+async function bodyOf(response: Response, limit: number, what: string): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  const reader = response.body?.getReader();
+  for (let next = await reader?.read(); next && !next.done; next = await reader?.read()) {
+    size += next.value.length;
+    if (size > limit) {
+      await reader?.cancel();
+      throw new DataError(`${what} must be at most ${limit} bytes long, is longer`);
+    }
+    pieces.push(next.value);
+  }
+  const bytes = new Uint8Array(size);
+  let filled = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, filled);
+    filled += piece.length;
+  }
+  return bytes;
 }
 
 async function request(url: string | URL, options: RequestInit = {}): Promise<Response> {

@@ -2,7 +2,8 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { tmpdir } from "node:os";
+import { connect } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
@@ -40,14 +41,17 @@ interface Answer {
 }
 
 /** A request whose path goes out exactly as written; `fetch` would tidy it up. */
-function ask(url: string, path: string, method = "GET"): Promise<Answer> {
+function ask(url: string, path: string, method = "GET", host?: string): Promise<Answer> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
-    const sent = request({ hostname, port, path, method, agent: false }, (response) => {
-      const pieces: Buffer[] = [];
-      response.on("data", (piece: Buffer) => pieces.push(piece));
-      response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(pieces) }));
-    });
+    const sent = request(
+      { hostname: hostname.replace(/^\[|\]$/g, ""), port, path, method, agent: false, ...(host === undefined ? {} : { headers: { host } }) },
+      (response) => {
+        const pieces: Buffer[] = [];
+        response.on("data", (piece: Buffer) => pieces.push(piece));
+        response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(pieces) }));
+      },
+    );
     sent.on("error", reject);
     sent.end();
   });
@@ -86,7 +90,7 @@ describe("the server", () => {
 
   test("the parts give the data set back", async () => {
     const list = JSON.parse((await ask(server.url, "/data/list.json")).body.toString()) as DataList;
-    expect(list).toMatchObject({ name: "tiny", classNames: ["a", "b", "c"], shape: [3, 2, 2], flip: true, crop: 0, counts: { train: 5, test: 3 } });
+    expect(list).toMatchObject({ name: "tiny/", classNames: ["a", "b", "c"], shape: [3, 2, 2], flip: true, crop: 0, counts: { train: 5, test: 3 } });
     const bodies = await Promise.all(list.parts.map(async ({ path }) => (await ask(server.url, `/data/${path}`)).body));
     expect(bodies.map((body) => [...body])).toEqual([
       [...dataset.train.images, ...dataset.train.labels],
@@ -103,6 +107,10 @@ describe("the server", () => {
     "/assets",
     "/data/",
     "//secret.txt",
+    "http://evil.example/index.html",
+    "/..\\secret.txt",
+    "/__proto__",
+    "/index.html/../../secret.txt",
     "/data/train-0-00000000.bin",
   ])("%s is not found", async (path) => {
     const { status, body } = await ask(server.url, path);
@@ -110,11 +118,68 @@ describe("the server", () => {
     expect(body.toString()).toBe("not found\n");
   });
 
+  test.each(["localhost:PORT", "LOCALHOST:PORT", "127.0.0.1:PORT", "127.1.2.3:PORT", "[::1]:PORT"])("answers a request for %s", async (host) => {
+    const { status } = await ask(server.url, "/data/list.json", "GET", host.replace("PORT", new URL(server.url).port));
+    expect(status).toBe(200);
+  });
+
+  test.each([
+    "evil.example:PORT",
+    "localhost.evil.example:PORT",
+    "127.0.0.1.evil.example:PORT",
+    "localhost:1",
+    "localhost",
+    "localhost:PORT:PORT",
+    "[::1].evil.example:PORT",
+    "10.0.0.1:PORT",
+    "[fe80::1]:PORT",
+    "user@localhost:PORT",
+  ])("refuses a request for %j, whatever it asks", async (host) => {
+    const named = host.replaceAll("PORT", new URL(server.url).port);
+    const list = await ask(server.url, "/data/list.json", "GET", named);
+    for (const { status, body } of [list, await ask(server.url, "/", "GET", named), await ask(server.url, `/data/train-0-00000000.bin`, "HEAD", named)]) {
+      expect(status).toBe(421);
+      expect(body.toString()).not.toMatch(/tiny|page/);
+    }
+  });
+
+  test("refuses a request that names no host at all", async () => {
+    const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+    socket.end("GET /data/list.json HTTP/1.0\r\n\r\n");
+    let answer = "";
+    for await (const piece of socket) answer += String(piece);
+    expect(answer).toMatch(/^HTTP\/1\.1 421 /);
+    expect(answer).not.toContain("tiny");
+  });
+
+  test("answers the host it was given", async () => {
+    const given = await startLiveServer({ dataset, port: 0, host: "0.0.0.0", page });
+    const { port } = new URL(given.url);
+    expect((await ask(`http://127.0.0.1:${port}/`, "/", "GET", `0.0.0.0:${port}`)).status).toBe(200);
+    const own = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .filter(({ family }) => family === "IPv4");
+    for (const { address } of own) expect((await ask(`http://${address}:${port}/`, "/")).status).toBe(200);
+    expect((await ask(`http://127.0.0.1:${port}/`, "/", "GET", `evil.example:${port}`)).status).toBe(421);
+    await given.close();
+  });
+
+  test("tells nobody where the data lie", () => {
+    const { list } = cutIntoParts({ ...dataset, name: "/home/somebody/private/pictures" });
+    expect(list.name).toBe("pictures/");
+    expect(JSON.stringify(list)).not.toContain("somebody");
+    // A folder of that name is not the known data set, with its recipe.
+    expect(cutIntoParts({ ...dataset, name: "/data/cifar10" }).list.name).toBe("cifar10/");
+    expect(cutIntoParts({ ...dataset, name: "cifar10" }).list.name).toBe("cifar10");
+  });
+
   test("HEAD is GET without the body, and nothing else is answered", async () => {
-    const [get, head, post] = await Promise.all(["GET", "HEAD", "POST"].map((method) => ask(server.url, "/index.html", method)));
+    const [get, head, ...others] = await Promise.all(
+      ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PROPFIND"].map((method) => ask(server.url, "/index.html", method)),
+    );
     expect(head?.body.length).toBe(0);
     expect(head?.headers["content-length"]).toBe(get?.headers["content-length"]);
-    expect(post).toMatchObject({ status: 405, headers: { allow: "GET, HEAD" } });
+    for (const other of others) expect(other).toMatchObject({ status: 405, headers: { allow: "GET, HEAD" } });
   });
 
   test("a port that is taken and an address of another machine are refused with a remedy", async () => {

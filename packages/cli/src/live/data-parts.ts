@@ -1,6 +1,7 @@
 /** @file A data set cut into parts that a page fetches one by one: bytes, checksums, and the list of them. */
+import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import type { ImageDataset } from "gradalign";
+import { type ImageDataset, isDatasetName } from "gradalign";
 
 /** One part: the images `first` … `first + count - 1` of a split as [count, C, H, W], then their `count` labels, one byte each. */
 export interface DataPart {
@@ -17,6 +18,7 @@ export interface DataPart {
 
 /** All a page must know to put the data set together again; served as JSON at {@link DATA_LIST}. */
 export interface DataList {
+  /** A known data set's name, or a folder's own name and a slash: where the folder lies is nobody's business. */
   readonly name: string;
   readonly classNames: readonly string[];
   readonly shape: readonly [number, number, number];
@@ -38,7 +40,8 @@ const IMAGES_PER_PART = 2000;
 
 /** Cuts the data set; the parts share its memory. */
 export function cutIntoParts(dataset: ImageDataset, imagesPerPart: number = IMAGES_PER_PART): ServedData {
-  const { name, classNames, shape, flip, crop } = dataset;
+  const { classNames, shape, flip, crop } = dataset;
+  const name = isDatasetName(dataset.name) ? dataset.name : `${basename(dataset.name)}/`;
   const pixels = shape[0] * shape[1] * shape[2];
   const parts: DataPart[] = [];
   const bytes = new Map<string, readonly Uint8Array[]>();

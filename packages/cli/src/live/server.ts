@@ -1,7 +1,10 @@
-/** @file The local HTTP server behind `gradalign live`: the built page, and a data set in parts. It answers nothing else. */
+/**
+ * @file The local HTTP server behind `gradalign live`: the built page, and a data set in parts. It answers nothing else, and only
+ * requests that name it by an address of its own: a page elsewhere whose name is made to point here (DNS rebinding) is refused.
+ */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, isIPv4 } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError, UnsupportedError } from "@gradalign/tensor";
@@ -67,7 +70,7 @@ const PAGE = fileURLToPath(new URL("../../dist/page", import.meta.url));
  */
 export async function startLiveServer({ dataset, port, host, page = PAGE }: LiveServerOptions): Promise<LiveServer> {
   const resources = new Map([...pageResources(page), ...dataResources(dataset)]);
-  const server = createServer((request, response) => answer(request, response, resources));
+  const server = createServer((request, response) => answer(request, response, resources, host));
   await listen(server, port, host);
   const address = server.address() as AddressInfo;
   return {
@@ -81,11 +84,12 @@ export async function startLiveServer({ dataset, port, host, page = PAGE }: Live
 }
 
 /** Only what is in the map can be asked for, so no path leads out of the page's folder. */
-function answer(request: IncomingMessage, response: ServerResponse, resources: ReadonlyMap<string, Resource>): void {
+function answer(request: IncomingMessage, response: ServerResponse, resources: ReadonlyMap<string, Resource>, host: string): void {
   const { method = "GET", url = "/" } = request;
   const refuse = (status: number, text: string, headers: Readonly<Record<string, string>> = {}): void => {
     response.writeHead(status, { ...HEADERS, ...headers, "Content-Type": "text/plain; charset=utf-8" }).end(`${text}\n`);
   };
+  if (!isMeantForUs(request, host)) return refuse(421, "this server answers to localhost, its own address and the name given with --host, at its own port");
   if (method !== "GET" && method !== "HEAD") return refuse(405, "only GET and HEAD are answered", { Allow: "GET, HEAD" });
   const found = resources.get(url.replace(/[?#].*$/s, ""));
   if (!found) return refuse(404, "not found");
@@ -93,6 +97,14 @@ function answer(request: IncomingMessage, response: ServerResponse, resources: R
   response.writeHead(200, { ...HEADERS, "Content-Type": found.type, "Content-Length": length, "Cache-Control": found.cache });
   if (method === "GET") for (const piece of found.content) response.write(piece);
   response.end();
+}
+
+/** Whether the Host header names localhost, a loopback address, the host given, or the address the request came in on, with our port. */
+function isMeantForUs({ headers, socket }: IncomingMessage, host: string): boolean {
+  const [, address, name, port = "80"] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(headers.host ?? "") ?? [];
+  const named = (address ?? name ?? "").toLowerCase();
+  const own = ["localhost", "::1", host.toLowerCase(), socket.localAddress?.replace(/^::ffff:/, "")];
+  return Number(port) === socket.localPort && (own.includes(named) || (isIPv4(named) && named.startsWith("127.")));
 }
 
 function pageResources(folder: string): [string, Resource][] {
