@@ -12,6 +12,8 @@ const RECOMPUTE_INSTRUCTIONS = 8;
 const RECOMPUTE_READS = 2;
 /** A chain of this many instructions is cut, so that kernels stay of a size that compilers like. */
 const LONGEST_CHAIN = 96;
+/** So is one of this many moves, which cost no instructions but nest. */
+const MOST_MOVES = 64;
 
 /** What the inlined expression of a node costs. */
 interface Cost {
@@ -20,6 +22,8 @@ interface Cost {
   readonly reads: ReadonlySet<Node>;
   /** Whether elements are read out of order (a transposition on the way). */
   readonly strided: boolean;
+  /** Moves on the longest way to an operand. */
+  readonly moves: number;
 }
 
 /** A reshape is free of index arithmetic if every operand axis becomes a run of result axes. */
@@ -100,7 +104,7 @@ export function chooseMaterialized(outputs: readonly Node[]): Set<Node> {
         continue;
       }
     }
-    costs.set(node, { instructions: 0, reads: new Set([node]), strided: false });
+    costs.set(node, { instructions: 0, reads: new Set([node]), strided: false, moves: 0 });
   }
   return materialized;
 }
@@ -114,18 +118,20 @@ function combinedCost(node: Node, costs: ReadonlyMap<Node, Cost>, materialized: 
   let instructions = ownInstructions(node);
   const reads = new Set<Node>();
   let strided = node.op === "transpose" && sizeOf(node.shape) >= 4096;
+  let moves = 0;
   for (const input of new Set(node.inputs)) {
     const cost = costs.get(input)!;
     instructions += cost.instructions;
     strided ||= cost.strided;
+    moves = Math.max(moves, cost.moves);
     for (const read of cost.reads) if (4 * sizeOf(read.shape) >= sizeOf(node.shape) && materialized.has(read)) reads.add(read);
   }
-  return { instructions, reads, strided };
+  return { instructions, reads, strided, moves: operation(node.op).lower.kind === "elementwise" ? moves : moves + 1 };
 }
 
-function shouldStore(node: Node, users: readonly Node[], { instructions, reads, strided }: Cost): boolean {
+function shouldStore(node: Node, users: readonly Node[], { instructions, reads, strided, moves }: Cost): boolean {
   if (isMergingReshape(node) || node.op === "full" || node.op === "iota") return false;
-  if (instructions > LONGEST_CHAIN) return true;
+  if (instructions > LONGEST_CHAIN || moves > MOST_MOVES) return true;
   const size = sizeOf(node.shape);
   const repeated = users.some((user) => user.op === "broadcast" && sizeOf(user.shape) >= 4 * size);
   if (repeated && instructions > 0) return true;

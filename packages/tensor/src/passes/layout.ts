@@ -18,7 +18,15 @@ interface Placed {
   readonly node: Node;
   readonly permutation: readonly number[];
   /** Set where the value may as well be computed again in another order: an element-wise operation with few users. */
-  readonly again?: { readonly operation: Node; readonly operands: readonly Placed[] };
+  readonly again?: { readonly operation: Node; readonly operands: readonly Placed[]; readonly origin: Origin };
+}
+
+/** The stored values that a value would be computed from again. */
+interface Origin {
+  /** Two of them stand for more. */
+  readonly nodes: readonly Node[];
+  /** Whether all are arguments or tensors in memory. */
+  readonly leaves: boolean;
 }
 
 /** A value with more users than this is worth a rearranged copy; one with fewer is computed from its operand's copy. */
@@ -48,20 +56,33 @@ function permute(values: Numbers, permutation: Numbers): number[] {
 /** The value with its axes in the wanted order. What was computed element by element from one other value (a mask, a clamp) is not
  * moved itself: it is computed from that value's rearranged copy, which other users share. */
 function arrange(placed: Placed, wanted: Numbers): Node {
-  const { node, permutation, again } = placed;
-  if (same(permutation, wanted)) return node;
-  if (again && origins(placed).size === 1) {
-    const operands = again.operands.map((operand) => arrange(operand, wanted));
-    return rebuild(again.operation, operands, permute(again.operation.shape, wanted));
+  const arranged = new Map<Placed, Node>();
+  const pending = [placed];
+  for (let current = pending.at(-1); current; current = pending.at(-1)) {
+    const { node, permutation, again } = current;
+    if (same(permutation, wanted)) arranged.set(current, node);
+    else if (again?.origin.nodes.length === 1) {
+      const missing = again.operands.filter((operand) => !arranged.has(operand));
+      if (missing.length > 0) {
+        pending.push(...missing.reverse());
+        continue;
+      }
+      const operands = again.operands.map((operand) => arranged.get(operand)!);
+      arranged.set(current, rebuild(again.operation, operands, permute(again.operation.shape, wanted)));
+    } else arranged.set(current, transpose(node, permute(permutation, wanted)));
+    pending.pop();
   }
-  return transpose(node, permute(permutation, wanted));
+  return arranged.get(placed)!;
 }
 
-/** The stored values that a value would be computed from again. */
-function origins(placed: Placed, found = new Set<Node>()): Set<Node> {
-  if (placed.again) for (const operand of placed.again.operands) origins(operand, found);
-  else if (!isFlexible(placed.node)) found.add(placed.node);
-  return found;
+function originOf({ node, again }: Placed): Origin {
+  return again?.origin ?? { nodes: isFlexible(node) ? [] : [node], leaves: isFlexible(node) || isLeaf(node) };
+}
+
+/** The origin of what is computed from these. */
+function commonOrigin(operands: readonly Placed[]): Origin {
+  const origins = operands.map(originOf);
+  return { nodes: [...new Set(origins.flatMap(({ nodes }) => nodes))].slice(0, 2), leaves: origins.every(({ leaves }) => leaves) };
 }
 
 /** Constants and repeated values follow any order for free. */
@@ -79,7 +100,7 @@ export function assignLayout(roots: readonly Node[], target: Target = CPU): Node
     const result = isLeaf(node) ? plain(node) : place(node, operands, target);
     const inOrder = operands.every((operand) => isFlexible(operand.node) || same(operand.permutation, result.permutation));
     const again = operation(node.op).lower.kind === "elementwise" && (users.get(node) ?? 0) <= FEW_USERS && inOrder;
-    placed.set(node, again ? { ...result, again: { operation: node, operands } } : result);
+    placed.set(node, again ? { ...result, again: { operation: node, operands, origin: commonOrigin(operands) } } : result);
   }
   return roots.map((root) => arrange(placed.get(root)!, identity(root.shape.length)));
 }
@@ -138,8 +159,8 @@ function rebuild(node: Node, inputs: readonly Node[], shape: Numbers): Node {
 
 /** Whether a value comes element by element from arguments, in the user's order: a parameter or its momentum, scaled perhaps. */
 function isArgument(placed: Placed): boolean {
-  const sources = [...origins(placed)];
-  return sources.length > 0 && sources.every(isLeaf) && same(placed.permutation, identity(placed.permutation.length));
+  const { nodes, leaves } = originOf(placed);
+  return nodes.length > 0 && leaves && same(placed.permutation, identity(placed.permutation.length));
 }
 
 /** Takes the order that most operands already have; constants and repeated values follow for free. A tie goes to the order a

@@ -133,6 +133,8 @@ class ExprBuilder {
   readonly #loops: number;
   readonly #materialized: ReadonlySet<Node>;
   readonly #table = new ExprTable();
+  /** What was read before, by the value and the place: both may come up on many ways. */
+  readonly #known = new Map<Node, Map<string, Expr>>();
 
   constructor(loops: number, materialized: ReadonlySet<Node>) {
     this.#loops = loops;
@@ -141,8 +143,18 @@ class ExprBuilder {
 
   /** The value of a node: from memory if it is there. */
   read(node: Node, index: readonly Affine[]): Expr {
-    if (!this.#materialized.has(node) && !isMergingReshape(node)) return this.compute(node, index);
-    return this.#table.intern({ kind: "load", dtype: node.dtype, buffer: this.#buffer(node), at: this.#flatten(index, stridesOf(node.shape)) });
+    const key = index.map(({ offset, strides }) => `${offset},${strides.join()}`).join(";");
+    const known = this.#known.get(node) ?? new Map<string, Expr>();
+    this.#known.set(node, known);
+    let value = known.get(key);
+    if (!value) {
+      const inlined = !this.#materialized.has(node) && !isMergingReshape(node);
+      value = inlined
+        ? this.compute(node, index)
+        : this.#table.intern({ kind: "load", dtype: node.dtype, buffer: this.#buffer(node), at: this.#flatten(index, stridesOf(node.shape)) });
+      known.set(key, value);
+    }
+    return value;
   }
 
   /** The value of a node from its operands. */
