@@ -49,7 +49,7 @@ export interface FinishedTraining {
   readonly evaluations: readonly Evaluation[];
   readonly overfitting: Overfitting | null;
   /** The outcome of one of the training's attacks. */
-  attacked(attack: FinalAttack): RobustnessReport;
+  attacked(attack: FinalAttack): Pick<RobustnessReport, "cleanAccuracy" | "robustAccuracy" | "confidence95" | "n">;
   load(which: "last" | "best"): SavedParameters;
 }
 

@@ -8,7 +8,7 @@ import { METHOD_COLORS } from "./support/figure.ts";
 import { LAPTOP_CHANGES, LAPTOP_EPS, sectionTraining } from "./support/laptop-network.ts";
 import { outcomeRows, outcomesIn } from "./support/outcomes.ts";
 import { type Cell, gridMethod } from "./support/resnet-grid.ts";
-import { decimals, percent } from "./support/statistics.ts";
+import { decimals, known, percent } from "./support/statistics.ts";
 
 const METHODS = ["standard", "fgsm", "pgd-10"] as const;
 const EPS: Readonly<Record<Scale, number>> = { paper: 8, laptop: LAPTOP_EPS, smoke: 8 };
@@ -78,15 +78,15 @@ export const fig4: Experiment = {
     const numbers = PAPER_NUMBERS.fig4;
     const [first] = evaluations as [Evaluation];
     const basis = `first ${measurements.find((row) => row["quantity"] === "evaluation")?.["n"]} test images, PGD-10, ε = ${EPS[scale]}/255, seed ${SEED[scale]}`;
-    const row = (quantity: string, paper: PaperNumber, ours: number | undefined, tolerance: number): Comparison => {
+    const row = (quantity: string, paper: PaperNumber, ours: number | null | undefined, tolerance: number): Comparison => {
       const isPercent = paper.unit === "%";
       return {
         quantity,
         paper,
-        ours: ours === undefined ? "–" : isPercent ? percent(ours) : decimals(ours, 2),
+        ours: isPercent ? percent(known(ours)) : decimals(ours, 2),
         basis,
         agrees:
-          ours === undefined || (scale !== "paper" && isPercent && paper.value !== 0) || !told
+          typeof ours !== "number" || (scale !== "paper" && isPercent && paper.value !== 0) || !told
             ? null
             : Math.abs((isPercent ? 100 : 1) * ours - paper.value) <= tolerance,
       };
@@ -107,7 +107,9 @@ export const fig4: Experiment = {
         {
           text: "Gradient alignment and the attacks' agreement drop at the same time.",
           holds:
-            told && collapsed ? end.gradient_alignment < 0.5 * (before?.gradient_alignment ?? 0) && end.cos_fgsm_pgd < 0.5 * (before?.cos_fgsm_pgd ?? 0) : null,
+            told && collapsed
+              ? known(end.gradient_alignment) < 0.5 * known(before?.gradient_alignment) && known(end.cos_fgsm_pgd) < 0.5 * known(before?.cos_fgsm_pgd)
+              : null,
           evidence: `alignment ${decimals(before?.gradient_alignment, 2)} → ${decimals(end.gradient_alignment, 2)}, cos(δ FGSM, δ PGD) ${decimals(before?.cos_fgsm_pgd, 2)} → ${decimals(end.cos_fgsm_pgd, 2)}`,
         },
         {
@@ -117,7 +119,7 @@ export const fig4: Experiment = {
         },
         {
           text: "PGD-10 training stays aligned, standard training does not.",
-          holds: told ? last("pgd-10").gradient_alignment > 0.7 && last("standard").gradient_alignment < 0.7 : null,
+          holds: told ? known(last("pgd-10").gradient_alignment) > 0.7 && known(last("standard").gradient_alignment) < 0.7 : null,
           evidence: `alignment at the end: PGD-10 ${decimals(last("pgd-10").gradient_alignment, 2)}, standard ${decimals(last("standard").gradient_alignment, 2)}`,
         },
       ],

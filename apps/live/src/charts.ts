@@ -52,7 +52,7 @@ interface Row {
 /** A quantity's latest value in words. */
 export function latestValue({ key, scale }: Panel, evaluations: readonly Evaluation[]): string {
   const value = evaluations.at(-1)?.[key];
-  if (value === undefined) return "–";
+  if (value === undefined || value === null) return "–";
   return scale === "percent" ? percent(value) : value.toFixed(2);
 }
 
@@ -61,7 +61,7 @@ export function drawPanel(panel: Panel, curves: readonly Curve[], width: number)
   const rows = curves.flatMap(({ label, evaluations }) =>
     evaluations.flatMap((evaluation): Row[] => {
       const value = evaluation[panel.key];
-      return Number.isFinite(value) ? [{ epoch: evaluation.epoch, value, label }] : [];
+      return value !== null && Number.isFinite(value) ? [{ epoch: evaluation.epoch, value, label }] : [];
     }),
   );
   const epochs = Math.max(1, ...curves.map((curve) => curve.epochs));

@@ -11,6 +11,11 @@ export function deviation(values: readonly number[]): number {
   return Math.sqrt(mean(values.map((value) => (value - center) ** 2)));
 }
 
+/** A number that was perhaps not measured, for comparisons: NaN then, which nothing is above or below of. */
+export function known(value: number | null | undefined): number {
+  return value ?? Number.NaN;
+}
+
 /** A fraction as `18.4 %`, with its deviation over seeds if there are several. */
 export function percent(values: number | readonly number[]): string {
   const list = typeof values === "number" ? [values] : values;

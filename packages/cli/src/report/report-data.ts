@@ -28,6 +28,8 @@ export interface RobustnessRecord {
   /** Wilson interval of the robust accuracy, 95 %. */
   readonly confidence95: readonly [number, number];
   readonly meanLoss: number;
+  /** Share of the images whose logits were not finite, clean or under attack; older records do not say. */
+  readonly nonFiniteShare?: number;
   readonly seconds: number;
 }
 

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { FinalAttack, FinishedTraining, Lab, SavedParameters, Training } from "@gradalign/experiments";
 import { type Device, InvariantError } from "@gradalign/tensor";
-import { detectOverfitting, type RobustnessReport, restoreModel } from "gradalign";
+import { detectOverfitting, restoreModel } from "gradalign";
 import { openRun } from "gradalign/node";
 import type { LoadedDataset } from "../run/dataset.ts";
 import { readRobustness } from "../run/run-notes.ts";
@@ -42,7 +42,7 @@ function finishedTraining({ id, folder, label }: GridTraining): FinishedTraining
     config,
     evaluations,
     overfitting: config.method.name === "standard" ? null : detectOverfitting(evaluations, 1 / 10),
-    attacked(wanted: FinalAttack): RobustnessReport {
+    attacked(wanted: FinalAttack) {
       const record = readRobustness(folder).find((r) => isSameAttack({ ...r, examples: r.n, which: r.which as "last" | "best" }, wanted));
       if (!record) throw new InvariantError(`reproduce: ${label} has no outcome of ${wanted.attack} on its ${wanted.which} model`);
       return record;

@@ -73,7 +73,7 @@ async function attackInParts(
   const parts = readAttackParts(folder).filter(
     (part) => part.iteration === iteration && part.attack === attack && part.epsilon === epsilon && part.seed === seed,
   );
-  const sums = { clean: 0, robust: 0, loss: 0, seconds: 0 };
+  const sums = { clean: 0, robust: 0, loss: 0, nonFinite: 0, seconds: 0 };
   for (let skip = 0; skip < n; skip += PART) {
     const size = Math.min(PART, n - skip);
     view.event(label, { type: "attacking", attack, which, done: skip, total: n });
@@ -81,12 +81,17 @@ async function attackInParts(
     if (!part) {
       const options = { device, attack, epsilon, skip, n: size, seed, batchSize: Math.min(PART, n), signal };
       const report = await evaluateRobustness(model, target.params, target.state, data.dataset.test, options);
-      const { cleanAccuracy, robustAccuracy, meanLoss, seconds } = report;
-      const counts = { clean: Math.round(cleanAccuracy * size), robust: Math.round(robustAccuracy * size), loss: meanLoss * size };
+      const { cleanAccuracy, robustAccuracy, meanLoss, nonFiniteShare, seconds } = report;
+      const counts = {
+        clean: Math.round(cleanAccuracy * size),
+        robust: Math.round(robustAccuracy * size),
+        loss: meanLoss * size,
+        nonFinite: Math.round(nonFiniteShare * size),
+      };
       part = { iteration, attack, epsilon, seed, skip, n: size, ...counts, seconds } satisfies AttackPart;
       noteAttackPart(folder, part);
     }
-    for (const key of ["clean", "robust", "loss", "seconds"] as const) sums[key] += part[key];
+    for (const key of ["clean", "robust", "loss", "nonFinite", "seconds"] as const) sums[key] += part[key] ?? 0;
   }
   view.event(label, { type: "attacking", attack, which, done: n, total: n });
   return {
@@ -94,6 +99,7 @@ async function attackInParts(
     robustAccuracy: sums.robust / n,
     confidence95: wilsonInterval(sums.robust, n),
     meanLoss: sums.loss / n,
+    nonFiniteShare: sums.nonFinite / n,
     seconds: sums.seconds,
   };
 }

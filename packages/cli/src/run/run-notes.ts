@@ -61,6 +61,8 @@ export interface AttackPart extends Pick<RobustnessRecord, "iteration" | "attack
   readonly robust: number;
   /** Sum of the cross-entropies under attack. */
   readonly loss: number;
+  /** Images whose logits were not finite. */
+  readonly nonFinite?: number;
 }
 
 /** Adds a part of an attack to the run. */

@@ -43,7 +43,10 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
       return [`${count(event.parameters)} parameters, ${count(event.iterations)} steps${from}, compiled in ${decimals(event.compileMs / 1000, 1)} s`];
     }
     case "evaluation":
-      return [[...COLUMNS.map(([, width, show]) => show(event.evaluation).padStart(width)), (speed ? count(speed) : "–").padStart(8)].join(" ")];
+      return [
+        [...COLUMNS.map(([, width, show]) => show(event.evaluation).padStart(width)), (speed ? count(speed) : "–").padStart(8)].join(" "),
+        ...notFinite(event.evaluation.non_finite, paint),
+      ];
     case "catastrophic-overfitting":
       return [paint("red", `catastrophic overfitting at iteration ${count(event.iteration)}, epoch ${event.epoch.toFixed(1)}: ${event.evidence}`)];
     case "end":
@@ -59,10 +62,15 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
   }
 }
 
+function notFinite(share: number, paint: Paint): string[] {
+  return share > 0 ? [paint("red", `logits of ${percent(share)} of the test images are not finite: wrong answers`)] : [];
+}
+
 /** An attack's outcome in one line. */
 export function describeRobustness(record: RobustnessRecord): string {
   const [low, high] = record.confidence95;
   const attacked =
     record.attack === "none" ? "" : `, ${record.attack.toUpperCase()} ${percent(record.robustAccuracy)} (95 % interval ${percent(low)} to ${percent(high)})`;
-  return `${record.which} (iteration ${count(record.iteration)}): clean ${percent(record.cleanAccuracy)}${attacked}, first ${count(record.n)} test images`;
+  const broken = record.nonFiniteShare ? `, logits of ${percent(record.nonFiniteShare)} not finite` : "";
+  return `${record.which} (iteration ${count(record.iteration)}): clean ${percent(record.cleanAccuracy)}${attacked}${broken}, first ${count(record.n)} test images`;
 }

@@ -47,6 +47,8 @@ export function syntheticRun(label: string, collapse: number | null): ReportRun 
       gradient_alignment: 0.97 - 0.85 * fallen + wobble / 2,
       cos_fgsm_pgd: 0.92 - 0.86 * fallen + wobble / 2,
       delta_l2: 2.08 - 0.03 * fallen,
+      undefined_alignment: 0,
+      non_finite: 0,
       seconds: iteration / 150,
       filter_norms: [1.33 - 0.8 * grown, 1.31 - 0.6 * grown, 0.98 - 0.7 * grown, 1.07 + 2.2 * grown],
       outgoing_norms: [1.4 + 0.4 * learned, 1.6 + learned, 1.5, 1.8 + 17 * grown],

@@ -3,7 +3,7 @@
  * ({@link unrollAttack}) and looped over from the host at evaluation (`eval/run-attack.ts`), where many steps would make a
  * large program.
  */
-import { add, mul, type Operand, stopGradient, type Value, zeros } from "@gradalign/tensor";
+import { add, ConfigError, mul, type Operand, stopGradient, type Value, zeros } from "@gradalign/tensor";
 import { boxDelta } from "../threat/box.ts";
 import type { Threat } from "../threat/threat.ts";
 
@@ -23,7 +23,7 @@ export interface AttackOptions {
   /** Length of a step as a multiple of epsilon (the paper's alpha / epsilon). */
   readonly stepSize: number;
   readonly start: "zero" | "random";
-  /** Independent runs of which the worst counts, per example. */
+  /** Independent runs, of which the one with the highest final loss counts, per example. */
   readonly restarts: number;
 }
 
@@ -34,6 +34,8 @@ export interface Attack {
   readonly paper: string;
   /** Settings at evaluation, unless others are asked for. */
   readonly defaults: AttackOptions;
+  /** Names of the threat models it is defined in; all unless set. */
+  readonly threats?: readonly string[];
   /** The perturbation before the first step; it need not respect the box. */
   start(site: AttackSite, key: Value, options: AttackOptions): Value;
   /** The perturbation after a step of length `alpha` (pixel units), given the loss's gradient at x + delta. */
@@ -42,8 +44,22 @@ export interface Attack {
   finish(site: AttackSite, delta: Value): Value;
 }
 
+/**
+ * Refuses an attack in a threat model it is not defined in.
+ *
+ * @throws ConfigError
+ */
+export function checkThreat({ id, threats }: Attack, threat: Threat): void {
+  if (threats && !threats.includes(threat.name)) {
+    throw new ConfigError(`attack: ${id} is defined in the threat model ${threats.join(", ")} only, got ${threat.name}; use another attack there, e.g. pgd`);
+  }
+}
+
 /** An attack that repeats projected steepest-ascent steps; `finish` may replace the result. */
-export function projectedGradientAttack(description: Pick<Attack, "id" | "paper" | "defaults">, finish: Attack["finish"] = (_, delta) => delta): Attack {
+export function projectedGradientAttack(
+  description: Pick<Attack, "id" | "paper" | "defaults" | "threats">,
+  finish: Attack["finish"] = (_, delta) => delta,
+): Attack {
   return {
     ...description,
     start: ({ x, threat, epsilon }, key, { start }) => (start === "random" ? threat.randomStart(key, x.shape, epsilon) : zeros(x.shape)),
@@ -65,8 +81,13 @@ export interface UnrolledAttack {
   readonly alpha?: Operand;
 }
 
-/** The perturbation an attack finds, as part of a larger program; it counts as constant there. */
+/**
+ * The perturbation an attack finds, as part of a larger program; it counts as constant there.
+ *
+ * @throws ConfigError for an attack that is not defined in the site's threat model.
+ */
 export function unrollAttack(attack: Attack, { site, gradient, key, options, alpha }: UnrolledAttack): Value {
+  checkThreat(attack, site.threat);
   let delta = attack.start(site, key, options);
   for (let i = 0; i < options.steps; i++) {
     delta = attack.step(site, delta, stopGradient(gradient(add(site.x, delta))), alpha ?? mul(site.epsilon, options.stepSize));

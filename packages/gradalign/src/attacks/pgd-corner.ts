@@ -8,6 +8,7 @@ export const pgdCorner = projectedGradientAttack(
   {
     id: "pgd-corner",
     paper: "Andriushchenko, Flammarion 2020, section 3",
+    threats: ["linf"],
     defaults: { steps: 10, stepSize: 0.2, start: "zero", restarts: 1 },
   },
   ({ x, epsilon }, delta) => boxDelta(x, mul(sign(delta), epsilon)),

@@ -7,6 +7,7 @@ import type { Attack } from "./attack.ts";
 export const randomCorner: Attack = {
   id: "random-corner",
   paper: "Andriushchenko, Flammarion 2020, section 3",
+  threats: ["linf"],
   defaults: { steps: 0, stepSize: 1, start: "random", restarts: 1 },
   start: ({ x, epsilon }, key) => mul(sign(uniform(key, x.shape, -1, 1)), epsilon),
   step: (_, delta) => delta,

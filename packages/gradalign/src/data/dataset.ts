@@ -106,29 +106,38 @@ export function takeLast(split: ImageSplit, n: number): ImageSplit {
   return Object.freeze({ images: split.images.subarray(first * size), labels: split.labels.subarray(first), count: n });
 }
 
-function makeSplit(which: string, arrays: SplitArrays, shape: readonly [number, number, number], classes: number): ImageSplit {
-  const { images } = arrays;
+/**
+ * Refuses images that are not bytes, labels that are not as many, and labels of no class.
+ *
+ * @param where what messages begin with, e.g. `imageDataset: train`.
+ * @throws DataError that names the first fault.
+ */
+export function checkSplit(where: string, { images, labels, count }: SplitArrays & { readonly count: number }, classes: number): void {
   // Node's Buffer and a Uint8Array of another realm pass; a float array would silently lose its fractions, so it is refused.
   if (!ArrayBuffer.isView(images) || Object.prototype.toString.call(images) !== "[object Uint8Array]") {
     throw new DataError(
-      `imageDataset: ${which}.images must be a Uint8Array of pixels 0..255, got ${Object.prototype.toString.call(images).slice(8, -1)}; multiply images in [0, 1] by 255 and round`,
+      `${where}.images must be a Uint8Array of pixels 0..255, got ${Object.prototype.toString.call(images).slice(8, -1)}; multiply images in [0, 1] by 255 and round`,
     );
   }
+  if (labels.length !== count) throw new DataError(`${where}.labels must be ${count} class numbers, one per image, got ${labels.length}`);
+  for (let i = 0; i < count; i++) {
+    const label = labels[i] as number;
+    if (!Number.isInteger(label) || label < 0 || label >= classes) {
+      throw new DataError(`${where}.labels[${i}] (=${label}) must be an integer from 0 to ${classes - 1}, one per class name; number the classes from 0`);
+    }
+  }
+}
+
+function makeSplit(which: string, arrays: SplitArrays, shape: readonly [number, number, number], classes: number): ImageSplit {
+  const { images } = arrays;
   const size = shape[0] * shape[1] * shape[2];
   const count = arrays.labels.length;
   if (count === 0) throw new DataError(`imageDataset: ${which} has no examples; each split needs at least one`);
+  checkSplit(`imageDataset: ${which}`, { ...arrays, count }, classes);
   if (images.length !== count * size) {
     throw new DataError(
       `imageDataset: ${which}.images must hold ${count} labels x ${shape.join(" x ")} = ${count * size} bytes, got ${images.length}; images and labels must have the same count`,
     );
-  }
-  for (let i = 0; i < count; i++) {
-    const label = arrays.labels[i] as number;
-    if (!Number.isInteger(label) || label < 0 || label >= classes) {
-      throw new DataError(
-        `imageDataset: ${which}.labels[${i}] (=${label}) must be an integer from 0 to ${classes - 1}, one per class name; number the classes from 0`,
-      );
-    }
   }
   const labels = arrays.labels instanceof Uint8Array ? arrays.labels : Uint8Array.from(arrays.labels);
   return Object.freeze({ images, labels, count });

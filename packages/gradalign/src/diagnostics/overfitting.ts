@@ -9,7 +9,8 @@ export interface RobustnessPoint {
   readonly epoch: number;
   readonly test_pgd_acc: number;
   readonly test_fgsm_acc: number;
-  readonly gradient_alignment: number;
+  /** Null where it is undefined on every image. */
+  readonly gradient_alignment: number | null;
 }
 
 /** A detected collapse. */
@@ -44,7 +45,8 @@ export function detectOverfitting(points: readonly RobustnessPoint[], chance: nu
   for (const point of points) {
     if (best && best.test_pgd_acc >= chance + ABOVE_CHANCE && point.test_pgd_acc < KEPT * best.test_pgd_acc) {
       const fooled = point.test_fgsm_acc >= best.test_fgsm_acc && point.test_fgsm_acc - point.test_pgd_acc >= GAP;
-      const misaligned = point.gradient_alignment < ALIGNED * best.gradient_alignment;
+      const [was, is] = [best.gradient_alignment, point.gradient_alignment];
+      const misaligned = was !== null && is !== null && is < ALIGNED * was;
       if (fooled || misaligned) {
         return { iteration: point.iteration, epoch: point.epoch, evidence: describe(best, point), before: best, after: point };
       }
@@ -57,10 +59,12 @@ export function detectOverfitting(points: readonly RobustnessPoint[], chance: nu
 /** A fraction in evidence. */
 export const percent = (value: number): string => `${(100 * value).toFixed(1)}%`;
 
+const cosine = (value: number | null): string => value?.toFixed(2) ?? "undefined";
+
 function describe(before: RobustnessPoint, after: RobustnessPoint): string {
   return (
     `PGD accuracy fell from ${percent(before.test_pgd_acc)} (iteration ${before.iteration}) to ${percent(after.test_pgd_acc)}, ` +
     `FGSM accuracy went from ${percent(before.test_fgsm_acc)} to ${percent(after.test_fgsm_acc)}, ` +
-    `gradient alignment from ${before.gradient_alignment.toFixed(2)} to ${after.gradient_alignment.toFixed(2)}`
+    `gradient alignment from ${cosine(before.gradient_alignment)} to ${cosine(after.gradient_alignment)}`
   );
 }

@@ -1,5 +1,5 @@
 /** @file Gradient alignment (Eq. 5) of a saved model, measured as during training. */
-import { add, clamp, type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
+import { add, ConfigError, clamp, convert, type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
 import type { ImageSplit } from "../data/dataset.ts";
 import { alignment } from "../diagnostics/gradient-alignment.ts";
 import { keyFor } from "../keys.ts";
@@ -7,15 +7,22 @@ import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
 import { boxedGradient } from "../threat/box.ts";
 import { linf } from "../threat/linf.ts";
-import { disposeBatch, exampleBatches } from "./examples.ts";
+import { checkEvaluation, disposeBatch, exampleBatches } from "./examples.ts";
+import { Mean } from "./mean.ts";
 import { pauser } from "./pause.ts";
 import { type ModelPrograms, modelPrograms } from "./programs.ts";
 import type { AttackTarget } from "./run-attack.ts";
 
+/** Cosines on the device: tensors [N]. */
+export interface Measured {
+  readonly cosine: Tensor;
+  readonly defined: Tensor;
+}
+
 /** Compares gradients at images and at random points around them. */
 export interface AlignmentRunner {
-  /** Cosine per example, [N]; the noise depends on the batch's number. */
-  run(target: Omit<AttackTarget, "indices">, number: number): Tensor;
+  /** Cosine per example, [N], and 1 where it is defined, else 0; the noise depends on the batch's number. */
+  run(target: Omit<AttackTarget, "indices">, number: number): Measured;
   dispose(): void;
 }
 
@@ -29,13 +36,13 @@ export function alignmentRunner(programs: ModelPrograms, epsilon: number, seed: 
     { device },
   );
   // The paper's code takes the gradient through the clamp, so a pixel outside of (0, 1) has none.
-  const compare = jit((x: Value, g1: Value, point: Value, g2: Value) => alignment(boxedGradient(g1, x), boxedGradient(g2, point)), { device });
+  const compare = jit((x: Value, g1: Value, point: Value, g2: Value) => measured(boxedGradient(g1, x), boxedGradient(g2, point)), { device });
   return {
     run({ params, state, x, labels }, number) {
       const { point, clipped } = near(x, Int32Array.from(keyFor(seed, "alignment", number))) as { point: Tensor; clipped: Tensor };
       const g1 = programs.gradient(params, state, x, labels) as Tensor;
       const g2 = programs.gradient(params, state, clipped, labels) as Tensor;
-      const cosines = compare(x, g1, point, g2) as Tensor;
+      const cosines = compare(x, g1, point, g2) as Measured;
       for (const value of [point, clipped, g1, g2]) value.dispose();
       return cosines;
     },
@@ -46,7 +53,13 @@ export function alignmentRunner(programs: ModelPrograms, epsilon: number, seed: 
   };
 }
 
-/** How {@link evaluateAlignment} evaluates. */
+/** {@link alignment} in a form that can be read back. */
+export function measured(a: Value, b: Value): { cosine: Value; defined: Value } {
+  const { cosine, defined } = alignment(a, b);
+  return { cosine, defined: convert(defined, "float32") };
+}
+
+/** How {@link measureAlignment} measures. */
 export interface AlignmentOptions {
   readonly device: Device;
   /** Radius in pixel units [0, 1]. */
@@ -56,23 +69,46 @@ export interface AlignmentOptions {
   readonly seed?: number;
 }
 
-/** Mean gradient alignment (Eq. 5) over the first examples of a split, in eval mode; an undefined cosine counts as 1 (paper's code). */
-export async function evaluateAlignment(model: Model, params: Params, state: Params, split: ImageSplit, options: AlignmentOptions): Promise<number> {
+/** What {@link measureAlignment} finds. */
+export interface AlignmentReport {
+  readonly n: number;
+  /** Mean over the examples where the cosine is defined; null if there is none. */
+  readonly alignment: number | null;
+  /** Share of the examples where it is undefined: a gradient is zero or not finite. */
+  readonly undefinedShare: number;
+}
+
+/** Mean gradient alignment (Eq. 5), as {@link measureAlignment} finds it; NaN where it is undefined on every example. */
+export async function evaluateAlignment(...args: Parameters<typeof measureAlignment>): Promise<number> {
+  return (await measureAlignment(...args)).alignment ?? Number.NaN;
+}
+
+/**
+ * Gradient alignment (Eq. 5) over the first examples of a split, in eval mode.
+ *
+ * @throws DataError when the split does not fit the model; ConfigError for an impossible number of examples.
+ */
+export async function measureAlignment(model: Model, params: Params, state: Params, split: ImageSplit, options: AlignmentOptions): Promise<AlignmentReport> {
   const { device, epsilon, seed = 0 } = options;
+  const imageShape = checkEvaluation("evaluateAlignment", model, params, state, split);
+  if (!Number.isInteger(options.n) || options.n < 1) throw new ConfigError(`evaluateAlignment: n (=${options.n}) must be a positive integer`);
   const total = Math.min(options.n, split.count);
   const programs = modelPrograms(model, device);
   const runner = alignmentRunner(programs, epsilon, seed, device);
   const pause = pauser();
-  let sum = 0;
-  for (const [number, batch] of exampleBatches(split, model.config["shape"] as readonly number[], Math.min(128, total), total).entries()) {
-    const cosines = runner.run({ params, state, x: batch.x, labels: batch.labels }, number);
-    const data = await cosines.read();
-    for (let i = 0; i < batch.count; i++) sum += data[i] as number;
-    cosines.dispose();
-    disposeBatch(batch);
-    await pause();
+  const mean = new Mean();
+  try {
+    for (const [number, batch] of exampleBatches(split, imageShape, Math.min(128, total), total).entries()) {
+      const { cosine, defined } = runner.run({ params, state, x: batch.x, labels: batch.labels }, number);
+      await mean.add(cosine, batch.count, defined);
+      cosine.dispose();
+      defined.dispose();
+      disposeBatch(batch);
+      await pause();
+    }
+  } finally {
+    runner.dispose();
+    programs.dispose();
   }
-  runner.dispose();
-  programs.dispose();
-  return sum / total;
+  return { n: total, alignment: Number.isNaN(mean.value) ? null : mean.value, undefinedShare: mean.leftOut };
 }

@@ -1,5 +1,5 @@
 /** @file The accuracy of a trained model on clean and on attacked images. */
-import { ConfigError, DataError, type Device, type Tensor, type Value } from "@gradalign/tensor";
+import { ConfigError, type Device, type Tensor } from "@gradalign/tensor";
 import { parseAttack } from "../attacks/index.ts";
 import type { ImageSplit } from "../data/dataset.ts";
 import { keyFor } from "../keys.ts";
@@ -7,9 +7,10 @@ import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
 import { linf } from "../threat/linf.ts";
 import type { Threat } from "../threat/threat.ts";
-import { disposeBatch, exampleBatch } from "./examples.ts";
+import { checkEvaluation, disposeBatch, exampleBatch } from "./examples.ts";
+import { countZeros } from "./mean.ts";
 import { pauser } from "./pause.ts";
-import { modelPrograms } from "./programs.ts";
+import { modelPrograms, type Scored } from "./programs.ts";
 import { attackRunner } from "./run-attack.ts";
 import { wilsonInterval } from "./wilson.ts";
 
@@ -44,20 +45,24 @@ export interface RobustnessReport {
   readonly robustAccuracy: number;
   /** Wilson's 95 % interval of the robust accuracy. */
   readonly confidence95: readonly [low: number, high: number];
-  /** Mean cross-entropy on the attacked images. */
+  /** Mean cross-entropy on the attacked images; NaN or infinite where an image's is. */
   readonly meanLoss: number;
+  /** Share of the images whose logits are not finite, clean or under attack: wrong answers all. */
+  readonly nonFiniteShare: number;
   readonly seconds: number;
 }
 
 /**
- * Clean and robust accuracy in eval mode.
+ * Clean and robust accuracy in eval mode. An image whose logits are not finite is answered wrongly.
  *
- * @throws ConfigError for an unknown attack or impossible numbers; DataError when the split does not fit the model.
+ * @throws ConfigError for an unknown attack, one that the threat model does not have, or impossible numbers; DataError when the split is
+ * not one (labels of no class, too few of them, images that are not bytes) or does not fit the model.
  */
 export async function evaluateRobustness(model: Model, params: Params, state: Params, split: ImageSplit, options: EvaluateOptions): Promise<RobustnessReport> {
   const started = performance.now();
   const { device, attack, epsilon, seed = 0, threat = linf, signal } = options;
   const named = parseAttack(attack);
+  const imageShape = checkEvaluation("evaluate", model, params, state, split, options.imageShape);
   if (!(epsilon >= 0 && Number.isFinite(epsilon))) throw new ConfigError(`evaluate: epsilon (=${epsilon}) must be a number of at least 0`);
   const skip = options.skip ?? 0;
   if (!Number.isInteger(skip) || skip < 0 || skip >= split.count) {
@@ -66,23 +71,23 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
   const total = exampleCount(options.n ?? Math.min(1000, split.count - skip), split.count - skip);
   const size = Math.min(options.batchSize ?? 128, total);
   if (!Number.isInteger(size) || size < 1) throw new ConfigError(`evaluate: batchSize (=${options.batchSize}) must be a positive integer`);
-  const imageShape = imageShapeOf(model, split, options.imageShape);
 
   const pause = pauser();
   const programs = modelPrograms(model, device);
   const runner = named && attackRunner(programs, named.attack, named.options, threat, epsilon, device);
-  const totals = { clean: 0, robust: 0, loss: 0 };
+  const totals = { clean: 0, robust: 0, loss: 0, nonFinite: 0 };
   try {
     for (let first = 0; first < total; first += size) {
       signal?.throwIfAborted();
       const batch = exampleBatch(split, imageShape, skip + first, size, skip + total);
       const target = { params, state, ...batch };
-      const clean = programs.score(params, state, batch.x, batch.labels);
+      const clean = programs.score(params, state, batch.x, batch.labels) as Scored;
       const attacked = runner ? await runner.run(target, (index, restart) => keyFor(seed, "evaluation", index, restart), pause) : clean;
       totals.clean += await sumFirst(clean.correct, batch.count);
       totals.robust += await sumFirst(attacked.correct, batch.count);
       totals.loss += await sumFirst(attacked.losses, batch.count);
-      for (const value of new Set<Value>([...Object.values(clean), ...Object.values(attacked)])) (value as Tensor).dispose();
+      totals.nonFinite += await countZeros(batch.count, clean.finite, attacked.finite);
+      for (const value of new Set<Tensor>([...Object.values(clean), ...Object.values(attacked)])) value.dispose();
       disposeBatch(batch);
       const done = first + batch.count;
       options.onProgress?.({ done, total, cleanAccuracy: totals.clean / done, robustAccuracy: totals.robust / done });
@@ -100,6 +105,7 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
     robustAccuracy: totals.robust / total,
     confidence95: wilsonInterval(totals.robust, total),
     meanLoss: totals.loss / total,
+    nonFiniteShare: totals.nonFinite / total,
     seconds: (performance.now() - started) / 1000,
   };
 }
@@ -112,19 +118,9 @@ function exampleCount(n: number | "all", available: number): number {
   return n;
 }
 
-function imageShapeOf(model: Model, split: ImageSplit, given: readonly number[] | undefined): readonly number[] {
-  const shape = given ?? (model.config["shape"] as readonly number[] | undefined);
-  const size = split.images.length / split.count;
-  if (!shape) throw new ConfigError(`evaluate: the model ${model.name} does not say its image shape; pass imageShape, e.g. [3, 32, 32]`);
-  if (shape.reduce((product, extent) => product * extent, 1) !== size) {
-    throw new DataError(`evaluate: images have ${size} values each, the model ${model.name} expects [${shape.join(", ")}]`);
-  }
-  return shape;
-}
-
 /** Sum of the first `count` elements. */
-async function sumFirst(values: Value, count: number): Promise<number> {
-  const data = await (values as Tensor).read();
+async function sumFirst(values: Tensor, count: number): Promise<number> {
+  const data = await values.read();
   let total = 0;
   for (let i = 0; i < count; i++) total += data[i] as number;
   return total;

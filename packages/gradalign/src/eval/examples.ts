@@ -1,6 +1,8 @@
 /** @file Batches of a split for evaluation: fixed size, unaugmented, every example known by its number. */
-import { type Tensor, tensor } from "@gradalign/tensor";
-import type { ImageSplit } from "../data/dataset.ts";
+import { ConfigError, DataError, type Tensor, tensor, zeros } from "@gradalign/tensor";
+import { checkSplit, type ImageSplit } from "../data/dataset.ts";
+import type { Model } from "../models/model.ts";
+import type { Params } from "../nn/params.ts";
 
 /** A batch in memory; its last examples repeat the split's last one if the split does not fill it. */
 export interface ExampleBatch {
@@ -12,6 +14,27 @@ export interface ExampleBatch {
   readonly indices: readonly number[];
   /** How many of them are not repetitions. */
   readonly count: number;
+}
+
+/**
+ * Refuses what is no labelled set of images, or none of the model's; returns the images' shape [C, H, W].
+ *
+ * @param where the function, which messages begin with.
+ * @param given the images' shape; the model's own unless set.
+ * @throws DataError for the split; ConfigError where the shape is not known.
+ */
+export function checkEvaluation(where: string, model: Model, params: Params, state: Params, split: ImageSplit, given?: readonly number[]): readonly number[] {
+  const shape = given ?? (model.config["shape"] as readonly number[] | undefined);
+  if (!shape) throw new ConfigError(`${where}: the model ${model.name} does not say its image shape; pass imageShape, e.g. [3, 32, 32]`);
+  if (!Number.isInteger(split.count) || split.count < 1) throw new DataError(`${where}: split.count (=${split.count}) must be the number of its images`);
+  const size = split.images.length / split.count;
+  if (shape.reduce((product, extent) => product * extent, 1) !== size) {
+    throw new DataError(`${where}: images have ${size} values each, the model ${model.name} expects [${shape.join(", ")}]`);
+  }
+  // Values are lazy: this finds the number of classes and computes nothing.
+  const [, classes] = model.apply(params, state, zeros([1, ...shape]), { train: false }).logits.shape;
+  checkSplit(`${where}: split`, split, classes as number);
+  return shape;
 }
 
 /** Examples `first` to `first + size - 1` of the first `total` of a split, whose images have shape [C, H, W]. */

@@ -2,23 +2,40 @@
  * @file Attacks at evaluation: one compiled step, looped over from the host, with all tensors staying on the device.
  *
  * As the paper's code does: the model sees x + delta as it is (a random start may leave the box before the first step), every step
- * updates every example, and of several restarts the one with the highest final loss counts, per example. Each example has random
- * numbers of its own, so results do not depend on the batch size.
+ * updates every example, and of several restarts the one with the highest final loss counts, per example, and is judged alone. A
+ * restart that leaves logits that are not finite counts before all others: it succeeded. Each example has random numbers of its own,
+ * so results do not depend on the batch size.
+ *
+ * What an attack found is projected once more, to the box and then to the ball: delta's norm, taken in exact arithmetic, is at most
+ * epsilon, and x + delta, in float32, lies in [0, 1].
  */
-import { add, broadcastAlong, type Compiled, type Device, ge, jit, type Key, type Tensor, tensor, type Value, where } from "@gradalign/tensor";
-import type { Attack, AttackOptions } from "../attacks/attack.ts";
+import {
+  add,
+  and,
+  broadcastAlong,
+  type Compiled,
+  type Device,
+  ge,
+  jit,
+  type Key,
+  lt,
+  not,
+  or,
+  type Tensor,
+  tensor,
+  type Value,
+  where,
+} from "@gradalign/tensor";
+import { type Attack, type AttackOptions, checkThreat } from "../attacks/attack.ts";
+import { toFinite } from "../nn/finite.ts";
 import type { Params } from "../nn/params.ts";
+import { boxDelta } from "../threat/box.ts";
 import type { Threat } from "../threat/threat.ts";
-import type { ModelPrograms, Scores } from "./programs.ts";
+import type { ModelPrograms, Scored, Scores } from "./programs.ts";
 
-/** What an attack found: tensors on the device. */
-export interface AttackResult {
-  /** [N, C, H, W]. */
+/** What an attack found, tensors on the device: the perturbation, [N, C, H, W], and how the model fares at x + delta. */
+export interface AttackResult extends Scored {
   readonly delta: Tensor;
-  /** Cross-entropy at x + delta: [N]. */
-  readonly losses: Tensor;
-  /** 1 where x + delta is still classified correctly: [N]. */
-  readonly correct: Tensor;
 }
 
 /** The model and the images to attack. */
@@ -37,30 +54,39 @@ export interface AttackRunner {
   dispose(): void;
 }
 
-interface Attempt {
+interface Attempt extends Scores {
   readonly delta: Value;
-  readonly losses: Value;
-  readonly correct: Value;
 }
 
-/** Prepares an attack of radius `epsilon` (in the threat's units) on a compiled model. */
+/**
+ * Prepares an attack of radius `epsilon` (in the threat's units) on a compiled model.
+ *
+ * @throws ConfigError for an attack that is not defined in the threat model.
+ */
 export function attackRunner(programs: ModelPrograms, attack: Attack, options: AttackOptions, threat: Threat, epsilon: number, device: Device): AttackRunner {
+  checkThreat(attack, threat);
   const alpha = options.stepSize * epsilon;
   // Radius and step are inputs, so one program serves every epsilon.
   const site = (x: Value, radius: Value) => ({ x, threat, epsilon: radius });
   const start = jit((x: Value, key: Value, radius: Value): Value => attack.start(site(x, radius), key, options), { device });
   const move = jit((x: Value, delta: Value): Value => add(x, delta), { device });
-  const step = jit((x: Value, delta: Value, gradient: Value, radius: Value, length: Value) => attack.step(site(x, radius), delta, gradient, length), {
+  // A gradient that overflowed still says where to go.
+  const step = jit((x: Value, delta: Value, gradient: Value, radius: Value, length: Value) => attack.step(site(x, radius), delta, toFinite(gradient), length), {
     device,
   });
-  const finish = jit((x: Value, delta: Value, radius: Value): Value => attack.finish(site(x, radius), delta), { device });
+  const finish = jit(
+    (x: Value, delta: Value, radius: Value, limit: Value): Value => threat.project(boxDelta(x, attack.finish(site(x, radius), delta)), limit),
+    { device },
+  );
   const worse = jit(
     (best: Attempt, other: Attempt): Attempt => {
-      const wins = ge(other.losses, best.losses);
+      const broken = (attempt: Attempt): Value => lt(attempt.finite, 1);
+      const wins = or(broken(other), and(not(broken(best)), ge(other.losses, best.losses)));
       return {
         delta: where(broadcastAlong(wins, best.delta.shape, [0]), other.delta, best.delta),
         losses: where(wins, other.losses, best.losses),
         correct: where(wins, other.correct, best.correct),
+        finite: where(wins, other.finite, best.finite),
       };
     },
     { device },
@@ -78,11 +104,11 @@ export function attackRunner(programs: ModelPrograms, attack: Attack, options: A
       delta = next;
       await pause();
     }
-    const final = finish(x, delta, epsilon) as Tensor;
+    const final = finish(x, delta, epsilon, floorFloat32(epsilon)) as Tensor;
     const point = move(x, final) as Tensor;
     const scores: Scores = programs.score(params, state, point, labels);
     dispose(point, delta);
-    return { delta: final, losses: scores.losses, correct: scores.correct };
+    return { delta: final, ...scores };
   };
 
   return {
@@ -126,6 +152,13 @@ async function randomStarts(
   }
   one.dispose();
   return tensor(starts, x.shape);
+}
+
+/** The largest float32 that is not above a number of at least 0. */
+function floorFloat32(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  if (Math.fround(value) > value) (bits[0] as number)--;
+  return new Float32Array(bits.buffer)[0] as number;
 }
 
 function zerosLike(x: Tensor, shape: readonly number[] = x.shape): Tensor {

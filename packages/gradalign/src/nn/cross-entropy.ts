@@ -1,5 +1,6 @@
 /** @file Cross-entropy of logits, stable for any finite logits. */
-import { argmax, broadcastAlong, convert, eq, exp, iota, log, max, mean, stopGradient, sub, sum, type Value, where } from "@gradalign/tensor";
+import { add, and, argmax, broadcastAlong, convert, eq, exp, gt, iota, log, max, mean, stopGradient, sub, sum, type Value, where } from "@gradalign/tensor";
+import { finiteExamples, LARGEST } from "./finite.ts";
 
 /** log sum_k exp(logits_k) - logits_label for each example: logits [N, K], integer labels [N], result [N]. */
 export function crossEntropyPerExample(logits: Value, labels: Value): Value {
@@ -10,14 +11,35 @@ export function crossEntropyPerExample(logits: Value, labels: Value): Value {
   return sub(log(sum(exp(shifted), [1])), sum(where(isLabel, shifted, 0), [1]));
 }
 
+/** Margin of the label's logit over the others beyond which the cross-entropy's gradient, of size exp(-margin), is lost to float32. */
+const LOST = 64;
+
+/**
+ * A loss of each example whose gradient points where the cross-entropy's does, but does not vanish with the model's confidence: [N].
+ *
+ * Up to a margin of 64 it is the cross-entropy; beyond, the logarithm of the odds, whose gradient is the cross-entropy's divided by the
+ * other classes' probability. What only follows a gradient's direction should follow this one.
+ */
+export function ascentLossPerExample(logits: Value, labels: Value): Value {
+  const { shape } = logits;
+  const losses = crossEntropyPerExample(logits, labels);
+  if (shape[1] === 1) return losses;
+  const isLabel = eq(iota(shape, 1), broadcastAlong(convert(labels, "int32"), shape, [0]));
+  const own = sum(where(isLabel, logits, 0), [1]);
+  const rival = stopGradient(max(where(isLabel, -LARGEST, logits), [1]));
+  const behind = where(isLabel, 0, sub(logits, broadcastAlong(rival, shape, [0])));
+  const odds = sub(add(log(sum(where(isLabel, 0, exp(behind)), [1])), rival), own);
+  return where(gt(stopGradient(sub(own, rival)), LOST), odds, losses);
+}
+
 /** Mean cross-entropy over the batch, a scalar. */
 export function crossEntropy(logits: Value, labels: Value): Value {
   return mean(crossEntropyPerExample(logits, labels));
 }
 
-/** Whether the largest logit (the first of equals) is the label's: bool [N]. */
+/** Whether the largest logit (the first of equals) is the label's: bool [N]. With a logit that is not finite no answer is right. */
 export function isCorrect(logits: Value, labels: Value): Value {
-  return eq(argmax(logits, 1), convert(labels, "int32"));
+  return and(eq(argmax(logits, 1), convert(labels, "int32")), finiteExamples(logits));
 }
 
 /** Number of examples classified correctly, as a float32 scalar. */

@@ -1,6 +1,13 @@
 /** @file The l2 ball: the Euclidean norm of an example's perturbation is at most epsilon. */
-import { broadcastAlong, div, exp, foldIn, gt, log, minimum, mul, normal, sqrt, square, sum, uniform, type Value, where } from "@gradalign/tensor";
+import { abs, and, broadcastAlong, div, exp, foldIn, ge, gt, log, max, mul, normal, sqrt, square, sum, uniform, type Value, where } from "@gradalign/tensor";
+import { finite } from "../nn/finite.ts";
 import type { Threat } from "./threat.ts";
+
+const AXES = [1, 2, 3];
+/** The least normal float32: what is smaller counts as zero. */
+const SMALLEST = 2 ** -126;
+/** A projected point is so much inside the ball, relative to the radius, that rounding while its norm is taken does not lead out of it. */
+const MARGIN = 2 ** -16;
 
 /** Radius in Euclidean norm over all pixels of an example. */
 export const l2: Threat = {
@@ -14,15 +21,30 @@ export const l2: Threat = {
   },
   project(delta, epsilon) {
     const norm = l2.distance(delta);
-    const shrink = where(gt(norm, 0), minimum(div(epsilon, where(gt(norm, 0), norm, 1)), 1), 1);
-    return mul(delta, perExample(shrink, delta));
+    const radius = mul(epsilon, 1 - MARGIN);
+    const outside = gt(norm, radius);
+    return mul(delta, perExample(where(outside, div(radius, where(outside, norm, 1)), 1), delta));
   },
   steepest(gradient) {
-    const norm = l2.distance(gradient);
-    return mul(gradient, perExample(where(gt(norm, 0), div(1, where(gt(norm, 0), norm, 1)), 0), gradient));
+    const { scaled, length, known } = scaledNorm(gradient);
+    return mul(scaled, perExample(where(known, div(1, length), 0), gradient));
   },
-  distance: (delta) => sqrt(sum(square(delta), [1, 2, 3])),
+  distance(delta) {
+    const { largest, length } = scaledNorm(delta);
+    return mul(largest, length);
+  },
 };
+
+/**
+ * Vectors divided by their largest entry, whose squares neither underflow nor overflow, and the norm of that: the norm is `largest` times
+ * `length`. Where it is not known, because all entries are 0 or one is not finite, `scaled` is the vector itself and `length` is 1.
+ */
+function scaledNorm(v: Value): { scaled: Value; largest: Value; length: Value; known: Value } {
+  const largest = max(abs(v), AXES);
+  const known = and(ge(largest, SMALLEST), finite(largest));
+  const scaled = div(v, perExample(where(known, largest, 1), v));
+  return { scaled, largest, length: where(known, sqrt(sum(square(scaled), AXES)), 1), known };
+}
 
 function perExample(v: Value, like: Value): Value {
   return broadcastAlong(v, like.shape, [0]);

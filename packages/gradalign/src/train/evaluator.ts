@@ -3,12 +3,12 @@ import { type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
 import { fgsm } from "../attacks/fgsm.ts";
 import { pgd } from "../attacks/pgd.ts";
 import { type ImageDataset, type ImageSplit, takeLast } from "../data/dataset.ts";
-import { alignment } from "../diagnostics/gradient-alignment.ts";
 import { filterNorms, outgoingNorms } from "../diagnostics/norms.ts";
-import { alignmentRunner } from "../eval/evaluate-alignment.ts";
+import { alignmentRunner, type Measured, measured } from "../eval/evaluate-alignment.ts";
 import { disposeBatch, type ExampleBatch, exampleBatches } from "../eval/examples.ts";
-import { modelPrograms } from "../eval/programs.ts";
-import { type AttackResult, attackRunner } from "../eval/run-attack.ts";
+import { countZeros, Mean } from "../eval/mean.ts";
+import { modelPrograms, type Scored } from "../eval/programs.ts";
+import { attackRunner } from "../eval/run-attack.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
@@ -38,7 +38,7 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
     pgd: attackRunner(programs, pgd, pgd.defaults, linf, epsilon, device),
   };
   const aligner = alignmentRunner(programs, epsilon, seed, device);
-  const similarity = jit((a: Value, b: Value) => ({ cosine: alignment(a, b), norm: l2.distance(a) }), { device });
+  const similarity = jit((a: Value, b: Value) => ({ ...measured(a, b), norm: l2.distance(a) }), { device });
   const weights = model.name === "cnn" ? cnnNorms(model, device) : null;
 
   const batchesOf = (split: ImageSplit, most = config.evalExamples): ExampleBatch[] => {
@@ -63,24 +63,25 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
       const trainPgd = await pgdAccuracy(splits.train, 0);
       const test = { clean: new Mean(), fgsm: new Mean(), fgsmLoss: new Mean(), pgd: new Mean(), pgdLoss: new Mean() };
       const [aligned, agreement, size] = [new Mean(), new Mean(), new Mean()];
+      const broken = { images: 0, of: 0 };
       for (const [number, batch] of splits.test.entries()) {
         const { count } = batch;
-        const clean = programs.score(params, state, batch.x, batch.labels) as { losses: Tensor; correct: Tensor };
+        const clean = programs.score(params, state, batch.x, batch.labels) as Scored;
         const single = await attackers.fgsm.run({ params, state, ...batch }, keysOf(1), pause);
         const iterated = await attackers.pgd.run({ params, state, ...batch }, keysOf(1), pause);
         const cosines = aligner.run({ params, state, ...batch }, number);
-        const { cosine, norm } = similarity(single.delta, iterated.delta) as { cosine: Tensor; norm: Tensor };
+        const { norm, ...between } = similarity(single.delta, iterated.delta) as Measured & { norm: Tensor };
         await test.clean.add(clean.correct, count);
         await test.fgsm.add(single.correct, count);
         await test.fgsmLoss.add(single.losses, count);
         await test.pgd.add(iterated.correct, count);
         await test.pgdLoss.add(iterated.losses, count);
-        await aligned.add(cosines, count);
-        await agreement.add(cosine, count);
+        await aligned.add(cosines.cosine, count, cosines.defined);
+        await agreement.add(between.cosine, count, between.defined);
         await size.add(norm, count);
-        for (const value of [clean.losses, clean.correct, cosines, cosine, norm]) value.dispose();
-        disposeResult(single);
-        disposeResult(iterated);
+        broken.images += await countZeros(count, clean.finite, single.finite, iterated.finite);
+        broken.of += count;
+        for (const result of [clean, single, iterated, cosines, between, { norm }]) disposeResult(result);
       }
       return {
         train_pgd_acc: trainPgd,
@@ -90,9 +91,11 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
         test_pgd_acc: test.pgd.value,
         test_fgsm_loss: test.fgsmLoss.value,
         test_pgd_loss: test.pgdLoss.value,
-        gradient_alignment: aligned.value,
-        cos_fgsm_pgd: agreement.value,
+        gradient_alignment: nullIfUndefined(aligned),
+        undefined_alignment: aligned.leftOut,
+        cos_fgsm_pgd: nullIfUndefined(agreement),
         delta_l2: size.value,
+        non_finite: broken.images / broken.of,
         ...(weights ? await weights(params) : {}),
       };
     },
@@ -116,22 +119,10 @@ function cnnNorms(model: Model, device: Device): (params: Params) => Promise<Pic
   };
 }
 
-function disposeResult(result: AttackResult): void {
-  for (const value of [result.delta, result.losses, result.correct]) value.dispose();
+function nullIfUndefined({ value }: Mean): number | null {
+  return Number.isNaN(value) ? null : value;
 }
 
-/** A mean over batches of per-example tensors. */
-class Mean {
-  #total = 0;
-  #count = 0;
-
-  async add(values: Tensor, count: number): Promise<void> {
-    const data = await values.read();
-    for (let i = 0; i < count; i++) this.#total += data[i] as number;
-    this.#count += count;
-  }
-
-  get value(): number {
-    return this.#total / this.#count;
-  }
+function disposeResult(result: object): void {
+  for (const value of Object.values(result)) (value as Tensor).dispose();
 }

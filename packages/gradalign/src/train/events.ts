@@ -1,6 +1,9 @@
 /** @file What a training run reports while it goes on. */
 
-/** Measurements at one iteration; accuracies in [0, 1], losses are mean cross-entropies, `train_*` means since the last evaluation. */
+/**
+ * Measurements at one iteration; accuracies in [0, 1], losses are mean cross-entropies, `train_*` means since the last evaluation.
+ * (Besides those of every `evalEvery` steps there is one after the last step, which the paper's code does not make.)
+ */
 export interface Evaluation {
   /** Optimiser steps done. */
   readonly iteration: number;
@@ -8,8 +11,9 @@ export interface Evaluation {
   readonly epoch: number;
   /** Learning rate of the last step. */
   readonly lr: number;
+  /** Mean cross-entropy on the images trained on, without the regulariser (the paper's code logs their sum). */
   readonly train_loss: number;
-  /** Regulariser, already multiplied by lambda. */
+  /** Regulariser, already multiplied by lambda: what is minimised is `train_loss + train_reg`. */
   readonly train_reg: number;
   readonly train_acc: number;
   /** On unaugmented training images in eval mode; decides which checkpoint is the best, unless there are images held out for that. */
@@ -21,12 +25,16 @@ export interface Evaluation {
   readonly test_pgd_acc: number;
   readonly test_fgsm_loss: number;
   readonly test_pgd_loss: number;
-  /** Mean cosine between the input gradients at x and at x + eta (Eq. 5). */
-  readonly gradient_alignment: number;
-  /** Mean cosine between FGSM's and PGD's perturbations. */
-  readonly cos_fgsm_pgd: number;
+  /** Mean cosine between the input gradients at x and at x + eta (Eq. 5) over the images where both are neither zero nor infinite; null if there are none. */
+  readonly gradient_alignment: number | null;
+  /** Share of the images where that cosine is undefined. */
+  readonly undefined_alignment: number;
+  /** Mean cosine between FGSM's and PGD's perturbations over the images where neither is zero; null if there are none. */
+  readonly cos_fgsm_pgd: number | null;
   /** Mean Euclidean norm of FGSM's perturbations. */
   readonly delta_l2: number;
+  /** Share of the test images whose logits are not finite, clean or under attack: they count as wrong answers. */
+  readonly non_finite: number;
   /** Seconds of training and evaluation so far. */
   readonly seconds: number;
   /** Steps of the run that were skipped because gradients overflowed; only with multiplications in float16. */

@@ -2,7 +2,7 @@
 import { CheckpointError, type Computed, ConfigError, type Device, GradalignError, LimitError, tensor, zeros } from "@gradalign/tensor";
 import { canonicalJson, type JsonObject } from "../checkpoint/json.ts";
 import type { StoredTensor } from "../checkpoint/safetensors.ts";
-import type { ImageDataset } from "../data/dataset.ts";
+import { type ImageDataset, imageDataset } from "../data/dataset.ts";
 import { detectOverfitting, type Overfitting } from "../diagnostics/overfitting.ts";
 import { pauser } from "../eval/pause.ts";
 import { createModel, models } from "../models/index.ts";
@@ -52,7 +52,8 @@ interface Best {
 /**
  * Trains a model as the settings say. On one backend, equal settings give equal bits, whatever the number of threads, stopped and resumed or not.
  *
- * @throws ConfigError for settings, a model and a data set that do not fit together; DataError for a data set too small; CheckpointError when `resume`
+ * @throws ConfigError for settings, a model and a data set that do not fit together; DataError for a data set too small or with
+ * labels of no class; CheckpointError when `resume`
  * belongs to another run; TrainingError when the loss stops being finite; LimitError when a GPU's limits are too small for the batch or
  * the data; OutOfMemoryError when a device's memory does not suffice; DeviceError when the device is lost; both with the last checkpoint as it was.
  * @example
@@ -66,7 +67,9 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
   }
 }
 
-async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOptions): Promise<TrainResult> {
+async function run(config: TrainConfig, given: ImageDataset, options: TrainOptions): Promise<TrainResult> {
+  // Whoever made it: labels and images are checked.
+  const dataset = imageDataset(given);
   const { device, signal, checkpoints, resume } = options;
   const emit = options.onEvent ?? (() => {});
   const model = modelFor(config, dataset, options.model);
@@ -107,7 +110,9 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
     const progress = { evaluations, best: best && describeBest(best, config), seconds: seconds() };
     const run = { config, ...(kind === "last" ? progress : progress.best) } as unknown as JsonObject;
     const tensors = kind === "best" ? (best?.tensors ?? new Map()) : await lastTensors(session, best);
-    if (kind === "last") checkFinite(tensors, iteration, config);
+    // Parameters that are not finite, which a last finite loss may have led to, must not replace a good checkpoint.
+    const broken = kind === "last" ? firstNotFinite(tensors) : undefined;
+    if (broken !== undefined) throw notFinite(broken, iteration, config);
     const path = checkpoints.save(kind, { model: identity, iteration, epoch: epochOf(iteration), tensors, run });
     emit({ type: "checkpoint", kind, iteration, ...(path === undefined ? {} : { path }) });
   };
@@ -141,8 +146,11 @@ async function run(config: TrainConfig, dataset: ImageDataset, options: TrainOpt
     }
     const accuracy = selectionAccuracy(evaluation);
     if (accuracy > (best?.accuracy ?? -1)) {
-      best = { iteration, accuracy, tensors: await storeTree({ params, state }) };
-      await save("best");
+      const tensors = await storeTree({ params, state });
+      if (firstNotFinite(tensors) === undefined) {
+        best = { iteration, accuracy, tensors };
+        await save("best");
+      }
     }
   };
 
@@ -295,11 +303,9 @@ async function checkedSums(session: Session, iteration: number, config: TrainCon
   return sums;
 }
 
-/** A last finite loss may still have led to parameters that are not; such a state must not replace a good checkpoint. */
-function checkFinite(tensors: ReadonlyMap<string, StoredTensor>, iteration: number, config: TrainConfig): void {
-  for (const [name, { data }] of tensors) {
-    if (data instanceof Float32Array && !data.every(Number.isFinite)) throw notFinite(name, iteration, config);
-  }
+/** The name of the first tensor with an element that is not finite. */
+function firstNotFinite(tensors: ReadonlyMap<string, StoredTensor>): string | undefined {
+  return [...tensors].find(([, { data }]) => data instanceof Float32Array && !data.every(Number.isFinite))?.[0];
 }
 
 function notFinite(what: string, iteration: number, { schedule, method }: TrainConfig): TrainingError {

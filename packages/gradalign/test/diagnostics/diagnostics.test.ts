@@ -1,16 +1,19 @@
 /** @file Alignment, weight norms, and the overfitting detector on series like the paper's figures. */
-import { evaluate, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { evaluate, mul, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { alignment, detectOverfitting, filterNorms, gradientAlignment, outgoingNorms, type RobustnessPoint } from "gradalign";
 import { describe, expect, it } from "vitest";
 
 const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()].map((v) => Number(v.toFixed(6)));
 
 describe("alignment", () => {
-  it("counts an undefined cosine as 1", () => {
-    const a = tensor([[[[3, 4]]], [[[0, 0]]]]);
-    const b = tensor([[[[4, 3]]], [[[1, 1]]]]);
-    expect(values(alignment(a, b))).toEqual([0.96, 1]);
-    expect(values(gradientAlignment(a, b))).toEqual([0.98]);
+  it("is undefined where a vector is zero or not finite, and leaves those out of the mean", () => {
+    const a = tensor([[[[3, 4]]], [[[0, 0]]], [[[1, 2]]], [[[1, Number.NaN]]], [[[Number.POSITIVE_INFINITY, 0]]]]);
+    const b = tensor([[[[4, 3]]], [[[1, 1]]], [[[0, 0]]], [[[1, 1]]], [[[1, 1]]]]);
+    const { cosine, defined } = alignment(a, b);
+    expect(values(cosine)).toEqual([0.96, 0, 0, 0, 0]);
+    expect(values(defined)).toEqual([1, 0, 0, 0, 0]);
+    expect(values(gradientAlignment(a, b))).toEqual([0.96]);
+    expect(values(gradientAlignment(mul(a, 0), b))).toEqual([Number.NaN]);
   });
 });
 

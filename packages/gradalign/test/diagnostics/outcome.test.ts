@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 /** Evaluations of a run on four classes, whose numbers change evenly from a fresh model's to those given. */
 function series(end: Partial<OutcomePoint>): OutcomePoint[] {
   const start = { train_loss: 1.8, test_clean_acc: 0.25, test_fgsm_acc: 0.2, test_pgd_acc: 0.2, test_pgd_loss: 1.9, gradient_alignment: 0.9 };
-  const last: typeof start = { ...start, train_loss: 0.9, test_clean_acc: 0.8, test_fgsm_acc: 0.6, test_pgd_acc: 0.55, test_pgd_loss: 1, ...end };
+  const last = { ...start, train_loss: 0.9, test_clean_acc: 0.8, test_fgsm_acc: 0.6, test_pgd_acc: 0.55, test_pgd_loss: 1, ...end } as typeof start;
   return [0, 0.5, 1].map((t, i) => ({
     iteration: 50 * i,
     epoch: i,

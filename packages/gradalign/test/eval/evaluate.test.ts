@@ -1,6 +1,6 @@
-/** @file Evaluation: independent of the batch size, the worst of several restarts, and the interval. */
+/** @file Evaluation: independent of the batch size, stronger with more restarts, the interval, and what is refused. */
 import { createDevice, type Device, evaluate, randomKey } from "@gradalign/tensor";
-import { cnn, type EvaluateOptions, evaluateRobustness, type Params, wilsonInterval } from "gradalign";
+import { cnn, type EvaluateOptions, evaluateAlignment, evaluateRobustness, type ImageSplit, type Params, wilsonInterval } from "gradalign";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
@@ -36,7 +36,7 @@ describe("evaluateRobustness", () => {
     const clean = await robustness({ attack: "none" });
     const [one, many, restarted] = await Promise.all(["fgsm", "pgd-5", "pgd-5-4"].map((attack) => robustness({ attack })));
     expect(one?.meanLoss).toBeGreaterThan(clean.meanLoss);
-    // More restarts include the first one, so the worst can only get worse.
+    // More restarts include the first one, so the highest loss can only be higher.
     expect(restarted?.meanLoss).toBeGreaterThanOrEqual(many?.meanLoss ?? Infinity);
     expect((await robustness({ epsilon: 0.2 })).meanLoss).toBeGreaterThan((await robustness({})).meanLoss);
   });
@@ -56,6 +56,39 @@ describe("evaluateRobustness", () => {
     );
     await expect(robustness({ epsilon: -1 })).rejects.toThrow(/epsilon \(=-1\)/);
     await expect(robustness({ imageShape: [3, 4, 4] })).rejects.toThrow(/192 values each/);
+  });
+});
+
+describe("what is no labelled set of images is refused", () => {
+  const { images, labels, count } = data.test;
+  const withLabel = (label: number): number[] => Array.from(labels, (l, i) => (i === 5 ? label : l));
+  const outOf = (label: number): string => `split.labels[5] (=${label}) must be an integer from 0 to 3, one per class name; number the classes from 0`;
+  const wrong: [what: string, change: object, message: string][] = [
+    ["a label beyond the classes", { labels: Uint8Array.from(withLabel(4)) }, outOf(4)],
+    ["a large label", { labels: Uint8Array.from(withLabel(200)) }, outOf(200)],
+    ["a negative label", { labels: Int32Array.from(withLabel(-1)) }, outOf(-1)],
+    ["a fraction", { labels: Float32Array.from(withLabel(0.5)) }, outOf(0.5)],
+    ["fewer labels than images", { labels: labels.subarray(0, 8) }, "split.labels must be 10 class numbers, one per image, got 8"],
+    ["no images", { images: images.subarray(0, 0), labels: labels.subarray(0, 0), count: 0 }, "split.count (=0) must be the number of its images"],
+    [
+      "images in [0, 1]",
+      { images: Float32Array.from(images, (byte) => byte / 255) },
+      "split.images must be a Uint8Array of pixels 0..255, got Float32Array; multiply images in [0, 1] by 255 and round",
+    ],
+  ];
+
+  it.each(wrong)("%s", async (_, change, message) => {
+    const split = { images, labels, count, ...change } as ImageSplit;
+    const accuracy = evaluateRobustness(model, params, {}, split, { device, attack: "fgsm", epsilon: 0.05 });
+    await expect(accuracy).rejects.toThrow(expect.objectContaining({ code: "DataError", message: `evaluate: ${message}` }));
+    const alignment = evaluateAlignment(model, params, {}, split, { device, epsilon: 0.05, n: 4 });
+    await expect(alignment).rejects.toThrow(expect.objectContaining({ code: "DataError", message: `evaluateAlignment: ${message}` }));
+  });
+
+  it("the classes are those of the logits, also of a model that does not name them", async () => {
+    const own = { ...model, name: "own", config: { shape: [...data.shape] } };
+    const split = { images, count, labels: Uint8Array.from(withLabel(7)) };
+    await expect(evaluateRobustness(own, params, {}, split, { device, attack: "none", epsilon: 0 })).rejects.toThrow(`evaluate: ${outOf(7)}`);
   });
 });
 

@@ -1,6 +1,6 @@
 /** @file Layers against their formulas, written out in plain loops. */
 import { add, evaluate, grad, mean, mul, square, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
-import { batchNorm, cosineSimilarity, crossEntropy, crossEntropyPerExample, isCorrect, linear, meanCosine, relu } from "gradalign";
+import { ascentLossPerExample, batchNorm, cosineSimilarity, crossEntropy, crossEntropyPerExample, isCorrect, linear, meanCosine, relu } from "gradalign";
 import { describe, expect, it } from "vitest";
 
 const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
@@ -37,6 +37,28 @@ describe("cross-entropy", () => {
     const large = tensor([[1000, -1000, 0]]);
     closeTo(values(crossEntropyPerExample(large, tensor(Uint8Array.of(1)))), [2000]);
     expect(values(grad((z: Value) => crossEntropy(z, tensor(Uint8Array.of(1))))(large))).toEqual([1, -1, 0]);
+  });
+
+  it("no answer with a logit that is not finite is right", () => {
+    const { NaN: nan, POSITIVE_INFINITY: infinite } = Number;
+    const logits = tensor([
+      [nan, nan],
+      [infinite, 0],
+      [3, -infinite],
+      [3, 2],
+    ]);
+    expect(values(isCorrect(logits, tensor(Uint8Array.of(0, 0, 0, 0))))).toEqual([0, 0, 0, 1]);
+  });
+
+  it("has a gradient whose direction is not lost to confidence", () => {
+    const gradientOf = (loss: typeof crossEntropyPerExample, margin: number): number[] =>
+      values(grad((z: Value) => sum(loss(z, tensor(Uint8Array.of(0)))))(tensor([[margin, 0, -1]])));
+    for (const margin of [-5, 0, 3, 60]) expect(gradientOf(ascentLossPerExample, margin)).toEqual(gradientOf(crossEntropyPerExample, margin));
+    expect(gradientOf(crossEntropyPerExample, 200)).toEqual([0, 0, 0]);
+    const share = 1 / (1 + Math.exp(-1));
+    for (const margin of [65, 200, 1e30]) closeTo(gradientOf(ascentLossPerExample, margin), [-1, share, 1 - share]);
+    // One class alone cannot be wrong.
+    expect(values(grad((z: Value) => sum(ascentLossPerExample(z, tensor(Uint8Array.of(0)))))(tensor([[7]])))).toEqual([0]);
   });
 
   it("counts the first largest logit as the prediction", () => {

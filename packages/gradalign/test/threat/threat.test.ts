@@ -29,6 +29,18 @@ describe.each(Object.values(threats))("$name", (threat) => {
     expect(values(threat.project(gradient, 0)).every((v) => v === 0)).toBe(true);
   });
 
+  it.each([1e-37, 1e-30, 1e-22, 1e15, 1e22, 1e36])("steps a unit whatever the gradient's size: %s", (scale) => {
+    const expected = values(threat.steepest(gradient));
+    const step = values(threat.steepest(mul(gradient, scale / 59)));
+    for (const [i, v] of step.entries()) expect(v).toBeCloseTo(expected[i] as number, 5);
+    const [, length] = values(threat.distance(mul(gradient, scale / 59)));
+    expect((length as number) / scale).toBeCloseTo((values(threat.distance(gradient))[1] as number) / 59, 5);
+  });
+
+  it("projects vectors whose squares overflow", () => {
+    for (const radius of values(threat.distance(threat.project(mul(gradient, 1e30), epsilon)))) expect(radius).toBeLessThanOrEqual(epsilon);
+  });
+
   it("steps a unit along the gradient, and nowhere where it is zero", () => {
     const step = threat.steepest(gradient);
     const lengths = values(threat.distance(step));

@@ -1,9 +1,10 @@
 /** @file The training loop on a tiny data set: it learns, reports, stops, resumes to the same bits, and refuses nonsense. */
-import { add, createDevice, type Device, matmul, reshape, type Tensor, transpose, type Value, zeros } from "@gradalign/tensor";
+import { add, createDevice, type Device, full, matmul, mul, reshape, sub, type Tensor, tensor, transpose, type Value, zeros } from "@gradalign/tensor";
 import {
   type CheckpointSink,
   cnn,
   decodeSafetensors,
+  type Evaluation,
   encodeSafetensors,
   evaluateRobustness,
   imageDataset,
@@ -12,6 +13,7 @@ import {
   type PartialTrainConfig,
   resolveTrainConfig,
   restoreModel,
+  runOutcome,
   type Snapshot,
   type TrainEvent,
   type TrainOptions,
@@ -209,6 +211,15 @@ describe("when things go wrong", () => {
     expect(begun).toEqual([]);
   });
 
+  it("refuses labels of no class and images that are not bytes, whoever made the data set", async () => {
+    const { images, labels, count } = data.train;
+    const trained = (change: object) => train(resolveTrainConfig(small), { ...data, train: { images, labels, count, ...change } }, { device });
+    const wrong = Uint8Array.from(labels, (label, i) => (i === 3 ? 4 : label));
+    await expect(trained({ labels: wrong })).rejects.toThrow("imageDataset: train.labels[3] (=4) must be an integer from 0 to 3");
+    await expect(trained({ labels: labels.subarray(0, 8) })).rejects.toThrow("imageDataset: train.images must hold 8 labels");
+    await expect(trained({ images: Float32Array.from(images) })).rejects.toThrow("imageDataset: train.images must be a Uint8Array");
+  });
+
   it("says so when there are fewer images than a batch takes, or a model has no name it knows", async () => {
     await expect(run({ batchSize: 32 })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[DataError: train: batchSize (=32) must be at most 16, the number of training images]`,
@@ -237,5 +248,37 @@ describe("a model of one's own", () => {
     const config = resolveTrainConfig({ ...small, model: { name: regression.name }, method: "fgsm", epochs: 20, schedule: { peak: 0.5 } });
     const { evaluations } = await train(config, data, { device, model: regression });
     expect(evaluations.at(-1)?.test_clean_acc).toBeGreaterThan(0.7);
+  });
+});
+
+describe("a run that breaks", () => {
+  // Loss and gradient are finite, but the first step with a learning rate of 1000 makes the weights infinite.
+  const steep: Model = {
+    name: "steep",
+    config: { shape: [3, 8, 8] },
+    init: () => ({ params: { scale: zeros([4]), weight: full([4, 192], 0.001) }, state: {} }),
+    apply(params, state, x) {
+      const flat = reshape(x, [x.shape[0] as number, 192]);
+      const logits = add(matmul(flat, transpose(params["weight"] as Value)), mul(params["scale"] as Value, 1e37));
+      return { logits: sub(logits, tensor([1, 0, 0, 0])), state };
+    },
+  };
+
+  it("never keeps weights that are not finite as the best, and says how many images broke", async () => {
+    const saved: { kind: string; finite: boolean }[] = [];
+    const evaluations: Evaluation[] = [];
+    const checkpoints: CheckpointSink = {
+      save(kind, { tensors }) {
+        saved.push({ kind, finite: [...tensors.values()].every(({ data: values }) => !(values instanceof Float32Array) || values.every(Number.isFinite)) });
+        return undefined;
+      },
+      record: (evaluation) => void evaluations.push(evaluation),
+    };
+    const settings = { ...small, model: "steep", method: "fgsm", optimizer: { name: "sgd" }, schedule: { peak: 1000 }, evalEvery: 1 } as const;
+    await expect(train(resolveTrainConfig(settings), data, { device, model: steep, checkpoints })).rejects.toThrow(/train: .* was not finite at iteration 1/);
+    expect(saved).toEqual([{ kind: "best", finite: true }]);
+    expect(evaluations.map(({ non_finite }) => non_finite)).toEqual([0, 1]);
+    expect(evaluations[1]).toMatchObject({ test_clean_acc: 0, test_pgd_acc: 0, train_pgd_acc: 0, gradient_alignment: null, undefined_alignment: 1 });
+    expect(runOutcome(evaluations, 0.25, true)?.kind).toBe("diverged");
   });
 });

@@ -52,7 +52,7 @@ describe("a run", () => {
     expected.evaluations.forEach((evaluation, i) => {
       // Sums are rounded in another order; eight steps later losses still agree to four digits.
       for (const name of ["train_loss", "test_fgsm_loss", "test_pgd_loss", "gradient_alignment"] as const) {
-        expect(actual.evaluations[i]![name], `${name} at ${evaluation.iteration}`).toBeCloseTo(evaluation[name], 4);
+        expect(actual.evaluations[i]![name], `${name} at ${evaluation.iteration}`).toBeCloseTo(evaluation[name] as number, 4);
       }
     });
     const [a, b] = [await elements(actual), await elements(expected)];
