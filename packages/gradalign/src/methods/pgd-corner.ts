@@ -1,18 +1,19 @@
 /** @file PGD training with perturbations pushed to the ball's corners. */
 import { add } from "@gradalign/tensor";
 import { pgdCorner as attack } from "../attacks/pgd-corner.ts";
+import { linf } from "../threat/linf.ts";
 import type { Method } from "./method.ts";
 import { pgdDelta } from "./pgd.ts";
 
-/** The loss at x + epsilon sign(PGD's perturbation), clipped to the box. */
+/** The loss at x + epsilon sign(PGD's perturbation), clipped to the box. A warm-up ramps PGD's ball, but not the corners' (paper's code). */
 export const pgdCorner: Method = {
   id: "pgd-corner",
   paper: "Andriushchenko, Flammarion 2020, section 3",
   defaults: { steps: 10, stepSize: 0.2, start: "zero" },
   warmup: "epsilon",
   loss(context) {
-    const { network, x } = context;
-    const delta = pgdDelta(context, attack);
+    const { network, x, epsilon } = context;
+    const delta = attack.finish({ x, threat: linf, epsilon }, pgdDelta(context));
     network.forward(x);
     return { adversarial: network.forward(add(x, delta)) };
   },

@@ -1,15 +1,14 @@
 /** @file PGD training with k steps. */
 import { add, mul, type Value } from "@gradalign/tensor";
-import type { Attack } from "../attacks/attack.ts";
 import { unrollAttack } from "../attacks/attack.ts";
 import { pgd as attack } from "../attacks/pgd.ts";
 import { linf } from "../threat/linf.ts";
 import type { Method, MethodContext } from "./method.ts";
 
 /** PGD's perturbation. The paper's warm-up ramps the ball, not the step. */
-export function pgdDelta({ network, x, epsilon, ramp, key, options }: MethodContext, kind: Attack = attack): Value {
+export function pgdDelta({ network, x, epsilon, ramp, key, options }: MethodContext): Value {
   const { steps, stepSize, start } = options;
-  return unrollAttack(kind, {
+  return unrollAttack(attack, {
     site: { x, threat: linf, epsilon: ramp === 1 ? epsilon : mul(epsilon, ramp) },
     gradient: network.boxedInputGradient,
     key,

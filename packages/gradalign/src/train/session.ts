@@ -104,7 +104,8 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       augmentKey: Int32Array.from(keyFor(seed, "augment", epoch * perEpoch + replayed)),
       attackKey: Int32Array.from(keyFor(seed, "attack", index)),
       lr,
-      ramp: warmupIterations > 0 ? Math.min(1, index / warmupIterations) : 1,
+      // The iteration that only initialised the statistics counts in the paper's code, so the first update has one step's share.
+      ramp: warmupIterations > 0 ? Math.min(1, (epoch === 0 ? 0 : index + 1) / warmupIterations) : 1,
     };
     return [state(), data, order.of(epoch), inputs];
   };

@@ -128,6 +128,11 @@ describe("options", () => {
     expect(distance(adversary("pgd", { options: { ...options, steps: 2 }, ramp: 0.25 }))).toBeCloseTo(0.025, 5);
   });
 
+  it("the warm-up leaves the corners where they are", () => {
+    const options = { ...NEUTRAL, stepSize: 1, steps: 2 };
+    expect(distance(adversary("pgd-corner", { options, ramp: 0.25 }))).toBeCloseTo(0.1, 5);
+  });
+
   it("free carries the perturbation it trained on", () => {
     const carry = tensor(new Float32Array(192).fill(0.02), shape);
     const { carry: next } = methods.free.loss(contextOf(methods.free, { carry }));

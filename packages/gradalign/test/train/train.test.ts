@@ -3,11 +3,13 @@ import { add, createDevice, type Device, full, matmul, mul, reshape, sub, type T
 import {
   type CheckpointSink,
   cnn,
+  createSession,
   decodeSafetensors,
   type Evaluation,
   encodeSafetensors,
   evaluateRobustness,
   imageDataset,
+  type MethodConfig,
   type Model,
   type Params,
   type PartialTrainConfig,
@@ -107,6 +109,28 @@ describe("a run", () => {
     const [a, b, c] = [await run({}), await run({}), await run({ seed: 1 })];
     expect(bytes(b.params)).toEqual(bytes(a.params));
     expect(bytes(c.params)).not.toEqual(bytes(a.params));
+  });
+});
+
+describe("a warm-up", () => {
+  const stepped = (method: MethodConfig, steps: number): Record<string, number[]> => {
+    const session = createSession(cnn({ filters: 2, classes: 4, shape: data.shape }), resolveTrainConfig({ ...small, method }), data, device);
+    session.initialize();
+    for (let i = 0; i < steps; i++) session.step(i);
+    const params = bytes(session.current.params);
+    session.dispose();
+    return params;
+  };
+
+  it("gives the first update one step's share, as the paper's code does", () => {
+    // An epoch has four steps.
+    const [warm, quarter, none] = [
+      stepped({ name: "fgsm", stepSize: 1, warmupEpochs: 1 }, 1),
+      stepped({ name: "fgsm", stepSize: 0.25, warmupEpochs: 0 }, 1),
+      stepped({ name: "fgsm", stepSize: 0, warmupEpochs: 0 }, 1),
+    ];
+    expect(warm).toEqual(quarter);
+    expect(warm).not.toEqual(none);
   });
 });
 
