@@ -1,7 +1,7 @@
 /**
  * @file The program: its commands, its exit codes, and how errors are told.
  *
- * Exit codes: 0 fine; 1 failure; 2 wrong usage (unknown flags, forbidden values); 130 and 143 when Ctrl-C or SIGTERM stopped
+ * Exit codes: 0 fine; 1 failure; 2 wrong usage (unknown flags, forbidden values); 129, 130 and 143 when SIGHUP, Ctrl-C or SIGTERM stopped
  * training after its checkpoint was written.
  */
 import { ConfigError, GradalignError } from "@gradalign/tensor";
@@ -18,6 +18,7 @@ import { registerReproduce } from "./commands/reproduce.ts";
 import { registerReproduceWorkers } from "./commands/reproduce-workers.ts";
 import { registerTrain } from "./commands/train.ts";
 import { type Context, remark } from "./context.ts";
+import { printableStream } from "./terminal/printable.ts";
 import type { Streams } from "./terminal/streams.ts";
 import { VERSION } from "./version.ts";
 
@@ -29,11 +30,11 @@ Examples:
   gradalign <command> --help
 
 Exit codes:
-  0 fine, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C, 143 stopped by SIGTERM (a checkpoint is written first)`;
+  0 fine, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by a closed terminal (a checkpoint is written first)`;
 
 /** Runs one command line and resolves to its exit code; never throws. */
 export async function runCli(argv: readonly string[], streams: Streams): Promise<number> {
-  const context: Context = { streams, exitCode: 0 };
+  const context: Context = { streams: { stdout: printableStream(streams.stdout), stderr: printableStream(streams.stderr) }, exitCode: 0 };
   try {
     await createProgram(context).parseAsync(argv, { from: "user" });
     return context.exitCode;

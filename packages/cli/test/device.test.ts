@@ -1,43 +1,35 @@
 /** @file Where a resumed run is computed. */
+import type { Arithmetic } from "gradalign";
 import { describe, expect, test } from "vitest";
-import type { RunMachine } from "../src/report/report-data.ts";
-import { machineOf, resumedDevice } from "../src/run/device.ts";
+import { arithmeticOptions, resumedSettings, runSettingsOf } from "../src/run/device.ts";
 
-const noted: RunMachine = { backend: "webgpu", threads: 1, version: "0.1.0", node: "20.0.0", device: { precision: "f16", tensorCores: "auto" } };
-
-function resumed(given: Parameters<typeof resumedDevice>[0], before: RunMachine | null = noted) {
-  const notes: string[] = [];
-  return { settings: resumedDevice(given, before ?? undefined, (text) => notes.push(text)), notes };
-}
+/** A run computed with this. */
+const run = (...arithmetic: Arithmetic[]) => ({ seal: { arithmetic } }) as unknown as Parameters<typeof resumedSettings>[2];
+const asked = { precision: "f16", tensorCores: "auto", softwareGpu: "yes", threads: 2, finalAttack: "pgd-3" } as const;
 
 describe("a resumed run", () => {
-  test("goes on where it was computed before", () => {
-    expect(resumed({ threads: 2 })).toEqual({ settings: { backend: "webgpu", precision: "f16", tensorCores: "auto", threads: 2 }, notes: [] });
+  test("keeps what was asked for, on the backend that was taken", () => {
+    expect(resumedSettings({}, asked, run({ backend: "webgpu" }))).toEqual({ ...asked, backend: "webgpu" });
+    expect(resumedSettings({}, { backend: "auto" }, run({ backend: "webgpu" }, { backend: "wasm" }))).toEqual({ backend: "wasm" });
   });
 
-  test("takes another backend without the first one's options, and says that numbers will differ", () => {
-    const { settings, notes } = resumed({ backend: "wasm" });
-    expect(settings).toEqual({ backend: "wasm" });
-    expect(notes[0]).toBe("the run was computed with --backend webgpu so far and goes on with wasm: its numbers will differ from an undisturbed run's");
-    expect(notes[1]).toMatch(/--precision f16 so far and goes on with f32/);
+  test("takes what is given anew, and another backend without the first one's options", () => {
+    expect(resumedSettings({ threads: 1, finalExamples: 5 }, asked, run({ backend: "webgpu" }))).toMatchObject({
+      threads: 1,
+      finalExamples: 5,
+      precision: "f16",
+    });
+    expect(resumedSettings({ backend: "wasm" }, asked, run({ backend: "webgpu" }))).toEqual({ backend: "wasm", threads: 2, finalAttack: "pgd-3" });
+    expect(resumedSettings({ backend: "webgpu" }, asked, run({ backend: "webgpu" }))).toEqual({ ...asked, backend: "webgpu" });
   });
 
-  test("says it of the precision too", () => {
-    const { settings, notes } = resumed({ precision: "f32" });
-    expect(settings).toMatchObject({ backend: "webgpu", precision: "f32" });
-    expect(notes).toEqual([expect.stringMatching(/--precision f16 so far and goes on with f32/)]);
+  test("without a checkpoint is as it was asked for", () => {
+    expect(resumedSettings({}, asked, { seal: null })).toEqual(asked);
   });
+});
 
-  test("without notes is as if it were new", () => {
-    expect(resumed({ threads: 2 }, null)).toEqual({ settings: { threads: 2 }, notes: [] });
-  });
-
-  test("notes what was asked for, and reads it back", () => {
-    const device = { backend: "webgpu", threads: 1 } as Parameters<typeof machineOf>[0];
-    const asked = { precision: "f16", softwareGpu: "yes", threads: 4 } as const;
-    const machine = JSON.parse(JSON.stringify(machineOf(device, asked))) as RunMachine;
-    expect(machine.device).toEqual({ precision: "f16", softwareGpu: "yes" });
-    expect(resumed({}, machine).settings).toEqual({ backend: "webgpu", precision: "f16", softwareGpu: "yes" });
-    expect(machineOf(device, { threads: 4 })).not.toHaveProperty("device");
-  });
+test("settings of the machine are told from the training's, and tensor cores decide bits on a GPU alone", () => {
+  expect(runSettingsOf({ epochs: 3, threads: 2, finalAttack: "none" })).toEqual({ threads: 2, finalAttack: "none" });
+  expect(arithmeticOptions({ backend: "webgpu" }, {})).toEqual({ tensorCores: "off" });
+  expect(arithmeticOptions({ backend: "wasm" }, { tensorCores: "on" })).toEqual({});
 });

@@ -74,21 +74,55 @@ test("killed at two moments and resumed, a run ends with the bits of an undistur
   const second = await gradalign(["train", "--resume", killed, "--final-attack", "none", "--threads", "1", "--json"], stopAfter(3, 0));
   expect(second.signal).toBe("SIGKILL");
   const third = await gradalign(["train", "--resume", killed, "--final-attack", "none", "--json"]);
-  expect(third).toMatchObject({ code: 0, stderr: "" });
+  expect(third.code).toBe(0);
+  expect(third.stderr).toMatch(/^\S+: the lock of a process that is gone \(process \d+ on .*\) is taken over\n$/);
 
   expect((await undisturbed).code).toBe(0);
   expect(outcome(killed)).toEqual(outcome(whole));
 });
 
-test("Ctrl-C finishes the step, writes a checkpoint and a report, and says how to resume", async () => {
-  const run = join(folder, "interrupted");
+test.each([
+  ["Ctrl-C", "SIGINT", 130],
+  ["a closed terminal", "SIGHUP", 129],
+] as const)("%s finishes the step, writes a checkpoint and a report, and says how to resume", async (_, stop, expected) => {
+  const run = join(folder, `interrupted-${stop}`);
   let interrupted = false;
   const { code, stderr } = await gradalign(["train", ...flags, "--epochs", "500", "--out", run], (event, child) => {
-    if (event.type === "evaluation") child.kill("SIGINT");
+    if (event.type === "evaluation") child.kill(stop);
     if (event.type === "end") interrupted = (event as unknown as { interrupted: boolean }).interrupted;
   });
-  expect(code).toBe(130);
+  expect(code).toBe(expected);
   expect(interrupted).toBe(true);
   expect(stderr).toMatch(`gradalign train --resume ${run}`);
   expect(readdirSync(run)).toEqual(expect.arrayContaining(["checkpoints", "metrics.jsonl", "report.html"]));
+});
+
+test("a run whose reader leaves stops in order, too", async () => {
+  const run = join(folder, "unheard");
+  const { code } = await gradalign(["train", ...flags, "--epochs", "500", "--out", run], (event, child) => {
+    if (event.type === "evaluation") child.stdout?.destroy();
+  });
+  expect(code).toBe(129);
+  expect(readdirSync(join(run, "checkpoints"))).toContain("last.json");
+});
+
+test("a second process on a run is refused, and the first finishes undisturbed", async () => {
+  const run = join(folder, "shared");
+  let second: Promise<Finished> | undefined;
+  const iterations: number[] = [];
+  const first = await gradalign(["train", ...flags, "--epochs", "60", "--out", run], (event) => {
+    if (event.type === "evaluation") iterations.push((event as unknown as { evaluation: { iteration: number } }).evaluation.iteration);
+    if (event.type === "evaluation") second ??= gradalign(["train", "--resume", run]);
+  });
+  const refused = await second;
+  expect(refused?.stderr).toMatch(/is in use by another process \(process \d+ on /);
+  expect(refused?.code).toBe(1);
+  expect(first.code).toBe(0);
+  expect(
+    readFileSync(join(run, "metrics.jsonl"), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { iteration: number }).iteration),
+  ).toEqual(iterations);
+  expect(readdirSync(run)).not.toContain("run.lock");
 });

@@ -47,16 +47,14 @@ function grid(out: string, onEvent: (event: Event, child: ChildProcess) => void 
 /** Digests of the trainings' last checkpoints, and the grid's findings. */
 function outcome(out: string): { checkpoints: string[]; findings: unknown } {
   const trainings = join(out, "trainings");
-  const checkpoints = readdirSync(trainings)
-    .filter((name) => !name.endsWith(".lock"))
-    .map((id) => {
-      const at = join(trainings, id, "checkpoints");
-      const manifest = JSON.parse(readFileSync(join(at, "last.json"), "utf8")) as { tensors: string; iteration: number };
-      expect(manifest.iteration).toBe(96);
-      return createHash("sha256")
-        .update(readFileSync(join(at, manifest.tensors)))
-        .digest("hex");
-    });
+  const checkpoints = readdirSync(trainings).map((id) => {
+    const at = join(trainings, id, "checkpoints");
+    const manifest = JSON.parse(readFileSync(join(at, "last.json"), "utf8")) as { tensors: string; iteration: number };
+    expect(manifest.iteration).toBe(96);
+    return createHash("sha256")
+      .update(readFileSync(join(at, manifest.tensors)))
+      .digest("hex");
+  });
   return { checkpoints, findings: (JSON.parse(readFileSync(join(out, "two-seeds-smoke", "data.json"), "utf8")) as { findings: unknown }).findings };
 }
 
@@ -68,8 +66,11 @@ test("kill -9 in the middle of a grid costs no more than the steps since the las
   });
   expect(first.signal).toBe("SIGKILL");
   // Orphaned workers end at their next report.
-  const locks = () => readdirSync(join(killed, "trainings")).filter((name) => name.endsWith(".lock"));
-  const holders = locks().map((name) => (JSON.parse(readFileSync(join(killed, "trainings", name), "utf8")) as { pid: number }).pid);
+  const locks = () =>
+    readdirSync(join(killed, "trainings"))
+      .map((id) => join(killed, "trainings", id, "run.lock"))
+      .filter((file) => existsSync(file));
+  const holders = locks().map((file) => (JSON.parse(readFileSync(file, "utf8")) as { pid: number }).pid);
   expect(holders.length).toBeGreaterThan(0);
   const isRunning = (pid: number): boolean => {
     try {

@@ -1,24 +1,26 @@
 /** @file `gradalign demo`: catastrophic overfitting and its cure, side by side, in minutes. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { EVALUATION_PGD, isDatasetName, resolveTrainConfig, type TrainConfig } from "gradalign";
-import { openRun } from "gradalign/node";
+import { resolveTrainConfig } from "gradalign";
+import { isRunFolder, openRun, writeFileAtomic } from "gradalign/node";
 import { type Context, print } from "../context.ts";
 import { compareReport } from "../report/report.ts";
 import type { ReportRun } from "../report/report-data.ts";
+import { strongest } from "../report/tables.ts";
+import { requireAgreement, withFullPath } from "../run/agreement.ts";
 import type { FinalAttack } from "../run/attack-saved.ts";
 import { loadDataset } from "../run/dataset.ts";
-import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
+import { DEVICE_SETTINGS, openDevice, resumedSettings, runSettingsOf } from "../run/device.ts";
 import { interruptible } from "../run/interruptible.ts";
-import { performRun } from "../run/perform-run.ts";
+import { ownRun, performRun, type RunRequest } from "../run/perform-run.ts";
 import { readReportRun } from "../run/read-run.ts";
-import { freeFolder, requireEmptyFolder, timestamp } from "../run/run-folder.ts";
-import { partialConfig } from "../settings/convert.ts";
+import { freeFolder, requireFreeFolder, timestamp } from "../run/run-folder.ts";
+import { readSession } from "../run/run-notes.ts";
+import { partialConfig, settingsOfConfig } from "../settings/convert.ts";
 import { defaultTexts, FINAL_DEFAULTS, textsOf } from "../settings/defaults.ts";
 import { shellWord } from "../settings/describe.ts";
 import type { Settings } from "../settings/settings.ts";
-import { attackName, count, decimals, percent } from "../terminal/format.ts";
+import { count, decimals, percent } from "../terminal/format.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { textTable } from "../terminal/table.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
@@ -43,6 +45,9 @@ Examples:
 
 const FLAGS = ["dataset", "epochs", "seed", "trainSize", "evalEvery", "evalExamples", ...DEVICE_SETTINGS, "finalAttack", "finalExamples"] as const;
 
+/** Settings that can be given, and that both runs share. */
+const SHARED: ReadonlySet<string> = new Set(FLAGS);
+
 interface DemoFlags {
   readonly out?: string;
   readonly resume?: string;
@@ -61,28 +66,26 @@ export function registerDemo(program: Command, context: Context): void {
 }
 
 async function runDemo(options: DemoFlags & Record<string, unknown>, context: Context): Promise<void> {
-  const settings: Settings = { ...DEMO_SETTINGS, ...settingsFromFlags(options, FLAGS) };
+  const given: Settings = settingsFromFlags(options, FLAGS);
   const folder = options.resume ?? options.out ?? freeFolder(join("runs", `demo-${timestamp(new Date())}`));
-  if (options.resume === undefined) requireEmptyFolder(folder, `continue with --resume ${shellWord(folder)}`);
-  const plans = DEMO_METHODS.map((method) => planRun(method, join(folder, method), settings));
-  const final: FinalAttack = {
-    ...DEMO_FINAL,
-    ...(settings.finalAttack === undefined ? {} : { attack: settings.finalAttack }),
-    ...(settings.finalExamples === undefined ? {} : { examples: settings.finalExamples }),
-  };
+  if (options.resume === undefined) requireFreeFolder(folder, `continue with --resume ${shellWord(folder)}`);
+  const plans = planRuns(folder, given);
+  const asked = plans[0]?.asked ?? {};
+  const { finalAttack = DEMO_FINAL.attack, finalExamples = DEMO_FINAL.examples } = asked;
+  const final: FinalAttack = { ...DEMO_FINAL, attack: finalAttack, examples: finalExamples };
   const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: DEMO_METHODS, compact: true });
   await interruptible(context, view, async (interrupt) => {
     // One run's failure must not leave the other one running.
     const failure = new AbortController();
     const signal = AbortSignal.any([interrupt, failure.signal]);
     const data = await loadDataset(plans[0]?.config.dataset ?? DEMO_SETTINGS.dataset, context.streams.stderr, interrupt);
-    const device = await openDevice(settings, view.note);
+    const device = await openDevice(asked, view.note);
     let interrupted = false;
     try {
-      mkdirSync(folder, { recursive: true });
       // Both take turns on the device, so that they can be watched side by side.
       const runs = plans.map(async (plan) => {
-        const outcome = await performRun({ ...plan, data, device, attacks: [final], view, signal }).catch((error: unknown) => {
+        const request: RunRequest = { ...plan, data, device, attacks: [final], view, signal };
+        const outcome = await ownRun(plan.folder, { note: view.note, signal }, (lock) => performRun(request, lock)).catch((error: unknown) => {
           failure.abort();
           throw error;
         });
@@ -93,70 +96,67 @@ async function runDemo(options: DemoFlags & Record<string, unknown>, context: Co
       device.close();
     }
     view.finish();
-    conclude({ folder, labels: DEMO_METHODS, final, interrupted, json: options.json ?? false }, context);
+    conclude({ folder, labels: DEMO_METHODS, interrupted, json: options.json ?? false }, context);
   });
 }
 
-interface Plan {
-  readonly label: string;
-  readonly folder: string;
-  readonly config: TrainConfig;
-  readonly resume: boolean;
-}
+type Plan = Pick<RunRequest, "label" | "folder" | "config" | "resume" | "asked">;
 
-function planRun(method: string, folder: string, settings: Settings): Plan {
-  if (existsSync(join(folder, "config.json"))) return { label: method, folder, config: openRun(folder).config, resume: true };
-  const { dataset = DEMO_SETTINGS.dataset } = settings;
-  const config = resolveTrainConfig(partialConfig({ ...settings, method, dataset: isDatasetName(dataset) ? dataset : resolve(dataset) }));
-  return { label: method, folder, config, resume: false };
+/** Both runs. Those that are there keep every setting; one that a kill prevented takes the settings of the other. */
+function planRuns(folder: string, given: Settings): Plan[] {
+  const begun = DEMO_METHODS.map((method) => join(folder, method)).find(isRunFolder);
+  const first = begun === undefined ? undefined : openRun(begun);
+  const shared = first ? Object.fromEntries(Object.entries(settingsOfConfig(first.config)).filter(([name]) => name in DEMO_SETTINGS || SHARED.has(name))) : {};
+  const settings: Settings = withFullPath({ ...DEMO_SETTINGS, ...shared, ...given });
+  const asked = first ? resumedSettings(runSettingsOf(given), readSession(first.folder)?.asked ?? {}, first) : runSettingsOf(given);
+  return DEMO_METHODS.map((method) => {
+    const own = join(folder, method);
+    if (!isRunFolder(own)) return { label: method, folder: own, config: resolveTrainConfig(partialConfig({ ...settings, method })), resume: false, asked };
+    const { config } = openRun(own);
+    requireAgreement(config, given);
+    return { label: method, folder: own, config, resume: true, asked };
+  });
 }
 
 interface Conclusion {
   readonly folder: string;
   readonly labels: readonly string[];
-  readonly final: FinalAttack;
   readonly interrupted: boolean;
   readonly json: boolean;
 }
 
 /** The table and the report. */
-function conclude({ folder, labels, final, interrupted, json }: Conclusion, context: Context): void {
+function conclude({ folder, labels, interrupted, json }: Conclusion, context: Context): void {
   const runs = labels.map((label) => readReportRun(join(folder, label), label));
   const file = resolve(folder, "report.html");
-  writeFileSync(file, compareReport(runs, "FGSM with and without GradAlign"));
+  writeFileAtomic(file, compareReport(runs, "FGSM with and without GradAlign"));
   if (json) {
-    print(context, JSON.stringify({ type: "summary", interrupted, runs: runs.map((run) => summary(run, final)), report: file }));
+    print(context, JSON.stringify({ type: "summary", interrupted, runs: runs.map(summary), report: file }));
     return;
   }
   print(context, "");
-  for (const line of summaryLines(runs, final)) print(context, line);
+  for (const line of summaryLines(runs)) print(context, line);
   print(context, `\nreport: ${file}`);
   if (interrupted) print(context, `stopped before the end; resume with: ${commandName()} demo --resume ${shellWord(folder)}`);
 }
 
-/** The demo's own attack on a run's last model; other evaluations of the run are not comparable. */
-function finalRecord(run: ReportRun, { attack, examples }: FinalAttack) {
-  return run.robustness.find((record) => record.which === "last" && record.attack === attack && record.epsilon === run.config.epsilon && record.n <= examples);
-}
-
-function summary(run: ReportRun, final: FinalAttack) {
+function summary(run: ReportRun) {
   const last = run.evaluations.at(-1);
-  const attack = finalRecord(run, final);
+  const attack = strongest(run);
   return {
     method: run.label,
     clean: attack?.cleanAccuracy ?? last?.test_clean_acc ?? null,
     fgsm: last?.test_fgsm_acc ?? null,
-    attack: attack?.attack ?? EVALUATION_PGD,
+    attack: attack?.attack ?? "pgd-10",
     robust: attack?.robustAccuracy ?? last?.test_pgd_acc ?? null,
     gradient_alignment: last?.gradient_alignment ?? null,
-    outcome: run.outcome?.kind ?? null,
     overfitting: run.overfitting && { iteration: run.overfitting.iteration, epoch: run.overfitting.epoch },
   };
 }
 
-function summaryLines(runs: readonly ReportRun[], final: FinalAttack): string[] {
-  const rows = runs.map((run) => summary(run, final));
-  const attack = [...new Set(rows.map((row) => attackName(row.attack)))].join(" / ");
+function summaryLines(runs: readonly ReportRun[]): string[] {
+  const rows = runs.map(summary);
+  const attack = [...new Set(rows.map((row) => row.attack.toUpperCase()))].join(" / ");
   const lines = textTable([
     ["method", "clean", "FGSM", attack, "gradient alignment", "catastrophic overfitting"],
     ...rows.map((row) => [
@@ -165,17 +165,13 @@ function summaryLines(runs: readonly ReportRun[], final: FinalAttack): string[] 
       percent(row.fgsm),
       percent(row.robust),
       decimals(row.gradient_alignment, 2),
-      row.overfitting
-        ? `iteration ${count(row.overfitting.iteration)} (epoch ${row.overfitting.epoch.toFixed(1)})`
-        : row.outcome === null || row.outcome === "healthy"
-          ? "none"
-          : row.outcome,
+      row.overfitting ? `iteration ${count(row.overfitting.iteration)} (epoch ${row.overfitting.epoch.toFixed(1)})` : "none",
     ]),
   ]);
-  const attacked = runs.map((run) => finalRecord(run, final)).find((record) => record !== undefined);
+  const attacked = runs.map(strongest).find((record) => record !== undefined);
   const examples = runs[0]?.config.evalExamples ?? 0;
   const sizes = attacked
-    ? `clean and ${attackName(attacked.attack)}: first ${count(attacked.n)} test images; the rest: first ${count(examples)}`
+    ? `clean and ${attacked.attack.toUpperCase()}: first ${count(attacked.n)} test images; the rest: first ${count(examples)}`
     : `first ${count(examples)} test images`;
   return [...lines, `(${sizes})`];
 }

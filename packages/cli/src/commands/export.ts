@@ -1,8 +1,8 @@
 /** @file `gradalign export`: a saved model as a safetensors file for PyTorch. */
-import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { exportSafetensors, type Snapshot } from "gradalign";
+import { writeFileAtomic } from "gradalign/node";
 import { type Context, print, remark } from "../context.ts";
 import { loadSavedModel, type Which } from "../run/saved-model.ts";
 import { bytes, count } from "../terminal/format.ts";
@@ -33,7 +33,7 @@ export function registerExport(program: Command, context: Context): void {
         metadata: { "gradalign.model": snapshot.model.name, "gradalign.iteration": String(snapshot.iteration) },
         batchesTracked: snapshot.iteration,
       });
-      writeFileSync(options.out, content);
+      writeFileAtomic(options.out, content);
       print(
         context,
         `${options.out}: ${which} model of iteration ${count(snapshot.iteration)}, ${Object.keys(params).length} parameter tensors, ${bytes(content.length)}`,

@@ -82,7 +82,7 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
     session.initialize();
     const { profile, lastStep } = await measure(session, config, device, rounds);
     session.dispose();
-    if (options.trace !== undefined) writeFileAtomic(options.trace, new TextEncoder().encode(JSON.stringify(traceOf(lastStep))));
+    if (options.trace !== undefined) writeFileAtomic(options.trace, JSON.stringify(traceOf(lastStep)));
     if (options.json) print(context, JSON.stringify(profile));
     else for (const line of describe(profile, config, top === "all" ? profile.kernels.length : top)) print(context, line);
     if (options.trace !== undefined) remark(context, `trace of one step: ${options.trace}`);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Experiment, experiments, SCALES, type Scale } from "@gradalign/experiments";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
+import { requireWritable } from "gradalign/node";
 import { type Context, print } from "../context.ts";
 import { listExperiments } from "../reproduce/list.ts";
 import { reproduce } from "../reproduce/reproduce.ts";
@@ -58,6 +59,7 @@ export function registerReproduce(program: Command, context: Context): void {
         experiment,
         scale: options.scale ?? experiment.defaultScale,
       }));
+      if (!options.list) requireWritable(options.out);
       const shared = { out: options.out, json: options.json ?? false, ...settingsFromFlags(options, FLAGS) };
       if (options.list) await listExperiments(chosen, { ...shared, jobs, measure: options.measure ?? false }, context);
       else {

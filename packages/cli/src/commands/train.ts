@@ -1,21 +1,21 @@
 /** @file `gradalign train`: one training run, new or resumed. */
-import { resolve } from "node:path";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
-import { isDatasetName, resolveTrainConfig, type TrainConfig } from "gradalign";
-import { openRun } from "gradalign/node";
+import { resolveTrainConfig } from "gradalign";
+import { openRun, requireWritable } from "gradalign/node";
 import type { Context } from "../context.ts";
+import { requireAgreement, withFullPath } from "../run/agreement.ts";
 import { loadDataset } from "../run/dataset.ts";
-import { machineOf, openDevice, resumedDevice } from "../run/device.ts";
+import { openDevice, resumedSettings, runSettingsOf } from "../run/device.ts";
 import { interruptible } from "../run/interruptible.ts";
-import { performRun } from "../run/perform-run.ts";
-import { defaultRunFolder, requireEmptyFolder } from "../run/run-folder.ts";
+import { ownRun, performRun, type RunRequest } from "../run/perform-run.ts";
+import { defaultRunFolder, requireFreeFolder } from "../run/run-folder.ts";
 import { readSession } from "../run/run-notes.ts";
 import { readConfigFile } from "../settings/config-file.ts";
-import { partialConfig, settingsOfConfig } from "../settings/convert.ts";
+import { partialConfig } from "../settings/convert.ts";
 import { defaultTexts, FINAL_DEFAULTS } from "../settings/defaults.ts";
 import { shellWord } from "../settings/describe.ts";
-import { externalName, SETTING_NAMES, type Settings, TRAINING_SETTINGS, type TrainingSettings } from "../settings/settings.ts";
+import { SETTING_NAMES, type Settings } from "../settings/settings.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
 import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
@@ -45,6 +45,7 @@ interface TrainFlags {
   readonly config?: string;
   readonly out?: string;
   readonly resume?: string;
+  readonly elsewhere?: boolean;
   readonly json?: boolean;
 }
 
@@ -55,6 +56,7 @@ export function registerTrain(program: Command, context: Context): void {
     .option("--config <file>", "take settings from a YAML file; flags win")
     .option("--out <dir>", "run folder; runs/<date>-<model>-<method>-eps<e>-seed<s> unless set")
     .option("--resume <dir>", "go on with an interrupted run, to the same bits as without the interruption")
+    .option("--elsewhere", "with --resume: go on although backend, precision or instructions are not the ones before; the bits then differ")
     .option("--json", "print events as JSON lines")
     .addHelpText("after", HELP)
     .action((options: TrainFlags & Record<string, unknown>) => runTrain(options, context));
@@ -65,29 +67,25 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
     ...(options.config === undefined ? {} : readConfigFile(options.config)),
     ...settingsFromFlags(options, SETTING_NAMES),
   };
-  const { folder, config } = options.resume === undefined ? newRun(options, settings) : resumedRun(options.resume, options, settings);
+  const plan = options.resume === undefined ? newRun(options, settings) : resumedRun(options.resume, options, settings);
+  const { folder, config, asked } = plan;
+  const { finalAttack, finalExamples } = { ...FINAL_DEFAULTS, ...asked };
   const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: [config.method.name] });
   await interruptible(context, view, async (signal) => {
     const data = await loadDataset(config.dataset, context.streams.stderr, signal);
-    const where = options.resume === undefined ? settings : resumedDevice(settings, readSession(folder)?.machine, view.note);
-    const device = await openDevice(where, view.note);
+    const device = await openDevice(asked, view.note);
     try {
-      const outcome = await performRun({
+      const request: RunRequest = {
+        ...plan,
         label: config.method.name,
-        folder,
-        config,
-        resume: options.resume !== undefined,
         data,
         device,
-        machine: machineOf(device, where),
-        attacks: (["last", "best"] as const).map((which) => ({
-          attack: settings.finalAttack ?? FINAL_DEFAULTS.finalAttack,
-          examples: settings.finalExamples ?? FINAL_DEFAULTS.finalExamples,
-          which,
-        })),
+        elsewhere: options.elsewhere ?? false,
+        attacks: (["last", "best"] as const).map((which) => ({ attack: finalAttack, examples: finalExamples, which })),
         view,
         signal,
-      });
+      };
+      const outcome = await ownRun(folder, { note: view.note, signal }, (lock) => performRun(request, lock));
       if (outcome.interrupted) view.note(`resume with: ${commandName()} train --resume ${shellWord(folder)}`);
     } finally {
       device.close();
@@ -95,33 +93,21 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
   });
 }
 
-interface PlannedRun {
-  readonly folder: string;
-  readonly config: TrainConfig;
-}
+type PlannedRun = Pick<RunRequest, "folder" | "config" | "resume" | "asked">;
 
 function newRun(options: TrainFlags, settings: Settings): PlannedRun {
-  const { dataset } = settings;
-  const named = dataset === undefined || isDatasetName(dataset) ? settings : { ...settings, dataset: resolve(dataset) };
-  const config = resolveTrainConfig(partialConfig(named));
+  if (options.elsewhere) throw new ConfigError("--elsewhere must be left out without --resume; a new run is computed wherever it is");
+  const config = resolveTrainConfig(partialConfig(withFullPath(settings)));
   const folder = options.out ?? defaultRunFolder(config);
-  requireEmptyFolder(folder, `continue the run there with --resume ${shellWord(folder)}`);
-  return { folder, config };
+  requireFreeFolder(folder, `continue the run there with --resume ${shellWord(folder)}`);
+  return { folder, config, resume: false, asked: runSettingsOf(settings) };
 }
 
 /** The run's own settings; what is given besides must agree with them. */
 function resumedRun(folder: string, options: TrainFlags, settings: Settings): PlannedRun {
   if (options.out !== undefined) throw new ConfigError(`--out (="${options.out}") must be left out with --resume; the run stays in its folder`);
-  const { config } = openRun(folder);
-  const before = settingsOfConfig(config);
-  for (const name of Object.keys(TRAINING_SETTINGS) as (keyof TrainingSettings)[]) {
-    const value = settings[name];
-    const given = name === "dataset" && typeof value === "string" && !isDatasetName(value) ? resolve(value) : value;
-    if (given !== undefined && given !== before[name]) {
-      throw new ConfigError(
-        `--${externalName(name)} (=${given}) must be the run's ${before[name] ?? "default"} with --resume; leave it out, or start a new run with --out`,
-      );
-    }
-  }
-  return { folder, config };
+  const run = openRun(folder);
+  requireAgreement(run.config, settings);
+  requireWritable(folder);
+  return { folder, config: run.config, resume: true, asked: resumedSettings(runSettingsOf(settings), readSession(folder)?.asked ?? {}, run) };
 }

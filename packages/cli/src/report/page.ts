@@ -1,6 +1,5 @@
 /** @file A report as one HTML file that asks for nothing from outside. */
 import { type HtmlPart, html, markup } from "./html.ts";
-import { pageScript } from "./page-script.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 
 /** The parts of a page. */
@@ -32,7 +31,6 @@ export function htmlPage({ title, subtitle, body, footer }: PageOptions): string
 ${body}
 <footer>${footer}</footer>
 </main>
-<script>(${markup(pageScript.toString())})();</script>
 </body>
 </html>
 `.toString();

@@ -5,13 +5,13 @@
  * faster way through a grid where programs are too small for threads to pay.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { madeUpImages, type Training } from "@gradalign/experiments";
-import { type Device, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { DataError, type Device, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { canonicalJson, createModel, createSession, modelPrograms, parseAttack, type TrainConfig } from "gradalign";
-import { writeFileAtomic } from "gradalign/node";
+import { makeFolder, readIfThere, readJson, writeFileAtomic } from "gradalign/node";
+import { z } from "zod";
 import { VERSION } from "../version.ts";
 
 /** Seconds of the parts of a training; what an estimate is made of. */
@@ -60,15 +60,19 @@ export interface CostBook {
   set(config: TrainConfig, costs: Costs): void;
 }
 
+const costForm = z.object({ step: z.number(), gradient: z.number(), compile: z.number() });
+const costsForm = z.record(z.string(), z.object({ alone: costForm, "side by side": costForm }));
+
 /** Opens the costs kept in an output folder. */
 export function openCostBook(out: string): CostBook {
   const file = join(out, "costs.json");
   const read = (): Record<string, Costs> => {
     try {
-      return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Record<string, Costs>) : {};
-    } catch {
-      // A cache that cannot be read is measured again.
-      return {};
+      return readIfThere(file) ? readJson(file, costsForm, "delete it") : {};
+    } catch (error) {
+      // A cache of another form is measured again.
+      if (error instanceof DataError) return {};
+      throw error;
     }
   };
   let known = read();
@@ -77,8 +81,8 @@ export function openCostBook(out: string): CostBook {
     set(config, costs) {
       // Another process may have added to the file.
       known = { ...read(), [costKey(config)]: costs };
-      mkdirSync(out, { recursive: true });
-      writeFileAtomic(file, new TextEncoder().encode(`${JSON.stringify(known, undefined, 1)}\n`));
+      makeFolder(out);
+      writeFileAtomic(file, `${JSON.stringify(known, undefined, 1)}\n`);
     },
   };
 }

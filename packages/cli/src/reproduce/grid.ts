@@ -1,8 +1,9 @@
 /** @file The trainings that some experiments need, each once, and which of them are done. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Experiment, FinalAttack, Scale, Training } from "@gradalign/experiments";
-import { writeFileAtomic } from "gradalign/node";
+import { readJson, writeFileAtomic } from "gradalign/node";
+import { z } from "zod";
 import { readRobustness } from "../run/run-notes.ts";
 import { type Provenance, provenance } from "./provenance.ts";
 import { type DataKind, trainingId } from "./training-id.ts";
@@ -54,16 +55,18 @@ export function isFinished({ folder, attacks }: GridTraining): boolean {
   return attacks.every((attack) => records.some((record) => isSameAttack({ ...record, examples: record.n, which: record.which as "last" | "best" }, attack)));
 }
 
+const doneForm = z.object({ version: z.string(), commit: z.string().nullable(), date: z.string() });
+
 /** Who did a training, and when. */
 export type DoneBy = Pick<Provenance, "version" | "commit" | "date">;
 
 /** Notes that the last step is done, and by which commit. */
 export function noteFinished(folder: string): void {
   const { version, commit, date } = provenance();
-  writeFileAtomic(join(folder, DONE), new TextEncoder().encode(`${JSON.stringify({ version, commit, date } satisfies DoneBy)}\n`));
+  writeFileAtomic(join(folder, DONE), `${JSON.stringify({ version, commit, date } satisfies DoneBy)}\n`);
 }
 
 /** What {@link noteFinished} noted. */
 export function readFinished(folder: string): DoneBy {
-  return JSON.parse(readFileSync(join(folder, DONE), "utf8")) as DoneBy;
+  return readJson(join(folder, DONE), doneForm, "delete it; the training's end is then noted again");
 }

@@ -4,12 +4,10 @@
  * A training's folder is locked while it is worked on, so that two commands can share an output folder. Workers report on their
  * standard output; when this process is killed, their next report fails and they end.
  */
-import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { type Device, GradalignError } from "@gradalign/tensor";
-import { withLock } from "gradalign/node";
+import { isRunFolder } from "gradalign/node";
 import type { LoadedDataset } from "../run/dataset.ts";
-import { performRun } from "../run/perform-run.ts";
+import { ownRun, performRun } from "../run/perform-run.ts";
 import { runWorker } from "../run/worker-process.ts";
 import type { RunEvent } from "../terminal/run-events.ts";
 import type { Cost, CostBook, Schedule } from "./costs.ts";
@@ -31,19 +29,15 @@ export interface TrainingContext {
 /** Does a training, or what is left of it; resolves to false when it was interrupted. */
 export async function performTraining(training: GridTraining, { data, device, cost, view, signal }: TrainingContext): Promise<boolean> {
   const { id, folder, config, attacks } = training;
-  mkdirSync(join(folder, ".."), { recursive: true });
-  return withLock(
-    `${folder}.lock`,
-    { what: folder, signal, onWait: (holder) => view.note(`${training.label}: another process works on it (${holder}); waiting`) },
-    async () => {
-      if (isFinished(training)) return true;
-      const resume = existsSync(join(folder, "config.json"));
-      const checkpointEvery = cost ? Math.max(1, Math.min(config.evalEvery, Math.floor(CHECKPOINT_SECONDS / cost.step))) : config.evalEvery;
-      const { interrupted } = await performRun({ label: id, folder, config, resume, data, device, attacks, view, signal, checkpointEvery });
-      if (!interrupted) noteFinished(folder);
-      return !interrupted;
-    },
-  );
+  const onWait = (holder: string): void => view.note(`${training.label}: another process works on it (${holder}); waiting`);
+  return ownRun(folder, { note: view.note, onWait, signal }, async (lock) => {
+    if (isFinished(training)) return true;
+    const checkpointEvery = cost ? Math.max(1, Math.min(config.evalEvery, Math.floor(CHECKPOINT_SECONDS / cost.step))) : config.evalEvery;
+    const request = { label: id, folder, config, resume: isRunFolder(folder), data, device, asked: {}, attacks, view, signal, checkpointEvery };
+    const { interrupted } = await performRun(request, lock);
+    if (!interrupted) noteFinished(folder);
+    return !interrupted;
+  });
 }
 
 /** What a worker process is given on its standard input. */

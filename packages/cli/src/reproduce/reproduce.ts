@@ -1,5 +1,4 @@
 /** @file Runs experiments: trains what is missing, measures, writes results and pages. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Device } from "@gradalign/tensor";
 import type { Context } from "../context.ts";
@@ -49,7 +48,6 @@ export async function reproduce(
   };
   await interruptible(context, facade, async (signal) => {
     try {
-      mkdirSync(out, { recursive: true });
       const shelf = await openShelf(datasetsOf(chosen), streams.stderr, signal, loader);
       const grid = gridOf(chosen, out, shelf.kindOf);
       const pending = grid.filter((training) => !isFinished(training));

@@ -1,17 +1,15 @@
 /** @file An experiment's results as files: data.json, data.csv, report.html and its figures as SVG. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Experiment, Page } from "@gradalign/experiments";
-import { writeFileAtomic } from "gradalign/node";
-import { csv } from "../report/csv.ts";
+import type { Experiment, Measurement, Page } from "@gradalign/experiments";
+import { makeFolder, writeFileAtomic } from "gradalign/node";
 import { drawFigure } from "../report/svg.ts";
 import { experimentPage } from "./experiment-page.ts";
 import type { Results } from "./result-data.ts";
 
 /** Writes the files; returns the page's path. */
 export function writeResults(folder: string, experiment: Experiment, results: Results, page: Page): string {
-  mkdirSync(join(folder, "figures"), { recursive: true });
-  const write = (name: string, text: string): void => writeFileAtomic(join(folder, name), new TextEncoder().encode(text));
+  makeFolder(join(folder, "figures"));
+  const write = (name: string, text: string): void => writeFileAtomic(join(folder, name), text);
   write("data.json", formatResults(results));
   write("data.csv", csv(results.findings.measurements));
   for (const { figures = [] } of page.sections) {
@@ -30,6 +28,16 @@ export function formatResults({ findings: { measurements, details }, ...rest }: 
   );
   const found = `"findings": {"measurements": ${list(rounded)}${details === undefined ? "" : `,\n"details": ${JSON.stringify(details)}`}}`;
   return `{\n${[...fields, found].join(",\n")}\n}\n`;
+}
+
+/** Rows as CSV (RFC 4180), with the union of their columns. */
+export function csv(rows: readonly Measurement[]): string {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const cell = (value: Measurement[string] | undefined): string => {
+    const text = value === null || value === undefined ? "" : String(value);
+    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((line) => `${line.map(cell).join(",")}\n`).join("");
 }
 
 /** Colours that pages define, for a figure without its page. */

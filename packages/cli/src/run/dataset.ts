@@ -1,4 +1,5 @@
 /** @file Finding the data set a run asks for, and telling the user while it is fetched. */
+import { createHash } from "node:crypto";
 import { datasetNamed, type ImageDataset, isDatasetName } from "gradalign";
 import { type DataEvent, loadDataset as loadKnown } from "gradalign/node";
 import { bytes, duration } from "../terminal/format.ts";
@@ -10,8 +11,8 @@ import { readRecordFolder } from "./record-folder.ts";
 /** A data set, and what identifies its content. */
 export interface LoadedDataset {
   readonly dataset: ImageDataset;
-  /** SHA-256 of a folder's files; null for data sets whose content is fixed. */
-  readonly fingerprint: string | null;
+  /** SHA-256 of a folder's files, or of the checksums of a known data set's. */
+  readonly fingerprint: string;
 }
 
 /**
@@ -25,7 +26,10 @@ export async function loadDataset(name: string, output: OutputStream, signal?: A
   if (!isDatasetName(name)) return readRecordFolder(name);
   const display = downloadDisplay(datasetNamed(name).title, output);
   try {
-    return { dataset: await loadKnown(name, { onProgress: display.event, ...(signal ? { signal } : {}) }), fingerprint: null };
+    const dataset = await loadKnown(name, { onProgress: display.event, ...(signal ? { signal } : {}) });
+    const hash = createHash("sha256");
+    for (const { checksum } of datasetNamed(name).files) hash.update(checksum.digest);
+    return { dataset, fingerprint: hash.digest("hex") };
   } finally {
     display.finish();
   }

@@ -1,8 +1,9 @@
 /** @file Opening the device that a command computes on. */
 import { ConfigError, createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
-import { mayHaveGpu, nodeGpu, nodeTuning } from "gradalign/node";
+import type { Arithmetic } from "gradalign";
+import { mayHaveGpu, nodeGpu, nodeTuning, type Run } from "gradalign/node";
 import type { RunMachine } from "../report/report-data.ts";
-import { externalName, type Settings } from "../settings/settings.ts";
+import { RUN_SETTINGS, type RunSettings, type Settings } from "../settings/settings.ts";
 import { VERSION } from "../version.ts";
 
 /** Settings that say what computes, and how. */
@@ -55,26 +56,31 @@ export async function openDevice(
 }
 
 /** What a run notes about where it is computed. */
-export function machineOf(device: Device, { precision, tensorCores, softwareGpu }: DeviceSettings = {}): RunMachine {
-  const asked = JSON.parse(JSON.stringify({ precision, tensorCores, softwareGpu })) as NonNullable<RunMachine["device"]>;
-  const machine = { backend: device.backend, threads: device.threads, version: VERSION, node: process.versions.node };
-  return Object.keys(asked).length > 0 ? { ...machine, device: asked } : machine;
+export function machineOf({ backend, threads }: Device): RunMachine {
+  return { backend, threads, version: VERSION, node: process.versions.node };
 }
 
-/** Settings for going on with a run where it was computed before: what is not given is as noted. What is given otherwise is taken, with a
- * remark, because the results then differ from those of an undisturbed run. */
-export function resumedDevice<Given extends DeviceSettings>(given: Given, noted: RunMachine | undefined, note: (text: string) => void): Given {
-  if (!noted) return given;
-  const before: DeviceSettings = { backend: noted.backend as NonNullable<Settings["backend"]>, ...(noted.device as DeviceSettings) };
+/** What decides the bits of a device and was chosen when it was opened. */
+export function arithmeticOptions({ backend }: Pick<Device, "backend">, { tensorCores = "off" }: DeviceSettings): Arithmetic {
+  return backend === "webgpu" ? { tensorCores } : {};
+}
+
+/**
+ * Settings for going on where a run was computed before: what is not given is as it was asked for then, on the backend that was taken.
+ *
+ * @param run its newest checkpoint says what it was computed with.
+ */
+export function resumedSettings(given: RunSettings, asked: RunSettings, run: Pick<Run, "seal">): RunSettings {
+  const backend = run.seal?.arithmetic.at(-1)?.backend as RunSettings["backend"];
+  const before = { ...asked, ...(backend === undefined ? {} : { backend }) };
   // On a backend that was asked for anew, the other's options mean nothing.
-  const other = given.backend !== undefined && given.backend !== before.backend;
-  const result = other ? given : { ...before, ...given };
-  for (const name of ["backend", "precision", "tensorCores"] as const) {
-    const [then, now] = [before[name] ?? DEFAULTS[name], result[name] ?? DEFAULTS[name]];
-    if (then !== now)
-      note(`the run was computed with --${externalName(name)} ${then} so far and goes on with ${now}: its numbers will differ from an undisturbed run's`);
+  if (given.backend !== undefined && given.backend !== before.backend) {
+    for (const name of ["precision", "tensorCores", "vectorBits", "softwareGpu"] as const) delete before[name];
   }
-  return result;
+  return { ...before, ...given };
 }
 
-const DEFAULTS = { backend: "auto", precision: "f32", tensorCores: "off" } as const;
+/** The given settings that are not the training's. */
+export function runSettingsOf(settings: Settings): RunSettings {
+  return Object.fromEntries(Object.keys(RUN_SETTINGS).flatMap((name) => (name in settings ? [[name, settings[name as keyof RunSettings]]] : [])));
+}

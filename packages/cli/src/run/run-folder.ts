@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "@gradalign/tensor";
 import type { TrainConfig } from "gradalign";
+import { isRunLock, requireWritable } from "gradalign/node";
 import { radius } from "../terminal/format.ts";
 
 /** `runs/<date>-<model>-<method>-eps<e>-seed<s>`, with a number after it if that folder is taken. */
@@ -26,20 +27,23 @@ export function freeFolder(name: string): string {
 }
 
 /**
- * Makes sure that a new run overwrites nothing.
+ * Makes sure, before long work begins, that a new run can be written and overwrites nothing.
  *
- * @throws ConfigError when the folder exists and is not empty.
+ * @throws ConfigError when the folder exists and is not empty; FileError when it cannot be written to.
  */
-export function requireEmptyFolder(folder: string, resumeHint: string): void {
+export function requireFreeFolder(folder: string, resumeHint: string): void {
   let names: string[];
   try {
     names = readdirSync(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return requireWritable(folder);
     throw new ConfigError(`--out (="${folder}") must be a folder that is empty or not there (${(error as NodeJS.ErrnoException).code}); name another`, {
       cause: error,
     });
   }
-  if (names.length > 0)
-    throw new ConfigError(`--out (="${folder}") must be empty or not there, it holds ${names.length} files; name another, or ${resumeHint}`);
+  // A lock is for whoever comes to take it: left by a killed process, it is taken over.
+  const others = names.filter((name) => !isRunLock(name));
+  if (others.length > 0)
+    throw new ConfigError(`--out (="${folder}") must be empty or not there, it holds ${others.length} files; name another, or ${resumeHint}`);
+  requireWritable(folder);
 }

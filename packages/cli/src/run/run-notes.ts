@@ -1,50 +1,75 @@
 /**
  * @file What the command keeps in a run folder besides the library's files.
  *
- * `session.json`: where the run is computed and what its data were; `robustness.jsonl`: one line per attack on a saved model;
- * `attack-parts.jsonl`: the same for some of the images, while an attack goes on.
+ * `session.json`: where the run is computed and what was asked of it besides its settings; `robustness.jsonl`: one line per attack on a saved
+ * model; `attack-parts.jsonl`: the same for some of the images, while an attack goes on. Only the owner of the run's lock writes here.
  */
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { DataError } from "@gradalign/tensor";
+import { onFile, readIfThere, readJson, readJsonLines, writeFileAtomic } from "gradalign/node";
+import { z } from "zod";
 import type { RobustnessRecord, RunMachine } from "../report/report-data.ts";
+import { RUN_SETTINGS, type RunSettings } from "../settings/settings.ts";
 
 /** A run's surroundings. */
 export interface RunSession {
   readonly machine: RunMachine;
-  /** Number of classes of the data set. */
-  readonly classes: number;
-  /** SHA-256 of the data set's files when they are the user's own. */
-  readonly dataset: string | null;
+  /** Settings that are not the training's: what computes, and the final attack; those that were given. */
+  readonly asked: RunSettings;
 }
 
 const SESSION_FILE = "session.json";
 const ROBUSTNESS_FILE = "robustness.jsonl";
 const PARTS_FILE = "attack-parts.jsonl";
 
-/**
- * Notes the session; a resumed run must have the same data as before.
- *
- * @throws DataError when the data set changed since the run began.
- */
+const asked = Object.fromEntries(Object.entries(RUN_SETTINGS).map(([name, { schema }]) => [name, z.exactOptional(schema)]));
+const sessionForm = z.object({
+  machine: z.object({ backend: z.string(), threads: z.int().min(1), version: z.string(), node: z.string() }),
+  asked: z.strictObject(asked).transform((settings) => settings as RunSettings),
+});
+
+const count = z.int().min(0);
+/** JSON writes null for what is not finite. */
+const measured = z.number().or(z.null().transform(() => Number.NaN));
+const robustnessForm = z.looseObject({
+  which: z.enum(["last", "best"]),
+  iteration: count,
+  attack: z.string(),
+  epsilon: z.number(),
+  n: count,
+  seed: count,
+  cleanAccuracy: measured,
+  robustAccuracy: measured,
+  confidence95: z.tuple([measured, measured]),
+  meanLoss: measured,
+  seconds: z.number(),
+});
+const partForm = z.looseObject({
+  iteration: count,
+  attack: z.string(),
+  epsilon: z.number(),
+  seed: count,
+  skip: count,
+  n: count,
+  clean: count,
+  robust: count,
+  loss: measured,
+  seconds: z.number(),
+});
+
+/** Notes the session. */
 export function noteSession(folder: string, session: RunSession): void {
-  const before = readSession(folder);
-  if (before && (before.dataset !== session.dataset || before.classes !== session.classes)) {
-    throw new DataError(
-      `${folder}: the data set is not the one the run began with (sha256 ${before.dataset?.slice(0, 12)}, now ${session.dataset?.slice(0, 12)}); restore it, or start a new run`,
-    );
-  }
-  writeFileSync(join(folder, SESSION_FILE), `${JSON.stringify(session, undefined, 2)}\n`);
+  writeFileAtomic(join(folder, SESSION_FILE), `${JSON.stringify(session, undefined, 2)}\n`);
 }
 
-/** The noted session, if there is one that can be read. */
+/**
+ * The noted session; null if there is none.
+ *
+ * @throws DataError when there is one that cannot be read.
+ */
 export function readSession(folder: string): RunSession | null {
-  try {
-    return JSON.parse(readFileSync(join(folder, SESSION_FILE), "utf8")) as RunSession;
-  } catch {
-    // Absent, or cut off by a kill: it only holds remarks.
-    return null;
-  }
+  const file = join(folder, SESSION_FILE);
+  return readIfThere(file) ? readJson(file, sessionForm, "restore it, or delete it and give --backend, --final-attack and the like again") : null;
 }
 
 /** Adds an attack's outcome to the run. */
@@ -72,34 +97,24 @@ export function noteAttackPart(folder: string, part: AttackPart): void {
 
 /** The parts of attacks noted so far. */
 export function readAttackParts(folder: string): AttackPart[] {
-  return readLines<AttackPart>(join(folder, PARTS_FILE));
+  return readJsonLines(join(folder, PARTS_FILE), partForm, "delete the line; its images are attacked again");
 }
 
 /** The outcomes of all attacks on the run's models; of equal attacks on the same checkpoint the latest. */
 export function readRobustness(folder: string): RobustnessRecord[] {
   const records = new Map<string, RobustnessRecord>();
-  for (const record of readLines<RobustnessRecord>(join(folder, ROBUSTNESS_FILE))) {
+  for (const record of readJsonLines(join(folder, ROBUSTNESS_FILE), robustnessForm, 'delete the line, and repeat "gradalign eval"')) {
     records.set([record.which, record.attack, record.epsilon, record.n, record.seed].join(" "), record);
   }
   return [...records.values()];
 }
 
-/** Adds a line; one before it that a kill cut off must not take this one along. */
+/** Adds a line; one before it that a kill cut off goes. */
 function appendLine(file: string, value: object): void {
-  const cutOff = existsSync(file) && !readFileSync(file, "utf8").endsWith("\n");
-  appendFileSync(file, `${cutOff ? "\n" : ""}${JSON.stringify(value)}\n`);
-}
-
-/** A file's lines as JSON; a line that a kill cut off is as if never written. */
-function readLines<Line>(file: string): Line[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, "utf8")
-    .split("\n")
-    .flatMap((line) => {
-      try {
-        return line === "" ? [] : [JSON.parse(line) as Line];
-      } catch {
-        return [];
-      }
-    });
+  const content = readIfThere(file);
+  const whole = content ? content.lastIndexOf(0x0a) + 1 : 0;
+  onFile("write", file, () => {
+    if (content && whole < content.length) truncateSync(file, whole);
+    appendFileSync(file, `${JSON.stringify(value)}\n`);
+  });
 }

@@ -152,8 +152,11 @@ type ValuesOf<Table> = { [Key in keyof Table]?: Table[Key] extends Setting<infer
 /** Settings that decide the result, those that were given. */
 export type TrainingSettings = ValuesOf<typeof TRAINING_SETTINGS>;
 
+/** Settings of the machine and the invocation, those that were given. */
+export type RunSettings = ValuesOf<typeof RUN_SETTINGS>;
+
 /** All settings that were given. */
-export type Settings = TrainingSettings & ValuesOf<typeof RUN_SETTINGS>;
+export type Settings = TrainingSettings & RunSettings;
 
 /** A setting's name outside the program: `batchSize` is `batch-size`. */
 export function externalName(setting: string): string {

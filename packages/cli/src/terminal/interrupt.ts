@@ -1,7 +1,7 @@
-/** @file Ctrl-C and its kin: the first asks training to stop in order, the second ends the process at once. */
+/** @file Ctrl-C, a closed terminal and their kin: the first asks training to stop in order, the second ends the process at once. */
 
 /** A signal that asks the process to end. */
-export type StopSignal = "SIGINT" | "SIGTERM";
+export type StopSignal = keyof typeof EXIT_CODE_OF_SIGNAL;
 
 /** Listening for requests to stop. */
 export interface Interrupt {
@@ -14,7 +14,9 @@ export interface Interrupt {
 }
 
 /** Exit codes by shell convention: 128 plus the signal's number. */
-export const EXIT_CODE_OF_SIGNAL: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
+export const EXIT_CODE_OF_SIGNAL = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+const SIGNALS = Object.keys(EXIT_CODE_OF_SIGNAL) as StopSignal[];
 
 /** Starts to listen. After the first request the default action is back, so that a second one ends the process. */
 export function listenForInterrupt(onRequest: (signal: StopSignal) => void): Interrupt {
@@ -27,10 +29,8 @@ export function listenForInterrupt(onRequest: (signal: StopSignal) => void): Int
     controller.abort(new Error(`stopped by ${name}`));
   };
   const release = () => {
-    process.off("SIGINT", handler);
-    process.off("SIGTERM", handler);
+    for (const name of SIGNALS) process.off(name, handler);
   };
-  process.on("SIGINT", handler);
-  process.on("SIGTERM", handler);
+  for (const name of SIGNALS) process.on(name, handler);
   return { signal: controller.signal, received: () => received, release };
 }

@@ -1,4 +1,5 @@
 /** @file The last lines of a terminal, redrawn in place, while finished lines scroll by above them. */
+import { printable } from "./printable.ts";
 import type { OutputStream } from "./streams.ts";
 
 const MIN_INTERVAL_MS = 80;
@@ -42,8 +43,10 @@ export class LiveRegion {
     const up = this.#shown > 0 ? `\x1b[${this.#shown}A` : "";
     const width = this.#stream.columns || 80;
     // A line that wraps would make the region taller than we think.
-    const lines = this.#lines.map((line) => `${clip(line, width - 1)}\n`).join("");
-    this.#stream.write(`${up}\r\x1b[J${above}${lines}`);
+    const lines = this.#lines.map((line) => `${clip(printable(line), width - 1)}\n`).join("");
+    const text = `${up}\r\x1b[J${printable(above)}${lines}`;
+    if (this.#stream.raw) this.#stream.raw(text);
+    else this.#stream.write(text);
     this.#shown = this.#lines.length;
     this.#drawnAt = performance.now();
   }

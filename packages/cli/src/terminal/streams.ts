@@ -3,6 +3,8 @@
 /** An output stream; `process.stdout` is one. */
 export interface OutputStream {
   write(text: string): unknown;
+  /** As `write`, for text that moves the cursor on purpose. */
+  raw?(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }

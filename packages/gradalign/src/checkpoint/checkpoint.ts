@@ -17,7 +17,7 @@ export interface ModelIdentity {
 /** What a manifest says. */
 export interface CheckpointManifest {
   readonly format: "gradalign-checkpoint";
-  readonly version: 1;
+  readonly version: 2;
   /** The tensor file's name in the manifest's folder. */
   readonly tensors: string;
   /** SHA-256 of the tensor file, lower-case hex. */
@@ -72,7 +72,11 @@ export function decodeManifest(bytes: Uint8Array, sha256: Sha256): CheckpointMan
     throw new CheckpointError(`not JSON (${(error as Error).message})`, { cause: error });
   }
   if (typeof value !== "object" || value === null || value.format !== "gradalign-checkpoint") throw new CheckpointError("not a gradalign checkpoint");
-  if (value.version !== 1) throw new CheckpointError(`has format version ${JSON.stringify(value.version)}, this program reads version 1`);
+  if (value.version !== 2) {
+    throw new CheckpointError(
+      `has format version ${JSON.stringify(value.version)}, this program reads version 2; use the version that wrote it, or start a new run`,
+    );
+  }
   const { checksum, ...body } = value;
   const found = checksumOf(body, sha256);
   if (checksum !== found) throw new CheckpointError(`altered: its checksum is ${JSON.stringify(checksum)}, its content gives "${found}"`);

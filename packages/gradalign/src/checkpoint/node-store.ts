@@ -43,6 +43,8 @@ export interface SaveCheckpointOptions {
 export interface LoadCheckpointOptions {
   /** Refuse tensors of any other model. */
   readonly expectModel?: ModelIdentity | undefined;
+  /** A reason to refuse a checkpoint that is whole, if there is one: what it needs besides its own files is not there. */
+  readonly refuse?: ((manifest: CheckpointManifest) => string | undefined) | undefined;
   /** Called for each file that is passed over; they are also listed in the result. */
   readonly onRefused?: ((refused: RefusedCheckpoint) => void) | undefined;
 }
@@ -69,7 +71,7 @@ export function saveCheckpoint(folder: string, options: SaveCheckpointOptions): 
   const tensors = `${name}-${String(iteration).padStart(6, "0")}-${digest.slice(0, 12)}.safetensors`;
   const manifest: CheckpointManifest = {
     format: "gradalign-checkpoint",
-    version: 1,
+    version: 2,
     tensors,
     sha256: digest,
     bytes: bytes.length,
@@ -99,7 +101,7 @@ export function loadCheckpoint(folder: string, name: string, options: LoadCheckp
   checkName(name);
   const refused: RefusedCheckpoint[] = [];
   for (const file of [join(folder, `${name}.json`), join(folder, `${name}.previous.json`)]) {
-    const result = readPair(folder, file, options.expectModel);
+    const result = readPair(folder, file, options);
     if (typeof result !== "string") return { ...result, file, refused };
     refused.push({ file, reason: result });
     options.onRefused?.({ file, reason: result });
@@ -108,8 +110,31 @@ export function loadCheckpoint(folder: string, name: string, options: LoadCheckp
   throw new CheckpointError(`loadCheckpoint: no usable checkpoint "${name}" in ${folder} (${list}); save one there first, or name another folder`);
 }
 
+/**
+ * The newest manifests of these names, without looking at their tensors.
+ *
+ * @returns one per name that has a whole one; with every file that was passed over, but for those that are not there, and why.
+ */
+export function readManifests(folder: string, names: readonly string[]): { manifests: CheckpointManifest[]; refused: RefusedCheckpoint[] } {
+  const refused: RefusedCheckpoint[] = [];
+  const manifests = names.flatMap((name) => {
+    checkName(name);
+    for (const file of [join(folder, `${name}.json`), join(folder, `${name}.previous.json`)]) {
+      const bytes = readIfThere(file);
+      if (bytes === undefined) continue;
+      try {
+        return [decodeManifest(bytes, sha256)];
+      } catch (error) {
+        refused.push({ file, reason: (error as Error).message });
+      }
+    }
+    return [];
+  });
+  return { manifests, refused };
+}
+
 /** The checkpoint a manifest file describes, or the reason to refuse it. */
-function readPair(folder: string, file: string, expectModel: ModelIdentity | undefined): Pick<LoadedCheckpoint, "manifest" | "tensors"> | string {
+function readPair(folder: string, file: string, { expectModel, refuse }: LoadCheckpointOptions): Pick<LoadedCheckpoint, "manifest" | "tensors"> | string {
   let reason = "";
   for (let look = 0; look < MAX_LOOKS; look++) {
     const bytes = readIfThere(file);
@@ -123,6 +148,8 @@ function readPair(folder: string, file: string, expectModel: ModelIdentity | und
     if (expectModel && !sameModel(manifest.model, expectModel)) {
       return `holds the model ${describeModel(manifest.model)}, expected ${describeModel(expectModel)}`;
     }
+    const problem = refuse?.(manifest);
+    if (problem !== undefined) return problem;
     const content = readIfThere(join(folder, manifest.tensors));
     if (content === undefined) {
       reason = `its tensor file ${manifest.tensors} does not exist`;
@@ -148,7 +175,7 @@ function readPair(folder: string, file: string, expectModel: ModelIdentity | und
 function keepPrevious(folder: string, name: string): void {
   const file = join(folder, `${name}.json`);
   const current = readIfThere(file);
-  if (current === undefined || typeof readPair(folder, file, undefined) === "string") return;
+  if (current === undefined || typeof readPair(folder, file, {}) === "string") return;
   writeFileAtomic(join(folder, `${name}.previous.json`), current);
 }
 

@@ -1,7 +1,7 @@
 /** @file Files that are either wholly there or not at all, whenever the process or the machine stops. */
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, readdirSync, realpathSync, renameSync, rmdirSync, rmSync, statSync, writeSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { FileError, onFile } from "./node-file-error.ts";
 import { isRunning } from "./node-process.ts";
 
@@ -64,10 +64,20 @@ function targetOf(file: string): string {
 /**
  * Makes a folder and those above it.
  *
+ * @returns what removes again those that were made, as far as they are empty.
  * @throws FileError naming it when it cannot be made.
  */
-export function makeFolder(folder: string): void {
-  onFile("make the folder", folder, () => mkdirSync(folder, { recursive: true }));
+export function makeFolder(folder: string): () => void {
+  const path = resolve(folder);
+  const first = onFile("make the folder", folder, () => mkdirSync(path, { recursive: true }));
+  return () => {
+    if (first === undefined) return;
+    try {
+      for (let made = path; made.length >= first.length; made = dirname(made)) rmdirSync(made);
+    } catch {
+      // Not empty: it is wanted.
+    }
+  };
 }
 
 /**

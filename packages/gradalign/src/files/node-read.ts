@@ -83,7 +83,16 @@ function parseJson<Schema extends z.ZodType>(text: string, where: string, schema
 export function checkForm<Schema extends z.ZodType>(value: unknown, where: string, schema: Schema, remedy: string): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const field = issue && issue.path.length > 0 ? `, field ${issue.path.join(".")}` : "";
-  throw new DataError(`${where}${field}: ${issue?.message ?? "another form"}; ${remedy}`);
+  const [issue] = result.error.issues as [z.core.$ZodIssue];
+  const field = issue.path.length > 0 ? `, field ${issue.path.join(".")}` : "";
+  const expected = issue.code === "invalid_type" ? `expected ${issue.expected}` : issue.message.replace(/^Invalid \w+: /, "");
+  throw new DataError(`${where}${field}: ${expected}, got ${describe(value, issue.path)}; ${remedy}`);
+}
+
+/** What lies at a path, in short. */
+function describe(value: unknown, path: readonly PropertyKey[]): string {
+  let found = value;
+  for (const key of path) found = Object.entries(found as object).find(([name]) => name === String(key))?.[1];
+  const text = JSON.stringify(found) ?? "nothing";
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }

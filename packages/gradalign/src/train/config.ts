@@ -85,7 +85,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
     evalEvery: partial.evalEvery ?? recipe.evalEvery,
     evalExamples: partial.evalExamples ?? 256,
   };
-  checkConfig(config);
+  checkTrainConfig(config);
   return config;
 }
 
@@ -108,7 +108,12 @@ function resolveOptimizer(partial: PartialTrainConfig["optimizer"], recipe: Opti
   return { ...defaults, ...partial } as OptimizerConfig;
 }
 
-function checkConfig(config: TrainConfig): void {
+/**
+ * Checks every value of complete settings, wherever they come from.
+ *
+ * @throws ConfigError naming the value, its rule and a remedy.
+ */
+export function checkTrainConfig(config: TrainConfig): void {
   const { method, optimizer, schedule } = config;
   const fail = (name: string, value: unknown, rule: string): never => {
     throw new ConfigError(`config: ${name} (=${typeof value === "number" ? value : JSON.stringify(value)}) must be ${rule}`);

@@ -26,9 +26,6 @@ export interface Evaluator {
   dispose(): void;
 }
 
-/** The iterated attack of these measurements, as `parseAttack` reads it. */
-export const EVALUATION_PGD = `pgd-${pgd.defaults.steps}`;
-
 /** Larger batches need more memory than training does. */
 const MAX_BATCH = 128;
 

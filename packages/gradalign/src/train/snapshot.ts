@@ -1,10 +1,10 @@
 /** @file Snapshots of a run: everything that later bits depend on, as named arrays and JSON. */
 import { CheckpointError, type Computed, type Tensor, type TreeOf, tensor, treeLeaves, treeUnflatten, type Value } from "@gradalign/tensor";
 import type { ModelIdentity } from "../checkpoint/checkpoint.ts";
-import type { JsonObject } from "../checkpoint/json.ts";
 import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
-import type { Evaluation } from "./events.ts";
+import type { BestCheckpoint, Evaluation } from "./events.ts";
+import type { RunSeal } from "./seal.ts";
 
 /**
  * What a checkpoint holds. Tensors of both kinds: `params/NAME` and `state/NAME`; of kind `last` also `optimizer/...`, `carry/...`
@@ -17,7 +17,16 @@ export interface Snapshot {
   /** Epochs done, fractional. */
   readonly epoch: number;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  readonly run: JsonObject;
+  readonly run: RunRecord;
+  /** The evaluations so far; of kind `last`. */
+  readonly evaluations?: readonly Evaluation[];
+}
+
+/** What a checkpoint says of its run. */
+export interface RunRecord extends RunSeal {
+  readonly best: BestCheckpoint | null;
+  /** Seconds of training and evaluation so far. */
+  readonly seconds: number;
 }
 
 /** Where snapshots and evaluations go. */

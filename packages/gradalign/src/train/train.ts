@@ -1,6 +1,5 @@
 /** @file The training loop: iterations, evaluations, checkpoints, and a way to stop and go on with the same bits. */
 import { CheckpointError, type Computed, ConfigError, type Device, GradalignError, LimitError, tensor, zeros } from "@gradalign/tensor";
-import { canonicalJson, type JsonObject } from "../checkpoint/json.ts";
 import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import { type ImageDataset, imageDataset } from "../data/dataset.ts";
 import { detectOverfitting, type Overfitting } from "../diagnostics/overfitting.ts";
@@ -12,8 +11,9 @@ import type { TrainConfig } from "./config.ts";
 import { createEvaluator } from "./evaluator.ts";
 import { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./events.ts";
 import { progressReporter } from "./progress.ts";
+import { type Arithmetic, arithmeticDifference, arithmeticOf, identityOf, type RunSeal, requireSameConfig, requireSameData } from "./seal.ts";
 import { createSession, type HostSums, type Session } from "./session.ts";
-import { type CheckpointSink, restoreModel, type Snapshot, storeTree } from "./snapshot.ts";
+import { type CheckpointSink, type RunRecord, restoreModel, type Snapshot, storeTree } from "./snapshot.ts";
 
 /** How {@link train} runs. */
 export interface TrainOptions {
@@ -28,6 +28,12 @@ export interface TrainOptions {
   readonly resume?: Snapshot;
   /** Iterations between checkpoints; as between evaluations unless set. */
   readonly checkpointEvery?: number;
+  /** Stands for the data set's content, e.g. its SHA-256; sealed in checkpoints, so that a run goes on with no other. */
+  readonly fingerprint?: string;
+  /** What decides the bits and the device does not tell of itself; sealed in checkpoints as well. */
+  readonly arithmetic?: Arithmetic;
+  /** Goes on although the arithmetic is not the one the run was computed with so far; the bits are then not those of an undisturbed run. */
+  readonly elsewhere?: boolean;
 }
 
 /** What a run leaves. */
@@ -84,8 +90,10 @@ async function run(config: TrainConfig, given: ImageDataset, options: TrainOptio
   let best: Best | null = null;
   let iteration = 0;
   let earlierSeconds = 0;
+  let seal: RunSeal = { config, data: identityOf(dataset, options.fingerprint ?? null), arithmetic: [arithmeticOf(device, options.arithmetic)] };
   if (resume) {
-    const progress = checkResume(resume, config);
+    const progress = checkResume(resume, seal, options.elsewhere ?? false);
+    seal = progress.seal;
     session.restore(resume.tensors);
     iteration = resume.iteration;
     evaluations.push(...progress.evaluations);
@@ -107,13 +115,13 @@ async function run(config: TrainConfig, given: ImageDataset, options: TrainOptio
 
   const save = async (kind: "last" | "best"): Promise<void> => {
     if (!checkpoints) return;
-    const progress = { evaluations, best: best && describeBest(best, config), seconds: seconds() };
-    const run = { config, ...(kind === "last" ? progress : progress.best) } as unknown as JsonObject;
+    const run: RunRecord = { ...seal, best: best && describeBest(best, config), seconds: seconds() };
     const tensors = kind === "best" ? (best?.tensors ?? new Map()) : await lastTensors(session, best);
     // Parameters that are not finite, which a last finite loss may have led to, must not replace a good checkpoint.
     const broken = kind === "last" ? firstNotFinite(tensors) : undefined;
     if (broken !== undefined) throw notFinite(broken, iteration, config);
-    const path = checkpoints.save(kind, { model: identity, iteration, epoch: epochOf(iteration), tensors, run });
+    const sofar = kind === "last" ? { evaluations: [...evaluations] } : {};
+    const path = checkpoints.save(kind, { model: identity, iteration, epoch: epochOf(iteration), tensors, run, ...sofar });
     emit({ type: "checkpoint", kind, iteration, ...(path === undefined ? {} : { path }) });
   };
 
@@ -272,28 +280,29 @@ async function lastTensors(session: Session, best: Best | null): Promise<Map<str
 }
 
 /** What a snapshot says of the run so far, once it is known to be this run's. */
-function checkResume(snapshot: Snapshot, config: TrainConfig): { evaluations: Evaluation[]; best: Best | null; seconds: number } {
-  const {
-    config: stored,
-    evaluations,
-    best,
-    seconds,
-  } = snapshot.run as unknown as {
-    config: TrainConfig;
-    evaluations?: Evaluation[];
-    best: BestCheckpoint | null;
-    seconds: number;
-  };
+function checkResume(
+  { run, evaluations, tensors: stored }: Snapshot,
+  present: RunSeal,
+  elsewhere: boolean,
+): { evaluations: readonly Evaluation[]; best: Best | null; seconds: number; seal: RunSeal } {
   if (!evaluations) throw new CheckpointError('train: resume needs a snapshot of kind "last"; this one cannot be trained further');
-  for (const name of Object.keys({ ...stored, ...config }) as (keyof TrainConfig)[]) {
-    const [was, is] = [stored, config].map((settings) => canonicalJson(settings[name])) as [string, string];
-    if (was !== is)
-      throw new CheckpointError(`train: the checkpoint was made with ${name} ${was}, this run has ${is}; resume with the same settings, or start a new run`);
+  requireSameConfig(run.config, present.config, "train");
+  requireSameData(run.data, present.data, "train");
+  const [before, here] = [run.arithmetic.at(-1), present.arithmetic[0]] as [Arithmetic, Arithmetic];
+  const other = arithmeticDifference(before, here);
+  if (other !== undefined && !elsewhere) {
+    throw new CheckpointError(`train: the run cannot go on to the same bits: ${other}; resume it as and where it began, or allow the difference (elsewhere)`);
   }
   const prefix = "best/";
-  const tensors = [...snapshot.tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value] as const);
+  const tensors = [...stored].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value] as const);
+  const { best, seconds } = run;
   const accuracy = best ? (best.validation_pgd_acc ?? best.train_pgd_acc ?? 0) : 0;
-  return { evaluations, best: best && { iteration: best.iteration, accuracy, tensors: new Map(tensors) }, seconds };
+  return {
+    evaluations,
+    best: best && { iteration: best.iteration, accuracy, tensors: new Map(tensors) },
+    seconds,
+    seal: { ...present, arithmetic: other === undefined ? run.arithmetic : [...run.arithmetic, here] },
+  };
 }
 
 /** The sums, unless a loss among them was not finite. */

@@ -38,7 +38,7 @@ describe("a saved checkpoint", () => {
     expect(manifest.tensors).toMatch(/^last-000390-[0-9a-f]{12}\.safetensors$/);
     const loaded = loadCheckpoint(folder, "last", { expectModel: { name: "mlp", config: { layers: [1, 2], width: 8 } } });
     expect(loaded).toMatchObject({ manifest, file: path("last.json"), refused: [] });
-    expect(manifest).toMatchObject({ format: "gradalign-checkpoint", version: 1, model, iteration: 390, epoch: 39, run: { seed: 3 } });
+    expect(manifest).toMatchObject({ format: "gradalign-checkpoint", version: 2, model, iteration: 390, epoch: 39, run: { seed: 3 } });
   });
 
   it("replaces the one before the last, and leaves other names and files alone", () => {
@@ -119,7 +119,12 @@ describe("a damaged checkpoint", () => {
     ["an empty manifest", () => truncateSync(path("last.json"), 0), /not JSON/],
     ["a lost manifest", () => rmSync(path("last.json")), /does not exist/],
     ["another file as manifest", () => writeFileSync(path("last.json"), '{"a":1}'), /not a gradalign checkpoint/],
-    ["a newer format", () => writeFileSync(path("last.json"), '{"format":"gradalign-checkpoint","version":2}'), /has format version 2, this program reads/],
+    [
+      "an older format",
+      () => edit("last.json", '"version": 2,', '"version": 1,'),
+      /has format version 1, this program reads version 2; use the version that wrote it/,
+    ],
+    ["a newer format", () => writeFileSync(path("last.json"), '{"format":"gradalign-checkpoint","version":3}'), /has format version 3, this program reads/],
     ["an edited manifest", () => edit("last.json", '"iteration": 20,', '"iteration": 21,'), /altered: its checksum is/],
     ["another checkpoint's tensor file", () => copyFileSync(path(tensorFiles().find((file) => file !== newest)!), path(newest)), /is altered/],
   ];

@@ -91,7 +91,7 @@ describe("a run", () => {
     expect(accuracies.at(-1)).toBe(report.cleanAccuracy);
     expect(accuracies.at(-1)).toBeLessThan(result.evaluations.at(-1)?.train_pgd_acc as number);
     expect(result.best?.iteration).toBe(result.evaluations[accuracies.indexOf(Math.max(...accuracies))]?.iteration);
-    expect((sink.best as Snapshot).run).toMatchObject({ validation_pgd_acc: Math.max(...accuracies) });
+    expect((sink.best as Snapshot).run.best).toMatchObject({ validation_pgd_acc: Math.max(...accuracies) });
 
     // They are not trained on.
     const without = await train(resolveTrainConfig({ ...settings, trainSize: 8 }), marked, { device });

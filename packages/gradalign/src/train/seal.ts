@@ -1,0 +1,80 @@
+/** @file What a run is: its settings, its data, and the arithmetic it is computed with. Sealed in every checkpoint, compared by whoever uses one. */
+import { CheckpointError, DataError, type Device, wasmFeatures } from "@gradalign/tensor";
+import { canonicalJson } from "../checkpoint/json.ts";
+import type { ImageDataset } from "../data/dataset.ts";
+import type { TrainConfig } from "./config.ts";
+
+/** What tells one data set from another. */
+export interface DataIdentity {
+  /** SHA-256 of the content, or whatever stands for it; null where the caller of `train` gave none. */
+  readonly fingerprint: string | null;
+  readonly classNames: readonly string[];
+  readonly shape: readonly number[];
+  /** Number of training and of test images. */
+  readonly train: number;
+  readonly test: number;
+}
+
+/** What decides the last bits besides settings and data: backend, precision, whether multiply-adds are relaxed. */
+export type Arithmetic = Readonly<Record<string, string>>;
+
+/** What a run is. */
+export interface RunSeal {
+  readonly config: TrainConfig;
+  readonly data: DataIdentity;
+  /** What the run was computed with, in order; more than one where it went on elsewhere on purpose. */
+  readonly arithmetic: readonly Arithmetic[];
+}
+
+/** The identity of a data set with this fingerprint. */
+export function identityOf({ classNames, shape, train, test }: ImageDataset, fingerprint: string | null): DataIdentity {
+  return { fingerprint, classNames, shape, train: train.count, test: test.count };
+}
+
+/** What a device computes with; `more` is what it does not tell of itself. */
+export function arithmeticOf({ backend, precision }: Device, more: Arithmetic = {}): Arithmetic {
+  return { backend, precision: precision ?? "float32", ...(backend === "wasm" ? { relaxedSimd: wasmFeatures()["relaxed-simd"] ? "yes" : "no" } : {}), ...more };
+}
+
+/**
+ * Compares settings.
+ *
+ * @throws CheckpointError naming the first that differs, and both values.
+ */
+export function requireSameConfig(was: TrainConfig, is: TrainConfig, who: string): void {
+  const found = difference(was, is);
+  if (found) {
+    const [name, before, now] = found;
+    throw new CheckpointError(`${who}: the checkpoint was made with ${name} ${before}, this run has ${now}; resume with the same settings, or start a new run`);
+  }
+}
+
+/**
+ * Compares data.
+ *
+ * @throws DataError naming what differs, and both values.
+ */
+export function requireSameData(was: DataIdentity, is: DataIdentity, who: string): void {
+  const found = difference(was, is);
+  if (found) {
+    const [name, before, now] = found;
+    throw new DataError(`${who}: the data set is not the one the run began with: its ${name} was ${before}, now it is ${now}; restore it, or start a new run`);
+  }
+}
+
+/** How arithmetics differ, in words; undefined if they do not. */
+export function arithmeticDifference(was: Arithmetic, is: Arithmetic): string | undefined {
+  const found = difference(was, is);
+  return found && `it was computed with ${found[0]} ${found[1]} so far, here that is ${found[2]}`;
+}
+
+/** The first field whose values differ, with both; null stands for a missing one. */
+function difference(was: object, is: object): [name: string, was: string, is: string] | undefined {
+  const fields = (values: object) => new Map<string, unknown>(Object.entries(values));
+  const [before, now] = [fields(was), fields(is)];
+  for (const name of new Set([...before.keys(), ...now.keys()])) {
+    const [a, b] = [canonicalJson(before.get(name)), canonicalJson(now.get(name))];
+    if (a !== b) return [name, a, b];
+  }
+  return undefined;
+}
