@@ -2,9 +2,9 @@
 import type { Experiment, Scale } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { LAPTOP_CHANGES, LAPTOP_EPS, sectionTraining } from "./support/laptop-network.ts";
-import { basisOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
+import { basisOf, collapseOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
 import { type Cell, gridMethod } from "./support/resnet-grid.ts";
-import { decimals, mean, percent } from "./support/statistics.ts";
+import { mean, percent } from "./support/statistics.ts";
 
 const METHODS = ["fgsm", "pgd-10", "pgd-10-corner"] as const;
 const EPS: Readonly<Record<Scale, number>> = { paper: 8, laptop: LAPTOP_EPS, smoke: 8 };
@@ -66,14 +66,7 @@ export const corners: Experiment = {
             {
               title: "Accuracies of the last model",
               columns: ["method", "ε", "seed", "clean", "under attack", "overfits at epoch"],
-              rows: rows.map((row) => [
-                gridMethod(row.method).label,
-                row.epsilon,
-                row.seed,
-                percent(row.clean),
-                percent(row.robust),
-                decimals(row.overfitting_epoch, 1),
-              ]),
+              rows: rows.map((row) => [gridMethod(row.method).label, row.epsilon, row.seed, percent(row.clean), percent(row.robust), collapseOf(row)]),
             },
           ],
         },

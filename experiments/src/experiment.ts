@@ -48,6 +48,8 @@ export interface FinishedTraining {
   readonly config: TrainConfig;
   readonly evaluations: readonly Evaluation[];
   readonly overfitting: Overfitting | null;
+  /** Why it ended early, if its numbers were not finite any more; its last model then has no right answers. */
+  readonly diverged: string | null;
   /** The outcome of one of the training's attacks. */
   attacked(attack: FinalAttack): Pick<RobustnessReport, "cleanAccuracy" | "robustAccuracy" | "confidence95" | "n">;
   load(which: "last" | "best"): SavedParameters;

@@ -3,9 +3,9 @@ import * as Plot from "@observablehq/plot";
 import type { Experiment, FinalAttack, Scale } from "./experiment.ts";
 import { FIGURE_SIZE, PERCENT_SCALE, seriesColor } from "./support/figure.ts";
 import { LAPTOP_CHANGES, sectionTraining } from "./support/laptop-network.ts";
-import { basisOf, type Outcome, outcomeRows, outcomesIn } from "./support/outcomes.ts";
+import { basisOf, collapseOf, divergedWords, type Outcome, outcomeRows, outcomesIn } from "./support/outcomes.ts";
 import type { Cell } from "./support/resnet-grid.ts";
-import { decimals, percent } from "./support/statistics.ts";
+import { percent } from "./support/statistics.ts";
 
 interface Grid {
   /** Radii of FGSM training; the last is also FGSM-RS's. */
@@ -99,7 +99,7 @@ export const fig3: Experiment = {
             {
               id: "fig3",
               title: "Robustness against the radius of the attack",
-              caption: `${basisOf(rows.slice(0, 1)).replace(/, ε = [\d./]+/, "")}. Means over seeds.`,
+              caption: `${basisOf(rows.slice(0, 1)).replace(/, ε = [\d./]+/, "")}. Means over seeds.${divergedWords(rows)}`,
               options: {
                 ...FIGURE_SIZE,
                 height: 330,
@@ -128,7 +128,7 @@ export const fig3: Experiment = {
             {
               title: "In numbers",
               columns: ["training", "seed", "ε of the attack", "clean", "under attack", "overfits at epoch"],
-              rows: rows.map((row) => [row.series, row.seed, row.attack_epsilon, percent(row.clean), percent(row.robust), decimals(row.overfitting_epoch, 1)]),
+              rows: rows.map((row) => [row.series, row.seed, row.attack_epsilon, percent(row.clean), percent(row.robust), collapseOf(row)]),
             },
           ],
         },

@@ -6,7 +6,7 @@ import { curveFigure, curveOf } from "./support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "./support/evaluations.ts";
 import { METHOD_COLORS } from "./support/figure.ts";
 import { LAPTOP_CHANGES, LAPTOP_EPS, sectionTraining } from "./support/laptop-network.ts";
-import { outcomeRows, outcomesIn } from "./support/outcomes.ts";
+import { collapseOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
 import { type Cell, gridMethod } from "./support/resnet-grid.ts";
 import { decimals, known, percent } from "./support/statistics.ts";
 
@@ -166,7 +166,7 @@ export const fig4: Experiment = {
                 outcome.n,
                 percent(outcome.clean),
                 percent(outcome.robust),
-                decimals(outcome.overfitting_epoch, 1),
+                collapseOf(outcome),
               ]),
             },
           ],

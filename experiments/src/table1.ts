@@ -2,9 +2,9 @@
 import type { Experiment, Scale } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { LAPTOP_CHANGES, LAPTOP_EPS, sectionTraining } from "./support/laptop-network.ts";
-import { basisOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
+import { basisOf, collapseOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
 import { type Cell, gridMethod } from "./support/resnet-grid.ts";
-import { decimals, mean, percent } from "./support/statistics.ts";
+import { mean, percent } from "./support/statistics.ts";
 
 const METHODS = ["fgsm", "fgsm-7/8", "fgsm-rs"] as const;
 const EPS: Readonly<Record<Scale, number>> = { paper: 8, laptop: LAPTOP_EPS, smoke: 8 };
@@ -77,7 +77,7 @@ export const table1: Experiment = {
                     percent(best.robust),
                     percent(last?.clean ?? Number.NaN),
                     percent(last?.robust ?? Number.NaN),
-                    decimals(best.overfitting_epoch, 1),
+                    collapseOf(last ?? best),
                   ];
                 }),
               ),

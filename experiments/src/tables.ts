@@ -1,9 +1,9 @@
 /** @file The tables of appendix D.3, without AutoAttack: clean and PGD accuracy at chosen radii, PGD-2 + GradAlign included. */
 import type { Experiment, Scale } from "./experiment.ts";
-import { basisOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
+import { basisOf, collapseOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
 import { COMPARED, curveComparisons } from "./support/robustness-curves.ts";
-import { decimals, mean, percent } from "./support/statistics.ts";
+import { mean, percent } from "./support/statistics.ts";
 
 const METHODS = ["standard", ...COMPARED, "pgd-2-gradalign"] as const;
 const GRID: Readonly<
@@ -86,7 +86,7 @@ export const tables: Experiment = {
                   each.length,
                   percent(each.map((row) => row.clean)),
                   percent(each.map((row) => row.robust)),
-                  each.map((row) => decimals(row.overfitting_epoch, 1)).join(", "),
+                  each.map(collapseOf).join(", "),
                 ];
               }),
             };

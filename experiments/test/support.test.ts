@@ -5,8 +5,9 @@ import { PAPER_CURVES, paperPoint } from "../src/paper-numbers.ts";
 import { curveFigure } from "../src/support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "../src/support/evaluations.ts";
 import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "../src/support/laplace.ts";
+import { collapseOf, outcomesIn } from "../src/support/outcomes.ts";
 import { FINAL, gridMethod, resnetTraining } from "../src/support/resnet-grid.ts";
-import { comparisonCells } from "../src/support/robustness-curves.ts";
+import { comparisonCells, robustnessFigure, robustnessTable } from "../src/support/robustness-curves.ts";
 import { grownFilter, singleLayerTrainings } from "../src/support/single-layer.ts";
 import { deviation, levels, percent } from "../src/support/statistics.ts";
 
@@ -115,6 +116,30 @@ test("accuracies are written with their deviation over seeds", () => {
   expect(percent([])).toBe("–");
   expect(deviation([1, 1, 4])).toBeCloseTo(Math.SQRT2, 12);
   expect(levels(10 / 255)).toBe(10);
+});
+
+test("a run that diverged is named in the figure and in the table", () => {
+  const shared = {
+    quantity: "accuracy",
+    dataset: "cifar10",
+    method: "fgsm",
+    epsilon: "8/255",
+    eps: 8,
+    model: "last",
+    attack: "pgd-50-10",
+    attack_epsilon: "8/255",
+    n: 1000,
+  };
+  const rows = outcomesIn([
+    { ...shared, seed: 0, overfitting_epoch: null, clean: 0.8, robust: 0.4 },
+    { ...shared, seed: 1, overfitting_epoch: null, clean: 0, robust: 0, diverged: true },
+  ]);
+  const figure = (of: typeof rows) => robustnessFigure(of, { id: "f", title: "F", clean: false });
+  expect(figure(rows).caption).toMatch(/Diverged, and counted as 0 %: FGSM, ε = 8\/255, seed 1\. Crosses are means with such runs\.$/);
+  expect(figure(rows.slice(0, 1)).caption).not.toMatch(/Diverged|Crosses/);
+  const { rows: table } = robustnessTable(rows, "t");
+  expect(table[0]).toEqual(["FGSM", "8/255", "last", 2, "40.0 ± 40.0 %", "20.0 ± 20.0 %", "1 of 2, diverged"]);
+  expect(rows.map(collapseOf)).toEqual(["–", "diverged"]);
 });
 
 test("evaluations survive the way through rows", () => {

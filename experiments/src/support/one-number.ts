@@ -1,8 +1,8 @@
 /** @file Experiments that are a table of trainings and their final accuracies: what appendices D.4 and D.5 share. */
 import type { Comparison, Experiment, Page, Scale } from "../experiment.ts";
-import { type Outcome, outcomeRows, outcomesIn } from "./outcomes.ts";
+import { collapseOf, type Outcome, outcomeRows, outcomesIn } from "./outcomes.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./resnet-grid.ts";
-import { decimals, percent } from "./statistics.ts";
+import { percent } from "./statistics.ts";
 
 /** How such an experiment is declared. */
 export interface AccuracyTableOptions extends Pick<Experiment, "id" | "title" | "paper" | "summary"> {
@@ -50,7 +50,7 @@ export function accuracyTable({ cells, changes, claims, comparisons, ...words }:
                   percent(row.robust),
                   row.attack.toUpperCase(),
                   row.n,
-                  decimals(row.overfitting_epoch, 1),
+                  collapseOf(row),
                 ]),
               },
             ],

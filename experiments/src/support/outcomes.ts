@@ -1,7 +1,7 @@
 /** @file The final accuracies of a grid as rows, and their means over seeds. */
 import type { FinalAttack, Lab, Measurement, Training } from "../experiment.ts";
-import type { Cell } from "./resnet-grid.ts";
-import { radius } from "./statistics.ts";
+import { type Cell, gridMethod } from "./resnet-grid.ts";
+import { decimals, radius } from "./statistics.ts";
 
 /** The outcome of each of a training's attacks, with all it depends on. */
 export function outcomeRows(lab: Lab, cell: Cell, training: Training, attacks: readonly FinalAttack[] = training.attacks): Measurement[] {
@@ -27,6 +27,7 @@ export function outcomeRows(lab: Lab, cell: Cell, training: Training, attacks: r
       robust_low: confidence95[0],
       robust_high: confidence95[1],
       overfitting_epoch: collapse,
+      diverged: finished.diverged !== null && attack.which === "last",
       batch_norm: training.config.model.name === "cnn" ? "none in this network" : "running statistics",
     };
   });
@@ -49,6 +50,19 @@ export interface Outcome {
   readonly clean: number;
   readonly robust: number;
   readonly overfitting_epoch: number | null;
+  /** Whether the model's numbers were not finite: it counts as having no right answers. */
+  readonly diverged?: boolean;
+}
+
+/** The epoch of catastrophic overfitting, or that the run diverged, for a table. */
+export function collapseOf({ overfitting_epoch, diverged }: Outcome): string {
+  return diverged ? "diverged" : decimals(overfitting_epoch, 1);
+}
+
+/** Names the runs among the rows that diverged, for a caption; nothing if there are none. */
+export function divergedWords(rows: readonly Outcome[]): string {
+  const names = new Set(rows.filter((row) => row.diverged).map(({ method, epsilon, seed }) => `${gridMethod(method).label}, ε = ${epsilon}, seed ${seed}`));
+  return names.size === 0 ? "" : ` Diverged, and counted as 0 %: ${[...names].join("; ")}.`;
 }
 
 /** The outcomes among some rows. */

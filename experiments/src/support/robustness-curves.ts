@@ -3,9 +3,9 @@ import * as Plot from "@observablehq/plot";
 import type { Comparison, Figure, Scale, Table } from "../experiment.ts";
 import { type PaperCurve, paperPoint } from "../paper-numbers.ts";
 import { FIGURE_SIZE, METHOD_COLORS, PERCENT_SCALE } from "./figure.ts";
-import { basisOf, type Outcome } from "./outcomes.ts";
+import { basisOf, collapseOf, divergedWords, type Outcome } from "./outcomes.ts";
 import { type Cell, gridMethod } from "./resnet-grid.ts";
-import { decimals, deviation, mean, percent } from "./statistics.ts";
+import { deviation, mean, percent } from "./statistics.ts";
 
 /** The six methods that the paper compares. */
 export const COMPARED = ["fgsm", "fgsm-rs", "fgsm-gradalign", "free", "pgd-2", "pgd-10"] as const;
@@ -66,6 +66,7 @@ export function robustnessFigure(
   const robust = pointsOf(rows, "robust");
   const methods = COMPARED.filter((method) => rows.some((row) => row.method === method));
   const names = methods.map((method) => gridMethod(method).label);
+  const diverged = rows.filter((row) => row.diverged);
   const lines = (points: readonly Point[], extra: object) => [
     Plot.areaY(points, { x: "eps", y1: "low", y2: "high", z: "method", fill: "method", fillOpacity: 0.15 }),
     Plot.lineY(points, { x: "eps", y: "value", z: "method", stroke: "method", strokeWidth: 1.8, ...extra }),
@@ -74,7 +75,7 @@ export function robustnessFigure(
   return {
     id,
     title,
-    caption: `${basisOf(rows.slice(0, 1)).replace(/, ε = .*$/, "")}, n = ${rows[0]?.n}, trained and attacked with the same radius; mean ± standard deviation over seeds.${clean ? " Dashed: clean accuracy." : ""}`,
+    caption: `${basisOf(rows.slice(0, 1)).replace(/, ε = .*$/, "")}, n = ${rows[0]?.n}, trained and attacked with the same radius; mean ± standard deviation over seeds.${clean ? " Dashed: clean accuracy." : ""}${divergedWords(rows)}${diverged.length > 0 ? " Crosses are means with such runs." : ""}`,
     options: {
       ...FIGURE_SIZE,
       height: 340,
@@ -91,7 +92,21 @@ export function robustnessFigure(
       x: { label: "ε (1/255)", tickFormat: (value: number) => String(value) },
       y: { label: "accuracy", ...PERCENT_SCALE, domain: [0, 100], grid: true },
       color: { domain: names, range: methods.map((method) => METHOD_COLORS[method] as string), legend: true },
-      marks: [...lines(robust, {}), ...(clean ? lines(pointsOf(rows, "clean"), { strokeDasharray: "4,3" }) : [])],
+      marks: [
+        ...lines(robust, {}),
+        Plot.dot(
+          robust.filter(({ method, eps }) => diverged.some((row) => gridMethod(row.method).label === method && row.eps === eps)),
+          {
+            x: "eps",
+            y: "value",
+            stroke: "method",
+            symbol: "times",
+            r: 6,
+            strokeWidth: 2,
+          },
+        ),
+        ...(clean ? lines(pointsOf(rows, "clean"), { strokeDasharray: "4,3" }) : []),
+      ],
     },
   };
 }
@@ -104,7 +119,7 @@ export function robustnessTable(rows: readonly Outcome[], title: string): Table 
     rows: [...new Set(rows.map((row) => `${row.method} ${row.eps} ${row.model}`))].map((key) => {
       const own = rows.filter((row) => `${row.method} ${row.eps} ${row.model}` === key);
       const [first] = own as [Outcome];
-      const collapsed = own.filter((row) => row.overfitting_epoch !== null);
+      const collapsed = own.filter((row) => row.overfitting_epoch !== null || row.diverged);
       return [
         gridMethod(first.method).label,
         first.epsilon,
@@ -114,7 +129,7 @@ export function robustnessTable(rows: readonly Outcome[], title: string): Table 
         percent(own.map((row) => row.robust)),
         collapsed.length === 0
           ? "none"
-          : `${collapsed.length} of ${own.length}, epoch ${collapsed.map((row) => decimals(row.overfitting_epoch, 1)).join(", ")}`,
+          : `${collapsed.length} of ${own.length}, ${collapsed.map((row) => (row.diverged ? "diverged" : `epoch ${collapseOf(row)}`)).join(", ")}`,
       ];
     }),
   };

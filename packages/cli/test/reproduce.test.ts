@@ -2,14 +2,14 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { experiments, madeUpImages } from "@gradalign/experiments";
+import { type Experiment, experiments, madeUpImages } from "@gradalign/experiments";
 import { DataError } from "@gradalign/tensor";
 import { resolveTrainConfig } from "gradalign";
 import { parseHTML } from "linkedom";
 import { afterAll, describe, expect, test } from "vitest";
 import { bestSchedule, type Costs, estimate, openCostBook, stepsOf } from "../src/reproduce/costs.ts";
 import { openShelf } from "../src/reproduce/datasets.ts";
-import { gridOf } from "../src/reproduce/grid.ts";
+import { gridOf, type ScaledExperiment } from "../src/reproduce/grid.ts";
 import { createGridView } from "../src/reproduce/grid-view.ts";
 import { busyRemark } from "../src/reproduce/measure-costs.ts";
 import { reproduce } from "../src/reproduce/reproduce.ts";
@@ -26,7 +26,7 @@ async function loader(name: string) {
   return { dataset: madeUpImages(name, 256, 64), fingerprint: "made-up" };
 }
 
-async function run(names: readonly string[], out: string) {
+async function run(names: readonly string[], out: string, given: { readonly chosen?: readonly ScaledExperiment[]; readonly jobs?: number | undefined } = {}) {
   const written = { stdout: "", stderr: "" };
   const stream = (name: keyof typeof written) => ({
     write(text: string) {
@@ -34,8 +34,8 @@ async function run(names: readonly string[], out: string) {
     },
   });
   const context = { streams: { stdout: stream("stdout"), stderr: stream("stderr") }, exitCode: 0 };
-  const chosen = names.map((name) => ({ experiment: experiments.find(({ id }) => id === name)!, scale: "smoke" as const }));
-  const pages = await reproduce(chosen, { out, json: true, jobs: undefined, threads: 1 }, context, loader);
+  const chosen = given.chosen ?? names.map((name) => ({ experiment: experiments.find(({ id }) => id === name)!, scale: "smoke" as const }));
+  const pages = await reproduce(chosen, { out, json: true, jobs: given.jobs, threads: 1 }, context, loader);
   return { pages, events: jsonLines(written.stdout), stderr: written.stderr };
 }
 
@@ -83,6 +83,58 @@ describe("at smoke scale", () => {
     const { pages, events } = await run(["fig4", "table1"], out);
     expect(pages).toHaveLength(2);
     expect(events.map((event) => event.type)).toEqual(["experiment", "experiment"]);
+  });
+});
+
+describe("a training that diverges", () => {
+  const out = join(folder, "diverged");
+  const attacks = (["last", "best"] as const).map((which) => ({ attack: "fgsm", epsilon: 8 / 255, examples: 32, which }));
+  const small = { dataset: "cifar10", model: "cnn", epsilon: 8 / 255, epochs: 2, trainSize: 64, batchSize: 16, evalEvery: 2, evalExamples: 16 } as const;
+  const trainings = [
+    {
+      label: "too fast",
+      config: resolveTrainConfig({ ...small, epochs: 6, method: "fgsm-rs", optimizer: { name: "sgd", weightDecay: 1 }, schedule: { peak: 1000 } }),
+      attacks,
+    },
+    { label: "sound", config: resolveTrainConfig({ ...small, method: "fgsm" }), attacks },
+  ];
+  const experiment: Experiment = {
+    id: "two",
+    title: "Two trainings",
+    paper: "nowhere",
+    summary: "One diverges.",
+    defaultScale: "smoke",
+    changes: { paper: [], laptop: [], smoke: [] },
+    trainings: () => trainings,
+    async measure(lab) {
+      const rows = trainings.map((training) => {
+        const finished = lab.finished(training);
+        const [last, best] = attacks.map((attack) => finished.attacked(attack));
+        return { diverged: finished.diverged, clean: last!.cleanAccuracy, robust: last!.robustAccuracy, n: last!.n, best: best!.cleanAccuracy };
+      });
+      return { measurements: rows };
+    },
+    page: () => ({ claims: [], comparisons: [], sections: [] }),
+  };
+
+  test.each([undefined, 2])("ends alone and is named; the grid goes on (jobs: %s)", { timeout: 120_000 }, async (jobs) => {
+    const at = `${out}-${jobs}`;
+    const { pages, events, stderr } = await run([], at, { chosen: [{ experiment, scale: "smoke" }], jobs });
+    expect(pages).toHaveLength(1);
+    expect(stderr).toMatch(/too fast diverged, and counts as having no right answers: train: .* was not finite at iteration \d+/);
+    const data = JSON.parse(readFileSync(join(at, "two-smoke", "data.json"), "utf8"));
+    const [fast, sound] = data.findings.measurements;
+    expect(fast).toMatchObject({ clean: 0, robust: 0, n: 32 });
+    expect(fast.diverged).toContain("was not finite");
+    // Early stopping kept a model from before, which was attacked.
+    expect(fast.best).toBeGreaterThan(0);
+    expect(sound.diverged).toBeNull();
+    expect(sound.clean).toBeGreaterThan(0);
+    expect(readFileSync(pages![0]!, "utf8")).toContain("Diverged: too fast.");
+    const attacked = events.flatMap(({ type, record }) => (type === "robustness" ? [(record as { which: string }).which] : []));
+    expect(attacked.sort()).toEqual(["best", "best", "last"]);
+    // It is done, and not begun again.
+    expect((await run([], at, { chosen: [{ experiment, scale: "smoke" }], jobs })).events.map((event) => event.type)).toEqual(["experiment"]);
   });
 });
 

@@ -32,6 +32,7 @@ ${
   html`<p class="note">Accuracies, losses and cosines of networks are measured in eval mode (batch norm with running statistics, where there is batch norm) on the first n test
 images; attacks during training see batch statistics. Training on ${trainings.some((t) => t.data === "made-up") ? html`<strong>made-up images, because the data set could not be had</strong>` : "the data set's own images"}.</p>`
 }
+${divergedNote(results)}
 ${trainings.length > 0 && trainingsTable(results)}</section>
 <section><h2>Get this again</h2><pre>${command}</pre></section>`,
     footer: `gradalign ${provenance.version}${provenance.commit === null ? "" : `, commit ${provenance.commit}`}, Node ${provenance.node}, ${provenance.backend} backend, ${provenance.threads} thread${provenance.threads === 1 ? "" : "s"} of ${provenance.cores} on ${provenance.processor}, ${provenance.date.slice(0, 10)}. Data: data.json and data.csv beside this page.`,
@@ -87,6 +88,14 @@ function dataTable({ title, caption, columns, rows }: Table): Markup {
   // A long table is there to be looked things up in.
   if (rows.length > 12) return html`<details><summary>${title} (${rows.length} rows)</summary>${table}</details>`;
   return html`<h3 class="table-title">${title}</h3>${table}`;
+}
+
+/** Names the trainings whose numbers are not those of a model. */
+function divergedNote({ trainings }: Results): Markup | undefined {
+  const diverged = trainings.filter(({ doneBy }) => doneBy.diverged !== undefined);
+  if (diverged.length === 0) return undefined;
+  return html`<p class="note"><strong>Diverged: ${diverged.map(({ label }) => label).join("; ")}.</strong> A last model whose numbers are not finite counts as having no right
+answers, 0 %, in tables, figures and means; the official code goes on and reports what such a model gets, the share of class 0.</p>`;
 }
 
 /** Settings that the trainings share, and those in which they differ. */

@@ -48,22 +48,31 @@ export function isSameAttack(a: FinalAttack, b: FinalAttack): boolean {
   return a.attack === b.attack && a.epsilon === b.epsilon && a.examples === b.examples && a.which === b.which;
 }
 
-/** Whether training and all attacks are done. */
+/** Whether training and all attacks are done. A diverged training has no last model to attack. */
 export function isFinished({ folder, attacks }: GridTraining): boolean {
   if (!existsSync(join(folder, DONE))) return false;
   const records = readRobustness(folder);
-  return attacks.every((attack) => records.some((record) => isSameAttack({ ...record, examples: record.n, which: record.which as "last" | "best" }, attack)));
+  const diverged = readFinished(folder).diverged !== undefined;
+  return attacks.every(
+    (attack) =>
+      (diverged && attack.which === "last") ||
+      records.some((record) => isSameAttack({ ...record, examples: record.n, which: record.which as "last" | "best" }, attack)),
+  );
 }
 
-const doneForm = z.object({ version: z.string(), commit: z.string().nullable(), date: z.string() });
+const doneForm = z.object({ version: z.string(), commit: z.string().nullable(), date: z.string(), diverged: z.string().exactOptional() });
 
 /** Who did a training, and when. */
-export type DoneBy = Pick<Provenance, "version" | "commit" | "date">;
+export interface DoneBy extends Pick<Provenance, "version" | "commit" | "date"> {
+  /** Why it ended before its last step: its numbers were not finite any more. */
+  readonly diverged?: string;
+}
 
-/** Notes that the last step is done, and by which commit. */
-export function noteFinished(folder: string): void {
+/** Notes that the last step is done, or that the training diverged before it, and by which commit. */
+export function noteFinished(folder: string, diverged?: string): void {
   const { version, commit, date } = provenance();
-  writeFileAtomic(join(folder, DONE), `${JSON.stringify({ version, commit, date } satisfies DoneBy)}\n`);
+  const done: DoneBy = { version, commit, date, ...(diverged === undefined ? {} : { diverged }) };
+  writeFileAtomic(join(folder, DONE), `${JSON.stringify(done)}\n`);
 }
 
 /** What {@link noteFinished} noted. */

@@ -2,12 +2,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { FinalAttack, FinishedTraining, Lab, SavedParameters, Training } from "@gradalign/experiments";
 import { type Device, InvariantError } from "@gradalign/tensor";
-import { detectOverfitting, restoreModel } from "gradalign";
+import { detectOverfitting, restoreModel, wilsonInterval } from "gradalign";
 import { openRun } from "gradalign/node";
 import type { LoadedDataset } from "../run/dataset.ts";
 import { readRobustness } from "../run/run-notes.ts";
 import { modelOfSnapshot } from "../run/saved-model.ts";
-import { type GridTraining, isSameAttack } from "./grid.ts";
+import { type GridTraining, isSameAttack, readFinished } from "./grid.ts";
 
 /** What {@link createLab} is made of. */
 export interface LabContext {
@@ -34,15 +34,23 @@ export function createLab({ device, signal, dataset, locate, onProgress }: LabCo
   };
 }
 
+/** What is said of a model whose numbers are not finite: no answer is right. */
+function noAnswers(n: number): ReturnType<FinishedTraining["attacked"]> {
+  return { n, cleanAccuracy: 0, robustAccuracy: 0, confidence95: wilsonInterval(0, n) };
+}
+
 function finishedTraining({ id, folder, label }: GridTraining): FinishedTraining {
   const run = openRun(folder);
   const { config, evaluations } = run;
+  const { diverged = null } = readFinished(folder);
   return {
     id,
     config,
     evaluations,
     overfitting: config.method.name === "standard" ? null : detectOverfitting(evaluations, 1 / 10),
+    diverged,
     attacked(wanted: FinalAttack) {
+      if (diverged !== null && (wanted.which === "last" || !run.hasCheckpoint("best"))) return noAnswers(wanted.examples);
       const record = readRobustness(folder).find((r) => isSameAttack({ ...r, examples: r.n, which: r.which as "last" | "best" }, wanted));
       if (!record) throw new InvariantError(`reproduce: ${label} has no outcome of ${wanted.attack} on its ${wanted.which} model`);
       return record;
