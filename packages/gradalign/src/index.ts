@@ -33,7 +33,7 @@ export { type AlignmentOptions, type AlignmentReport, evaluateAlignment, measure
 export { type ModelPrograms, modelPrograms, type Scored, type Scores } from "./eval/programs.ts";
 export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner } from "./eval/run-attack.ts";
 export { wilsonInterval } from "./eval/wilson.ts";
-export { type ExportOptions, exportSafetensors, storedTensors } from "./interop/pytorch-export.ts";
+export { type Aliases, type ExportOptions, exportSafetensors, storedTensors } from "./interop/pytorch-export.ts";
 export { keyFor } from "./keys.ts";
 export { gradAlignPenalty } from "./methods/gradalign.ts";
 export { type MethodName, methodNamed, methods } from "./methods/index.ts";

@@ -1,7 +1,7 @@
 /** @file `gradalign export`: a saved model as a safetensors file for PyTorch. */
 import type { Command } from "commander";
 import { Option } from "commander";
-import { exportSafetensors, type Snapshot } from "gradalign";
+import { type Aliases, exportSafetensors, type Snapshot } from "gradalign";
 import { writeFileAtomic } from "gradalign/node";
 import { type Context, print, remark } from "../context.ts";
 import { loadSavedModel, type Which } from "../run/saved-model.ts";
@@ -11,6 +11,7 @@ import { whichOption } from "./which-option.ts";
 const HELP = `
 Names and layouts are PyTorch's, batch-norm statistics included:
   model.load_state_dict(safetensors.torch.load_file("model.safetensors"))
+The classes of the paper's code register their first layers twice (model_preact_hl1): export with --aliases authors, or load with strict=False.
 
 Examples:
   gradalign export runs/my-run --format safetensors --out model.safetensors
@@ -24,14 +25,16 @@ export function registerExport(program: Command, context: Context): void {
     .argument("<run|checkpoint>", "run folder, or last.json or best.json in its checkpoints folder")
     .addOption(whichOption())
     .addOption(new Option("--format <format>", "file format").choices(["safetensors"]).default("safetensors"))
+    .addOption(new Option("--aliases <whose>", "write the first layers a second time for the paper's own classes").choices(["authors", "none"]).default("none"))
     .requiredOption("--out <file>", "file to write")
     .addHelpText("after", HELP)
-    .action((path: string, options: { which?: Which; out: string }) => {
+    .action((path: string, options: { which?: Which; aliases: Aliases; out: string }) => {
       const { which, snapshot } = loadSavedModel(path, options.which, (text) => remark(context, text));
       const params = tensorsUnder("params/", snapshot);
       const content = exportSafetensors(params, tensorsUnder("state/", snapshot), {
         metadata: { "gradalign.model": snapshot.model.name, "gradalign.iteration": String(snapshot.iteration) },
         batchesTracked: snapshot.iteration,
+        aliases: options.aliases,
       });
       writeFileAtomic(options.out, content);
       print(

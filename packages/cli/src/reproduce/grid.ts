@@ -60,7 +60,7 @@ export function isFinished({ folder, attacks }: GridTraining): boolean {
   );
 }
 
-const doneForm = z.object({ version: z.string(), commit: z.string().nullable(), date: z.string(), diverged: z.string().exactOptional() });
+const doneForm = z.object({ version: z.string(), commit: z.string().nullable(), date: z.string(), diverged: z.exactOptional(z.string()) });
 
 /** Who did a training, and when. */
 export interface DoneBy extends Pick<Provenance, "version" | "commit" | "date"> {
