@@ -26,6 +26,8 @@ export const LIMITS = {
   labelText: 16,
   /** One of npm's settings files. */
   npmrc: MIB,
+  /** A file of certificates; a system's whole list has 0.3 MB. */
+  certificates: 16 * MIB,
   /** A value shown in a message, in characters. */
   shown: 80,
 } as const;

@@ -7,11 +7,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import type { IncomingMessage } from "node:http";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { DataError } from "@gradalign/tensor";
 import type { FileChecksum } from "./definition.ts";
-import { type HttpRoute, httpGet } from "./node-http.ts";
+import { BusyError, type HttpAnswer, type HttpRoute, httpGet, isRefusedResumption } from "./node-http.ts";
 
 /** One file to download. */
 export interface DownloadOptions {
@@ -39,8 +38,20 @@ export interface DownloadOptions {
 const MAX_FRUITLESS = 4;
 const PROGRESS_INTERVAL_MS = 200;
 
-/** The connection broke or the server is busy: worth another try. */
+/** The server did not send what was left: worth another try from the beginning. */
 class BrokenError extends Error {}
+
+/** How far a download has come, and how patient it still is. */
+interface Attempts {
+  /** Whether the server has answered at all. */
+  answered: boolean;
+  /** Bytes that are there, read or still to be written. */
+  position: number;
+  /** The largest position before an attempt broke off. */
+  best: number;
+  /** Attempts since then. */
+  fruitless: number;
+}
 
 /**
  * Makes `file` be there with the right checksum; what an earlier attempt left is used.
@@ -51,31 +62,18 @@ class BrokenError extends Error {}
 export async function downloadFile(options: DownloadOptions): Promise<void> {
   const { file, bytes, signal } = options;
   const part = `${file}.part`;
-  let best = 0;
-  let fruitless = 0;
-  let answered = false;
+  const attempts: Attempts = { answered: false, position: 0, best: 0, fruitless: 0 };
   let restarted = false;
   for (;;) {
     signal?.throwIfAborted();
     const resumedFrom = await keptBytes(options);
     try {
-      if (resumedFrom < bytes) await receiveRest(options, resumedFrom, () => (answered = true));
+      if (resumedFrom < bytes) await receiveRest(options, resumedFrom, attempts);
     } catch (error) {
       signal?.throwIfAborted();
-      // Before the first answer another source is the better bet; afterwards, this one is known to work.
-      const retriable = error instanceof BrokenError || (answered && !(error instanceof DataError));
-      const size = await sizeOf(part);
-      fruitless = size > best ? 1 : fruitless + 1;
-      best = Math.max(best, size);
-      if (!retriable) throw error;
-      const reason = (error as Error).message;
-      if (fruitless > MAX_FRUITLESS) {
-        throw new DataError(`download of ${options.url} broke off at ${size} of ${bytes} bytes ${fruitless} times (${reason}); run again to resume it`, {
-          cause: error,
-        });
-      }
-      options.onRetry?.(reason);
-      await delay(options.retryDelayMs * 2 ** (fruitless - 1), undefined, signal ? { signal } : {});
+      if (error instanceof BrokenError) await anotherAttempt(options, attempts, error);
+      // Another connection has broken and been counted before; this one begins anew, with what is there if the server can go on.
+      else if (!isRefusedResumption(error)) throw error;
       continue;
     }
     const found = await digestOf(part, options.checksum);
@@ -123,51 +121,83 @@ async function keptBytes(options: DownloadOptions): Promise<number> {
   return 0;
 }
 
-async function receiveRest(options: DownloadOptions, resumedFrom: number, onAnswer: () => void): Promise<void> {
+/**
+ * Waits before another attempt, longer after each that brought nothing.
+ *
+ * @throws `error` when another source is the better bet, DataError when patience is at its end.
+ */
+async function anotherAttempt({ url, bytes, retryDelayMs, onRetry, signal }: DownloadOptions, attempts: Attempts, error: Error): Promise<void> {
+  if (!attempts.answered) throw error;
+  attempts.fruitless = attempts.position > attempts.best ? 1 : attempts.fruitless + 1;
+  attempts.best = Math.max(attempts.best, attempts.position);
+  const { fruitless, position } = attempts;
+  if (fruitless > MAX_FRUITLESS) {
+    throw new DataError(`download of ${url} broke off at ${position} of ${bytes} bytes ${fruitless} times (${error.message}); run again to resume it`, {
+      cause: error,
+    });
+  }
+  onRetry?.(error.message);
+  await delay(retryDelayMs * 2 ** (fruitless - 1), undefined, signal ? { signal } : {});
+}
+
+async function receiveRest(options: DownloadOptions, resumedFrom: number, attempts: Attempts): Promise<void> {
   const { url, file, bytes, signal } = options;
   const info = resumedFrom > 0 ? await readInfo(file) : undefined;
   const headers: Record<string, string> = { "accept-encoding": "identity", "user-agent": "gradalign", ...options.headers };
   if (resumedFrom > 0) headers.range = `bytes=${resumedFrom}-`;
   if (info?.validator) headers["if-range"] = info.validator;
-  const response = await httpGet(url, { ...options, headers });
-  onAnswer();
+  let [start, arrived] = [resumedFrom, 0];
+  const answer = await httpGet(url, {
+    ...options,
+    headers,
+    onBytes: (count) => {
+      arrived += count;
+    },
+    retry: async (reason) => {
+      if (isRefusedResumption(reason)) throw reason;
+      if (reason instanceof BusyError) attempts.answered = true;
+      // The answer may have begun in this very moment.
+      await nextTurn();
+      attempts.position = start + arrived;
+      await anotherAttempt(options, attempts, reason);
+    },
+  });
+  attempts.answered = true;
   try {
-    const start = await startOf(response, options, resumedFrom);
-    await writeFile(`${file}.part.json`, JSON.stringify({ url, validator: validatorOf(response) }));
-    await receiveBody(response, options, start);
+    start = await startOf(answer, options, resumedFrom);
+    await writeFile(`${file}.part.json`, JSON.stringify({ url, validator: validatorOf(answer) }));
+    await receiveBody(answer, options, start);
   } finally {
-    response.destroy();
+    attempts.position = await sizeOf(`${file}.part`);
+    await answer.close();
   }
   signal?.throwIfAborted();
-  const size = await sizeOf(`${file}.part`);
-  if (size < bytes) throw new BrokenError(`connection closed after ${size} of ${bytes} bytes`);
+  if (attempts.position < bytes) throw new BrokenError(`connection closed after ${attempts.position} of ${bytes} bytes`);
 }
 
 /** The offset a response's body starts at; refuses answers that are not (the rest of) the wanted file. */
-async function startOf(response: IncomingMessage, options: DownloadOptions, resumedFrom: number): Promise<number> {
+async function startOf({ status, header }: HttpAnswer, options: DownloadOptions, resumedFrom: number): Promise<number> {
   const { url, file, bytes } = options;
-  const status = response.statusCode ?? 0;
   if (status === 200) {
-    const announced = response.headers["content-length"];
+    const announced = header("content-length");
     if (announced !== undefined && Number(announced) !== bytes) {
       throw new DataError(`${url} is ${announced} bytes long, expected ${bytes}; a login page or proxy may have answered instead`);
     }
     return 0;
   }
   if (status === 206) {
-    const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers["content-range"] ?? "");
+    const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header("content-range") ?? "");
     if (range && Number(range[1]) === resumedFrom && (range[2] === "*" || Number(range[2]) === bytes)) return resumedFrom;
   }
   if (status === 206 || status === 416) {
     await discardPart(file);
     throw new BrokenError(`the server cannot continue at byte ${resumedFrom}`);
   }
-  if (status === 408 || status === 429 || status >= 500) throw new BrokenError(`the server answered with status ${status}`);
-  throw new DataError(`${url} answered with status ${status}`);
+  throw new DataError(`${url} answered with status ${status}; the file may have moved, or need a login`);
 }
 
-async function receiveBody(response: IncomingMessage, options: DownloadOptions, start: number): Promise<void> {
-  const { url, file, bytes, signal, onProgress, idleTimeoutMs } = options;
+async function receiveBody(answer: HttpAnswer, options: DownloadOptions, start: number): Promise<void> {
+  const { url, file, bytes, onProgress } = options;
   const began = performance.now();
   let received = start;
   let reported = Number.NEGATIVE_INFINITY;
@@ -177,24 +207,17 @@ async function receiveBody(response: IncomingMessage, options: DownloadOptions, 
     const eta = received > start ? ((bytes - received) * seconds) / (received - start) : undefined;
     onProgress?.(received, eta);
   };
-  const abort = () => response.destroy(new Error("aborted"));
-  signal?.addEventListener("abort", abort, { once: true });
-  response.setTimeout(idleTimeoutMs, () => response.destroy(new BrokenError(`no byte for ${idleTimeoutMs / 1000} s`)));
   const handle = await open(`${file}.part`, start === 0 ? "w" : "r+");
   try {
     report();
-    for await (const chunk of response as AsyncIterable<Buffer>) {
+    for await (const chunk of answer.body) {
       if (received + chunk.length > bytes) throw new DataError(`${url} sends more than the expected ${bytes} bytes`);
       await writeAt(handle, chunk, received, file);
       received += chunk.length;
       if (performance.now() - reported >= PROGRESS_INTERVAL_MS) report();
     }
     report();
-  } catch (error) {
-    if (error instanceof DataError || error instanceof BrokenError) throw error;
-    throw new BrokenError((error as Error).message, { cause: error });
   } finally {
-    signal?.removeEventListener("abort", abort);
     await handle.close();
   }
 }
@@ -211,9 +234,9 @@ async function writeAt(handle: FileHandle, chunk: Uint8Array, position: number, 
 }
 
 /** What makes a server notice that its file has changed; weak ETags do not promise equal bytes. */
-function validatorOf(response: IncomingMessage): string | undefined {
-  const { etag } = response.headers;
-  return etag && !etag.startsWith("W/") ? etag : response.headers["last-modified"];
+function validatorOf({ header }: HttpAnswer): string | undefined {
+  const etag = header("etag");
+  return etag && !etag.startsWith("W/") ? etag : header("last-modified");
 }
 
 async function readInfo(file: string): Promise<{ url: string; validator?: string } | undefined> {

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -78,7 +79,11 @@ describe("loadDataset", () => {
   it("resumes where a connection broke", async () => {
     const server = await serve({ cutAfter: 5000, times: 2 });
     expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
-    expect(server.requests.map((request) => request.headers.range)).toEqual([undefined, "bytes=5000-", "bytes=10000-"]);
+    expect(server.requests.map((request) => request.headers.range)).toEqual([
+      undefined,
+      `bytes=5000-${archive.length - 1}`,
+      `bytes=10000-${archive.length - 1}`,
+    ]);
     expect(kinds("retry")).toHaveLength(2);
   });
 
@@ -133,6 +138,55 @@ describe("loadDataset", () => {
     );
     await expect(load([sourceOf(archive, server.url)], { idleTimeoutMs: 200 })).rejects.toThrow("answered with status 404");
     expect(kinds("retry")).toMatchObject([{ reason: "no byte for 0.2 s" }]);
+  });
+
+  it.each<[what: string, answer: string, message: RegExp]>([
+    ["a change of protocol", "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", /the server answered with status 101/],
+    ["101 without a protocol", "HTTP/1.1 101 Switching Protocols\r\n\r\n", /no answer within 0.3 s|status 101/],
+    ["announcements without end", "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n".repeat(50), /announces an answer with status 103 again and again/],
+    ["something else than HTTP", "220 mail.example ESMTP\r\n", /cannot reach/],
+    ["a length that is none", "HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n", /cannot reach/],
+    ["an address that is none", "HTTP/1.1 302 Found\r\nlocation: http://[\r\ncontent-length: 0\r\n\r\n", /redirects to what is no http address/],
+    ["a file on disk", "HTTP/1.1 302 Found\r\nlocation: file:///etc/passwd\r\ncontent-length: 0\r\n\r\n", /redirects to what is no http address/],
+    ["itself", "HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n", /redirects more than 5 times/],
+    ["an endless head", `HTTP/1.1 200 OK\r\nx: ${"x".repeat(100_000)}`, /cannot reach/],
+  ])("refuses a server that answers with %s", async (_, answer, message) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.write(answer));
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as AddressInfo;
+    const attempt = load([sourceOf(archive, `http://127.0.0.1:${port}/a`)], { connectTimeoutMs: 300, idleTimeoutMs: 300 });
+    await expect(attempt).rejects.toThrow(expect.objectContaining({ code: "DataError", message: expect.stringMatching(message) }));
+    server.close();
+  });
+
+  it("takes an announcement before the answer for what it is", async () => {
+    const server = keep(
+      await startServer((_, response) => {
+        response.writeEarlyHints({ link: "</a>; rel=preload" });
+        response.end(archive);
+      }),
+    );
+    expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
+  });
+
+  it("waits for a server that is busy, and goes on when it is not", async () => {
+    const server = keep(await startServer((_, response, count) => (count < 3 ? response.writeHead(503).end() : response.end(archive))));
+    expect(await load([sourceOf(archive, server.url)])).toEqual(expected);
+    expect(kinds("retry")).toMatchObject([{ reason: "the server answered with status 503" }, { reason: "the server answered with status 503" }]);
+  });
+
+  it("refuses a server that sends more than it should, and keeps no more", async () => {
+    const server = keep(
+      await startServer((_, response) => {
+        response.writeHead(200);
+        response.write(archive);
+        response.end(archive);
+      }),
+    );
+    await expect(load([sourceOf(archive, server.url)])).rejects.toThrow(`sends more than the expected ${archive.length} bytes`);
   });
 
   it("refuses an archive with the wrong checksum", async () => {

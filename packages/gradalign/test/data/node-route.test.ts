@@ -1,5 +1,6 @@
 /** @file Where data are kept and how the network is reached: npm's settings, proxies, folders. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -8,7 +9,7 @@ import type { SourcePart } from "../../src/data/definition.ts";
 import { dataFolder } from "../../src/data/node-cache-folder.ts";
 import { httpGet, httpRoute } from "../../src/data/node-http.ts";
 import { addressOf } from "../../src/data/node-load-dataset.ts";
-import { npmAuthorization, npmRegistry, npmTarball, readNpmConfig } from "../../src/data/node-npm-config.ts";
+import { npmAuthorization, npmRegistry, npmTarball, parseNpmrc, readNpmConfig } from "../../src/data/node-npm-config.ts";
 import { startServer } from "./test-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-npm-"));
@@ -58,6 +59,7 @@ describe("npm's settings", () => {
 });
 
 describe("proxies", () => {
+  const options = { headers: {}, connectTimeoutMs: 5000, idleTimeoutMs: 5000, retry: (reason: Error) => Promise.reject(reason) };
   const proxyOf = (env: Record<string, string>, url: string, npm: [string, string][] = []) => httpRoute(new Map(npm), env).proxyFor(new URL(url))?.href;
 
   it("are chosen by scheme, and not used for excepted hosts", () => {
@@ -75,8 +77,10 @@ describe("proxies", () => {
   it("get plain requests in full, with their credentials", async () => {
     const proxy = await startServer((request, response) => response.end(request.url));
     const route = httpRoute(new Map(), { http_proxy: proxy.url.replace("http://", "http://me:p%40ss@") });
-    const response = await httpGet("http://nowhere.invalid/file?x=1", { route, headers: {}, connectTimeoutMs: 5000 });
-    const body = await response.reduce((text: string, chunk: Buffer) => text + chunk.toString(), "");
+    const answer = await httpGet("http://nowhere.invalid/file?x=1", { ...options, route });
+    let body = "";
+    for await (const chunk of answer.body) body += String(chunk);
+    await answer.close();
     expect(body).toBe("http://nowhere.invalid/file?x=1");
     expect(proxy.requests[0]?.headers).toMatchObject({ host: "nowhere.invalid", "proxy-authorization": `Basic ${btoa("me:p@ss")}` });
     await proxy.close();
@@ -86,8 +90,75 @@ describe("proxies", () => {
     const proxy = await startServer(() => {});
     const route = httpRoute(new Map(), { https_proxy: proxy.url });
     // A server without a CONNECT handler closes the connection.
-    const attempt = httpGet("https://nowhere.invalid/", { route, headers: {}, connectTimeoutMs: 5000 });
+    const attempt = httpGet("https://nowhere.invalid/", { ...options, route });
     await expect(attempt).rejects.toThrow(`cannot reach nowhere.invalid through the proxy ${new URL(proxy.url).host}`);
     await proxy.close();
+  });
+
+  it("that answer CONNECT with a refusal or nothing are named", async () => {
+    const answers = ["HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", ""];
+    const messages = ["the proxy answered CONNECT with status 403", "no answer within 0.3 s"];
+    for (const [i, answer] of answers.entries()) {
+      const proxy = createServer((socket) => {
+        socket.on("error", () => {});
+        socket.once("data", () => socket.write(answer));
+      });
+      await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
+      const host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+      const attempt = httpGet("https://nowhere.invalid/", { ...options, route: httpRoute(new Map(), { https_proxy: host }), connectTimeoutMs: 300 });
+      await expect(attempt).rejects.toThrow(`cannot reach nowhere.invalid through the proxy ${host}: ${messages[i]}`);
+      proxy.close();
+    }
+  });
+});
+
+describe("a mistake in npm's settings is reported as one", () => {
+  const refuse = (message: string) => expect.objectContaining({ code: "ConfigError", message: expect.stringContaining(message) });
+  const remedy = "; correct it in .npmrc or the environment";
+
+  it.each(["htp://registry", "registry.example.com", "${REGISTRY}", "/srv/npm", "file:///srv"])("registry=%s", (registry) => {
+    expect(() => addressOf({ ...cifar10.sources[1]!.parts[0]! }, new Map([["registry", registry]]))).toThrow(
+      refuse(`npm's setting registry (="${registry}") must be an http or https address${remedy}`),
+    );
+  });
+
+  it.each(["http://[", "socks5://localhost:1080", "::::"])("https-proxy=%s", (proxy) => {
+    const { proxyFor } = httpRoute(new Map([["https-proxy", proxy]]), {});
+    expect(() => proxyFor(new URL("https://a.com/"))).toThrow(refuse(`npm's setting https-proxy (="${proxy}") must be an http or https address${remedy}`));
+  });
+
+  it("a secret is not shown", () => {
+    const { proxyFor } = httpRoute(new Map(), { HTTPS_PROXY: "http://me:hunter2@[" });
+    expect(() => proxyFor(new URL("https://a.com/"))).toThrow(refuse('HTTPS_PROXY (="…@[")'));
+    const config = new Map([["//a.com/:_authtoken", "hunter 2"]]);
+    expect(() => npmAuthorization(config, "https://a.com/x")).toThrow(
+      refuse('npm\'s setting //a.com/:_authtoken (="…") must be printable ASCII without spaces'),
+    );
+    const unset = new Map([["//a.com/:_authtoken", "${TOKEN}"]]);
+    expect(() => npmAuthorization(unset, "https://a.com/x")).toThrow(refuse('(="${TOKEN}") must be a secret, or name an environment variable that is set'));
+  });
+
+  it("cafile", () => {
+    const text = join(folder, "text.pem");
+    writeFileSync(text, "not a certificate");
+    for (const file of [text, folder]) expect(() => httpRoute(new Map([["cafile", file]]), {})).toThrow(refuse(`npm's setting cafile (="${file}") must be`));
+    // npm takes a missing file for none.
+    expect(httpRoute(new Map([["cafile", join(folder, "none")]]), {}).ca).toBeUndefined();
+  });
+
+  it("an npmrc that is none", () => {
+    const none = join(folder, "none");
+    const settings = readNpmConfig({ npm_config_userconfig: folder, npm_config_globalconfig: "/dev/zero" }, folder);
+    expect([...settings.keys()].sort()).toEqual(["globalconfig", "userconfig"]);
+    const long = join(folder, "long.npmrc");
+    writeFileSync(long, "a=b\n".repeat(300_000));
+    expect(() => readNpmConfig({ npm_config_userconfig: long, npm_config_globalconfig: none }, folder)).toThrow(
+      refuse(`${long} must have at most 1048576 bytes`),
+    );
+  });
+
+  it("a line of variables that never end is read in one pass", () => {
+    const text = `a=${"${".repeat(400_000)}`;
+    expect(parseNpmrc(text, {})).toEqual([["a", "${".repeat(400_000)]]);
   });
 });
