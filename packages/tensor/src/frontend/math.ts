@@ -118,10 +118,12 @@ export function where(condition: Value, then: Operand, otherwise: Operand): Valu
   return build.select(broadcastTo(condition, shape, "where"), broadcastTo(a, shape, "where"), broadcastTo(b, shape, "where"));
 }
 
-/** x limited to [low, high]; the derivative is 1 inside and at the bounds and 0 outside, like `torch.clamp`. */
+/** x limited to [low, high]; where low is above high the result is high. The derivative is 1 inside and at the bounds and 0 outside, like
+ * `torch.clamp`; NaN stays NaN, and a bound that is NaN limits nothing. */
 export function clamp(x: Operand, low: Operand, high: Operand): Value {
   const value = toValue("clamp", x);
-  return where(lt(value, low), low, where(gt(value, high), high, value));
+  const lowest = typeof low === "number" && typeof high === "number" ? (low > high ? high : low) : where(lt(high, low), high, low);
+  return where(lt(value, lowest), lowest, where(gt(value, high), high, value));
 }
 
 /** Conversion between element types: floats are truncated toward zero, non-zero is true. */

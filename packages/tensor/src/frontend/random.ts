@@ -1,11 +1,11 @@
 /** @file Random values as functions of an explicit key: the same key gives the same numbers, on every backend. */
-import { DTypeError } from "../base/errors.ts";
-import { checkInteger } from "../base/numbers.ts";
+import { ConfigError, DTypeError } from "../base/errors.ts";
+import { checkInteger, holds } from "../base/numbers.ts";
 import { keyOfSeed } from "../base/random.ts";
 import { checkShape, type Shape } from "../base/shape.ts";
 import * as build from "../ops/build.ts";
 import { toValue } from "./broadcasting.ts";
-import { add, convert, cos, log, minimum, mul, shiftRight, sin, sqrt } from "./math.ts";
+import { add, convert, cos, le, log, minimum, mul, shiftRight, sin, sqrt, sub, where } from "./math.ts";
 import { concat, reshape, slice } from "./shaping.ts";
 import { type Operand, type Tensor, tensor, type Value } from "./tensor.ts";
 
@@ -37,13 +37,23 @@ export function randomBits(key: Value, shape: Shape): Value {
   return build.randomBits(key, build.full([], DRAW, "int32"), shape);
 }
 
-/** Uniform float32 in [low, high): 24 random bits, scaled. */
+/** Uniform float32 in [low, high): 24 random bits, scaled to any range between finite bounds; equal bounds give that number. A draw that rounding would
+ * put on the upper bound becomes the largest float32 below it; where a bound is a tensor, it becomes the lower bound, which rounding leaves half a step
+ * short. Numbers that are no such bounds throw a ConfigError; that a tensor's are, the caller sees to. */
 export function uniform(key: Value, shape: Shape, low: Operand = 0, high: Operand = 1): Value {
   const unit = mul(convert(shiftRight(randomBits(key, shape), 8), "float32"), 2 ** -24);
   if (low === 0 && high === 1) return unit;
-  const value = add(mul(unit, build.convert(toValue("uniform", subtract(high, low)), "float32")), low);
-  // Rounding may reach the upper end.
-  return typeof low === "number" && typeof high === "number" && low < high ? minimum(value, below(high)) : value;
+  const numbers = typeof low === "number" && typeof high === "number";
+  if (numbers && !(Number.isFinite(low) && Number.isFinite(high) && low <= high)) {
+    throw new ConfigError(`uniform: bounds must be finite and in order, got ${low} and ${high}`);
+  }
+  // A range may be wider than the largest float32; halves never are.
+  const scale = numbers && holds("float32", high - low) ? 1 : 2;
+  const [from, to] = [low, high].map((bound) => (typeof bound === "number" ? bound / scale : mul(bound, 1 / scale))) as [Operand, Operand];
+  const width = typeof from === "number" && typeof to === "number" ? to - from : sub(to, from);
+  const value = mul(add(mul(unit, build.convert(toValue("uniform", width), "float32")), from), scale);
+  if (!numbers) return where(le(high, value), low, value);
+  return low < high ? minimum(value, below(high)) : value;
 }
 
 /** The largest float32 below a number. */
@@ -54,10 +64,6 @@ function below(x: number): number {
   const bits = new Int32Array(rounded.buffer);
   bits[0]! += rounded[0]! > 0 ? -1 : 1;
   return rounded[0]!;
-}
-
-function subtract(high: Operand, low: Operand): Operand {
-  return typeof high === "number" && typeof low === "number" ? high - low : add(high, mul(-1, low));
 }
 
 /** Standard normal float32 by the Box-Muller transform. */

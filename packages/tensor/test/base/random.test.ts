@@ -1,16 +1,20 @@
 /** @file Random numbers: Philox against published vectors, streams equal on every device, moments of the distributions. */
 import {
+  convert,
   type Device,
   evaluate,
+  floor,
   foldIn,
   jit,
   keyOfSeed,
+  mul,
   normal,
   permutation,
   philox,
   randomBits,
   randomKey,
   split,
+  sub,
   type Tensor,
   tensor,
   uniform,
@@ -115,6 +119,74 @@ test("uniform never returns its upper end, though rounding would", async () => {
   const [high, negative] = (x as unknown as Tensor[]).map((result) => result.data()[key.index]!);
   expect(high).toBe(11 - 2 ** -20);
   expect(negative).toBeLessThan(0);
+});
+
+describe.each(devices)("uniform between bounds: %s", (_, device) => {
+  const draws = async (low: number, high: number, key: Value = randomKey(9), count = 4096): Promise<[numbers: Float32Array, tensors: Float32Array]> => {
+    const asTensors = jit((k: Value, from: Value, to: Value) => uniform(k, [count], from, to), { device })(key, tensor(low), tensor(high));
+    return [(await evaluate(uniform(key, [count], low, high), device).read()) as Float32Array, (await asTensors.read()) as Float32Array];
+  };
+
+  // The reference backend rounds only what is read from it.
+  if (device !== reference)
+    test("never the upper one, where rounding would reach it; tensors and numbers give the same draws", async () => {
+      const { words, index } = topWord();
+      const [numbers, tensors] = await draws(10, 11, tensor([...words], [2], "int32"), index + 1);
+      expect(tensors[index]).toBe(10);
+      expect(numbers[index]).toBe(11 - 2 ** -20);
+      expect(Math.max(...tensors, ...numbers)).toBeLessThan(11);
+      const apart = numbers.map((x, i) => Math.abs(x - tensors[i]!));
+      expect(Math.max(...apart.subarray(0, index))).toBe(0);
+    });
+
+  test("spread over ranges wider than the largest float32", async () => {
+    for (const [low, high] of [
+      [-3e38, 3e38],
+      [-3.4e38, 1e38],
+    ] as const) {
+      for (const x of await draws(low, high)) {
+        const places = [...x].map((value) => (value - low) / (high - low));
+        expect(Math.min(...x)).toBeGreaterThanOrEqual(Math.fround(low));
+        expect(Math.max(...x)).toBeLessThan(high);
+        expect(chiSquare(places.map((place) => Math.floor(16 * place)))).toBeLessThan(45);
+      }
+    }
+  });
+
+  test("equal bounds give that number", async () => {
+    for (const bound of [0, -0.25, 3e38])
+      for (const x of await draws(bound, bound, randomKey(9), 3)) expect([...x]).toEqual(new Array(3).fill(Math.fround(bound)));
+  });
+});
+
+test("uniform refuses numbers between which there is nothing", () => {
+  for (const [low, high] of [
+    [1, 0],
+    [Number.NaN, 1],
+    [0, Number.NaN],
+    [0, Infinity],
+    [-Infinity, 0],
+  ] as const) {
+    expect(() => uniform(randomKey(1), [2], low, high)).toThrow(`uniform: bounds must be finite and in order, got ${low} and ${high}`);
+  }
+});
+
+describe.each(tested.filter(([name]) => name.startsWith("wasm")))("draws stay the same bits from version to version: %s", (_, device) => {
+  /** FNV's hash of the bits of 4096 draws with seed 7, by the version that README's figures were measured with. */
+  test.each([
+    ["perturbations of radius 1", -1, 1, 1988203604],
+    ["perturbations of radius 8/255", -8 / 255, 8 / 255, 268458824],
+    ["radii of the l2 ball", 2 ** -24, 1, 2226548337],
+    ["shifts and flips", 0, 1, 950396690],
+  ])("%s", (__, low, high, hash) => {
+    const { buffer } = evaluate(uniform(randomKey(7), [4096], low, high), device).data();
+    expect(new Int32Array(buffer).reduce((h, word) => Math.imul(h ^ word, 16777619) >>> 0, 0)).toBe(hash);
+  });
+
+  test("shifts of a crop", () => {
+    const shifts = sub(convert(floor(mul(uniform(foldIn(randomKey(7), 1), [16]), 9)), "int32"), 4);
+    expect([...evaluate(shifts, device).data()]).toEqual([2, -2, -2, 1, -2, 1, -1, -3, -2, -2, 1, 4, 2, 1, 2, -4]);
+  });
 });
 
 /** A key and a position whose word rounds up to the end of [10, 11): its upper 21 bits are ones. */
