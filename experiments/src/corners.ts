@@ -22,7 +22,10 @@ export const corners: Experiment = {
   summary: "PGD-10 training, the same with perturbations projected onto the corners {−ε, ε}ᵈ, and FGSM training, without early stopping.",
   defaultScale: "laptop",
   changes: {
-    paper: LAPTOP_CHANGES.paper,
+    paper: [
+      ...LAPTOP_CHANGES.paper,
+      "No command is published for corners: PGD starts at the image and steps by ε / 5, as in the commands for PGD-10; the official code's defaults are a random start and 2/255, which is ε / 4.",
+    ],
     laptop: [...LAPTOP_CHANGES.laptop, "Seed 1, on which FGSM overfits here (it does not on seed 0), instead of five seeds."],
     smoke: LAPTOP_CHANGES.smoke,
   },

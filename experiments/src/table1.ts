@@ -22,7 +22,10 @@ export const table1: Experiment = {
   summary: "PGD-50-10 accuracy of FGSM, of FGSM with 7/8 of the step and of FGSM-RS, trained with early stopping.",
   defaultScale: "laptop",
   changes: {
-    paper: LAPTOP_CHANGES.paper,
+    paper: [
+      ...LAPTOP_CHANGES.paper,
+      "No command is published for this table: the peak learning rate is 0.2, that of the commands for figure 1; the official code's help text names 0.05 for it.",
+    ],
     laptop: [...LAPTOP_CHANGES.laptop, "Seed 1, on which FGSM overfits here (it does not on seed 0), instead of five seeds."],
     smoke: LAPTOP_CHANGES.smoke,
   },
