@@ -1,5 +1,5 @@
 /** @file Kernel IR: what a backend's code generator gets. A kernel names its buffers by position; addresses are the runtime's
- * business. Nothing here belongs to one target: a loop nest, two contractions and a random generator are enough. */
+ * business. Most kernels are for every target; planar and fused Winograd kernels are planned for CPUs only. */
 import type { DType } from "../base/dtype.ts";
 import type { LinearMap } from "./linear-map.ts";
 import type { Affine, Expr } from "./scalar.ts";
