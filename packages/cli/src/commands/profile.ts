@@ -3,7 +3,7 @@ import { madeUpImages } from "@gradalign/experiments";
 import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 import { createModel, createSession, resolveTrainConfig, type Session, type TrainConfig } from "gradalign";
-import { writeFileAtomic } from "gradalign/node";
+import { requireWritableFile, writeFileAtomic } from "gradalign/node";
 import { type Context, print, remark } from "../context.ts";
 import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
 import { partialConfig } from "../settings/convert.ts";
@@ -76,6 +76,7 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
   const rounds = parseCount("--rounds", options.rounds, "write e.g. 10");
   const top = parseCountOrAll("--top", options.top, "write e.g. 10");
   const config = resolveTrainConfig(partialConfig({ ...settings, dataset: "cifar10" }));
+  if (options.trace !== undefined) requireWritableFile(options.trace);
   const device = await openDevice(settings, (text) => remark(context, text));
   try {
     const session = createSession(createModel(config.model), config, madeUpImages("cifar10", 2 * config.batchSize, config.batchSize), device);

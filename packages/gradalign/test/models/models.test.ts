@@ -75,6 +75,11 @@ describe("names and errors", () => {
   });
 
   it("says which models there are and what sizes must be", () => {
+    // As a checkpoint's manifest may say it.
+    for (const shape of [null, {}, [3, 32], [3, 0, 32], ["a", 1, 1]]) {
+      expect(() => createModel({ name: "cnn" }, { shape: shape as unknown as [number, number, number] })).toThrow("must be [channels, height, width]");
+    }
+    expect(() => createModel({ name: "cnn" }, { classes: null as unknown as number })).toThrow("classes (=null) must be an integer");
     expect(() => createModel({ name: "resnet" })).toThrowErrorMatchingInlineSnapshot(
       `[ConfigError: model: name (="resnet") must be one of cnn, preact-resnet18; pass your own model as train's option "model"]`,
     );
