@@ -189,7 +189,7 @@ export interface RandomKernel {
 }
 
 /** out = base; then out[Σ indices[d][i]·strides[d] + slice] += updates[i][slice] for i in order; indices are clipped.
- * Buffers: 0 updates, 1.. indices, last: output. */
+ * Buffers: 0 updates, 1.. indices, where `wide` the sums in float64, last: output. */
 export interface ScatterKernel {
   readonly kind: "scatter-add";
   /** Number of index tuples. */
@@ -200,6 +200,8 @@ export interface ScatterKernel {
   readonly size: number;
   readonly extents: readonly number[];
   readonly strides: readonly number[];
+  /** The sums are kept in a buffer of float64 until all are complete. */
+  readonly wide: boolean;
 }
 
 export type Kernel =

@@ -282,7 +282,8 @@ function padImage(x: Node, low: Numbers, high: Numbers, order: Numbers): Node {
 function lowerConv(node: Node, x: Placed, w: Placed, target: Target): Placed {
   const { stride, padding } = geometryOf(node.attrs);
   const [, channels, height, width] = node.shape as [number, number, number, number];
-  if (target.planar && planarPays(node.inputs[0]!.shape[1]!, channels, stride, [height, width])) {
+  const [, inputs, rows, columns] = node.inputs[1]!.shape as [number, number, number, number];
+  if (target.planar && planarPays({ inputs, outputs: channels, stride, size: [height, width], terms: inputs * rows * columns })) {
     return plain(planarConv(padImage(arrange(x, NCHW), padding, padding, NCHW), filterOf(w)));
   }
   const image = padImage(arrange(x, NHWC), padding, padding, NHWC);
@@ -309,7 +310,8 @@ function lowerInputGrad(node: Node, dy: Placed, w: Placed, target: Target): Plac
     // An output pixel reads dy from position − (taps − 1 − padding); rows beyond the window's reach are cut off.
     const low = [0, 1].map((d) => taps[d]! - 1 - padding[d]!);
     const high = [0, 1].map((d) => size[d]! + taps[d]! - 1 - low[d]! - node.inputs[0]!.shape[d + 2]!);
-    const planar = target.planar && planarPays(node.inputs[0]!.shape[1]!, channels, stride, size);
+    const inputs = node.inputs[0]!.shape[1]!;
+    const planar = target.planar && planarPays({ inputs, outputs: channels, stride, size, terms: inputs * taps[0] * taps[1] });
     const order = planar ? NCHW : NHWC;
     const cropped = crop(arrange(dy, order), low, high, order);
     const image = padImage(cropped, low.map(atLeastZero), high.map(atLeastZero), order);
@@ -389,7 +391,9 @@ function lowerFilterGrad(node: Node, x: Placed, dy: Placed, target: Target): Pla
   const [channels, inputChannels, rows, columns] = node.shape as [number, number, number, number];
   const [batch, , ...size] = node.inputs[1]!.shape as [number, number, number, number];
   const chunks = filterGradChunks(batch, size[0], size[1], target);
-  if (target.planar && planarPays(inputChannels, channels, stride, size)) {
+  // The planar kernel sums over an image in four lanes, then over a chunk's images.
+  const terms = Math.max((size[0] * size[1]) / 4, batch / chunks);
+  if (target.planar && planarPays({ inputs: inputChannels, outputs: channels, stride, size, terms })) {
     const parts = planarFilterGrad(padImage(arrange(x, NCHW), padding, padding, NCHW), arrange(dy, NCHW), [rows, columns], chunks);
     return plain(sum(parts, [0]));
   }

@@ -5,6 +5,7 @@ import { ExprTable } from "../ir/expr-table.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
 import type { ConvKernel, ImageStrides, Kernel, LoopKernel } from "../ir/kernel.ts";
 import type { Affine, Expr, Guard } from "../ir/scalar.ts";
+import { LONGEST_REDUCTION } from "../ir/sums.ts";
 import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
 import { chooseMaterialized, isMergingReshape, splitsAxes } from "./fuse.ts";
@@ -58,7 +59,7 @@ function lowerNode(node: Node, materialized: ReadonlySet<Node>, target: Target):
     case "random-bits":
       return [{ kernel: { kind: "random", count: sizeOf(node.shape) }, buffers: [...node.inputs.map(bufferOwner), node], written: 1 }];
     case "scatter-add":
-      return [lowerScatter(node)];
+      return [lowerScatter(node, target)];
     default:
       return operation(node.op).lower.kind === "reduce" ? lowerReduce(node, materialized, target) : [lowerMap(node, materialized)];
   }
@@ -341,19 +342,23 @@ function lowerPackedFilterGrad(node: Node): KernelCall {
   };
 }
 
-function lowerScatter(node: Node): KernelCall {
+function lowerScatter(node: Node, { wideScatter }: Target): KernelCall {
   const [updates, ...indices] = node.inputs as [Node, ...Node[]];
   const depth = indices.length;
+  const count = sizeOf(indices[0]!.shape);
+  // Room for as many float64.
+  const sums = wideScatter && count > LONGEST_REDUCTION ? [new Node("partial", [updates], {}, [2, ...node.shape], node.dtype)] : [];
   return {
     kernel: {
       kind: "scatter-add",
-      count: sizeOf(indices[0]!.shape),
+      count,
       slice: sizeOf(node.shape.slice(depth)),
       size: sizeOf(node.shape),
       extents: node.shape.slice(0, depth),
       strides: stridesOf(node.shape).slice(0, depth),
+      wide: sums.length > 0,
     },
-    buffers: [bufferOwner(updates), ...indices.map(bufferOwner), node],
-    written: 1,
+    buffers: [bufferOwner(updates), ...indices.map(bufferOwner), ...sums, node],
+    written: 1 + sums.length,
   };
 }

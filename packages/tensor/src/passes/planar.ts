@@ -2,6 +2,7 @@
  * channel-last vector stay empty or are refilled for every tap; here lanes are neighbouring pixels, and images keep the user's order. */
 import type { Node } from "../ir/graph.ts";
 import type { PlanarShape } from "../ir/kernel.ts";
+import { LONGEST_CONTRACTION } from "../ir/sums.ts";
 import { transpose } from "../ops/build.ts";
 import { type FilterView, kernelNode } from "./physical.ts";
 
@@ -10,9 +11,20 @@ const FEW_CHANNELS = 4;
 /** Pixels of the narrowest image row that is worth it: two vectors. */
 const LEAST_WIDTH = 8;
 
-/** Whether a convolution between this many channels, with outputs of this size, is better done on planar images. */
-export function planarPays(inputs: number, outputs: number, stride: readonly [number, number], [, width]: readonly [number, number]): boolean {
-  return stride[0] === 1 && stride[1] === 1 && inputs <= FEW_CHANNELS && outputs <= FEW_CHANNELS && width >= LEAST_WIDTH && width % 4 === 0;
+interface Convolution {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly stride: readonly [number, number];
+  /** Height and width of the output. */
+  readonly size: readonly [number, number];
+  /** Terms that an accumulator of the planar kernel would take in a row. */
+  readonly terms: number;
+}
+
+/** Whether a convolution is better done on planar images. */
+export function planarPays({ inputs, outputs, stride, size: [, width], terms }: Convolution): boolean {
+  const fits = stride[0] === 1 && stride[1] === 1 && width >= LEAST_WIDTH && width % 4 === 0;
+  return fits && inputs <= FEW_CHANNELS && outputs <= FEW_CHANNELS && terms <= LONGEST_CONTRACTION;
 }
 
 /** y[N, K, H, W] of a dense padded x[N, C, H+R-1, W+S-1]. */

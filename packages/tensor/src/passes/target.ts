@@ -26,6 +26,8 @@ export interface Target {
   readonly fusedFilterBytes: number;
   /** The same of their filter gradients, of which there are several copies to sum. */
   readonly fusedFilterGradBytes: number;
+  /** Values scattered by one thread are summed in memory, which long sums need in float64. */
+  readonly wideScatter: boolean;
   /** Loops that read across the order in which they write are arranged for caches and vector lanes. */
   readonly crossing: boolean;
   /** Large intermediate values are stored in float16. */
@@ -49,6 +51,7 @@ export const CPU: Target = {
   winograd: true,
   fusedFilterBytes: 10 * 2 ** 20,
   fusedFilterGradBytes: 2 ** 20,
+  wideScatter: true,
   crossing: true,
   half: false,
   mostBuffers: 12,
@@ -71,6 +74,7 @@ export const GPU: Target = {
   winograd: true,
   fusedFilterBytes: 0,
   fusedFilterGradBytes: 0,
+  wideScatter: false,
   crossing: false,
   half: false,
   mostBuffers: 8,

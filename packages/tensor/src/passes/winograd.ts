@@ -12,6 +12,7 @@ import {
   type WinogradFilterGradKernel,
 } from "../ir/kernel.ts";
 import { type LinearMap, transposed } from "../ir/linear-map.ts";
+import { LONGEST_CONTRACTION } from "../ir/sums.ts";
 import { sum } from "../ops/build.ts";
 import { kernelNode } from "./physical.ts";
 import type { Target } from "./target.ts";
@@ -187,9 +188,10 @@ export function winogradConv(x: Node, filter: Node, outputs: number, size: reado
 export function winogradFilterGrad(x: Node, dy: Node, target: Target): Node {
   const [inputs, outputs] = [x.shape[3]!, dy.shape[3]!];
   const size = inputs * outputs;
-  const fused = 4 * POSITIONS * size <= target.fusedFilterGradBytes && dy.shape[2]! <= STEP * WINOGRAD_GRADIENT_TILES;
+  const { chunks, rowsOfChunk } = chunksOfRows(tilingOf(dy.shape[0]!, [dy.shape[1]!, dy.shape[2]!]));
+  const fused = 4 * POSITIONS * size <= target.fusedFilterGradBytes && dy.shape[2]! <= STEP * WINOGRAD_GRADIENT_TILES && rowsOfChunk <= LONGEST_CONTRACTION;
   return tileTransform(
-    fused ? fusedFilterGrad(x, dy) : filterGradInParts(x, dy),
+    fused ? fusedFilterGrad(x, dy, chunks) : filterGradInParts(x, dy),
     {
       map: transposed(G),
       images: inputs,
@@ -203,13 +205,18 @@ export function winogradFilterGrad(x: Node, dy: Node, target: Target): Node {
   );
 }
 
-/** The gradient of the transformed filter [36, C, K]. */
-function fusedFilterGrad(x: Node, dy: Node): Node {
+/** How the rows of tiles, counted through all images, are split for {@link fusedFilterGrad}. */
+function chunksOfRows({ images, tileRows }: Tiling): { readonly chunks: number; readonly rowsOfChunk: number } {
+  let chunks = Math.min(FILTER_GRAD_CHUNKS, images * tileRows);
+  while ((images * tileRows) % chunks !== 0) chunks--;
+  return { chunks, rowsOfChunk: (images * tileRows) / chunks };
+}
+
+/** The gradient of the transformed filter [36, C, K]. A chunk's rows are summed one after the other. */
+function fusedFilterGrad(x: Node, dy: Node, chunks: number): Node {
   const [images, height, width, outputs] = dy.shape as [number, number, number, number];
   const [, paddedHeight, paddedWidth, inputs] = x.shape as [number, number, number, number];
   const tiling = tilingOf(images, [height, width]);
-  let chunks = Math.min(FILTER_GRAD_CHUNKS, images * tiling.tileRows);
-  while ((images * tiling.tileRows) % chunks !== 0) chunks--;
   const kernel: WinogradFilterGradKernel = {
     kind: "winograd-filter-grad",
     before: BT,

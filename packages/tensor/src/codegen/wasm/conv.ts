@@ -1,8 +1,10 @@
 /** @file Code for window contractions (convolution, input gradient, matrix product): register tiles of pixels × channels. */
 import type { ConvKernel } from "../../ir/kernel.ts";
+import { LONGEST_CONTRACTION, sumBlock } from "../../ir/sums.ts";
 import { FunctionBuilder, I32, OP } from "./encoder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
-import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, tileRows } from "./micro-kernel.ts";
+import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, type RegisterTile, tileRows } from "./micro-kernel.ts";
+import { emitPassOrigin, passLoops, splitPasses } from "./passes.ts";
 import { emitRange, evenPart, type PixelDimension, pixelDimensions } from "./pixels.ts";
 
 /** Pixels that pass over a filter block together: enough to reuse the block, few enough for their windows to stay in cache. */
@@ -34,8 +36,10 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
   const blocks = Math.ceil(channels / block);
   const split = splitTasks(tiles, blocks, offsets.length, block * rows * run);
   const blockBytes = 4 * rows * run * block;
-  const loops: ReductionLoop[] = [{ count: run, scalarStep: 4, vectorStep: 4 * block }];
-  if (rows > 1) loops.unshift({ count: rows, scalarStep: 4 * kernel.tapRow, vectorStep: 4 * block * run });
+  const window: PixelDimension[] = [{ extent: run, first: 4, second: 4 * block }];
+  if (rows > 1) window.unshift({ extent: rows, first: 4 * kernel.tapRow, second: 4 * block * run });
+
+  const loops = window.map((d): ReductionLoop => ({ count: d.extent, scalarStep: d.first, vectorStep: d.second }));
 
   const f = new FunctionBuilder([I32, I32, I32, I32]);
   const [task, input, filter, output] = [0, 1, 2, 3];
@@ -44,7 +48,8 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
   const micro = new MicroKernel(f, module.relaxed);
 
   const emitTile = (lanes: readonly LaneGroup[]): void => {
-    micro.accumulate({ scalars, lanes }, from, weights, loops);
+    if (rows * run > LONGEST_CONTRACTION) emitLongSum(f, micro, { scalars, lanes }, from, weights, window);
+    else micro.accumulate({ scalars, lanes }, from, weights, loops);
     micro.store({ scalars, lanes }, to, rowOffsets);
   };
   const emitAddresses = (): void => {
@@ -88,6 +93,20 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
   if (split.blocksPerGroup * blockBytes <= RESIDENT_FILTER) forTiles(() => forBlocks(body));
   else forBlocks(() => forTiles(body));
   return { tasks: split.tileGroups * Math.ceil(blocks / split.blocksPerGroup), entry: module.add(f) };
+}
+
+/** Sums over a long window pass by pass; the sum is left in the accumulators. */
+function emitLongSum(f: FunctionBuilder, micro: MicroKernel, tile: RegisterTile, from: number, weights: number, window: readonly PixelDimension[]): void {
+  const passes = splitPasses(window, sumBlock(window.reduce((product, d) => product * d.extent, 1)));
+  const [pass, count, scalar, vector] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+  micro.zeroTotals(tile);
+  f.countedLoop(pass, 0, passes.count, 1, () => {
+    f.get(from).set(scalar).get(weights).set(vector);
+    emitPassOrigin(f, passes, pass, scalar, vector, count);
+    micro.accumulate(tile, scalar, vector, passLoops(passes, count));
+    micro.addToTotals(tile);
+  });
+  micro.takeTotals(tile);
 }
 
 /** Images with a filter each: the code for one image, called with each image's addresses. */

@@ -3,9 +3,10 @@
 
 export const I32 = 0x7f;
 export const F32 = 0x7d;
+export const F64 = 0x7c;
 export const I64 = 0x7e;
 export const V128 = 0x7b;
-export type WasmType = typeof I32 | typeof I64 | typeof F32 | typeof V128;
+export type WasmType = typeof I32 | typeof I64 | typeof F32 | typeof F64 | typeof V128;
 
 /** Unsigned LEB128. */
 function unsigned(value: number): number[] {
@@ -85,7 +86,10 @@ export const OP = {
   f32_div: 0x95,
   f32_min: 0x96,
   f32_max: 0x97,
+  f64_add: 0xa0,
   f32_convert_i32_s: 0xb2,
+  f32_demote_f64: 0xb6,
+  f64_promote_f32: 0xbb,
   i32_reinterpret_f32: 0xbc,
   f32_reinterpret_i32: 0xbe,
 } as const;
@@ -108,6 +112,8 @@ export const SIMD = {
   v128_or: 80,
   v128_xor: 81,
   v128_bitselect: 82,
+  f32x4_demote_f64x2_zero: 94,
+  f64x2_promote_low_f32x4: 95,
   f32x4_floor: 104,
   i32x4_abs: 160,
   i32x4_neg: 161,
@@ -132,6 +138,7 @@ export const SIMD = {
   f32x4_max: 233,
   f32x4_pmin: 234,
   f32x4_pmax: 235,
+  f64x2_add: 240,
   i32x4_trunc_sat_f32x4_s: 248,
   f32x4_convert_i32x4_s: 250,
   i16x8_extend_low_i8x16_u: 137,
@@ -217,6 +224,12 @@ export class FunctionBuilder {
   }
   f32Load(offset = 0): this {
     return this.emit(0x2a, 2, ...unsigned(offset));
+  }
+  f64Load(offset = 0): this {
+    return this.emit(0x2b, 3, ...unsigned(offset));
+  }
+  f64Store(offset = 0): this {
+    return this.emit(0x39, 3, ...unsigned(offset));
   }
   i32Load8(offset = 0): this {
     return this.emit(0x2d, 0, ...unsigned(offset));

@@ -2,9 +2,11 @@
  * positions × channels, summed over pixels. */
 import { invariant } from "../../base/errors.ts";
 import { channelBlock, type FilterGradKernel } from "../../ir/kernel.ts";
+import { LONGEST_REDUCTION, sumBlock } from "../../ir/sums.ts";
 import { FunctionBuilder, I32, OP } from "./encoder.ts";
-import type { KernelCode, ModuleContext } from "./kernel-code.ts";
-import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, tileRows } from "./micro-kernel.ts";
+import { type KernelCode, type ModuleContext, SCRATCH } from "./kernel-code.ts";
+import { type LaneGroup, laneGroups, MicroKernel, tileRows } from "./micro-kernel.ts";
+import { emitPassOrigin, passLoops, splitPasses } from "./passes.ts";
 import { emitRange, evenPart, type PixelDimension, pixelDimensions } from "./pixels.ts";
 
 /** Pixels summed in registers before the sums go to memory; their operands should stay in cache. */
@@ -51,7 +53,7 @@ function emitPasses(kernel: FilterGradKernel, module: ModuleContext, goesOn = fa
   const { channels, run, rows, chunks } = kernel;
   const images = kernel.batch / chunks;
   const pixels = pixelDimensions([images, kernel.height, kernel.width], kernel.input, kernel.cotangent);
-  const passes = splitPasses(pixels);
+  const passes = splitPasses(pixels, passPixels(pixels));
   const channelTiles = tileChannels(channels, module.wide);
   const side = evenPart(run, tileRows(channelTiles.vectors, module.wide));
   const positionTiles = Math.ceil(run / side);
@@ -65,14 +67,12 @@ function emitPasses(kernel: FilterGradKernel, module: ModuleContext, goesOn = fa
   const [windows, gradients, sums, count] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
   const [from, vector, to] = [f.local(I32), f.local(I32), f.local(I32)];
   const slice = f.local(I32);
+  // So many passes that their sums are added up in groups, too; a group's sums are laid out like the output's rows from the task's first one on.
+  const group = passes.count > LONGEST_REDUCTION ? sumBlock(passes.count) : passes.count;
+  const groupSums = group < passes.count ? module.scratch(4 * tilesPerTask.positions * side * channels) : 0;
+  const [firstPosition, groupTo] = group < passes.count ? [f.local(I32), f.local(I32)] : [0, 0];
   const micro = new MicroKernel(f, module.relaxed);
-  const loops = passes.inner.map(
-    (d, i): ReductionLoop => ({
-      count: i === 0 ? { local: count } : d.extent,
-      scalarStep: d.first,
-      vectorStep: d.second,
-    }),
-  );
+  const loops = passLoops(passes, count);
 
   // slice = chunk·rows + filter row
   f.get(task)
@@ -127,11 +127,47 @@ function emitPasses(kernel: FilterGradKernel, module: ModuleContext, goesOn = fa
     firstChannel();
     f.op(OP.i32_add).set(to);
     micro.accumulate(tile, from, vector, loops);
+    if (group < passes.count) {
+      f.get(position)
+        .get(firstPosition)
+        .op(OP.i32_sub)
+        .i32(4 * side * channels)
+        .op(OP.i32_mul)
+        .globalGet(SCRATCH)
+        .op(OP.i32_add)
+        .i32(groupSums)
+        .op(OP.i32_add);
+      firstChannel();
+      f.op(OP.i32_add).set(groupTo);
+      f.get(pass)
+        .i32(group)
+        .op(OP.i32_rem_u)
+        .if(() => micro.addStored(tile, groupTo, rowOffsets));
+      const isLast = (): void => {
+        f.get(pass).i32(1).op(OP.i32_add).i32(group).op(OP.i32_rem_u, OP.i32_eqz);
+        f.get(pass)
+          .i32(passes.count - 1)
+          .op(OP.i32_eq, OP.i32_or);
+      };
+      isLast();
+      f.if(
+        () => {
+          f.get(pass)
+            .i32(group)
+            .op(OP.i32_ge_u)
+            .if(() => micro.addStored(tile, to, rowOffsets));
+          micro.store(tile, to, rowOffsets);
+        },
+        () => micro.store(tile, groupTo, rowOffsets),
+      );
+      return;
+    }
     if (passes.count > 1 || goesOn) f.get(pass).if(() => micro.addStored(tile, to, rowOffsets));
     micro.store(tile, to, rowOffsets);
   };
   const forPositions = (firstChannel: () => void, lanes: readonly LaneGroup[]): void => {
     f.get(task).i32(channelGroups).op(OP.i32_div_u).i32(positionGroups).op(OP.i32_rem_u);
+    if (group < passes.count) f.tee(firstPosition).get(firstPosition).i32(tilesPerTask.positions).op(OP.i32_mul).set(firstPosition);
     emitRange(f, position, positionEnd, tilesPerTask.positions, positionTiles, () => {
       const rest = run % side;
       const whole = (): void => emitTile(side, firstChannel, lanes);
@@ -167,6 +203,13 @@ function emitPasses(kernel: FilterGradKernel, module: ModuleContext, goesOn = fa
   return { tasks: chunks * rows * positionGroups * channelGroups, entry: module.add(f), passes: passes.count };
 }
 
+/** Pixels of a pass. */
+function passPixels(pixels: readonly PixelDimension[]): number {
+  const innermost = pixels.at(-1);
+  const crowded = [innermost?.first, innermost?.second].some((stride) => stride && stride % SET_STRIDE === 0);
+  return crowded ? PASS_PIXELS_OF_A_SET : PASS_PIXELS;
+}
+
 /** The entry: all passes of a task, in order. */
 function emitEntry(passFunction: number, passes: number): FunctionBuilder {
   const f = new FunctionBuilder([I32, I32, I32, I32]);
@@ -175,54 +218,6 @@ function emitEntry(passFunction: number, passes: number): FunctionBuilder {
     f.get(0).get(pass).get(1).get(2).get(3).call(passFunction);
   });
   return f;
-}
-
-interface Passes {
-  /** Dimensions walked by one pass, outermost first; the first one is cut into parts of `size`. */
-  readonly inner: readonly PixelDimension[];
-  readonly size: number;
-  /** Dimensions around a pass. */
-  readonly outer: readonly PixelDimension[];
-  readonly count: number;
-}
-
-/** Takes inner dimensions into a pass until it has enough pixels. */
-function splitPasses(pixels: readonly PixelDimension[]): Passes {
-  let cut = pixels.length - 1;
-  let whole = 1;
-  const innermost = pixels[cut];
-  const crowded = [innermost?.first, innermost?.second].some((stride) => stride && stride % SET_STRIDE === 0);
-  const limit = crowded ? PASS_PIXELS_OF_A_SET : PASS_PIXELS;
-  while (cut > 0 && whole * (pixels[cut]?.extent ?? 1) * 2 <= limit) whole *= pixels[cut--]?.extent ?? 1;
-  const extent = pixels[cut]?.extent ?? 1;
-  const size = evenPart(extent, Math.max(1, Math.floor(limit / whole)));
-  const outer = pixels.slice(0, cut);
-  const count = outer.reduce((product, d) => product * d.extent, Math.ceil(extent / size));
-  return { inner: pixels.slice(cut), size, outer, count };
-}
-
-/** Moves the two addresses to a pass's first pixel and sets the turns of its outermost loop. */
-function emitPassOrigin(f: FunctionBuilder, passes: Passes, pass: number, first: number, second: number, count: number): void {
-  const { inner, size, outer } = passes;
-  const cut = inner[0];
-  if (!cut) return;
-  const rest = f.local(I32);
-  const start = f.local(I32);
-  const move = (d: PixelDimension): void => {
-    f.get(first).get(start).i32(d.first).op(OP.i32_mul, OP.i32_add).set(first);
-    f.get(second).get(start).i32(d.second).op(OP.i32_mul, OP.i32_add).set(second);
-  };
-  const parts = Math.ceil(cut.extent / size);
-  f.get(pass).i32(parts).op(OP.i32_rem_u).i32(size).op(OP.i32_mul).set(start);
-  move(cut);
-  f.i32(size).i32(cut.extent).get(start).op(OP.i32_sub);
-  f.i32(size).i32(cut.extent).get(start).op(OP.i32_sub, OP.i32_lt_s, OP.select).set(count);
-  f.get(pass).i32(parts).op(OP.i32_div_u).set(rest);
-  for (const d of outer.toReversed()) {
-    f.get(rest).i32(d.extent).op(OP.i32_rem_u).set(start);
-    move(d);
-    f.get(rest).i32(d.extent).op(OP.i32_div_u).set(rest);
-  }
 }
 
 /** Prefers two vectors unless one, with its taller tiles, wastes less. Loads never pass the last channel: a last vector that

@@ -3,6 +3,8 @@
 import { BYTES, type DType } from "../../base/dtype.ts";
 import type { Combine, LoopKernel } from "../../ir/kernel.ts";
 import { type Expr, forEachExpr, type Guard } from "../../ir/scalar.ts";
+import { LONGEST_REDUCTION, sumBlock } from "../../ir/sums.ts";
+import { type Accumulator, BlockTotals } from "./block-totals.ts";
 import { F32, FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
 import { ExprEmitter, emitStore, type Form, type LoopScope } from "./expr-code.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
@@ -278,37 +280,72 @@ class LoopEmitter {
     const { outputs, combine } = this.#kernel;
     const values = outputs.map((output) => output.value);
     const accumulators = outputs.map(({ dtype }) =>
-      Array.from({ length: vectors }, () => {
-        const local = f.local(form === "lanes" ? V128 : dtype === "float32" ? F32 : I32);
+      Array.from({ length: vectors }, (): Accumulator => ({ local: f.local(form === "lanes" ? V128 : dtype === "float32" ? F32 : I32), dtype, form })),
+    );
+    this.#inBlocks(reducedLoops, accumulators.flat(), (loops) => {
+      for (const { local, dtype } of accumulators.flat()) {
         this.#pushIdentity(combine!, dtype, form);
         f.set(local);
-        return local;
-      }),
-    );
-    this.#nest(reducedLoops, () => {
-      const emitter = new ExprEmitter(this.#scope(), values);
-      this.#afterPrologue(emitter, () => {
-        for (let vector = 0; vector < vectors; vector++) {
-          emitter.reset(4 * vector);
-          outputs.forEach(({ dtype }, i) => {
-            f.get(accumulators[i]![vector]!);
-            emitter.push(values[i]!, form);
-            this.#combine(form, dtype, i);
-            f.set(accumulators[i]![vector]!);
-          });
-        }
+      }
+      this.#nest(loops, () => {
+        const emitter = new ExprEmitter(this.#scope(), values);
+        this.#afterPrologue(emitter, () => {
+          for (let vector = 0; vector < vectors; vector++) {
+            emitter.reset(4 * vector);
+            outputs.forEach(({ dtype }, i) => {
+              const { local } = accumulators[i]![vector]!;
+              f.get(local);
+              emitter.push(values[i]!, form);
+              this.#combine(form, dtype, i);
+              f.set(local);
+            });
+          }
+        });
       });
     });
     const emitter = new ExprEmitter(this.#scope(), []);
     this.#afterPrologue(emitter, () => {
       outputs.forEach(({ buffer, at, dtype }, i) => {
-        accumulators[i]!.forEach((local, vector) => {
+        accumulators[i]!.forEach(({ local }, vector) => {
           emitter.pushAddress(buffer, at, dtype);
           f.get(local);
           emitStore(f, dtype, form, 16 * vector);
         });
       });
     });
+  }
+
+  /** Runs `body` with the reduced loops that it is to go through, which leaves their sums in the accumulators. Where an accumulator would take too
+   * many terms, it goes through a block of them at a time. */
+  #inBlocks(reducedLoops: readonly number[], accumulators: readonly Accumulator[], body: (loops: readonly number[]) => void): void {
+    const f = this.#f;
+    const { extents, combine, outputs } = this.#kernel;
+    const { inner, lanes, strategy } = this.#shape;
+    const terms = (loop: number): number => extents[loop]! / (strategy === "rows" && lanes && loop === inner ? 4 : 1);
+    const total = reducedLoops.reduce((n, loop) => n * terms(loop), 1);
+    if (combine !== "sum" || total <= LONGEST_REDUCTION || !outputs.some(({ dtype }) => dtype === "float32")) return body(reducedLoops);
+    // The innermost loops that fit into a block, and as many turns of the next one as do.
+    const block = sumBlock(0);
+    let cut = reducedLoops.length - 1;
+    let inside = 1;
+    while (inside * terms(reducedLoops[cut]!) < block) inside *= terms(reducedLoops[cut--]!);
+    const loop = reducedLoops[cut]!;
+    const extent = extents[loop]!;
+    const size = Math.floor(block / inside) * (extent / terms(loop));
+    const totals = new BlockTotals(f, accumulators);
+    const [start, end] = [f.local(I32), f.local(I32)];
+    this.#nest(reducedLoops.slice(0, cut), () => {
+      this.#bounds.set(loop, { start, end, size });
+      f.i32(0).set(start);
+      f.loop(() => {
+        f.get(start).i32(size).op(OP.i32_add).tee(end).i32(extent).get(end).i32(extent).op(OP.i32_lt_s, OP.select).set(end);
+        body(reducedLoops.slice(cut));
+        totals.add();
+        f.get(end).tee(start).i32(extent).op(OP.i32_lt_s).branchIf(0);
+      });
+      this.#bounds.delete(loop);
+    });
+    totals.finish();
   }
 
   /** Emits code with the prologue it turns out to need before it. */
@@ -351,34 +388,35 @@ class LoopEmitter {
     const f = this.#f;
     const { outputs, extents, combine } = this.#kernel;
     const { inner, lanes } = this.#shape;
-    const elements = outputs.map(({ dtype }) => f.local(dtype === "float32" ? F32 : I32));
+    const elements = outputs.map(({ dtype }): Accumulator => ({ local: f.local(dtype === "float32" ? F32 : I32), dtype, form: "element" }));
     const vectors = outputs.map(() => f.local(V128));
-    outputs.forEach(({ dtype }, i) => {
-      this.#pushIdentity(combine!, dtype, "element");
-      f.set(elements[i]!);
-      this.#pushIdentity(combine!, dtype, "lanes");
-      f.set(vectors[i]!);
-    });
-    this.#nest(
-      reducedLoops.filter((loop) => loop !== inner),
-      () => {
-        const emitter = new ExprEmitter(
-          this.#scope(),
-          outputs.map((output) => output.value),
-        );
-        this.#inner(emitter, 0, extents[inner]!, (form) => {
-          outputs.forEach(({ value, dtype }, i) => {
-            const accumulator = form === "lanes" ? vectors[i]! : elements[i]!;
-            f.get(accumulator);
-            emitter.push(value, form);
-            this.#combine(form, dtype, i);
-            f.set(accumulator);
+    this.#inBlocks(reducedLoops, elements, (loops) => {
+      outputs.forEach(({ dtype }, i) => {
+        this.#pushIdentity(combine!, dtype, "element");
+        f.set(elements[i]!.local);
+        this.#pushIdentity(combine!, dtype, "lanes");
+        f.set(vectors[i]!);
+      });
+      this.#nest(
+        loops.filter((loop) => loop !== inner),
+        () => {
+          const emitter = new ExprEmitter(
+            this.#scope(),
+            outputs.map((output) => output.value),
+          );
+          this.#inner(emitter, 0, extents[inner]!, (form) => {
+            outputs.forEach(({ value, dtype }, i) => {
+              const accumulator = form === "lanes" ? vectors[i]! : elements[i]!.local;
+              f.get(accumulator);
+              emitter.push(value, form);
+              this.#combine(form, dtype, i);
+              f.set(accumulator);
+            });
           });
-        });
-      },
-    );
-    outputs.forEach(({ buffer, at, dtype }, i) => {
-      if (lanes) {
+        },
+      );
+      if (!lanes) return;
+      outputs.forEach(({ dtype }, i) => {
         // (0,1,2,3) + (2,3,·,·), then + (1,·,·,·): the same order everywhere.
         for (const shift of [8, 4]) {
           f.get(vectors[i]!)
@@ -391,11 +429,13 @@ class LoopEmitter {
         f.get(vectors[i]!);
         if (dtype === "float32") f.extractLaneF32(0);
         else f.extractLaneI32(0);
-        f.get(elements[i]!);
+        f.get(elements[i]!.local);
         this.#combine("element", dtype, i);
-        f.set(elements[i]!);
-      }
-      this.#storeResult(buffer, at, dtype, elements[i]!);
+        f.set(elements[i]!.local);
+      });
+    });
+    outputs.forEach(({ buffer, at, dtype }, i) => {
+      this.#storeResult(buffer, at, dtype, elements[i]!.local);
     });
   }
 

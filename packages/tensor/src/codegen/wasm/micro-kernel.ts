@@ -61,6 +61,23 @@ export class MicroKernel {
     this.#loops(tile, scalar, vector, loops);
   }
 
+  /** Sums of several {@link accumulate}: zeroed, added to, and at last put where the accumulators are. */
+  zeroTotals(tile: RegisterTile): void {
+    this.#eachSum(tile, (_, total) => this.#f.v128(0).set(total));
+  }
+  addToTotals(tile: RegisterTile): void {
+    this.#eachSum(tile, (sum, total) => this.#f.get(total).get(sum).simd(SIMD.f32x4_add).set(total));
+  }
+  takeTotals(tile: RegisterTile): void {
+    this.#eachSum(tile, (sum, total) => this.#f.get(total).set(sum));
+  }
+
+  #eachSum(tile: RegisterTile, visit: (accumulator: number, total: number) => void): void {
+    for (let row = 0; row < tile.scalars.length; row++) {
+      for (let j = 0; j < tile.lanes.length; j++) visit(this.#accumulator(row, j), this.#local(`total${row},${j}`, V128));
+    }
+  }
+
   /** Stores the accumulators; `rowOffsets` are the rows' byte offsets from the address in the local `address`. */
   store(tile: RegisterTile, address: number, rowOffsets: readonly number[]): void {
     this.#each(tile, rowOffsets, (lanes, accumulator, offset) => {

@@ -4,7 +4,7 @@ import { pixelsAligned, writesChannelGroups } from "../../ir/groups.ts";
 import type { ConvKernel, ImageStrides } from "../../ir/kernel.ts";
 import { ceilDiv, type KernelCode, linearGrid } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
-import { type AnyTile, multiplierOf } from "./multiplier.ts";
+import { type AnyTile, multiplierOf, sumsOver } from "./multiplier.ts";
 import { type Factor, rankTiles, slots, TILES } from "./tile.ts";
 
 /** Address of pixel number `pixel` (an identifier) as i32. */
@@ -17,9 +17,10 @@ export function pixelAddress(pixel: string, height: number, width: number, strid
 }
 
 /** Tiles for a kernel, the most promising first. */
-export function convTiles<T extends AnyTile>({ batch, height, width, channels, filterImage }: ConvKernel, tiles: readonly T[]): T[] {
+export function convTiles<T extends AnyTile>({ batch, height, width, channels, rows, run, filterImage }: ConvKernel, tiles: readonly T[]): T[] {
   const perImage = filterImage !== 0;
-  return rankTiles((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1, tiles);
+  const fitting = tiles.filter((tile) => sumsOver(tile, rows * run));
+  return rankTiles((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1, fitting);
 }
 
 /** Buffers: input, packed filter, output. */
@@ -73,7 +74,8 @@ export function generateConv(
   }
   const element = (k: string): string => (rows === 1 ? k : `${k} / ${run} * ${tapRow} + ${k} % ${run}`);
   const exact = depth % tile.k === 0;
-  body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
+  const blocks = multiplier.inBlocks(depth);
+  body.push(...blocks.before, `for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
   for (let s = 0; s < a.times; s++) {
     const fill = (text: readonly string[]): string[] =>
       a.ragged && s === a.times - 1 ? [`if (a_slot${s} < ${(tile.m * tile.k) / 4}) {`, ...text, "}"] : ["{", ...text, "}"];
@@ -92,7 +94,7 @@ export function generateConv(
     const k = exact ? `k0 + b_k${s}` : `min(k0 + b_k${s}, ${depth - 1})`;
     body.push(...fill([multiplier.fill("b", `b_slot${s}`, memory.factors4(1, `(b_at${s} + (${k}) * ${block})`, factor))]));
   }
-  body.push("workgroupBarrier();", ...multiplier.multiply, "workgroupBarrier();", "}");
+  body.push("workgroupBarrier();", ...multiplier.multiply, ...blocks.step, "workgroupBarrier();", "}", ...blocks.after);
   const results = multiplier.results((row, groups) => {
     const base = `${perImage ? `image * ${output.image} + ` : ""}${pixelAddress("pixel", height, width, perImage ? { ...output, image: 0 } : output)}`;
     const stores = groups.map(({ column, value }, c) => {

@@ -5,14 +5,20 @@ import type { FilterGradKernel } from "../../ir/kernel.ts";
 import { pixelAddress } from "./conv.ts";
 import { ceilDiv, type KernelCode, linearGrid } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
-import { type AnyTile, isMatrixTile, multiplierOf } from "./multiplier.ts";
+import { type AnyTile, isMatrixTile, multiplierOf, sumsOver } from "./multiplier.ts";
 import { type Factor, rankTiles, slots, TILES } from "./tile.ts";
 
 /** Tiles for a kernel, the most promising first. */
-export function filterGradTiles<T extends AnyTile>({ rows, run, channels, chunks }: FilterGradKernel, tiles: readonly T[]): T[] {
+export function filterGradTiles<T extends AnyTile>(kernel: FilterGradKernel, tiles: readonly T[]): T[] {
+  const { rows, run, channels, chunks } = kernel;
   // Rows of a register tile share a vec4, so there are at least four.
-  const fitting = tiles.filter((tile) => isMatrixTile(tile) || tile.rows % 4 === 0);
+  const fitting = tiles.filter((tile) => (isMatrixTile(tile) || tile.rows % 4 === 0) && sumsOver(tile, depthOf(kernel)));
   return rankTiles(rows * run, channels, chunks, fitting);
+}
+
+/** Pixels of a chunk. */
+function depthOf({ batch, chunks, height, width }: FilterGradKernel): number {
+  return (batch / chunks) * height * width;
 }
 
 /** Buffers: input, cotangent, output. */
@@ -25,7 +31,7 @@ export function generateFilterGrad(
   const { batch, height, width, channels, rows, run, tapRow, input, cotangent, chunks } = kernel;
   const window = rows * run;
   const images = batch / chunks;
-  const depth = images * height * width;
+  const depth = depthOf(kernel);
   const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
   const wideCotangent = channels % 4 === 0 && pixelsAligned(cotangent);
   const wideOutput = writesChannelGroups(kernel);
@@ -67,7 +73,8 @@ export function generateFilterGrad(
     );
   }
   const exact = depth % tile.k === 0;
-  body.push(`for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
+  const blocks = multiplier.inBlocks(depth);
+  body.push(...blocks.before, `for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
   const guarded = (text: readonly string[], slot: string, ragged: boolean, count: number): string[] =>
     ragged ? [`if (${slot} < ${count}) {`, ...text, "}"] : ["{", ...text, "}"];
   const pixel = (k: string): string => (exact ? `let pixel = ${k};` : `let pixel = min(${k}, ${depth - 1});`);
@@ -87,7 +94,7 @@ export function generateFilterGrad(
     const text = [pixel(`k0 + b_k${s}`), `let at = ${pixelAddress("pixel", height, width, cotangent)};`, multiplier.fill("b", `b_slot${s}`, checked)];
     body.push(...guarded(text, `b_slot${s}`, b.ragged && s === b.times - 1, (tile.k * tile.n) / 4));
   }
-  body.push("workgroupBarrier();", ...multiplier.multiply, "workgroupBarrier();", "}");
+  body.push("workgroupBarrier();", ...multiplier.multiply, ...blocks.step, "workgroupBarrier();", "}", ...blocks.after);
   const results = multiplier.results((row, groups) => {
     const stores = groups.map(({ column, value }, c) => {
       const n = `channel${c}`;

@@ -6,6 +6,7 @@ import { invariant } from "../../base/errors.ts";
 import { isAligned, isWideMap } from "../../ir/groups.ts";
 import type { Combine, LoopKernel, LoopOutput } from "../../ir/kernel.ts";
 import { forEachExpr } from "../../ir/scalar.ts";
+import { LONGEST_REDUCTION, sumBlock } from "../../ir/sums.ts";
 import { ExprWriter, isByte, literal } from "./expr-code.ts";
 import { ceilDiv, type KernelCode, linearGrid, shader, WORKGROUP } from "./kernel-code.ts";
 import { type BufferBinding, Memory, REGISTER } from "./memory.ts";
@@ -205,14 +206,28 @@ function generateReduction(kernel: LoopKernel, places: readonly BufferBinding[],
   const writer = new ExprWriter(memory, names, null);
   const values = outputs.map((output) => writer.value(output.value));
   const lines = writer.takeLines();
-  const accumulate = [
-    ...outputs.map(({ dtype }, i) => `var sum${i} = ${identityOf(combine, dtype)};`),
-    `for (var turn = share; turn < ${elements}; turn += ${shares}) {`,
+  const accumulator = (name: string): string[] => outputs.map(({ dtype }, i) => `var ${name}${i} = ${identityOf(combine, dtype)};`);
+  /** Combines an invocation's elements from turn `from` to before turn `to` in `name`0, `name`1, … */
+  const combineTurns = (name: string, from: string, to: string): string[] => [
+    ...accumulator(name),
+    `for (var turn = ${from}; turn < ${to}; turn += ${shares}) {`,
     ...decode("turn", reducedExtents, "r"),
     ...lines,
-    ...outputs.map(({ dtype }, i) => `sum${i} = ${combined(combine, dtype, `sum${i}`, values[i]!)};`),
+    ...outputs.map(({ dtype }, i) => `${name}${i} = ${combined(combine, dtype, `${name}${i}`, values[i]!)};`),
     "}",
   ];
+  const turns = ceilDiv(elements, shares);
+  const block = sumBlock(turns) * shares;
+  const accumulate =
+    combine !== "sum" || turns <= LONGEST_REDUCTION
+      ? combineTurns("sum", "share", `${elements}`)
+      : [
+          ...accumulator("sum"),
+          `for (var start = share; start < ${elements}; start += ${block}) {`,
+          ...combineTurns("part", "start", `min(start - share + ${block}, ${elements})`),
+          ...outputs.map((_, i) => `sum${i} += part${i};`),
+          "}",
+        ];
   const addresses = (): string[] => outputs.map(({ at }) => writer.affine({ offset: at.offset, strides: at.strides.map((s, loop) => (loop < kept ? s : 0)) }));
   const keptIndices = kept === 0 ? [] : decode("result", keptExtents, "i");
   if (bytes) {
