@@ -2,7 +2,7 @@
 
 import { abs, add, grad, jit, mul, sign, sub, sum, type Tensor, tensor, uniform, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import { crossEntropyPerExample, keyFor } from "gradalign";
+import { crossEntropyPerExample, imageSize, keyFor } from "gradalign";
 import type { Experiment, Figure, Lab, Measurement, Scale } from "./experiment.ts";
 import { FIGURE_SIZE, METHOD_COLORS } from "./support/figure.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
@@ -58,7 +58,7 @@ export const linearity: Experiment = {
             direction,
             size: `${size}/255`,
             levels: size,
-            norm: (size / 255) * Math.sqrt(3 * 32 * 32),
+            norm: (size / 255) * Math.sqrt(imageSize(finished.config.dataset)),
             error: errors[direction].error[k] as number,
             change: errors[direction].change[k] as number,
           });

@@ -46,7 +46,7 @@ describe("a line about what is going on", () => {
   test("shrinks its bar first, then leaves out what matters least, and is shorter than the terminal is wide", () => {
     expect(statusLine(0.5, parts, 100)).toBe("████████████░░░░░░░░░░░░  50 %  epoch 15.0  ETA 1:01  12,345 images/s  loss 2.100");
     expect(statusLine(0.5, parts, 70)).toBe("██████░░░░░░  50 %  epoch 15.0  ETA 1:01  12,345 images/s  loss 2.100");
-    expect(statusLine(0.5, parts, 40)).toBe("████▌░░░░  50 %  epoch 15.0  ETA 1:01");
+    expect(statusLine(0.5, parts, 40)).toBe("█████▌░░░░░  50 %  epoch 15.0  ETA 1:01");
     for (let columns = 12; columns < 120; columns++) expect(statusLine(0.5, parts, columns).length).toBeLessThan(columns);
     // A terminal that does not know its width is taken for one of 80.
     expect(statusLine(0.5, parts, 0)).toBe(statusLine(0.5, parts, 80));

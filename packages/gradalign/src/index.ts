@@ -22,7 +22,7 @@ export {
   type SourcePart,
 } from "./data/definition.ts";
 export { type IdxArray, readIdx } from "./data/idx.ts";
-export { type DatasetName, datasetNamed, datasets, isDatasetName } from "./data/index.ts";
+export { type DatasetName, datasetNamed, datasets, imageSize, isDatasetName } from "./data/index.ts";
 export { type MatVariable, matVariables } from "./data/mat.ts";
 export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.ts";
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
@@ -61,6 +61,7 @@ export { linf } from "./threat/linf.ts";
 export type { Threat } from "./threat/threat.ts";
 export type { Augmentation } from "./train/batch.ts";
 export { type MethodConfig, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
+export { EVALUATION_PGD } from "./train/evaluator.ts";
 export { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./train/events.ts";
 export { augmentationFor, datasetRecipe, lambdaSchedule, type Recipe, recipeFor } from "./train/recipes.ts";
 export { type Arithmetic, arithmeticDifference, arithmeticOf, type DataIdentity, identityOf, type RunSeal, requireSameData } from "./train/seal.ts";

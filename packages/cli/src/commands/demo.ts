@@ -1,12 +1,11 @@
 /** @file `gradalign demo`: catastrophic overfitting and its cure, side by side, in minutes. */
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { resolveTrainConfig } from "gradalign";
+import { EVALUATION_PGD, resolveTrainConfig } from "gradalign";
 import { isRunFolder, openRun, writeFileAtomic } from "gradalign/node";
 import { type Context, print } from "../context.ts";
 import { compareReport } from "../report/report.ts";
 import type { ReportRun } from "../report/report-data.ts";
-import { strongest } from "../report/tables.ts";
 import { requireAgreement, withFullPath } from "../run/agreement.ts";
 import type { FinalAttack } from "../run/attack-saved.ts";
 import { loadDataset } from "../run/dataset.ts";
@@ -20,7 +19,7 @@ import { partialConfig, settingsOfConfig } from "../settings/convert.ts";
 import { defaultTexts, FINAL_DEFAULTS, textsOf } from "../settings/defaults.ts";
 import { shellWord } from "../settings/describe.ts";
 import type { Settings } from "../settings/settings.ts";
-import { count, decimals, percent } from "../terminal/format.ts";
+import { attackName, count, decimals, percent } from "../terminal/format.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { textTable } from "../terminal/table.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
@@ -96,7 +95,7 @@ async function runDemo(options: DemoFlags & Record<string, unknown>, context: Co
       device.close();
     }
     view.finish();
-    conclude({ folder, labels: DEMO_METHODS, interrupted, json: options.json ?? false }, context);
+    conclude({ folder, labels: DEMO_METHODS, final, interrupted, json: options.json ?? false }, context);
   });
 }
 
@@ -121,42 +120,49 @@ function planRuns(folder: string, given: Settings): Plan[] {
 interface Conclusion {
   readonly folder: string;
   readonly labels: readonly string[];
+  readonly final: FinalAttack;
   readonly interrupted: boolean;
   readonly json: boolean;
 }
 
 /** The table and the report. */
-function conclude({ folder, labels, interrupted, json }: Conclusion, context: Context): void {
+function conclude({ folder, labels, final, interrupted, json }: Conclusion, context: Context): void {
   const runs = labels.map((label) => readReportRun(join(folder, label), label));
   const file = resolve(folder, "report.html");
   writeFileAtomic(file, compareReport(runs, "FGSM with and without GradAlign"));
   if (json) {
-    print(context, JSON.stringify({ type: "summary", interrupted, runs: runs.map(summary), report: file }));
+    print(context, JSON.stringify({ type: "summary", interrupted, runs: runs.map((run) => summary(run, final)), report: file }));
     return;
   }
   print(context, "");
-  for (const line of summaryLines(runs)) print(context, line);
+  for (const line of summaryLines(runs, final)) print(context, line);
   print(context, `\nreport: ${file}`);
   if (interrupted) print(context, `stopped before the end; resume with: ${commandName()} demo --resume ${shellWord(folder)}`);
 }
 
-function summary(run: ReportRun) {
+/** The demo's own attack on a run's last model; other evaluations of the run are not comparable. */
+function finalRecord(run: ReportRun, { attack, examples }: FinalAttack) {
+  return run.robustness.find((record) => record.which === "last" && record.attack === attack && record.epsilon === run.config.epsilon && record.n <= examples);
+}
+
+function summary(run: ReportRun, final: FinalAttack) {
   const last = run.evaluations.at(-1);
-  const attack = strongest(run);
+  const attack = finalRecord(run, final);
   return {
     method: run.label,
     clean: attack?.cleanAccuracy ?? last?.test_clean_acc ?? null,
     fgsm: last?.test_fgsm_acc ?? null,
-    attack: attack?.attack ?? "pgd-10",
+    attack: attack?.attack ?? EVALUATION_PGD,
     robust: attack?.robustAccuracy ?? last?.test_pgd_acc ?? null,
     gradient_alignment: last?.gradient_alignment ?? null,
+    outcome: run.outcome?.kind ?? null,
     overfitting: run.overfitting && { iteration: run.overfitting.iteration, epoch: run.overfitting.epoch },
   };
 }
 
-function summaryLines(runs: readonly ReportRun[]): string[] {
-  const rows = runs.map(summary);
-  const attack = [...new Set(rows.map((row) => row.attack.toUpperCase()))].join(" / ");
+function summaryLines(runs: readonly ReportRun[], final: FinalAttack): string[] {
+  const rows = runs.map((run) => summary(run, final));
+  const attack = [...new Set(rows.map((row) => attackName(row.attack)))].join(" / ");
   const lines = textTable([
     ["method", "clean", "FGSM", attack, "gradient alignment", "catastrophic overfitting"],
     ...rows.map((row) => [
@@ -165,13 +171,17 @@ function summaryLines(runs: readonly ReportRun[]): string[] {
       percent(row.fgsm),
       percent(row.robust),
       decimals(row.gradient_alignment, 2),
-      row.overfitting ? `iteration ${count(row.overfitting.iteration)} (epoch ${row.overfitting.epoch.toFixed(1)})` : "none",
+      row.overfitting
+        ? `iteration ${count(row.overfitting.iteration)} (epoch ${row.overfitting.epoch.toFixed(1)})`
+        : row.outcome === null || row.outcome === "healthy"
+          ? "none"
+          : row.outcome,
     ]),
   ]);
-  const attacked = runs.map(strongest).find((record) => record !== undefined);
+  const attacked = runs.map((run) => finalRecord(run, final)).find((record) => record !== undefined);
   const examples = runs[0]?.config.evalExamples ?? 0;
   const sizes = attacked
-    ? `clean and ${attacked.attack.toUpperCase()}: first ${count(attacked.n)} test images; the rest: first ${count(examples)}`
+    ? `clean and ${attackName(attacked.attack)}: first ${count(attacked.n)} test images; the rest: first ${count(examples)}`
     : `first ${count(examples)} test images`;
   return [...lines, `(${sizes})`];
 }

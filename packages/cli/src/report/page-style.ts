@@ -5,13 +5,13 @@ export const PAGE_STYLE = `
 :root {
   color-scheme: light dark;
   --page: #f6f7f9; --surface: #ffffff; --text: #1b2230; --muted: #667085; --line: #d9dee7;
-  --clean: #00835f; --fgsm: #d1570a; --pgd: #0b63b5; --alignment: #8a3fa0; --cosine: #00838f; --alarm: #c2253b; --fine: #00835f;
+  --clean: #00835f; --fgsm: #d1570a; --pgd: #0b63b5; --alignment: #8a3fa0; --cosine: #00838f; --alarm: #c2253b; --fine: #00835f; --link: #0b63b5;
   --run-1: #d1570a; --run-2: #0b63b5; --run-3: #00835f; --run-4: #a8438f; --run-5: #8a6d00; --run-6: #3a9bd9; --run-7: #6b4fc9; --run-8: #6b7280;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #12151b; --surface: #1a1f28; --text: #e6e9ef; --muted: #98a2b3; --line: #323a48;
-    --clean: #35c99a; --fgsm: #ff9150; --pgd: #62b0ff; --alignment: #d08ae6; --cosine: #3fd0dc; --alarm: #ff7285; --fine: #35c99a;
+    --clean: #35c99a; --fgsm: #ff9150; --pgd: #62b0ff; --alignment: #d08ae6; --cosine: #3fd0dc; --alarm: #ff7285; --fine: #35c99a; --link: #62b0ff;
     --run-1: #ff9150; --run-2: #62b0ff; --run-3: #35c99a; --run-4: #f08cc8; --run-5: #e5c04a; --run-6: #8fd3ff; --run-7: #ab9bff; --run-8: #a7b0be;
   }
 }
@@ -56,7 +56,30 @@ td.source { color: var(--muted); font-size: 13px; }
 .card [class$="-swatches"] { font-size: 12.5px; min-height: 24px; margin-bottom: 2px; }
 .card [class$="-swatches"] svg { width: 12px; height: 12px; }
 .card [aria-label$="grid"] { stroke: var(--line); stroke-opacity: 1; }
-.hover line:hover { stroke: var(--muted); stroke-opacity: 0.35; }
+.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 8px 16px; }
+.panel { min-width: 0; position: relative; }
+.panel figcaption { font-weight: 600; font-size: 13px; text-align: center; }
+.panels .panel:not(:only-child) > svg { width: min(100%, 440px); display: block; margin: 0 auto; }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0 0 6px; padding: 0; list-style: none; font-size: 12.5px; }
+.legend li { cursor: default; overflow-wrap: anywhere; }
+.card .sample, .sample { width: 24px; height: 8px; margin-right: 6px; vertical-align: middle; }
+.dim { opacity: 0.15; }
+li.dim { opacity: 0.45; }
+svg[data-axes] { touch-action: pan-y; cursor: crosshair; }
+.cross { pointer-events: none; stroke-dasharray: 2,2; }
+#tooltip { position: absolute; z-index: 1; pointer-events: none; max-width: min(340px, calc(100vw - 8px)); padding: 7px 10px; font-size: 12.5px; line-height: 1.4;
+  background: var(--surface); border: 1px solid var(--line); border-radius: 8px; box-shadow: 0 3px 14px rgb(0 0 0 / 0.18); font-variant-numeric: tabular-nums; }
+#tooltip div { display: flex; align-items: baseline; gap: 7px; }
+#tooltip i { flex: none; width: 9px; height: 9px; border-radius: 3px; }
+#tooltip span { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+#tooltip b { font-weight: 600; }
+#tooltip .closest span { font-weight: 600; }
+.downloads { display: flex; justify-content: flex-end; gap: 6px; }
+.downloads button { font: inherit; font-size: 12px; color: var(--muted); background: none; border: 1px solid var(--line); border-radius: 6px; padding: 3px 9px; cursor: pointer; }
+.downloads button:hover { color: var(--text); border-color: var(--muted); }
+.download { display: inline-block; margin: -6px 0 10px; font-size: 13px; color: var(--link); }
+.tiles-title { margin: 18px 0 -8px; color: var(--muted); font-size: 13px; font-weight: 600; }
+th.group { text-align: center; border-left: 1px solid var(--line); }
 .filters { display: grid; grid-template-columns: repeat(auto-fit, minmax(205px, 1fr)); gap: 16px; }
 .filters .card { padding: 12px 14px; }
 /* Shadows at the edges tell of columns that are scrolled out of view. */
@@ -87,7 +110,11 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   .card { padding: 12px 12px 8px; }
   .card svg { font-size: 14.5px; }
   .card [class$="-swatches"] { font-size: 13px; }
+  .panels .panel:not(:only-child) > svg { font-size: 12px; }
+  .legend { font-size: 13px; }
+  .downloads button { padding: 7px 12px; }
   th, td { padding: 6px 9px; }
+  .summary tbody th { white-space: normal; min-width: 110px; overflow-wrap: anywhere; }
   .comparison tbody th { min-width: 150px; }
   .comparison td.source { min-width: 260px; }
 }
@@ -95,7 +122,7 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   :root {
     color-scheme: light;
     --page: #fff; --surface: #fff; --text: #000; --muted: #444; --line: #ccc;
-    --clean: #00835f; --fgsm: #d1570a; --pgd: #0b63b5; --alignment: #8a3fa0; --cosine: #00838f; --alarm: #c2253b; --fine: #00835f;
+    --clean: #00835f; --fgsm: #d1570a; --pgd: #0b63b5; --alignment: #8a3fa0; --cosine: #00838f; --alarm: #c2253b; --fine: #00835f; --link: #0b63b5;
     --run-1: #d1570a; --run-2: #0b63b5; --run-3: #00835f; --run-4: #a8438f; --run-5: #8a6d00; --run-6: #3a9bd9; --run-7: #6b4fc9; --run-8: #6b7280;
   }
   body { font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
@@ -109,6 +136,6 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   .card, .tile, .verdict, tr { break-inside: avoid; }
   h2 { break-after: avoid; }
   details:not([open]) { display: none; }
-  .hover { display: none; }
+  .downloads, .download { display: none; }
 }
 `;

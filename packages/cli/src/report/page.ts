@@ -1,5 +1,6 @@
 /** @file A report as one HTML file that asks for nothing from outside. */
 import { type HtmlPart, html, markup } from "./html.ts";
+import { pageScript } from "./page-script.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 
 /** The parts of a page. */
@@ -31,6 +32,7 @@ export function htmlPage({ title, subtitle, body, footer }: PageOptions): string
 ${body}
 <footer>${footer}</footer>
 </main>
+<script>(${markup(pageScript.toString())})();</script>
 </body>
 </html>
 `.toString();

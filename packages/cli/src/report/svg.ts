@@ -14,5 +14,12 @@ export function drawFigure(options: FigureOptions): string {
   const drawn = Plot.plot({ ...options, document });
   const svg = drawn.tagName.toLowerCase() === "svg" ? drawn : drawn.lastElementChild;
   svg?.setAttribute("role", "img");
+  const axes = [drawn.scale("x"), drawn.scale("y")].map(
+    (scale) => scale && { type: scale.type, domain: scale.domain, range: scale.range, percent: scale.percent },
+  );
+  // What the page's script turns a place in the figure back into values with.
+  if (axes.every((axis) => axis?.type === "linear" || axis?.type === "log") && !drawn.scale("fx") && !drawn.scale("fy")) {
+    svg?.setAttribute("data-axes", JSON.stringify(axes));
+  }
   return drawn.outerHTML;
 }

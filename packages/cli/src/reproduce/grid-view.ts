@@ -1,5 +1,5 @@
 /** @file One view of a whole grid of trainings: overall progress with time to go, and a line for each that is under way. */
-import { count, decimals, duration, percent } from "../terminal/format.ts";
+import { attackName, count, decimals, duration, percent } from "../terminal/format.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { statusLine } from "../terminal/progress-bar.ts";
 import { describeRobustness, type RunEvent } from "../terminal/run-events.ts";
@@ -135,7 +135,7 @@ function update(state: State, event: RunEvent): void {
       break;
     case "attacking":
       state.attacking = event.done / event.total;
-      state.activity = `${event.attack.toUpperCase()} on ${event.which}, ${event.done} of ${event.total} images`;
+      state.activity = `${attackName(event.attack)} on ${event.which}, ${event.done} of ${event.total} images`;
       break;
     case "robustness":
       state.attacks++;

@@ -1,7 +1,8 @@
 /** @file An experiment's results as files: data.json, data.csv, report.html and its figures as SVG. */
 import { join } from "node:path";
-import type { Experiment, Measurement, Page } from "@gradalign/experiments";
+import type { Experiment, Page } from "@gradalign/experiments";
 import { makeFolder, writeFileAtomic } from "gradalign/node";
+import { csv } from "../report/csv.ts";
 import { drawFigure } from "../report/svg.ts";
 import { experimentPage } from "./experiment-page.ts";
 import type { Results } from "./result-data.ts";
@@ -28,16 +29,6 @@ export function formatResults({ findings: { measurements, details }, ...rest }: 
   );
   const found = `"findings": {"measurements": ${list(rounded)}${details === undefined ? "" : `,\n"details": ${JSON.stringify(details)}`}}`;
   return `{\n${[...fields, found].join(",\n")}\n}\n`;
-}
-
-/** Rows as CSV (RFC 4180), with the union of their columns. */
-export function csv(rows: readonly Measurement[]): string {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const cell = (value: Measurement[string] | undefined): string => {
-    const text = value === null || value === undefined ? "" : String(value);
-    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((line) => `${line.map(cell).join(",")}\n`).join("");
 }
 
 /** Colours that pages define, for a figure without its page. */

@@ -1,7 +1,7 @@
 /** @file A run folder as a report shows it. */
 import { basename, resolve } from "node:path";
 import { CheckpointError } from "@gradalign/tensor";
-import { detectOverfitting, type Snapshot, selectionAccuracy } from "gradalign";
+import { runOutcome, type Snapshot, selectionAccuracy } from "gradalign";
 import { openRun, type Run } from "gradalign/node";
 import type { FilterSnapshot, ReportRun } from "../report/report-data.ts";
 import { readRobustness, readSession } from "./run-notes.ts";
@@ -20,6 +20,8 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
   const session = readSession(folder);
   const { config, evaluations } = run;
   const chance = 1 / (run.seal?.data.classNames.length ?? 10);
+  // Standard training never was robust: nothing can collapse.
+  const outcome = runOutcome(evaluations, chance, config.method.name !== "standard");
   let best: ReportRun["best"] = null;
   for (const evaluation of evaluations) {
     const pgdAccuracy = selectionAccuracy(evaluation);
@@ -30,8 +32,8 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
     label,
     config,
     evaluations,
-    // Standard training never was robust: nothing can collapse.
-    overfitting: config.method.name === "standard" ? null : detectOverfitting(evaluations, chance),
+    overfitting: outcome?.overfitting ?? null,
+    outcome,
     best,
     robustness: readRobustness(folder),
     filters: config.model.name === "cnn" ? (["best", "last"] as const).flatMap((which) => readFilters(run, which) ?? []) : [],

@@ -15,6 +15,11 @@ export function radius(epsilon: number): string {
   return `${Number((epsilon * 255).toFixed(4))}/255`;
 }
 
+/** An attack's full name in words: `PGD-50-10` for 50 steps from 10 starts. */
+export function attackName(attack: string): string {
+  return attack.toUpperCase();
+}
+
 /** Seconds as `8 s`, `2:05` or `1:02:05`. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "–";

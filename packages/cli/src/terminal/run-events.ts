@@ -1,7 +1,7 @@
 /** @file What happens during a run, and how each event reads as lines of text. */
-import type { Evaluation, TrainEvent } from "gradalign";
+import { EVALUATION_PGD, type Evaluation, type TrainEvent } from "gradalign";
 import type { RobustnessRecord, RunMachine } from "../report/report-data.ts";
-import { count, decimals, percent } from "./format.ts";
+import { attackName, count, decimals, percent } from "./format.ts";
 import type { Paint } from "./style.ts";
 
 /** Events of a run: the library's, and what the command does around them. */
@@ -19,7 +19,7 @@ const COLUMNS: readonly [heading: string, width: number, show: (evaluation: Eval
   ["loss", 6, (e) => decimals(e.train_loss, 3)],
   ["clean", 7, (e) => percent(e.test_clean_acc)],
   ["FGSM", 7, (e) => percent(e.test_fgsm_acc)],
-  ["PGD", 7, (e) => percent(e.test_pgd_acc)],
+  [attackName(EVALUATION_PGD), 7, (e) => percent(e.test_pgd_acc)],
   ["train PGD", 9, (e) => percent(e.train_pgd_acc)],
   ["align", 5, (e) => decimals(e.gradient_alignment, 2)],
   ["cos δ", 5, (e) => decimals(e.cos_fgsm_pgd, 2)],
@@ -52,7 +52,7 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
     case "end":
       return event.interrupted ? [paint("yellow", `stopped after iteration ${count(event.iteration)}, checkpoint written`)] : [];
     case "attacking":
-      return event.done === 0 ? [`attacking the ${event.which} model with ${event.attack.toUpperCase()}, ${count(event.total)} test images`] : [];
+      return event.done === 0 ? [`attacking the ${event.which} model with ${attackName(event.attack)}, ${count(event.total)} test images`] : [];
     case "robustness":
       return [describeRobustness(event.record)];
     case "report":
@@ -70,7 +70,7 @@ function notFinite(share: number, paint: Paint): string[] {
 export function describeRobustness(record: RobustnessRecord): string {
   const [low, high] = record.confidence95;
   const attacked =
-    record.attack === "none" ? "" : `, ${record.attack.toUpperCase()} ${percent(record.robustAccuracy)} (95 % interval ${percent(low)} to ${percent(high)})`;
+    record.attack === "none" ? "" : `, ${attackName(record.attack)} ${percent(record.robustAccuracy)} (95 % interval ${percent(low)} to ${percent(high)})`;
   const broken = record.nonFiniteShare ? `, logits of ${percent(record.nonFiniteShare)} not finite` : "";
   return `${record.which} (iteration ${count(record.iteration)}): clean ${percent(record.cleanAccuracy)}${attacked}${broken}, first ${count(record.n)} test images`;
 }

@@ -4,7 +4,7 @@
  * One view serves one run as well as several that train side by side; the three kinds get the same events.
  */
 import type { Evaluation } from "gradalign";
-import { count, decimals, duration, percent } from "./format.ts";
+import { attackName, count, decimals, duration, percent } from "./format.ts";
 import { LiveRegion } from "./live-region.ts";
 import { fittingParts, progressBar, sparkline, statusLine } from "./progress-bar.ts";
 import { describeEvent, evaluationHeading, type RunEvent } from "./run-events.ts";
@@ -162,7 +162,7 @@ function update(state: Progress, event: RunEvent): void {
       state.activity = event.interrupted ? "interrupted" : "done";
       break;
     case "attacking": {
-      const name = `${event.attack.toUpperCase()} on ${event.which}`;
+      const name = `${attackName(event.attack)} on ${event.which}`;
       const fraction = event.done / event.total;
       if (state.attack?.name === name) state.attack.fraction = fraction;
       else state.attack = { name, fraction, from: fraction, began: performance.now() };

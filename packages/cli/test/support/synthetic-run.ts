@@ -59,6 +59,7 @@ export function syntheticRun(label: string, collapse: number | null): ReportRun 
     config: syntheticConfig(label),
     evaluations,
     overfitting: collapse === null ? null : { iteration: Math.round(collapse * perEpoch), epoch: collapse, evidence: "PGD accuracy fell from 18.4 % to 2.5 %" },
+    outcome: { kind: collapse === null ? "healthy" : "overfitted", evidence: "PGD accuracy fell from 18.4 % to 2.5 %" },
     best: { iteration: 2200, on: "train", pgdAccuracy: 0.21 },
     robustness: ["last", "best"].map((which) => ({
       which,

@@ -26,3 +26,8 @@ export function datasetNamed(name: string): DatasetDefinition {
   if (!isDatasetName(name)) throw new ConfigError(`dataset: name (="${name}") must be one of ${Object.keys(datasets).join(", ")}`);
   return datasets[name];
 }
+
+/** Numbers in one image of a data set by name, 3072 for CIFAR-10; folders of one's own images are in its format. */
+export function imageSize(dataset: string): number {
+  return (isDatasetName(dataset) ? datasets[dataset] : cifar10).shape.reduce((product, extent) => product * extent, 1);
+}

@@ -26,6 +26,9 @@ export interface Evaluator {
   dispose(): void;
 }
 
+/** The iterated attack of these measurements, as `parseAttack` reads it. */
+export const EVALUATION_PGD = `pgd-${pgd.defaults.steps}`;
+
 /** Larger batches need more memory than training does. */
 const MAX_BATCH = 128;
 
