@@ -1,13 +1,14 @@
 /** @file The curves: one panel per quantity, one colour per run, drawn anew whenever there is something new. */
 import * as Plot from "@observablehq/plot";
-import type { Evaluation } from "gradalign";
-import { percent } from "../../../packages/cli/src/terminal/format.ts";
+import { EVALUATION_PGD, type Evaluation } from "gradalign";
+import { attackName, percent } from "../../../packages/cli/src/terminal/format.ts";
 
 /** A run as the panels show it. */
 export interface Curve {
   readonly label: string;
   /** A CSS colour. */
   readonly color: string;
+  /** Where its axis ends. */
   readonly epochs: number;
   readonly evaluations: readonly Evaluation[];
   /** The epoch at which it overfitted. */
@@ -23,10 +24,12 @@ interface Panel {
   readonly scale: "percent" | "cosine";
 }
 
+const PGD = attackName(EVALUATION_PGD);
+
 /** What is drawn, in reading order. */
 export const PANELS: readonly Panel[] = [
   { key: "test_clean_acc", title: "Clean accuracy", short: "clean", caption: "On test images as they are.", scale: "percent" },
-  { key: "test_pgd_acc", title: "PGD accuracy", short: "PGD", caption: "Attacked with 10 steps of PGD: what robustness is left.", scale: "percent" },
+  { key: "test_pgd_acc", title: `${PGD} accuracy`, short: PGD, caption: `Attacked with ${PGD}: what robustness is left.`, scale: "percent" },
   {
     key: "test_fgsm_acc",
     title: "FGSM accuracy",
@@ -86,9 +89,11 @@ export function drawPanel(panel: Panel, curves: readonly Curve[], width: number)
       ...(rows.length <= 40 * curves.length ? [Plot.dot(rows, { x: "epoch", y: "value", fill: "label", r: 2 })] : []),
       Plot.tip(
         rows,
+        // However far the pointer is, the nearest point answers.
         Plot.pointer({
           x: "epoch",
           y: "value",
+          maxRadius: Number.POSITIVE_INFINITY,
           stroke: "label",
           title: (row: Row) => `${row.label}\nepoch ${row.epoch.toFixed(2)}: ${format(row.value)}`,
         }),

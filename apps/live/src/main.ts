@@ -1,5 +1,7 @@
 /** @file The page: its form and buttons, what the training worker reports, and when to draw. */
-import type { Evaluation } from "gradalign";
+import { type Evaluation, runOutcome } from "gradalign";
+import { VERDICTS } from "../../../packages/cli/src/report/verdicts.ts";
+import { levelsRemedy, readLevels } from "../../../packages/cli/src/settings/levels.ts";
 import { bytes, count, duration } from "../../../packages/cli/src/terminal/format.ts";
 import { type Curve, drawPanel, latestValue, PANELS } from "./charts.ts";
 import type { Command, LiveBackend, LiveMethod, Report, RunSettings } from "./protocol.ts";
@@ -11,7 +13,8 @@ type PageState = "loading" | "idle" | "training" | "pausing" | "paused" | "stopp
 interface Run {
   readonly number: number;
   readonly label: string;
-  readonly color: string;
+  /** Number of its colour. */
+  readonly color: number;
   readonly settings: RunSettings;
   readonly evaluations: Evaluation[];
   readonly card: HTMLElement;
@@ -42,6 +45,8 @@ let runs: Run[] = [];
 let queue: RunSettings[] = [];
 let backend: LiveBackend = "auto";
 let created = 0;
+/** Classes of the data set; one in so many guesses is right. */
+let classes = 10;
 
 worker.onmessage = ({ data: report }: MessageEvent<Report>) => receive(report);
 worker.onerror = (event) => fail(`The training worker failed: ${event.message || "its script could not be loaded"}. Load this page again.`);
@@ -56,6 +61,7 @@ function receive(report: Report): void {
       break;
     case "ready":
       show("Ready", 0, [`${count(report.data.trainImages)} training and ${count(report.data.testImages)} test images of ${report.data.name}`]);
+      classes = report.data.classes;
       form["trainSize"].max = String(report.data.trainImages);
       form["evalExamples"].max = String(report.data.testImages);
       enter("idle");
@@ -125,8 +131,7 @@ function startNext(): void {
   if (!settings) return;
   const label = labelOf(settings);
   const card = document.createElement("article");
-  const color = `var(--run-${1 + (created % COLORS)})`;
-  const run: Run = { number: created++, label, color, settings, evaluations: [], card, overfitting: null, iterations: 0, end: null };
+  const run: Run = { number: created++, label, color: freeColor(), settings, evaluations: [], card, overfitting: null, iterations: 0, end: null };
   card.className = "card run";
   element("runs").append(card);
   runs.push(run);
@@ -134,6 +139,22 @@ function startNext(): void {
   show(`${label}: compiling`, 0, ["the first evaluation comes before the first step"]);
   redraw();
   send({ type: "train", run: run.number, settings, backend });
+}
+
+/** The first colour that fewest runs have. */
+function freeColor(): number {
+  const used = Array.from({ length: COLORS }, (_, color) => runs.filter((run) => run.color === color).length);
+  return used.indexOf(Math.min(...used));
+}
+
+const colorOf = ({ color }: Run): string => `var(--run-${1 + color})`;
+
+/** Takes a run that has ended off the page. */
+function remove(run: Run): void {
+  run.card.remove();
+  runs = runs.filter((other) => other !== run);
+  redraw();
+  enter(state);
 }
 
 function endRun(run: Run, how: "ended" | "stopped" | "failed"): void {
@@ -147,6 +168,21 @@ function endRun(run: Run, how: "ended" | "stopped" | "failed"): void {
   startNext();
 }
 
+/** Steps of 1/255 that are meant by `10` or `10/255`; undefined where it could be something else. */
+function epsilonOf(text: string): number | undefined {
+  const levels = readLevels(numberOrText(text));
+  return levels !== undefined && levels <= MAX_EPSILON ? levels : undefined;
+}
+
+const numberOrText = (text: string): number | string => (text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text));
+const MAX_EPSILON = 64;
+
+const epsilonField = form["epsilon"] as HTMLInputElement;
+epsilonField.addEventListener("input", () => {
+  const { value } = epsilonField;
+  const wrong = epsilonOf(value) === undefined;
+  epsilonField.setCustomValidity(wrong ? `ε is 0 or from 1 to ${MAX_EPSILON}, in steps of 1/255: ${levelsRemedy(numberOrText(value))}` : "");
+});
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const value = (name: string): string => (form[name] as HTMLInputElement).value;
@@ -155,7 +191,7 @@ form.addEventListener("submit", (event) => {
   backend = value("backend") as LiveBackend;
   queue = methods.map((name) => ({
     method: name,
-    epsilon: Number(value("epsilon")),
+    epsilon: epsilonOf(value("epsilon")) ?? 0,
     seed: Number(value("seed")),
     epochs: Number(value("epochs")),
     trainSize: value("trainSize") === "" ? null : Number(value("trainSize")),
@@ -183,7 +219,7 @@ buttons.stop.addEventListener("click", () => {
 });
 buttons.clear.addEventListener("click", () => {
   for (const run of runs) run.card.remove();
-  [runs, created] = [[], 0];
+  runs = [];
   redraw();
   enter(state);
 });
@@ -197,7 +233,10 @@ buttons.save.addEventListener("click", () => {
 });
 // A run lives in this page only.
 addEventListener("beforeunload", (event) => {
-  if (state !== "idle" && state !== "loading" && state !== "broken") event.preventDefault();
+  if (runs.every((run) => run.end !== null)) return;
+  event.preventDefault();
+  // What browsers before 2024 look at.
+  event.returnValue = true;
 });
 
 /** Goes to a state and lets the buttons do what they can do there. */
@@ -236,11 +275,13 @@ function runOf(number: number): Run {
   return runs.find((run) => run.number === number) as Run;
 }
 
-/** Names a run; a second one of the same name gets a number. */
+/** Names a run; another one of the same name gets a number. */
 function labelOf({ method, epsilon, seed }: RunSettings): string {
   const label = `${METHOD_LABELS[method]}, ε ${epsilon}/255, seed ${seed}`;
-  const same = runs.filter((run) => run.label === label || run.label.startsWith(`${label} (`)).length;
-  return same === 0 ? label : `${label} (${same + 1})`;
+  const taken = new Set(runs.map((run) => run.label));
+  let free = label;
+  for (let number = 2; taken.has(free); number++) free = `${label} (${number})`;
+  return free;
 }
 
 const figures = PANELS.map((panel) => {
@@ -252,7 +293,14 @@ const figures = PANELS.map((panel) => {
   caption.className = "caption";
   figure.append(title, caption, drawing);
   element("figures").append(figure);
-  return { panel, drawing };
+  const pointer: { at: PointerEvent | null } = { at: null };
+  drawing.addEventListener("pointermove", (event) => {
+    if (event.isTrusted) pointer.at = event;
+  });
+  drawing.addEventListener("pointerleave", () => {
+    pointer.at = null;
+  });
+  return { panel, drawing, pointer };
 });
 
 let scheduled = false;
@@ -264,18 +312,37 @@ function redraw(): void {
   requestAnimationFrame(() => {
     scheduled = false;
     for (const run of runs) drawCard(run);
-    const curves = runs.map(({ label, color, settings, evaluations, overfitting }): Curve => {
-      return { label, color, epochs: settings.epochs, evaluations, overfitting: overfitting?.epoch ?? null };
+    const curves = runs.map((run): Curve => {
+      const { label, evaluations, overfitting } = run;
+      return { label, color: colorOf(run), epochs: lastEpoch(run), evaluations, overfitting: overfitting?.epoch ?? null };
     });
-    for (const { panel, drawing } of figures) drawing.replaceChildren(drawPanel(panel, curves, Math.max(240, drawing.clientWidth)));
+    for (const { panel, drawing, pointer } of figures) {
+      const svg = drawPanel(panel, curves, Math.max(240, drawing.clientWidth));
+      drawing.replaceChildren(svg);
+      // The tooltip that was there is there again.
+      if (pointer.at) svg.dispatchEvent(new PointerEvent("pointermove", { clientX: pointer.at.clientX, clientY: pointer.at.clientY, pointerType: "mouse" }));
+    }
   });
 }
 
-function drawCard({ card, label, color, evaluations, overfitting, end }: Run): void {
+/** Where a run's axis ends: a run that did not get to its last epoch has none beyond its last evaluation. */
+function lastEpoch({ settings, evaluations, end }: Run): number {
+  return end === null || end === "ended" ? settings.epochs : (evaluations.at(-1)?.epoch ?? 0);
+}
+
+function drawCard(run: Run): void {
+  const { card, label, evaluations, overfitting, end } = run;
   const heading = document.createElement("h2");
   const swatch = Object.assign(document.createElement("span"), { className: "swatch" });
-  swatch.style.background = color;
-  heading.append(swatch, label);
+  swatch.style.background = colorOf(run);
+  const name = Object.assign(document.createElement("span"), { className: "label", textContent: label });
+  heading.append(swatch, name);
+  if (end !== null) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "remove", textContent: "Remove" });
+    button.setAttribute("aria-label", `Remove ${label}`);
+    button.addEventListener("click", () => remove(run));
+    heading.append(button);
+  }
   const values = Object.assign(document.createElement("div"), { className: "values" });
   for (const panel of PANELS) {
     const value = Object.assign(document.createElement("div"), { className: "value", textContent: latestValue(panel, evaluations) });
@@ -285,13 +352,17 @@ function drawCard({ card, label, color, evaluations, overfitting, end }: Run): v
     values.append(cell);
   }
   const verdict = Object.assign(document.createElement("p"), { className: "verdict-line" });
-  if (overfitting) {
+  // While a run goes on it may have learned nothing yet.
+  const outcome = runOutcome(evaluations, 1 / classes, true);
+  const bad = overfitting === null && outcome !== null && (outcome.kind === "diverged" || (end !== null && outcome.kind !== "healthy")) ? outcome : null;
+  const strong = (text: string) => Object.assign(document.createElement("strong"), { textContent: text });
+  if (bad) verdict.append(strong(VERDICTS[bad.kind]), `: ${bad.evidence}.`);
+  else if (overfitting) {
     const { iteration, epoch, evidence } = overfitting;
-    const strong = Object.assign(document.createElement("strong"), { textContent: "Catastrophic overfitting" });
-    verdict.append(strong, ` at iteration ${count(iteration)} (epoch ${epoch.toFixed(1)}): ${evidence}.`);
+    verdict.append(strong(VERDICTS.overfitted), ` at iteration ${count(iteration)} (epoch ${epoch.toFixed(1)}): ${evidence}.`);
   } else if (end !== null && evaluations.length === 0) verdict.textContent = `It ${end} before the first measurement.`;
   else verdict.textContent = end === null ? "No catastrophic overfitting so far." : `No catastrophic overfitting; ${end} at epoch ${epochsOf(evaluations)}.`;
-  card.classList.toggle("overfitted", overfitting !== null);
+  card.classList.toggle("overfitted", overfitting !== null || bad !== null);
   card.replaceChildren(heading, values, verdict);
 }
 

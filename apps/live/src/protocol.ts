@@ -30,6 +30,7 @@ export type Command =
 /** The data set that the server offers. */
 export interface DataDescription {
   readonly name: string;
+  readonly classes: number;
   readonly trainImages: number;
   readonly testImages: number;
 }

@@ -188,6 +188,113 @@ test("both methods run one after the other, overlaid; stopping ends them all", a
   expect(await page.locator("#runs .run").count()).toBe(0);
 });
 
+/** The last number on the epochs' axis of the first panel. */
+const lastTick = async (): Promise<number> =>
+  Math.max(
+    ...(await page.locator("#figures figure:first-child [aria-label='x-axis tick label'] text").allTextContents()).map((label) =>
+      Number(label.replace(",", "")),
+    ),
+  );
+
+test("a run that was stopped does not stretch the axes, and runs can be removed one by one", async () => {
+  await openPage();
+  await start({ ...SETTINGS, epochs: 2 });
+  await inState("idle");
+  await start({ ...SETTINGS, epochs: 900 });
+  await page.waitForFunction(() => document.querySelectorAll("#figures figure:first-child [aria-label=line] path").length === 2);
+  expect(await lastTick()).toBeGreaterThan(500);
+  // What goes on cannot be removed.
+  expect(await page.locator("#runs .remove").count()).toBe(1);
+  await page.click("#stop");
+  await inState("idle");
+  await page.waitForFunction(() => document.querySelectorAll("#runs .remove").length === 2);
+  expect(await lastTick()).toBeLessThan(500);
+
+  const label = "FGSM, ε 10/255, seed 3";
+  await page.click(`[aria-label="Remove ${label}"]`);
+  await page.waitForFunction(() => document.querySelectorAll("#figures figure:first-child [aria-label=line] path").length === 1);
+  expect((await save()).map((run) => run.label)).toEqual([`${label} (2)`]);
+  // Its name and colour are free again.
+  await start({ ...SETTINGS, epochs: 1 });
+  await inState("idle");
+  expect((await save()).map((run) => run.label)).toEqual([`${label} (2)`, label]);
+  const swatches = await page.locator("#runs .swatch").evaluateAll((all) => all.map((swatch) => (swatch as HTMLElement).style.background));
+  expect(swatches).toEqual(["var(--run-2)", "var(--run-1)"]);
+});
+
+test("leaving warns while a run goes on or is paused, and only then", async () => {
+  await openPage();
+  const asked: string[] = [];
+  page.on("dialog", (dialog) => {
+    asked.push(dialog.type());
+    void dialog.dismiss();
+  });
+  await start({ ...SETTINGS, epochs: 900 });
+  await page.waitForFunction(() => document.querySelector("#numbers")?.textContent?.includes("images/s"));
+  await page.close({ runBeforeUnload: true });
+  await expect.poll(() => asked).toEqual(["beforeunload"]);
+  await page.click("#pause");
+  await inState("paused");
+  await page.close({ runBeforeUnload: true });
+  await expect.poll(() => asked).toEqual(["beforeunload", "beforeunload"]);
+  await page.click("#stop");
+  await inState("idle");
+  const closed = page.waitForEvent("close");
+  await page.close({ runBeforeUnload: true });
+  await closed;
+  expect(asked).toHaveLength(2);
+});
+
+test("a tooltip is there wherever a panel is pointed at, and stays while the panel is drawn anew", async () => {
+  await openPage();
+  await start({ ...SETTINGS, epochs: 900 });
+  await page.waitForFunction(() => document.querySelectorAll("#figures figure:first-child [aria-label=line] path").length === 1);
+  const svg = page.locator("#figures figure:first-child svg").first();
+  await svg.scrollIntoViewIfNeeded();
+  const box = await svg.boundingBox();
+  if (!box) throw new Error("nothing is drawn");
+  const tip = () => page.locator("#figures figure:first-child [aria-label=tip]").first().textContent();
+  // The points are all at the left; the pointer is far from them.
+  await page.mouse.move(box.x + 0.9 * box.width, box.y + 0.5 * box.height);
+  await expect.poll(tip).toMatch(/FGSM, ε 10\/255, seed 3.*epoch \d+\.\d\d: \d+\.\d %/);
+  await page
+    .locator("#figures figure:first-child svg")
+    .first()
+    .evaluate((drawn) => drawn.setAttribute("data-old", ""));
+  await page.waitForFunction(() => document.querySelector("#figures figure:first-child svg")?.hasAttribute("data-old") === false);
+  await expect.poll(tip).toMatch(/epoch \d+\.\d\d/);
+  await page.click("#stop");
+  await inState("idle");
+});
+
+test("a radius between 0 and 1 is refused with both its readings; 10/255 is 10", async () => {
+  await openPage();
+  await inState("idle");
+  const field = page.locator("[name=epsilon]");
+  const message = () => field.evaluate((input) => (input as HTMLInputElement).validationMessage);
+  await field.fill("0.031");
+  expect(await message()).toContain("write 8/255 (or 8) if a share of the pixel range is meant, 0.031/255 if a part of one step is");
+  await page.click("#start");
+  expect(await page.getAttribute("main", "data-state")).toBe("idle");
+  for (const [text, wrong] of [
+    ["65", true],
+    ["", true],
+    ["0", false],
+    ["10/255", false],
+  ] as const) {
+    await field.fill(text);
+    expect([text, (await message()) !== ""]).toEqual([text, wrong]);
+  }
+  await page.evaluate(() => document.querySelector("details")?.setAttribute("open", ""));
+  await page.selectOption("[name=method]", "fgsm");
+  await page.selectOption("[name=backend]", "wasm");
+  for (const name of ["epochs", "trainSize", "evalEvery", "evalExamples"] as const) await page.fill(`[name=${name}]`, `${{ ...SETTINGS, epochs: 1 }[name]}`);
+  await page.click("#start");
+  await page.waitForSelector("#runs .run");
+  await inState("idle");
+  expect((await save())[0]?.label).toBe("FGSM, ε 10/255, seed 2");
+});
+
 test("without cross-origin isolation one thread computes the same bits, and the page says why", async () => {
   await openPage((opened) =>
     opened.route("**/*", async (route) => {

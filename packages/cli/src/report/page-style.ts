@@ -1,19 +1,68 @@
 /** @file The report's style sheet: light, dark and print, without any outside resource. */
 
-/** CSS of every report. Series colours are told apart also by the colour-blind (after Okabe and Ito). */
+/** The page's colours by CSS variable. Series are told apart also by the colour-blind (after Okabe and Ito), and all can be read as text. */
+export const LIGHT_COLORS: Readonly<Record<string, string>> = {
+  "--page": "#f6f7f9",
+  "--surface": "#ffffff",
+  "--text": "#1b2230",
+  "--muted": "#667085",
+  "--line": "#d9dee7",
+  "--clean": "#00805c",
+  "--fgsm": "#bd4b05",
+  "--pgd": "#0b63b5",
+  "--alignment": "#8a3fa0",
+  "--cosine": "#007a85",
+  "--alarm": "#c2253b",
+  "--fine": "#00805c",
+  "--link": "#0b63b5",
+  "--run-1": "#bd4b05",
+  "--run-2": "#0b63b5",
+  "--run-3": "#00805c",
+  "--run-4": "#a8438f",
+  "--run-5": "#866a00",
+  "--run-6": "#6d2f00",
+  "--run-7": "#6b4fc9",
+  "--run-8": "#646b79",
+};
+
+/** Those of the dark page. */
+export const DARK_COLORS: Readonly<Record<string, string>> = {
+  "--page": "#12151b",
+  "--surface": "#1a1f28",
+  "--text": "#e6e9ef",
+  "--muted": "#98a2b3",
+  "--line": "#323a48",
+  "--clean": "#35c99a",
+  "--fgsm": "#ff9150",
+  "--pgd": "#62b0ff",
+  "--alignment": "#d08ae6",
+  "--cosine": "#3fd0dc",
+  "--alarm": "#ff7285",
+  "--fine": "#35c99a",
+  "--link": "#62b0ff",
+  "--run-1": "#ff9150",
+  "--run-2": "#62b0ff",
+  "--run-3": "#35c99a",
+  "--run-4": "#f08cc8",
+  "--run-5": "#e5c04a",
+  "--run-6": "#8fd3ff",
+  "--run-7": "#ab9bff",
+  "--run-8": "#a7b0be",
+};
+
+/** Those that paper has otherwise than the light page. */
+const PRINT_COLORS = { ...LIGHT_COLORS, "--page": "#ffffff", "--surface": "#ffffff", "--text": "#000000", "--muted": "#444444", "--line": "#cccccc" };
+
+const declarations = (colors: Readonly<Record<string, string>>): string =>
+  Object.entries(colors)
+    .map(([name, color]) => `${name}: ${color};`)
+    .join(" ");
+
+/** CSS of every report. */
 export const PAGE_STYLE = `
-:root {
-  color-scheme: light dark;
-  --page: #f6f7f9; --surface: #ffffff; --text: #1b2230; --muted: #667085; --line: #d9dee7;
-  --clean: #00835f; --fgsm: #d1570a; --pgd: #0b63b5; --alignment: #8a3fa0; --cosine: #00838f; --alarm: #c2253b; --fine: #00835f; --link: #0b63b5;
-  --run-1: #d1570a; --run-2: #0b63b5; --run-3: #00835f; --run-4: #a8438f; --run-5: #8a6d00; --run-6: #3a9bd9; --run-7: #6b4fc9; --run-8: #6b7280;
-}
+:root { color-scheme: light dark; ${declarations(LIGHT_COLORS)} }
 @media (prefers-color-scheme: dark) {
-  :root {
-    --page: #12151b; --surface: #1a1f28; --text: #e6e9ef; --muted: #98a2b3; --line: #323a48;
-    --clean: #35c99a; --fgsm: #ff9150; --pgd: #62b0ff; --alignment: #d08ae6; --cosine: #3fd0dc; --alarm: #ff7285; --fine: #35c99a; --link: #62b0ff;
-    --run-1: #ff9150; --run-2: #62b0ff; --run-3: #35c99a; --run-4: #f08cc8; --run-5: #e5c04a; --run-6: #8fd3ff; --run-7: #ab9bff; --run-8: #a7b0be;
-  }
+  :root { ${declarations(DARK_COLORS)} }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -119,12 +168,7 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   .comparison td.source { min-width: 260px; }
 }
 @media print {
-  :root {
-    color-scheme: light;
-    --page: #fff; --surface: #fff; --text: #000; --muted: #444; --line: #ccc;
-    --clean: #00835f; --fgsm: #d1570a; --pgd: #0b63b5; --alignment: #8a3fa0; --cosine: #00838f; --alarm: #c2253b; --fine: #00835f; --link: #0b63b5;
-    --run-1: #d1570a; --run-2: #0b63b5; --run-3: #00835f; --run-4: #a8438f; --run-5: #8a6d00; --run-6: #3a9bd9; --run-7: #6b4fc9; --run-8: #6b7280;
-  }
+  :root { color-scheme: light; ${declarations(PRINT_COLORS)} }
   body { font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   .figures { grid-template-columns: 1fr 1fr; }

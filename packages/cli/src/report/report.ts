@@ -10,6 +10,7 @@ import { htmlPage } from "./page.ts";
 import type { ReportRun, RobustnessRecord } from "./report-data.ts";
 import { PGD } from "./series.ts";
 import { evaluatedImages, evaluationsTable, firstImages, lastRecords, lineSample, outcomeTable, settingsTable, summaryTable } from "./tables.ts";
+import { VERDICTS } from "./verdicts.ts";
 
 /** The report of one run. */
 export function runReport(run: ReportRun): string {
@@ -52,26 +53,16 @@ ${runs.map((run) => evaluationsTable(run, `${run.label}: all ${run.evaluations.l
   });
 }
 
-/** Words and colour for how a run ended. */
-const VERDICTS = {
-  healthy: { words: "No catastrophic overfitting", look: "" },
-  overfitted: { words: "Catastrophic overfitting", look: " overfitted" },
-  diverged: { words: "The training diverged", look: " overfitted" },
-  "learned nothing": { words: "The model learned nothing", look: " overfitted" },
-  "not robust": { words: "Not robust", look: " overfitted" },
-} as const;
-
 function verdict(run: ReportRun, label?: string): Markup {
   const name = label === undefined ? "" : `${label}: `;
   const { outcome, overfitting } = run;
   const last = run.evaluations.at(-1);
   if (outcome === null || !last) return html`<p class="verdict open">${name}<strong>Not evaluated yet.</strong></p>`;
-  const { words, look } = VERDICTS[outcome.kind];
   const where = overfitting ? ` found at iteration ${count(overfitting.iteration)}, epoch ${overfitting.epoch.toFixed(1)}` : "";
   // Without an adversary robustness was never to be expected.
   const standard = run.config.method.name === "standard" ? " The training had no adversary." : "";
   const state = outcome.kind === "healthy" ? `.${standard} At the end, ${healthyState(last)}.` : `${where}: ${outcome.evidence}.`;
-  return html`<p class="verdict${look}">${name}<strong>${words}</strong>${state}</p>`;
+  return html`<p class="verdict${outcome.kind !== "healthy" && " overfitted"}">${name}<strong>${VERDICTS[outcome.kind]}</strong>${state}</p>`;
 }
 
 function healthyState(last: Evaluation): string {

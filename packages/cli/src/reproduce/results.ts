@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Experiment, Page } from "@gradalign/experiments";
 import { makeFolder, writeFileAtomic } from "gradalign/node";
 import { csv } from "../report/csv.ts";
+import { LIGHT_COLORS } from "../report/page-style.ts";
 import { drawFigure } from "../report/svg.ts";
 import { experimentPage } from "./experiment-page.ts";
 import type { Results } from "./result-data.ts";
@@ -31,31 +32,9 @@ export function formatResults({ findings: { measurements, details }, ...rest }: 
   return `{\n${[...fields, found].join(",\n")}\n}\n`;
 }
 
-/** Colours that pages define, for a figure without its page. */
-const COLORS: Readonly<Record<string, string>> = {
-  "--text": "#1b2230",
-  "--muted": "#667085",
-  "--line": "#d9dee7",
-  "--surface": "#ffffff",
-  "--clean": "#00835f",
-  "--fgsm": "#d1570a",
-  "--pgd": "#0b63b5",
-  "--alignment": "#8a3fa0",
-  "--cosine": "#00838f",
-  "--alarm": "#c2253b",
-  "--run-1": "#d1570a",
-  "--run-2": "#0b63b5",
-  "--run-3": "#00835f",
-  "--run-4": "#a8438f",
-  "--run-5": "#8a6d00",
-  "--run-6": "#3a9bd9",
-  "--run-7": "#6b4fc9",
-  "--run-8": "#6b7280",
-};
-
 /** The SVG of a figure's markup, as a file of its own in light colours. */
 function standalone(markup: string): string {
   const svg = /<svg[^>]*role="img"[\s\S]*<\/svg>/.exec(markup)?.[0] ?? markup;
-  const colored = svg.replace(/var\((--[a-z0-9-]+)\)/g, (_, name: string) => COLORS[name] ?? "currentColor");
+  const colored = svg.replace(/var\((--[a-z0-9-]+)\)/g, (_, name: string) => LIGHT_COLORS[name] ?? "currentColor");
   return colored.includes("xmlns=") ? colored : colored.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
 }
