@@ -95,6 +95,8 @@ export function drawPanel(panel: Panel, curves: readonly Curve[], width: number)
           y: "value",
           maxRadius: Number.POSITIVE_INFINITY,
           stroke: "label",
+          // In ems: a telephone has room for half a panel beside a point.
+          lineWidth: width < 400 ? 10 : 24,
           title: (row: Row) => `${row.label}\nepoch ${row.epoch.toFixed(2)}: ${format(row.value)}`,
         }),
       ),
