@@ -114,7 +114,7 @@ test("demo trains both methods and ends with a table and one report", async () =
   const { code, stdout, stderr } = await gradalign("demo", ...flags);
   expect(stderr).toBe("");
   expect(code).toBe(0);
-  expect(stdout).toMatch(/\nmethod +clean +FGSM +PGD-2 +gradient alignment +catastrophic overfitting\nfgsm .* none\nfgsm-gradalign .* none\n/);
+  expect(stdout).toMatch(/\nmethod +clean +FGSM +PGD-2 +gradient alignment +catastrophic overfitting\nfgsm .* diverged\nfgsm-gradalign .* diverged\n/);
   expect(stdout).toContain(`report: ${join(out, "report.html")}\n`);
   expect(existsSync(join(out, "fgsm", "config.json"))).toBe(true);
   const again = await gradalign("demo", "--resume", out, "--json");
