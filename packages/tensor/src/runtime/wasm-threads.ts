@@ -1,10 +1,11 @@
 /** @file The Wasm device's threads: workers that share its memory and run the same modules as the calling thread. Commands go
  * through shared memory, because a worker that waits for work must not depend on its event loop. */
-import { InvariantError, UnsupportedError } from "../base/errors.ts";
+import { DeviceError, UnsupportedError } from "../base/errors.ts";
 
 /** Words of the command block. */
 const COMMAND = {
-  sequence: 0,
+  /** Odd while a command may be taken up: twice the number of commands so far, less 1; else even. */
+  ticket: 0,
   op: 1,
   program: 2,
   address: 3,
@@ -12,44 +13,65 @@ const COMMAND = {
   table: 5,
   arena: 6,
   control: 7,
+  /** Workers that have carried a command out, where that is waited for. */
   done: 8,
+  /** Length of what a worker that failed had to say. */
   failed: 9,
   started: 10,
+  /** Workers that are at a command, or find out whether they may. */
+  inside: 11,
   words: 16,
 } as const;
 const OPS = { load: 1, run: 2, unload: 3, exit: 4 } as const;
+/** Characters kept of what a failed worker says, after the words. */
+const TEXT = 256;
 
-/** What a worker runs; plain JavaScript, so that it works from a string in Node and in browsers. A worker that is idle spins for
- * about 100 µs, then sleeps. */
+/** Loads before a thread that waits for a command, or for workers to be done with one, goes to sleep: about 100 µs. */
+const SPINS = 50_000;
+
+/** What a worker runs; plain JavaScript, so that it works from a string in Node and in browsers. */
 const WORKER_SOURCE = `
 const start = ({ memory, commands, thread }) => {
-  const words = new Int32Array(commands);
+  const words = new Int32Array(commands, 0, ${COMMAND.words});
+  const text = new Uint16Array(commands, 4 * ${COMMAND.words});
   const programs = new Map();
   let seen = 0;
+  const perform = (op, program) => {
+    if (op === ${OPS.run}) {
+      programs.get(program).run(thread, words[${COMMAND.control}], words[${COMMAND.table}], words[${COMMAND.arena}]);
+    } else if (op === ${OPS.load}) {
+      const bytes = new Uint8Array(memory.buffer, words[${COMMAND.address}] >>> 0, words[${COMMAND.length}]).slice();
+      programs.set(program, new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports);
+    } else programs.delete(program);
+  };
   Atomics.add(words, ${COMMAND.started}, 1);
   for (;;) {
-    for (let spins = 0; Atomics.load(words, ${COMMAND.sequence}) === seen; ) {
-      if (++spins > 50000) Atomics.wait(words, ${COMMAND.sequence}, seen);
+    let ticket;
+    for (let spins = 0; (ticket = Atomics.load(words, ${COMMAND.ticket})) === seen || (ticket & 1) === 0; ) {
+      if (++spins > ${SPINS}) Atomics.wait(words, ${COMMAND.ticket}, ticket);
     }
-    seen = Atomics.load(words, ${COMMAND.sequence});
-    const op = Atomics.load(words, ${COMMAND.op});
-    if (op === ${OPS.exit}) return;
-    const program = words[${COMMAND.program}];
-    try {
-      if (op === ${OPS.run}) {
-        programs.get(program)(thread, words[${COMMAND.control}], words[${COMMAND.table}], words[${COMMAND.arena}]);
-        continue;
+    Atomics.add(words, ${COMMAND.inside}, 1);
+    // Else the command was withdrawn, and its words may be changing.
+    const open = Atomics.load(words, ${COMMAND.ticket}) === ticket;
+    const [op, program] = [words[${COMMAND.op}], words[${COMMAND.program}]];
+    if (open) {
+      seen = ticket;
+      try {
+        perform(op, program);
+      } catch (error) {
+        const message = String(error).slice(0, ${TEXT});
+        if (Atomics.load(words, ${COMMAND.failed}) === 0) {
+          for (let i = 0; i < message.length; i++) text[i] = message.charCodeAt(i);
+          Atomics.store(words, ${COMMAND.failed}, message.length);
+        }
+        if (op === ${OPS.run}) programs.get(program)?.abort(words[${COMMAND.control}]);
       }
-      if (op === ${OPS.load}) {
-        const bytes = new Uint8Array(memory.buffer, words[${COMMAND.address}] >>> 0, words[${COMMAND.length}]).slice();
-        programs.set(program, new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports.run);
-      } else programs.delete(program);
-    } catch (error) {
-      console.error(error);
-      Atomics.store(words, ${COMMAND.failed}, 1);
+      Atomics.add(words, ${COMMAND.done}, 1);
+      Atomics.notify(words, ${COMMAND.done});
     }
-    Atomics.add(words, ${COMMAND.done}, 1);
-    Atomics.notify(words, ${COMMAND.done});
+    Atomics.sub(words, ${COMMAND.inside}, 1);
+    Atomics.notify(words, ${COMMAND.inside});
+    if (open && op === ${OPS.exit}) return;
   }
 };
 `;
@@ -57,8 +79,10 @@ const NODE_SOURCE = `${WORKER_SOURCE} require("node:worker_threads").parentPort.
 const BROWSER_SOURCE = `${WORKER_SOURCE} onmessage = (event) => { start(event.data); close(); };`;
 
 interface AnyWorker {
-  /** Of browsers; Node throws what a worker throws. */
+  /** Of browsers. */
   onerror?: unknown;
+  /** Of Node. */
+  on?(event: "error" | "exit", listener: (reason: unknown) => void): void;
   postMessage(message: unknown): void;
   terminate(): unknown;
   unref?(): void;
@@ -80,50 +104,65 @@ export class ThreadPool {
   readonly threads: number;
   readonly #workers: AnyWorker[];
   readonly #words: Int32Array;
+  readonly #text: Uint16Array;
+  /** Why a worker ended; found out when the event loop turns. */
+  readonly #ended: { reason: unknown };
 
-  private constructor(workers: AnyWorker[], words: Int32Array) {
+  private constructor(workers: AnyWorker[], commands: SharedArrayBuffer, ended: { reason: unknown }) {
     this.#workers = workers;
-    this.#words = words;
+    this.#words = new Int32Array(commands, 0, COMMAND.words);
+    this.#text = new Uint16Array(commands, 4 * COMMAND.words);
+    this.#ended = ended;
     this.threads = workers.length + 1;
   }
 
   /** Starts `threads - 1` workers and waits for them: a browser starts none while the calling thread is busy.
    * @throws UnsupportedError when one does not start. */
   static async start(threads: number, memory: WebAssembly.Memory): Promise<ThreadPool> {
-    const commands = new SharedArrayBuffer(4 * COMMAND.words);
-    const words = new Int32Array(commands);
+    const commands = new SharedArrayBuffer(4 * COMMAND.words + 2 * TEXT);
+    const words = new Int32Array(commands, 0, COMMAND.words);
     const url = node ? "" : URL.createObjectURL(new Blob([BROWSER_SOURCE], { type: "text/javascript" }));
     const workers: AnyWorker[] = [];
-    let problem: unknown = null;
+    const ended: { reason: unknown } = { reason: null };
+    const end = (reason: unknown): void => {
+      ended.reason ??= reason;
+    };
     try {
       while (workers.length < threads - 1) {
         const worker = createWorker(url);
         workers.push(worker);
-        worker.onerror = (event: unknown) => {
-          problem = event;
-        };
+        worker.onerror = end;
+        worker.on?.("error", end);
+        worker.on?.("exit", (code) => end(`exit code ${code}`));
         worker.postMessage({ memory, commands, thread: workers.length });
       }
       const deadline = performance.now() + PATIENCE;
-      while (Atomics.load(words, COMMAND.started) < workers.length && !problem) {
-        if (performance.now() > deadline) problem = new Error("no answer");
+      while (Atomics.load(words, COMMAND.started) < workers.length && ended.reason === null) {
+        if (performance.now() > deadline) end(new Error("no answer"));
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
     } catch (error) {
-      problem = error;
+      end(error);
     } finally {
       if (url) URL.revokeObjectURL(url);
     }
-    if (problem) {
+    if (ended.reason !== null) {
       for (const worker of workers) worker.terminate();
       throw new UnsupportedError(
         "wasm: the worker threads did not start; if the page has a Content-Security-Policy, its worker-src must contain blob:, else use threads: 1",
-        { cause: problem },
+        { cause: ended.reason },
       );
     }
     // An idle pool does not keep Node alive.
     for (const worker of workers) worker.unref?.();
-    return new ThreadPool(workers, words);
+    return new ThreadPool(workers, commands, ended);
+  }
+
+  /** What a worker said that failed, or why one is not there any more; null while all is well. */
+  problem(): string | null {
+    const length = Atomics.load(this.#words, COMMAND.failed);
+    if (length > 0) return String.fromCharCode(...this.#text.subarray(0, length));
+    return this.#ended.reason === null ? null : `a worker thread ended, ${String(this.#ended.reason)}`;
   }
 
   /** Makes every worker instantiate a module whose bytes are in shared memory. */
@@ -135,7 +174,13 @@ export class ThreadPool {
     this.#command(OPS.unload, { [COMMAND.program]: program });
   }
 
-  /** Starts a program on every worker; the caller runs it too, and its last barrier joins them. */
+  /** Withdraws the last command and waits until no worker is at it: then what programs share may change. */
+  rest(): void {
+    if (Atomics.load(this.#words, COMMAND.ticket) & 1) Atomics.add(this.#words, COMMAND.ticket, 1);
+    this.#await(COMMAND.inside, 0);
+  }
+
+  /** Lets the workers take part in a program that the caller runs. Those that are late may find nothing left to do. */
   run(program: number, { control, table, arena }: RunArguments): void {
     const words = { [COMMAND.program]: program, [COMMAND.control]: control, [COMMAND.table]: table, [COMMAND.arena]: arena };
     this.#send(OPS.run, words);
@@ -146,21 +191,36 @@ export class ThreadPool {
     this.#workers.length = 0;
   }
 
+  /** Ends the workers whatever they do. */
+  terminate(): void {
+    for (const worker of this.#workers.splice(0)) worker.terminate();
+  }
+
   #send(op: number, values: Readonly<Record<number, number>>): void {
+    if (this.#workers.length === 0) return;
+    this.rest();
     for (const [word, value] of Object.entries(values)) this.#words[Number(word)] = value;
     Atomics.store(this.#words, COMMAND.op, op);
-    Atomics.add(this.#words, COMMAND.sequence, 1);
-    Atomics.notify(this.#words, COMMAND.sequence);
+    Atomics.store(this.#words, COMMAND.done, 0);
+    Atomics.add(this.#words, COMMAND.ticket, 1);
+    Atomics.notify(this.#words, COMMAND.ticket);
   }
 
   #command(op: number, values: Readonly<Record<number, number>>): void {
-    Atomics.store(this.#words, COMMAND.done, 0);
     this.#send(op, values);
+    if (this.#workers.length === 0) return;
+    this.#await(COMMAND.done, this.#workers.length);
+    const problem = this.problem();
+    if (problem !== null) throw new DeviceError(problem);
+  }
+
+  /** Waits until a word has a value. */
+  #await(word: number, value: number): void {
+    for (let spins = 0; spins < SPINS; spins++) if (Atomics.load(this.#words, word) === value) return;
     const deadline = performance.now() + PATIENCE;
-    for (let done = Atomics.load(this.#words, COMMAND.done); done < this.#workers.length; done = Atomics.load(this.#words, COMMAND.done)) {
-      if (Atomics.load(this.#words, COMMAND.failed) !== 0) throw new InvariantError("wasm: a worker could not load a program");
-      if (performance.now() > deadline) throw new UnsupportedError("wasm: the worker threads do not answer; use threads: 1");
-      Atomics.wait(this.#words, COMMAND.done, done, 100);
+    for (let now = Atomics.load(this.#words, word); now !== value; now = Atomics.load(this.#words, word)) {
+      if (performance.now() > deadline) throw new DeviceError("the worker threads do not answer");
+      Atomics.wait(this.#words, word, now, 100);
     }
   }
 }

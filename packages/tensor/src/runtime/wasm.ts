@@ -1,6 +1,6 @@
 /** @file The Wasm backend: programs compiled to WebAssembly SIMD at run time, run by several threads over one shared memory. */
 import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
-import { ConfigError, invariant, UnsupportedError } from "../base/errors.ts";
+import { ConfigError, DeviceError, invariant, OutOfMemoryError, UnsupportedError } from "../base/errors.ts";
 import { sizeOf } from "../base/shape.ts";
 import { type BufferRef, CONTROL, encodeProgram } from "../codegen/wasm/program.ts";
 import type { Node } from "../ir/graph.ts";
@@ -67,6 +67,8 @@ class WasmDevice implements Device {
   #arena: Block;
   #nextProgram = 1;
   #closed = false;
+  /** What later calls throw. */
+  #lost: DeviceError | null = null;
 
   constructor(memory: LinearMemory, wide: boolean, pool: ThreadPool | null) {
     this.threads = pool?.threads ?? 1;
@@ -111,14 +113,19 @@ class WasmDevice implements Device {
       const blocks = this.#memory.allocateAll(fresh.map((node) => sizeOf(node.shape) * BYTES[node.dtype])).values();
       const buffers = outputs.map(({ dtype, shape }, i): WasmBuffer => {
         const source = plan.reused[i]!;
-        const taken = source < 0 ? null : (inputs[source] as WasmBuffer);
-        if (taken) taken.released = "donated";
-        return { device: this, dtype, count: sizeOf(shape), released: "no", block: taken?.block ?? blocks.next().value! };
+        const block = source < 0 ? blocks.next().value! : (inputs[source] as WasmBuffer).block;
+        return { device: this, dtype, count: sizeOf(shape), released: "no", block };
       });
       const addresses = [...(inputs as readonly WasmBuffer[]), ...constants, ...buffers].map((buffer) => buffer.block.address);
-      this.#words(table, addresses.length).set(addresses);
-      this.#words(control + CONTROL.size, controlBytes / 4 - CONTROL.size / 4).fill(0);
-      execute();
+      try {
+        this.#pool?.rest();
+        this.#words(table, addresses.length).set(addresses);
+        this.#words(control + CONTROL.size, controlBytes / 4 - CONTROL.size / 4).fill(0);
+        execute();
+      } catch (cause) {
+        throw this.#lose(cause);
+      }
+      for (const source of plan.reused) if (source >= 0) inputs[source]!.released = "donated";
       inputs.forEach((buffer, i) => {
         if (program.donated[i] && buffer.released === "no") this.#release(buffer as WasmBuffer, "donated");
       });
@@ -163,6 +170,7 @@ class WasmDevice implements Device {
   }
 
   download(buffer: DeviceBuffer): HostArray {
+    if (this.#lost) throw this.#lost;
     const copy = hostArray(buffer.dtype, buffer.count);
     copy.set(this.#view(buffer as WasmBuffer));
     return copy;
@@ -190,16 +198,29 @@ class WasmDevice implements Device {
   /** Without its threads a program would wait for them forever. */
   #checkOpen(): void {
     if (this.#closed) throw new UnsupportedError("wasm: the device was closed; open another with createDevice");
+    if (this.#lost) throw this.#lost;
+    const problem = this.#pool?.problem();
+    if (problem) throw this.#lose(problem);
+  }
+
+  /** After a program broke off, results are half written and other threads wait for the one that failed. */
+  #lose(cause: unknown): DeviceError {
+    const reason = this.#pool?.problem() ?? String(cause);
+    this.#lost ??= new DeviceError(`wasm: the device is lost (${reason}); open another with createDevice and go on from the last checkpoint`, { cause });
+    this.#pool?.terminate();
+    return this.#lost;
   }
 
   #load(id: number, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports {
     const memory = this.#memory.memory;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    const instance = instantiate(bytes, memory);
     if (this.#pool) {
       const block = this.#memory.allocate(bytes.length);
       try {
         new Uint8Array(memory.buffer, block.address, bytes.length).set(bytes);
         this.#pool.load(id, block.address, bytes.length);
+      } catch (cause) {
+        throw this.#lose(cause);
       } finally {
         this.#memory.release(block);
       }
@@ -222,6 +243,15 @@ class WasmDevice implements Device {
     const { dtype, count, block } = buffer;
     if (dtype === "float32") return new Float32Array(memory, block.address, count);
     return dtype === "int32" ? new Int32Array(memory, block.address, count) : new Uint8Array(memory, block.address, count);
+  }
+}
+
+function instantiate(bytes: Uint8Array<ArrayBuffer>, memory: WebAssembly.Memory): WebAssembly.Instance {
+  try {
+    return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new OutOfMemoryError("wasm: out of memory for a program's code; dispose of compiled functions", { cause });
+    throw cause;
   }
 }
 

@@ -1,5 +1,5 @@
 /** @file A program as one WebAssembly module. Its `run` function calls the kernels in order; threads claim tasks of the current
- * kernel from an atomic counter and meet at a barrier before the next. Equal kernels share code: only addresses differ. */
+ * kernel from atomic counters, and go on to the next when all are done. Equal kernels share code: only addresses differ. */
 import { checkExtents } from "../../ir/extents.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { emitConv, emitFilterGrad } from "./contraction.ts";
@@ -22,19 +22,19 @@ export interface ProgramCall {
 
 /** Byte offsets in the control block that threads share. */
 export const CONTROL = {
-  /** Threads that have arrived at the barrier. */
-  arrived: 0,
-  /** Number of barriers passed. */
-  generation: 64,
-  /** Threads asleep at the barrier. */
-  sleeping: 128,
-  /** Size of the fixed part; a task counter per kernel and thread follows. */
-  size: 192,
+  /** Twice the number of kernels done, plus 1 once the program is given up. */
+  generation: 0,
+  /** Threads asleep until the generation changes. */
+  sleeping: 64,
+  /** Size of the fixed part, which keeps its contents between runs. Counters that start at 0 follow: per kernel the tasks claimed of each thread's
+   * share, then per kernel the tasks done. */
+  size: 128,
 } as const;
 
-/** Loads before a waiting thread goes to sleep. Measured on an FGSM step of the single-layer network, some forty barriers, on two
- * threads: 3.9 to 4.7 ms with 20,000 loads, 2.8 to 3.6 ms with 300,000. */
-const SPINS = 300000;
+/** Loads before a waiting thread goes to sleep. Measured on an FGSM step of the single-layer network, some seventy waits, on two threads of two cores,
+ * medians: alone 5.6 ms with 50,000 loads and 5.4 with 300,000; beside two busy processes 11.0 ms with 50,000 and 8.5 with 300,000, within the noise. When
+ * threads waited for one another rather than for tasks, and spun 300,000 loads, 5.4 and 18.5 ms. */
+const SPINS = 50_000;
 
 export interface EncodedProgram {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -58,8 +58,8 @@ export interface ProgramOptions {
   readonly wide: boolean;
 }
 
-/** Encodes `run(thread, control, table, arena)`, and `scratch(address)` for those who call kernels themselves. The address table holds one
- * i32 per slot. With unshared memory the module contains no atomics and serves one thread. */
+/** Encodes `run(thread, control, table, arena)`, `abort(control)`, which makes every thread that waits in `run` trap, and `scratch(address)` for those
+ * who call kernels themselves. The address table holds one i32 per slot. With unshared memory the module contains no atomics and serves one thread. */
 export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, arenaBytes, relaxed, wide }: ProgramOptions): EncodedProgram {
   const functions: FunctionBuilder[] = [];
   let scratchBytes = 0;
@@ -75,15 +75,16 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
     known.set(key, code);
     return code;
   });
-  const barrier = memory.shared ? module.add(barrierFunction()) : -1;
+  const finish = memory.shared ? module.add(finishFunction()) : -1;
   const scratchOffset = alignUp(arenaBytes);
-  const run = module.add(runFunction(calls, codes, { threads, barrier, scratchOffset, scratchBytes }));
+  const run = module.add(runFunction(calls, codes, { threads, finish, scratchOffset, scratchBytes }));
   const scratchSetter = module.add(new FunctionBuilder([I32]).get(0).globalSet(SCRATCH));
   const entries = codes.map(({ entry, tasks }) => ({ name: `kernel${entry}`, tasks }));
-  const exports = { run, scratch: scratchSetter, ...Object.fromEntries(codes.map(({ entry }) => [`kernel${entry}`, entry])) };
+  const abort = memory.shared ? { abort: module.add(abortFunction()) } : {};
+  const exports = { run, ...abort, scratch: scratchSetter, ...Object.fromEntries(codes.map(({ entry }) => [`kernel${entry}`, entry])) };
   return {
     bytes: encodeModule(functions, exports, memory),
-    controlBytes: CONTROL.size + 4 * threads * calls.length,
+    controlBytes: CONTROL.size + 4 * (threads + 1) * calls.length,
     arenaBytes: scratchOffset + threads * scratchBytes,
     scratchOffset,
     entries,
@@ -143,8 +144,8 @@ const [THREAD, CONTROL_BLOCK, TABLE, ARENA] = [0, 1, 2, 3] as const;
 
 interface RunOptions {
   readonly threads: number;
-  /** The barrier's function; -1 for one thread. */
-  readonly barrier: number;
+  /** The function that ends a kernel; -1 where memory is not shared. */
+  readonly finish: number;
   /** Where in the arena the first thread's scratch memory starts. */
   readonly scratchOffset: number;
   /** Bytes of a thread's scratch memory. */
@@ -152,11 +153,12 @@ interface RunOptions {
 }
 
 /** run(thread, control, table, arena). Every thread has a share of a kernel's tasks, the same part each time, so that what it wrote in
- * one kernel is still in its caches for the next; done with its own it takes what is left of the others'. */
+ * one kernel is still in its caches for the next; done with its own it takes what is left of the others'. A thread that has no task in hand is not
+ * waited for: while the system runs something else in its place, the others do its share. */
 function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[], options: RunOptions): FunctionBuilder {
-  const { threads, barrier, scratchOffset, scratchBytes } = options;
+  const { threads, finish, scratchOffset, scratchBytes } = options;
   const f = new FunctionBuilder([I32, I32, I32, I32]);
-  const [task, turn, share, end] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+  const [task, turn, share, end, done] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
   f.get(ARENA).i32(scratchOffset).op(OP.i32_add).get(THREAD).i32(scratchBytes).op(OP.i32_mul, OP.i32_add).globalSet(SCRATCH);
   calls.forEach(({ buffers }, i) => {
     const { tasks, entry } = codes[i]!;
@@ -168,7 +170,7 @@ function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[]
       }
       f.call(entry);
     };
-    if (barrier < 0) {
+    if (finish < 0) {
       f.countedLoop(task, 0, tasks, 1, callTask);
       return;
     }
@@ -176,7 +178,7 @@ function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[]
     const pushBorder = (): void => {
       f.i32(tasks).op(OP.i32_mul).i32(threads).op(OP.i32_div_u);
     };
-    f.i32(0).set(turn);
+    f.i32(0).tee(turn).set(done);
     f.loop(() => {
       f.get(THREAD).get(turn).op(OP.i32_add).i32(threads).op(OP.i32_rem_u).tee(share).i32(1).op(OP.i32_add);
       pushBorder();
@@ -187,49 +189,68 @@ function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[]
           pushBorder();
           f.op(OP.i32_add).tee(task).get(end).op(OP.i32_ge_u).branchIf(1);
           callTask();
-          f.branch(0);
+          f.get(done).i32(1).op(OP.i32_add).set(done).branch(0);
         });
       });
       f.get(turn).i32(1).op(OP.i32_add).tee(turn).i32(threads).op(OP.i32_lt_s).branchIf(0);
     });
-    f.i32(threads).get(CONTROL_BLOCK).call(barrier);
+    const counter = CONTROL.size + 4 * (threads * calls.length + i);
+    f.get(CONTROL_BLOCK).get(CONTROL_BLOCK).i32(counter).op(OP.i32_add).get(done).i32(tasks).call(finish);
   });
   return f;
 }
 
-/** (threads, control): returns when all threads have called it. The last to arrive starts the next generation; the others spin,
- * then sleep. */
-function barrierFunction(): FunctionBuilder {
-  const f = new FunctionBuilder([I32, I32]);
-  const [threads, control] = [0, 1];
+/** (control, counter, done, tasks): notes that a thread did so many tasks of a kernel; returns when all of them are done, and traps when the
+ * program is given up. Who does the last wakes the others, who spin, then sleep. */
+function finishFunction(): FunctionBuilder {
+  const f = new FunctionBuilder([I32, I32, I32, I32]);
+  const [control, counter, done, tasks] = [0, 1, 2, 3];
   const [generation, spins] = [f.local(I32), f.local(I32)];
-  f.get(control).atomicLoad(CONTROL.generation).set(generation);
-  f.get(control).i32(1).atomicAdd(CONTROL.arrived).i32(1).op(OP.i32_add).get(threads).op(OP.i32_eq);
-  f.if(() => {
-    f.get(control).i32(0).atomicStore(CONTROL.arrived);
-    f.get(control).i32(1).atomicAdd(CONTROL.generation).op(OP.drop);
-    f.get(control)
-      .atomicLoad(CONTROL.sleeping)
-      .if(() => {
-        f.get(control).i32(-1).atomicNotify(CONTROL.generation).op(OP.drop);
-      });
-    f.op(OP.return);
+  const returnIfComplete = (): void => {
+    f.get(counter)
+      .atomicLoad()
+      .get(tasks)
+      .op(OP.i32_eq)
+      .if(() => f.op(OP.return));
+  };
+  f.get(done).if(() => {
+    f.get(counter).get(done).atomicAdd().get(done).op(OP.i32_add).get(tasks).op(OP.i32_eq);
+    f.if(() => {
+      f.get(control).i32(2).atomicAdd(CONTROL.generation).op(OP.drop);
+      f.get(control)
+        .atomicLoad(CONTROL.sleeping)
+        .if(() => {
+          f.get(control).i32(-1).atomicNotify(CONTROL.generation).op(OP.drop);
+        });
+      f.op(OP.return);
+    });
   });
   f.i32(SPINS).set(spins);
   f.loop(() => {
-    f.get(control)
-      .atomicLoad(CONTROL.generation)
-      .get(generation)
-      .op(OP.i32_ne)
-      .if(() => f.op(OP.return));
+    returnIfComplete();
     f.get(spins).i32(1).op(OP.i32_sub).tee(spins).branchIf(0);
   });
-  f.get(control).i32(1).atomicAdd(CONTROL.sleeping).op(OP.drop);
   f.loop(() => {
-    // Wakes at once if the generation has moved on meanwhile.
+    f.get(control)
+      .atomicLoad(CONTROL.generation)
+      .tee(generation)
+      .i32(1)
+      .op(OP.i32_and)
+      .if(() => f.op(OP.unreachable));
+    returnIfComplete();
+    // Who does the last task now sees a sleeper, or has changed the generation: then the wait ends at once.
+    f.get(control).i32(1).atomicAdd(CONTROL.sleeping).op(OP.drop);
     f.get(control).get(generation).i64(1_000_000_000).atomicWait(CONTROL.generation).op(OP.drop);
-    f.get(control).atomicLoad(CONTROL.generation).get(generation).op(OP.i32_eq).branchIf(0);
+    f.get(control).i32(-1).atomicAdd(CONTROL.sleeping).op(OP.drop);
+    f.branch(0);
   });
-  f.get(control).i32(-1).atomicAdd(CONTROL.sleeping).op(OP.drop);
+  return f;
+}
+
+/** (control): gives the program up for good. */
+function abortFunction(): FunctionBuilder {
+  const f = new FunctionBuilder([I32]);
+  f.get(0).get(0).atomicLoad(CONTROL.generation).i32(1).op(OP.i32_or).atomicStore(CONTROL.generation);
+  f.get(0).i32(-1).atomicNotify(CONTROL.generation).op(OP.drop);
   return f;
 }
