@@ -99,27 +99,31 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
         cos_fgsm_pgd: nullIfUndefined(agreement),
         delta_l2: size.value,
         non_finite: broken.images / broken.of,
-        ...(weights ? await weights(params) : {}),
+        ...(weights ? await weights.of(params) : {}),
       };
     },
     dispose() {
       programs.dispose();
       for (const program of [attackers.fgsm, attackers.pgd, aligner, similarity]) program.dispose();
-      for (const batch of [...splits.train, ...splits.test]) disposeBatch(batch);
+      weights?.dispose();
+      for (const batch of Object.values(splits).flat()) disposeBatch(batch);
     },
   };
 }
 
-function cnnNorms(model: Model, device: Device): (params: Params) => Promise<Pick<Evaluation, "filter_norms" | "outgoing_norms">> {
+type Norms = Pick<Evaluation, "filter_norms" | "outgoing_norms">;
+
+function cnnNorms(model: Model, device: Device): { of(params: Params): Promise<Norms>; dispose(): void } {
   const filters = model.config["filters"] as number;
   const norms = jit((conv: Value, linear: Value) => ({ filter: filterNorms(conv), outgoing: outgoingNorms(linear, filters) }), { device });
-  return async (params) => {
+  const of = async (params: Params): Promise<Norms> => {
     const { filter, outgoing } = norms(params["_model.0.weight"] as Value, params["_model.3.weight"] as Value) as { filter: Tensor; outgoing: Tensor };
     const result = { filter_norms: [...(await filter.read())], outgoing_norms: [...(await outgoing.read())] };
     filter.dispose();
     outgoing.dispose();
     return result;
   };
+  return { of, dispose: () => norms.dispose() };
 }
 
 function nullIfUndefined({ value }: Mean): number | null {

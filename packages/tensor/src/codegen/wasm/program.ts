@@ -158,8 +158,9 @@ interface RunOptions {
 function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[], options: RunOptions): FunctionBuilder {
   const { threads, finish, scratchOffset, scratchBytes } = options;
   const f = new FunctionBuilder([I32, I32, I32, I32]);
-  const [task, turn, share, end, done] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+  const [task, turn, share, end] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
   f.get(ARENA).i32(scratchOffset).op(OP.i32_add).get(THREAD).i32(scratchBytes).op(OP.i32_mul, OP.i32_add).globalSet(SCRATCH);
+  const done = finish < 0 ? -1 : f.local(I32);
   calls.forEach(({ buffers }, i) => {
     const { tasks, entry } = codes[i]!;
     const callTask = (): void => {
