@@ -5,7 +5,7 @@
  * itself, so neither a flipped bit nor a mixed-up pair goes unnoticed. Pure: hashing is passed in.
  */
 import { CheckpointError } from "@gradalign/tensor";
-import { canonicalJson, type JsonObject } from "./json.ts";
+import { canonicalJson, type JsonObject, parseJson, shown } from "./json.ts";
 import type { StoredTensor } from "./safetensors.ts";
 
 /** Which model the tensors belong to; both parts must match to load them. */
@@ -67,19 +67,17 @@ export function encodeManifest(manifest: CheckpointManifest, sha256: Sha256): Ui
 export function decodeManifest(bytes: Uint8Array, sha256: Sha256): CheckpointManifest {
   let value: Record<string, unknown>;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    value = parseJson(bytes) as Record<string, unknown>;
   } catch (error) {
-    throw new CheckpointError(`not JSON (${(error as Error).message})`, { cause: error });
+    throw new CheckpointError((error as Error).message.replace(/^is /, ""), { cause: error });
   }
   if (typeof value !== "object" || value === null || value.format !== "gradalign-checkpoint") throw new CheckpointError("not a gradalign checkpoint");
   if (value.version !== 2) {
-    throw new CheckpointError(
-      `has format version ${JSON.stringify(value.version)}, this program reads version 2; use the version that wrote it, or start a new run`,
-    );
+    throw new CheckpointError(`has format version ${shown(value.version)}, this program reads version 2; use the version that wrote it, or start a new run`);
   }
   const { checksum, ...body } = value;
   const found = checksumOf(body, sha256);
-  if (checksum !== found) throw new CheckpointError(`altered: its checksum is ${JSON.stringify(checksum)}, its content gives "${found}"`);
+  if (checksum !== found) throw new CheckpointError(`altered: its checksum is ${shown(checksum)}, its content gives "${found}"`);
   const manifest = body as unknown as CheckpointManifest;
   checkManifest(manifest);
   return manifest;

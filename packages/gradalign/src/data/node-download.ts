@@ -152,9 +152,10 @@ async function receiveRest(options: DownloadOptions, resumedFrom: number, attemp
     headers,
     onBytes: (count) => {
       arrived += count;
+      if (arrived > bytes) throw tooLong(options);
     },
     retry: async (reason) => {
-      if (isRefusedResumption(reason)) throw reason;
+      if (isRefusedResumption(reason) || reason instanceof DataError) throw reason;
       if (reason instanceof BusyError) attempts.answered = true;
       // The answer may have begun in this very moment.
       await nextTurn();
@@ -197,7 +198,7 @@ async function startOf({ status, header }: HttpAnswer, options: DownloadOptions,
 }
 
 async function receiveBody(answer: HttpAnswer, options: DownloadOptions, start: number): Promise<void> {
-  const { url, file, bytes, onProgress } = options;
+  const { file, bytes, onProgress } = options;
   const began = performance.now();
   let received = start;
   let reported = Number.NEGATIVE_INFINITY;
@@ -211,7 +212,7 @@ async function receiveBody(answer: HttpAnswer, options: DownloadOptions, start: 
   try {
     report();
     for await (const chunk of answer.body) {
-      if (received + chunk.length > bytes) throw new DataError(`${url} sends more than the expected ${bytes} bytes`);
+      if (received + chunk.length > bytes) throw tooLong(options);
       await writeAt(handle, chunk, received, file);
       received += chunk.length;
       if (performance.now() - reported >= PROGRESS_INTERVAL_MS) report();
@@ -220,6 +221,10 @@ async function receiveBody(answer: HttpAnswer, options: DownloadOptions, start: 
   } finally {
     await handle.close();
   }
+}
+
+function tooLong({ url, bytes }: DownloadOptions): DataError {
+  return new DataError(`${url} sends more than the expected ${bytes} bytes; another file may have taken its place`);
 }
 
 async function writeAt(handle: FileHandle, chunk: Uint8Array, position: number, file: string): Promise<void> {

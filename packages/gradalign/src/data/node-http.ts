@@ -27,7 +27,7 @@ export interface HttpGetOptions {
   readonly connectTimeoutMs: number;
   /** Milliseconds without a byte of the body after which a connection counts as broken. */
   readonly idleTimeoutMs: number;
-  /** Called with the number of bytes of the body as they arrive, before the reader has them. */
+  /** Called with the number of bytes of the body as they arrive, before the reader has them; ends the request by throwing. */
   readonly onBytes?: ((count: number) => void) | undefined;
   /** Resolves when a broken or refused attempt is to be repeated from where it broke; rejects with what the reader shall see instead. */
   readonly retry: (reason: Error) => Promise<void>;
@@ -130,13 +130,14 @@ async function requestOnce(url: URL, headers: Readonly<Record<string, string>>, 
       ...{ dispatcher, headers, headersTimeout: connectTimeoutMs, bodyTimeout: idleTimeoutMs },
       ...(signal ? { signal } : {}),
     });
+    // The body may break before anybody reads it; who reads it then is told.
+    body.on("error", () => {});
     return {
       status: statusCode,
       header: (name) => [received[name]].flat()[0],
       body,
       close: async () => {
-        // A body that nobody reads any more reports its end as an error.
-        body.on("error", () => {}).destroy();
+        body.destroy();
         await connections.destroy();
       },
     };
@@ -210,7 +211,9 @@ function watched(handler: Dispatcher.DispatchHandlers, onBytes: ((count: number)
     },
     onData(chunk) {
       onBytes?.(chunk.length);
-      return handler.onData?.(chunk) ?? true;
+      handler.onData?.(chunk);
+      // Never pause: undici 6 throws out of reach when a connection ends while a slow reader keeps it waiting. The caller bounds the bytes.
+      return true;
     },
     onUpgrade: (status, headers, socket) => handler.onUpgrade?.(status, headers, socket),
     onBodySent: (size, total) => handler.onBodySent?.(size, total),
