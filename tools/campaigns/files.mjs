@@ -1,3 +1,4 @@
+// @ts-nocheck: a script that damages bytes of every type on purpose; only the test that runs it is checked.
 /**
  * @file Malformed files: good ones of every format, damaged at random, given to their readers.
  *
