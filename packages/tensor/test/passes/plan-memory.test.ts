@@ -6,7 +6,8 @@ import { Node } from "../../src/ir/graph.ts";
 import { compileGraph } from "../../src/passes/pipeline.ts";
 import { byteLength } from "../../src/passes/plan-memory.ts";
 import { openDevices } from "../support/devices.ts";
-import { Chooser, randomInputs, randomProgram } from "../support/random-program.ts";
+import { Chooser } from "../support/random/known.ts";
+import { randomInputs, randomProgram } from "../support/random-program.ts";
 
 const { reference, tested } = await openDevices();
 
