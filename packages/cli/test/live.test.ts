@@ -90,7 +90,7 @@ describe("the server", () => {
 
   test("the parts give the data set back", async () => {
     const list = JSON.parse((await ask(server.url, "/data/list.json")).body.toString()) as DataList;
-    expect(list).toMatchObject({ name: "tiny/", classNames: ["a", "b", "c"], shape: [3, 2, 2], flip: true, crop: 0, counts: { train: 5, test: 3 } });
+    expect(list).toMatchObject({ name: "tiny", classNames: ["a", "b", "c"], shape: [3, 2, 2], flip: true, crop: 0, counts: { train: 5, test: 3 } });
     const bodies = await Promise.all(list.parts.map(async ({ path }) => (await ask(server.url, `/data/${path}`)).body));
     expect(bodies.map((body) => [...body])).toEqual([
       [...dataset.train.images, ...dataset.train.labels],

@@ -1,7 +1,7 @@
 /** @file A data set cut into parts that a page fetches one by one: bytes, checksums, and the list of them. */
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import { type ImageDataset, isDatasetName } from "gradalign";
+import type { ImageDataset } from "gradalign";
 
 /** One part: the images `first` … `first + count - 1` of a split as [count, C, H, W], then their `count` labels, one byte each. */
 export interface DataPart {
@@ -41,7 +41,8 @@ const IMAGES_PER_PART = 2000;
 /** Cuts the data set; the parts share its memory. */
 export function cutIntoParts(dataset: ImageDataset, imagesPerPart: number = IMAGES_PER_PART): ServedData {
   const { classNames, shape, flip, crop } = dataset;
-  const name = isDatasetName(dataset.name) ? dataset.name : `${basename(dataset.name)}/`;
+  // A folder is told by its last part, and by the slash from a known name.
+  const name = dataset.name === basename(dataset.name) ? dataset.name : `${basename(dataset.name)}/`;
   const pixels = shape[0] * shape[1] * shape[2];
   const parts: DataPart[] = [];
   const bytes = new Map<string, readonly Uint8Array[]>();
