@@ -92,9 +92,9 @@ export const exp: Unary = floatUnary("exp", build.exp);
 export const log: Unary = floatUnary("log", build.log);
 /** Square root; its derivative at 0 is infinite. */
 export const sqrt: Unary = floatUnary("sqrt", build.sqrt);
-/** Sine of an angle in radians. */
+/** Sine of an angle in radians; on wasm and webgpu angles beyond ±102,943 are taken for that bound. */
 export const sin: Unary = floatUnary("sin", build.sin);
-/** Cosine of an angle in radians. */
+/** Cosine of an angle in radians; on wasm and webgpu angles beyond ±102,943 are taken for that bound. */
 export const cos: Unary = floatUnary("cos", build.cos);
 /** Hyperbolic tangent. */
 export const tanh: Unary = floatUnary("tanh", build.tanh);

@@ -5,7 +5,7 @@ import { keyOfSeed } from "../base/random.ts";
 import { checkShape, type Shape } from "../base/shape.ts";
 import * as build from "../ops/build.ts";
 import { toValue } from "./broadcasting.ts";
-import { add, convert, cos, le, log, minimum, mul, shiftRight, sin, sqrt, sub, where } from "./math.ts";
+import { add, convert, le, log, minimum, mul, shiftRight, sqrt, sub, where } from "./math.ts";
 import { concat, reshape, slice } from "./shaping.ts";
 import { type Operand, type Tensor, tensor, type Value } from "./tensor.ts";
 
@@ -77,6 +77,6 @@ export function normal(key: Value, shape: Shape): Value {
   const u = mul(add(convert(shiftRight(row(0), 8), "float32"), 1), 2 ** -24);
   const angle = mul(convert(shiftRight(row(1), 8), "float32"), 2 * Math.PI * 2 ** -24);
   const radius = sqrt(mul(-2, log(u)));
-  const both = concat([mul(radius, cos(angle)), mul(radius, sin(angle))]);
+  const both = concat([mul(radius, build.cos(angle, true)), mul(radius, build.sin(angle, true))]);
   return reshape(count === 2 * half ? both : slice(both, [0], [count]), shape);
 }

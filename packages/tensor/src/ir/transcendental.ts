@@ -13,6 +13,11 @@ function polynomial(x: Expr, coefficients: readonly number[]): Expr {
   return coefficients.slice(1).reduce((sum: Expr, c) => float("add", float("mul", sum, x), f(c)), f(coefficients[0]!));
 }
 
+/** An odd function's value, and x where x is 0: the polynomials lose the sign of −0. */
+function keepZero(x: Expr, value: Expr): Expr {
+  return float("select", test("eq", x, f(0)), x, value);
+}
+
 /** 2^n for whole n in [-126, 127], by writing the exponent's bits. */
 function powerOfTwo(n: Expr): Expr {
   return float("bitsToFloat", int("shiftLeft", int("add", int("toInt", n), i(127)), i(23)));
@@ -65,14 +70,40 @@ export function tanhExpr(x: Expr): Expr {
   const size = float("abs", x);
   const far = float("sub", f(1), float("div", f(2), float("add", expExpr(float("add", size, size)), f(1))));
   const signed = float("select", test("lt", x, f(0)), float("neg", far), far);
-  return float("select", test("lt", size, f(0.625)), near, signed);
+  return keepZero(x, float("select", test("lt", size, f(0.625)), near, signed));
 }
 
-/** sin(x + quadrant·π/2) by reduction to |r| ≤ π/4. */
-function sineOfQuadrant(x: Expr, shift: number): Expr {
-  const n = float("floor", float("add", float("mul", x, f(2 / Math.PI)), f(0.5)));
-  let r = x;
-  for (const part of [1.5703125, 4.837512969970703e-4, 7.549789948768648e-8]) r = float("sub", r, float("mul", n, f(part)));
+/** π/2 as a sum. A whole number up to 2^16 times a part of 8 bits is exact, with and without fused multiply-add. */
+const RIGHT_ANGLE = { exact: [1.5703125, 4.84466552734375e-4], rounded: [-6.407499313354492e-7, 9.89530235528946e-10, 2.5579538487363607e-12] };
+const REST_OF_RIGHT_ANGLE = 5.390302953474238e-15;
+/** π/2 for the few right angles of one turn. */
+const RIGHT_ANGLE_IN_TURN = [1.5703125, 4.837512969970703e-4, 7.549789948768648e-8];
+/** Below 2^16 right angles; larger angles are taken for this one. */
+const LARGEST_ANGLE = 102_943;
+
+/** x − n·Σ parts, in this order. */
+function subtractParts(x: Expr, n: Expr, parts: readonly number[]): Expr {
+  return parts.reduce((rest, part) => float("sub", rest, float("mul", n, f(part))), x);
+}
+
+/** x − n·π/2. The first differences are exact; what rounding takes from the others is added up and put back at the end. */
+function beyondRightAngles(x: Expr, n: Expr): Expr {
+  let r = subtractParts(x, n, RIGHT_ANGLE.exact);
+  let lost = float("mul", n, f(-REST_OF_RIGHT_ANGLE));
+  for (const part of RIGHT_ANGLE.rounded) {
+    const product = float("mul", n, f(part));
+    const difference = float("sub", r, product);
+    lost = float("add", lost, float("sub", float("sub", r, difference), product));
+    r = difference;
+  }
+  return float("add", r, lost);
+}
+
+/** sin(x + shift·π/2) by reduction to |r| ≤ π/4. `inTurn`: x is known to lie within a turn of 0, where an absolute error of 1e-13 will do. */
+function sineOfQuadrant(x: Expr, shift: number, inTurn: boolean): Expr {
+  const angle = inTurn ? x : float("max", float("min", x, f(LARGEST_ANGLE)), f(-LARGEST_ANGLE));
+  const n = float("floor", float("add", float("mul", angle, f(2 / Math.PI)), f(0.5)));
+  const r = inTurn ? subtractParts(x, n, RIGHT_ANGLE_IN_TURN) : beyondRightAngles(angle, n);
   const quadrant = int("and", int("add", int("toInt", n), i(shift)), i(3));
   const z = float("mul", r, r);
   const sine = float("add", float("mul", float("mul", polynomial(z, [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]), z), r), r);
@@ -80,13 +111,17 @@ function sineOfQuadrant(x: Expr, shift: number): Expr {
   const cosine = float("add", float("sub", tail, float("mul", z, f(0.5))), f(1));
   const odd = test("eq", int("and", quadrant, i(1)), i(1));
   const value = float("select", odd, cosine, sine);
-  return float("select", test("lt", quadrant, i(2)), value, float("neg", value));
+  const signed = float("select", test("lt", quadrant, i(2)), value, float("neg", value));
+  if (inTurn) return signed;
+  const finite = test("lt", int("and", int("floatToBits", x), i(0x7fffffff)), i(0x7f800000));
+  return float("select", finite, signed, f(NaN));
 }
 
-export function sinExpr(x: Expr): Expr {
-  return sineOfQuadrant(x, 0);
+export function sinExpr(x: Expr, inTurn: boolean): Expr {
+  const value = sineOfQuadrant(x, 0, inTurn);
+  return inTurn ? value : keepZero(x, value);
 }
 
-export function cosExpr(x: Expr): Expr {
-  return sineOfQuadrant(x, 1);
+export function cosExpr(x: Expr, inTurn: boolean): Expr {
+  return sineOfQuadrant(x, 1, inTurn);
 }

@@ -22,8 +22,6 @@ export const sqrt = unary("sqrt");
 export const abs = unary("abs");
 export const sign = unary("sign");
 export const floor = unary("floor");
-export const sin = unary("sin");
-export const cos = unary("cos");
 export const tanh = unary("tanh");
 export const not = unary("not");
 export const stopGradient = unary("stop-gradient");
@@ -41,6 +39,15 @@ export const and = binary("and");
 export const or = binary("or");
 export const xor = binary("xor");
 export const shiftRight = binary("shift-right");
+
+/** `inTurn`: the angle is known to lie within a turn of 0, which costs less. */
+const ofAngle =
+  (name: string) =>
+  (x: Node, inTurn = false): Node =>
+    apply(name, [x], inTurn ? { inTurn } : {});
+
+export const sin = ofAngle("sin");
+export const cos = ofAngle("cos");
 
 export function select(condition: Node, then: Node, otherwise: Node): Node {
   return apply("select", [condition, then, otherwise]);

@@ -183,6 +183,13 @@ describe.each(tested.filter(([name]) => name.startsWith("wasm")))("draws stay th
     expect(new Int32Array(buffer).reduce((h, word) => Math.imul(h ^ word, 16777619) >>> 0, 0)).toBe(hash);
   });
 
+  test("initial weights, also where the cosine of a draw's angle is smallest", () => {
+    const { buffer } = evaluate(normal(randomKey(7), [4096]), device).data();
+    expect(new Int32Array(buffer).reduce((h, word) => Math.imul(h ^ word, 16777619) >>> 0, 0)).toBe(1864331185);
+    const angles = tensor([4.712388038635254, 4.71238899230957, 4.7123894691467285]);
+    expect([...evaluate(build.cos(angles, true), device).data()]).toEqual([-9.417494766239543e-7, 1.1924868204005179e-8, 4.887619979854207e-7]);
+  });
+
   test("shifts of a crop", () => {
     const shifts = sub(convert(floor(mul(uniform(foldIn(randomKey(7), 1), [16]), 9)), "int32"), 4);
     expect([...evaluate(shifts, device).data()]).toEqual([2, -2, -2, 1, -2, 1, -1, -3, -2, -2, 1, 4, 2, 1, 2, -4]);
