@@ -52,8 +52,8 @@ export interface Session {
   readSkipped(): Promise<number | null>;
   /** What the step's program cost to compile and needs to run; null before it ran. */
   stats(): ProgramStats | null;
-  /** Frees everything but parameters and statistics. */
-  dispose(): void;
+  /** Frees everything but parameters and statistics; with `model` these too. */
+  dispose(what?: { readonly model: boolean }): void;
 }
 
 /**
@@ -163,9 +163,11 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       current = { ...rest, sums: zero };
     },
     stats: () => step.stats(),
-    dispose() {
-      const { optimizer, carry, scaling, sums } = state();
-      disposeTree({ optimizer, carry, scaling, sums });
+    dispose({ model: whole } = { model: false }) {
+      if (current) {
+        const { params, state: statistics, ...rest } = current;
+        disposeTree(whole ? current : rest);
+      }
       disposeTree(data);
       order.dispose();
       step.dispose();

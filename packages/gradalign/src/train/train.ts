@@ -8,7 +8,7 @@ import { createModel, models } from "../models/index.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
 import { countParameters, type Params } from "../nn/params.ts";
 import type { TrainConfig } from "./config.ts";
-import { createEvaluator } from "./evaluator.ts";
+import { createEvaluator, type Evaluator } from "./evaluator.ts";
 import { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./events.ts";
 import { progressReporter } from "./progress.ts";
 import { type Arithmetic, arithmeticDifference, arithmeticOf, identityOf, type RunSeal, requireSameConfig, requireSameData } from "./seal.ts";
@@ -76,13 +76,32 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
 async function run(config: TrainConfig, given: ImageDataset, options: TrainOptions): Promise<TrainResult> {
   // Whoever made it: labels and images are checked.
   const dataset = imageDataset(given);
-  const { device, signal, checkpoints, resume } = options;
-  const emit = options.onEvent ?? (() => {});
+  const { device } = options;
   const model = modelFor(config, dataset, options.model);
   checkFit(model, config, dataset);
-  const identity = { name: model.name, config: model.config };
   const session = createSession(model, config, dataset, device);
-  const evaluator = createEvaluator(model, config, dataset, device);
+  let evaluator: Evaluator | null = null;
+  let result: TrainResult | null = null;
+  try {
+    evaluator = createEvaluator(model, config, dataset, device);
+    result = await perform({ model, session, evaluator }, config, dataset, options);
+    return result;
+  } finally {
+    session.dispose({ model: result === null });
+    evaluator?.dispose();
+  }
+}
+
+interface Prepared {
+  readonly model: Model;
+  readonly session: Session;
+  readonly evaluator: Evaluator;
+}
+
+async function perform({ model, session, evaluator }: Prepared, config: TrainConfig, dataset: ImageDataset, options: TrainOptions): Promise<TrainResult> {
+  const { device, signal, checkpoints, resume } = options;
+  const emit = options.onEvent ?? (() => {});
+  const identity = { name: model.name, config: model.config };
   const pause = pauser();
   const checkpointEvery = options.checkpointEvery ?? config.evalEvery;
 
@@ -162,51 +181,46 @@ async function run(config: TrainConfig, given: ImageDataset, options: TrainOptio
     }
   };
 
-  try {
-    emit({
-      type: "start",
-      iterations: session.iterations,
-      iteration,
-      parameters: countParameters(session.current.params),
-      compileMs: session.stats()?.compileMs ?? 0,
-    });
-    if (!resume) await evaluate();
-    const progress = await progressReporter(config.batchSize, session, iteration, () => checkedSums(session, iteration, config), emit);
-    let saved = resume ? iteration : -1;
-    while (iteration < session.iterations && !signal?.aborted) {
-      session.step(iteration);
-      iteration++;
-      await device.settle(PENDING_STEPS);
-      await progress.report(iteration);
-      if (iteration % config.evalEvery === 0 || iteration === session.iterations) await progress.excluding(evaluate);
-      if (iteration % checkpointEvery === 0 || iteration === session.iterations) {
-        await progress.excluding(async () => {
-          await checkedSums(session, iteration, config);
-          await save("last");
-        });
-        saved = iteration;
-      }
-      await pause();
+  emit({
+    type: "start",
+    iterations: session.iterations,
+    iteration,
+    parameters: countParameters(session.current.params),
+    compileMs: session.stats()?.compileMs ?? 0,
+  });
+  if (!resume) await evaluate();
+  const progress = await progressReporter(config.batchSize, session, iteration, () => checkedSums(session, iteration, config), emit);
+  let saved = resume ? iteration : -1;
+  while (iteration < session.iterations && !signal?.aborted) {
+    session.step(iteration);
+    iteration++;
+    await device.settle(PENDING_STEPS);
+    await progress.report(iteration);
+    if (iteration % config.evalEvery === 0 || iteration === session.iterations) await progress.excluding(evaluate);
+    if (iteration % checkpointEvery === 0 || iteration === session.iterations) {
+      await progress.excluding(async () => {
+        await checkedSums(session, iteration, config);
+        await save("last");
+      });
+      saved = iteration;
     }
-    const interrupted = iteration < session.iterations;
-    if (interrupted && saved !== iteration) {
-      await checkedSums(session, iteration, config);
-      await save("last");
-    }
-    const { params, state } = session.current;
-    const found = best as Best | null;
-    emit({
-      type: "end",
-      iteration,
-      interrupted,
-      best: found && describeBest(found, config),
-      overfitting: overfitting && { iteration: overfitting.iteration, epoch: overfitting.epoch },
-    });
-    return { model, params, state, best: found && { ...restoreModel(model, found), iteration: found.iteration }, evaluations, interrupted, overfitting };
-  } finally {
-    session.dispose();
-    evaluator.dispose();
+    await pause();
   }
+  const interrupted = iteration < session.iterations;
+  if (interrupted && saved !== iteration) {
+    await checkedSums(session, iteration, config);
+    await save("last");
+  }
+  const { params, state } = session.current;
+  const found = best as Best | null;
+  emit({
+    type: "end",
+    iteration,
+    interrupted,
+    best: found && describeBest(found, config),
+    overfitting: overfitting && { iteration: overfitting.iteration, epoch: overfitting.epoch },
+  });
+  return { model, params, state, best: found && { ...restoreModel(model, found), iteration: found.iteration }, evaluations, interrupted, overfitting };
 }
 
 /** Steps that may wait in a GPU's queue: enough to keep it busy, few enough to stop soon. */

@@ -53,6 +53,28 @@ function memorySink(): CheckpointSink & { last?: Snapshot; best?: Snapshot } {
 }
 
 describe("a run", () => {
+  it("leaves nothing on the device but its results, however it ends", async () => {
+    const settings = { epochs: 1, validationSize: 4 };
+    const live = (): number => device.memory().liveBytes;
+    const dispose = ({ params, state, best }: TrainResult): void => {
+      for (const tensors of [params, state, best?.params ?? {}, best?.state ?? {}]) for (const value of Object.values(tensors)) value.dispose();
+    };
+    // The first run makes room for what programs compute with, which the device keeps.
+    dispose(await run(settings));
+    const before = live();
+    dispose(await run(settings));
+    expect(live()).toBe(before);
+    const broken = {
+      onEvent: ({ type }: TrainEvent) => {
+        if (type === "evaluation") throw new Error("the listener failed");
+      },
+    };
+    await expect(run(settings, broken)).rejects.toThrow("the listener failed");
+    expect(live()).toBe(before);
+    await expect(run({ ...settings, method: "standard", epochs: 30, optimizer: { name: "sgd" }, schedule: { peak: 1000 } })).rejects.toThrow(/not finite/);
+    expect(live()).toBe(before);
+  });
+
   it("learns, and tells in order what happens", async () => {
     const events: TrainEvent[] = [];
     const result = await run({ method: "fgsm", epochs: 30, schedule: { peak: 0.02 } }, { onEvent: (event) => events.push(event) });
