@@ -92,7 +92,7 @@ describe("code in the pages", () => {
   });
 
   test("the attack keeps the contract of attacks", async () => {
-    const { rFgsm } = await importBlock<{ rFgsm: Attack }>(blockOfFile("docs/adding-an-attack.md", "packages/gradalign/src/attacks/r-fgsm.ts"));
+    const { rFgsm } = await importBlock<{ rFgsm: Attack }>(blockOfFile("docs/adding-an-attack.md", "packages/robustness/src/attacks/r-fgsm.ts"));
     Object.assign(attacks, { "r-fgsm": rFgsm });
     expect(parseAttack("r-fgsm")?.options.stepSize).toBe(0.5);
     const x = tensor(
@@ -118,7 +118,7 @@ describe("code in the pages", () => {
   });
 
   test("the data set is read from its files", async () => {
-    const { textures } = await importBlock<{ textures: DatasetDefinition }>(blockOfFile("docs/adding-a-dataset.md", "packages/gradalign/src/data/textures.ts"));
+    const { textures } = await importBlock<{ textures: DatasetDefinition }>(blockOfFile("docs/adding-a-dataset.md", "packages/robustness/src/data/textures.ts"));
     const file = (images: number) => Uint8Array.from({ length: images * 257 }, (_, i) => (i % 257 === 0 ? 1 : i % 251));
     const data = await readDataset(textures, async function* (name) {
       yield name === "train.rec" ? file(400) : file(100);
@@ -135,7 +135,7 @@ describe("code in the pages", () => {
   });
 
   test("the method trains once it is registered", async () => {
-    const { rFgsm } = await importBlock<{ rFgsm: Method }>(blockOfFile("docs/adding-a-method.md", "packages/gradalign/src/methods/r-fgsm.ts"));
+    const { rFgsm } = await importBlock<{ rFgsm: Method }>(blockOfFile("docs/adding-a-method.md", "packages/robustness/src/methods/r-fgsm.ts"));
     Object.assign(methods, { "r-fgsm": rFgsm });
     const split = (count: number) => ({
       images: Uint8Array.from({ length: count * 64 }, (_, i) => 50 + 100 * ((i >> 6) % 2) + (keyFor(i, "model")[0] & 31)),
@@ -171,7 +171,7 @@ describe("the source documents itself", () => {
     expect(sources.filter((path) => !/^\/\*\*\s+(\* )?@file /.test(readText(path)))).toEqual([]);
   });
 
-  test.each(["packages/tensor/src/index.ts", "packages/gradalign/src/index.ts", "packages/gradalign/src/node.ts"])(
+  test.each(["packages/tensor/src/index.ts", "packages/robustness/src/index.ts", "packages/robustness/src/node.ts"])(
     "every name in %s has a comment",
     (index) => {
       const bare = exportedNames(index).filter(({ file, name }) => {

@@ -8,8 +8,8 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createDevice } from "@gradalign/tensor";
-import { createModel, evaluateRobustness, resolveTrainConfig, train } from "gradalign";
-import { loadDataset } from "gradalign/node";
+import { createModel, evaluateRobustness, resolveTrainConfig, train } from "@gradalign/robustness";
+import { loadDataset } from "@gradalign/robustness/node";
 
 const { values: options } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 /** @file Builds the page into the package of the command that serves it. */
 import { defaultClientConditions, defineConfig } from "vite";
-import { PAGE_STYLE } from "../../packages/cli/src/report/page-style.ts";
+import { PAGE_STYLE } from "../../packages/gradalign/src/report/page-style.ts";
 
 export default defineConfig({
   base: "./",
@@ -13,5 +13,5 @@ export default defineConfig({
     },
   ],
   worker: { format: "es" },
-  build: { outDir: "../../packages/cli/dist/page", emptyOutDir: true, target: "es2023", modulePreload: { polyfill: false }, chunkSizeWarningLimit: 1000 },
+  build: { outDir: "../../packages/gradalign/dist/page", emptyOutDir: true, target: "es2023", modulePreload: { polyfill: false }, chunkSizeWarningLimit: 1000 },
 });

@@ -30,7 +30,7 @@ mkdirSync(folder, { recursive: true });
 const ENTRIES = [
   { entry: "bench/gpu/conformance.ts", into: "." },
   { entry: "bench/ours-steps.mjs", into: "." },
-  { entry: "packages/cli/src/main.ts", into: "cli" },
+  { entry: "packages/gradalign/src/main.ts", into: "cli" },
 ];
 for (const { entry, into } of ENTRIES) {
   await build({
@@ -48,7 +48,7 @@ for (const { entry, into } of ENTRIES) {
     },
   });
 }
-cpSync(join(root, "packages/cli/package.json"), join(folder, "package.json"));
+cpSync(join(root, "packages/gradalign/package.json"), join(folder, "package.json"));
 const dawn = join(root, "node_modules/webgpu");
 const target = join(folder, "node_modules/webgpu");
 for (const file of ["index.js", "package.json", "LICENSE.md"]) cpSync(join(dawn, file), join(target, file));

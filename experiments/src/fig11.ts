@@ -1,5 +1,5 @@
 /** @file Figure 11: accuracies, losses and alignment while the single-layer network overfits catastrophically. */
-import type { Evaluation } from "gradalign";
+import type { Evaluation } from "@gradalign/robustness";
 import type { Experiment, Measurement } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { curveFigure, curveOf } from "./support/curves.ts";

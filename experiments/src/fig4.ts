@@ -1,5 +1,5 @@
 /** @file Figure 4: standard, FGSM and PGD-10 training watched side by side, and the moment FGSM overfits catastrophically. */
-import type { Evaluation } from "gradalign";
+import type { Evaluation } from "@gradalign/robustness";
 import type { Comparison, Experiment, Measurement, PaperNumber, Scale } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { curveFigure, curveOf } from "./support/curves.ts";

@@ -2,7 +2,7 @@
 
 import { type Tensor, tensor } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import { evaluateAlignment, type Params } from "gradalign";
+import { evaluateAlignment, type Params } from "@gradalign/robustness";
 import type { Experiment, Figure, Measurement } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "./support/laplace.ts";

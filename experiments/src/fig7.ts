@@ -2,7 +2,7 @@
 
 import { add, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import { convolution, keyFor, linf, relu } from "gradalign";
+import { convolution, keyFor, linf, relu } from "@gradalign/robustness";
 import type { Experiment, Figure, Measurement } from "./experiment.ts";
 import {
   CHANGES,

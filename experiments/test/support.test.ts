@@ -1,5 +1,5 @@
 /** @file What experiments are built of: the Laplace measure, the paper's grid and recipes, its numbers, statistics. */
-import type { Evaluation } from "gradalign";
+import type { Evaluation } from "@gradalign/robustness";
 import { describe, expect, test } from "vitest";
 import { PAPER_CURVES, paperPoint } from "../src/paper-numbers.ts";
 import { curveFigure } from "../src/support/curves.ts";

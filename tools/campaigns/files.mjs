@@ -15,12 +15,12 @@ import { GradalignError } from "@gradalign/tensor";
 import { datasets, decodeSafetensors, encodeSafetensors, matVariables, readIdx } from "gradalign";
 import { loadCheckpoint, loadDataset, saveCheckpoint } from "gradalign/node";
 import { packTar } from "modern-tar";
-import { readRecordFolder } from "../../packages/cli/dist/run/record-folder.js";
-import { parseConfig } from "../../packages/cli/dist/settings/config-file.js";
-import { parseJson } from "../../packages/gradalign/dist/checkpoint/json.js";
-import { readArchive } from "../../packages/gradalign/dist/data/node-archive.js";
-import { httpRoute } from "../../packages/gradalign/dist/data/node-http.js";
-import { npmAuthorization, npmTarball, parseNpmrc } from "../../packages/gradalign/dist/data/node-npm-config.js";
+import { readRecordFolder } from "../../packages/gradalign/dist/run/record-folder.js";
+import { parseConfig } from "../../packages/gradalign/dist/settings/config-file.js";
+import { parseJson } from "../../packages/robustness/dist/checkpoint/json.js";
+import { readArchive } from "../../packages/robustness/dist/data/node-archive.js";
+import { httpRoute } from "../../packages/robustness/dist/data/node-http.js";
+import { npmAuthorization, npmTarball, parseNpmrc } from "../../packages/robustness/dist/data/node-npm-config.js";
 
 const HANG_MS = 10_000;
 const say = (text) => process.stdout.write(`${text}\n`);

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 
 const { values } = parseArgs({ options: { count: { type: "string", default: "50" }, seed: { type: "string", default: "0" } } });
 const [count, seed] = [Number(values.count), Number(values.seed)];
-const main = fileURLToPath(new URL("../../packages/cli/dist/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../../packages/gradalign/dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "gradalign-kills-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 from scipy.io import savemat
 
-FOLDER = pathlib.Path(__file__).parents[2] / "packages/gradalign/test/fixtures"
+FOLDER = pathlib.Path(__file__).parents[2] / "packages/robustness/test/fixtures"
 LABELS = [10, 1, 9, 5, 7]
 
 

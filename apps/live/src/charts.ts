@@ -1,7 +1,7 @@
 /** @file The curves: one panel per quantity, one colour per run, drawn anew whenever there is something new. */
 import * as Plot from "@observablehq/plot";
-import { EVALUATION_PGD, type Evaluation } from "gradalign";
-import { attackName, percent } from "../../../packages/cli/src/terminal/format.ts";
+import { EVALUATION_PGD, type Evaluation } from "@gradalign/robustness";
+import { attackName, percent } from "../../../packages/gradalign/src/terminal/format.ts";
 
 /** A run as the panels show it. */
 export interface Curve {

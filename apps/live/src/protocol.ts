@@ -1,5 +1,5 @@
 /** @file What the page and its training worker say to each other. */
-import type { Evaluation, TrainEvent } from "gradalign";
+import type { Evaluation, TrainEvent } from "@gradalign/robustness";
 
 /** Methods the page offers. */
 export type LiveMethod = "fgsm" | "fgsm-gradalign";

@@ -1,5 +1,5 @@
 /** @file What the page's settings mean to training. */
-import { type ImageDataset, resolveTrainConfig, type TrainConfig } from "gradalign";
+import { type ImageDataset, resolveTrainConfig, type TrainConfig } from "@gradalign/robustness";
 import type { RunSettings } from "./protocol.ts";
 
 /**

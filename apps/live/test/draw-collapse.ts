@@ -1,5 +1,5 @@
 /** @file Runs in a browser: draws the panels of two runs, of which one overfits at epoch 12.3. */
-import type { Evaluation } from "gradalign";
+import type { Evaluation } from "@gradalign/robustness";
 import { drawPanel, PANELS } from "../src/charts.ts";
 
 /** What each panel shows of it. */

@@ -1,9 +1,9 @@
 /** @file Putting a served data set together: every byte is checked, and a list that is none is refused before anything is kept for it. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { imageDataset } from "gradalign";
+import { imageDataset } from "@gradalign/robustness";
 import { afterEach, describe, expect, it } from "vitest";
-import { cutIntoParts, type DataList } from "../../../packages/cli/src/live/data-parts.ts";
+import { cutIntoParts, type DataList } from "../../../packages/gradalign/src/live/data-parts.ts";
 import { fetchDataset } from "../src/fetch-dataset.ts";
 
 const numbers = (count: number, seed: number) => ({

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createDevice } from "@gradalign/tensor";
-import { type Evaluation, type ImageDataset, imageDataset, train } from "gradalign";
+import { type Evaluation, type ImageDataset, imageDataset, train } from "@gradalign/robustness";
 import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type LiveServer, startLiveServer } from "../../../packages/cli/src/live/server.ts";
+import { type LiveServer, startLiveServer } from "../../../packages/gradalign/src/live/server.ts";
 import { FAST_SWIFTSHADER, launchChromium, launchOrdinaryChromium, openInBrowser } from "../../../tools/browser.ts";
 import { crc32 } from "../src/crc32.ts";
 import type { LiveBackend, Report, RunSettings } from "../src/protocol.ts";

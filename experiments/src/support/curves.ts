@@ -1,6 +1,6 @@
 /** @file Curves over the epochs of training, with the moment of catastrophic overfitting marked. */
 import * as Plot from "@observablehq/plot";
-import type { Evaluation } from "gradalign";
+import type { Evaluation } from "@gradalign/robustness";
 import type { Figure } from "../experiment.ts";
 import { FIGURE_SIZE, PERCENT_SCALE } from "./figure.ts";
 

@@ -1,5 +1,5 @@
 /** @file A run's evaluations as rows of a CSV file, and back. */
-import type { Evaluation } from "gradalign";
+import type { Evaluation } from "@gradalign/robustness";
 import type { FinishedTraining, Measurement } from "../experiment.ts";
 import { radius } from "./statistics.ts";
 

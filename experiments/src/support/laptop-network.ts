@@ -5,7 +5,7 @@
  * CIFAR-10 with the paper's recipe in minutes. A ResNet that two cores train in that time did not: with width 8, 10,000 images and
  * 15 epochs FGSM stayed healthy at 12/255 and 14/255, and failed from the first epoch on at 16/255.
  */
-import { resolveTrainConfig } from "gradalign";
+import { resolveTrainConfig } from "@gradalign/robustness";
 import type { FinalAttack, Scale, Training } from "../experiment.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./resnet-grid.ts";
 import { FILTERS } from "./single-layer.ts";

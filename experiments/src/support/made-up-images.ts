@@ -1,5 +1,5 @@
 /** @file Made-up images in place of a data set that cannot be had: each class has stripes of its own, under noise. */
-import { type ImageDataset, imageDataset } from "gradalign";
+import { type ImageDataset, imageDataset } from "@gradalign/robustness";
 
 const SHAPES: Readonly<Record<string, readonly [number, number, number]>> = { mnist: [1, 28, 28], "fashion-mnist": [1, 28, 28] };
 

@@ -1,5 +1,5 @@
 /** @file Trainings of the paper's ResNet at each scale, and the words for what a scale changes. */
-import { type MethodConfig, resolveTrainConfig } from "gradalign";
+import { type MethodConfig, resolveTrainConfig } from "@gradalign/robustness";
 import type { FinalAttack, Scale, Training } from "../experiment.ts";
 
 /** A training method of the paper's comparisons, as its figures and tables call it. */

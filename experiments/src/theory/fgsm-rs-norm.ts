@@ -5,7 +5,7 @@
  * that sign, min(eta + alpha, eps). All lengths here are in units of the caller's choice; alpha lies in [0, 2 eps].
  */
 import { type Device, full, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
-import { fgsmRs, keyFor, l2, linf } from "gradalign";
+import { fgsmRs, keyFor, l2, linf } from "@gradalign/robustness";
 
 /** Mean of a coordinate's square: -alpha^3 / (6 eps) + alpha^2 / 2 + eps^2 / 3. */
 export function meanSquare(epsilon: number, alpha: number): number {

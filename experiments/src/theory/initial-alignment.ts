@@ -26,7 +26,7 @@ import {
   type Value,
   where,
 } from "@gradalign/tensor";
-import { keyFor, linf } from "gradalign";
+import { keyFor, linf } from "@gradalign/robustness";
 
 /** Draws at a time. */
 const CHUNK = 4096;

@@ -1,0 +1,57 @@
+/** @file `gradalign export`: a saved model as a safetensors file for PyTorch. */
+import type { Command } from "commander";
+import { Option } from "commander";
+import { type Aliases, exportSafetensors, type Snapshot } from "@gradalign/robustness";
+import { writeFileAtomic } from "@gradalign/robustness/node";
+import { type Context, print, remark } from "../context.ts";
+import { loadSavedModel, type Which } from "../run/saved-model.ts";
+import { bytes, count } from "../terminal/format.ts";
+import { whichOption } from "./which-option.ts";
+
+const HELP = `
+Names and layouts are PyTorch's, batch-norm statistics included:
+  model.load_state_dict(safetensors.torch.load_file("model.safetensors"))
+The classes of the paper's code register their first layers twice (model_preact_hl1): export with --aliases authors, or load with strict=False.
+
+Examples:
+  gradalign export runs/my-run --format safetensors --out model.safetensors
+  gradalign export runs/my-run --which best --out best.safetensors`;
+
+/** Adds the command to the program. */
+export function registerExport(program: Command, context: Context): void {
+  program
+    .command("export")
+    .description("write a saved model's weights for PyTorch")
+    .argument("<run|checkpoint>", "run folder, or last.json or best.json in its checkpoints folder")
+    .addOption(whichOption())
+    .addOption(new Option("--format <format>", "file format").choices(["safetensors"]).default("safetensors"))
+    .addOption(new Option("--aliases <whose>", "write the first layers a second time for the paper's own classes").choices(["authors", "none"]).default("none"))
+    .requiredOption("--out <file>", "file to write")
+    .addHelpText("after", HELP)
+    .action((path: string, options: { which?: Which; aliases: Aliases; out: string }) => {
+      const { which, snapshot } = loadSavedModel(path, options.which, (text) => remark(context, text));
+      const params = tensorsUnder("params/", snapshot);
+      const content = exportSafetensors(params, tensorsUnder("state/", snapshot), {
+        metadata: { "gradalign.model": snapshot.model.name, "gradalign.iteration": String(snapshot.iteration) },
+        batchesTracked: snapshot.iteration,
+        aliases: options.aliases,
+      });
+      writeFileAtomic(options.out, content);
+      print(
+        context,
+        `${options.out}: ${which} model of iteration ${count(snapshot.iteration)}, ${Object.keys(params).length} parameter tensors, ${bytes(content.length)}`,
+      );
+    });
+}
+
+/** A snapshot's tensors with a prefix, without it. */
+function tensorsUnder(prefix: string, snapshot: Snapshot) {
+  return Object.fromEntries(
+    [...snapshot.tensors].flatMap(([name, { dtype, shape, data }]) =>
+      // Parameters and statistics are never 64-bit.
+      name.startsWith(prefix) && dtype !== "int64" && !(data instanceof BigInt64Array)
+        ? [[name.slice(prefix.length), { dtype, shape, data: () => data }] as const]
+        : [],
+    ),
+  );
+}

@@ -1,0 +1,64 @@
+/** @file `gradalign live`: a page that trains in the browser and draws what happens. */
+import { ConfigError } from "@gradalign/tensor";
+import type { Command } from "commander";
+import { takeFirst } from "@gradalign/robustness";
+import { type Context, print, remark } from "../context.ts";
+import { startLiveServer } from "../live/server.ts";
+import { loadDataset } from "../run/dataset.ts";
+import { listenForInterrupt } from "../terminal/interrupt.ts";
+import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
+
+const HELP = `
+Trains the paper's single-layer network with FGSM or FGSM + GradAlign in your browser, on the GPU where it has WebGPU and else on
+the processor, and draws accuracies and gradient alignment while it trains. CIFAR-10 is downloaded first if it is not cached.
+
+Examples:
+  gradalign live
+  gradalign live --port 9000
+  gradalign live --dataset my-images --train-size 5000
+
+Only this machine can reach the server unless --host says otherwise; over plain HTTP, browsers of other machines compute with one
+thread and without WebGPU.`;
+
+const FLAGS = ["dataset", "trainSize"] as const;
+
+interface LiveFlags {
+  readonly port: string;
+  readonly host: string;
+  readonly json?: boolean;
+}
+
+/** Adds the command to the program. */
+export function registerLive(program: Command, context: Context): void {
+  const command = program.command("live").description("serve a page that trains in the browser and shows it live");
+  addSettingFlags(command, FLAGS)
+    .option("--port <n>", "port to listen on; 0 for any free one", "8255")
+    .option("--host <address>", "address to listen on; 0.0.0.0 for all", "127.0.0.1")
+    .option("--json", "print the page's address as one JSON line")
+    .addHelpText("after", HELP)
+    .action((options: LiveFlags & Record<string, unknown>) => runLive(options, context));
+}
+
+async function runLive(options: LiveFlags & Record<string, unknown>, context: Context): Promise<void> {
+  const { dataset: name = "cifar10", trainSize } = settingsFromFlags(options, FLAGS);
+  const port = Number(options.port);
+  if (!/^\d+$/.test(options.port) || port > 65535) throw new ConfigError(`--port (="${options.port}") must be an integer from 0 to 65535; write e.g. 8255`);
+  const interrupt = listenForInterrupt(() => {});
+  try {
+    const { dataset } = await loadDataset(name, context.streams.stderr, interrupt.signal);
+    const served = trainSize === undefined ? dataset : { ...dataset, train: takeFirst(dataset.train, trainSize) };
+    const server = await startLiveServer({ dataset: served, port, host: options.host });
+    if (options.json) print(context, JSON.stringify({ type: "listening", url: server.url }));
+    else print(context, `open ${server.url} in a browser; Ctrl-C ends the server`);
+    await new Promise<void>((resolve) => {
+      if (interrupt.signal.aborted) resolve();
+      interrupt.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    await server.close();
+  } catch (error) {
+    if (error !== interrupt.signal.reason) throw error;
+    remark(context, "stopped");
+  } finally {
+    interrupt.release();
+  }
+}

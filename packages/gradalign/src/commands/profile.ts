@@ -1,0 +1,176 @@
+/** @file `gradalign profile`: where the time of a training step goes, kernel by kernel. */
+import { madeUpImages } from "@gradalign/experiments";
+import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
+import { type Command, Option } from "commander";
+import { createModel, createSession, resolveTrainConfig, type Session, type TrainConfig } from "@gradalign/robustness";
+import { requireWritableFile, writeFileAtomic } from "@gradalign/robustness/node";
+import { type Context, print, remark } from "../context.ts";
+import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
+import { partialConfig } from "../settings/convert.ts";
+import { defaultTexts } from "../settings/defaults.ts";
+import type { Settings } from "../settings/settings.ts";
+import { bytes, percent, radius } from "../terminal/format.ts";
+import { textTable } from "../terminal/table.ts";
+import { addSettingFlags, parseCount, parseCountOrAll, settingsFromFlags } from "./setting-flags.ts";
+
+const HELP = `
+Images are made up, of CIFAR-10's size: a step's time does not depend on the pixels. Steps are first timed as they run in training;
+then every kernel is timed by itself: on the wasm backend on one thread, on the webgpu backend by the GPU. Equal kernels are added up.
+
+Examples:
+  gradalign profile --model cnn --method fgsm --epsilon 8
+  gradalign profile --model preact-resnet18 --width 16 --batch-size 32 --top 40
+  gradalign profile --model cnn --method pgd --trace step.json   (open in ui.perfetto.dev or chrome://tracing)`;
+
+const FLAGS = ["model", "filters", "width", "method", "epsilon", "stepSize", "steps", "lambda", "replays", "batchSize", ...DEVICE_SETTINGS] as const;
+
+/** Steps before timing begins, in which the engine finishes compiling. */
+const WARM_UP = 3;
+
+interface ProfileFlags {
+  readonly rounds: string;
+  readonly top: string;
+  readonly trace?: string;
+  readonly json?: boolean;
+}
+
+/** Equal kernels of a step. */
+interface KernelShare {
+  readonly kernel: string;
+  readonly count: number;
+  /** Milliseconds of all of them in one step: sums of each kernel's median over the rounds. */
+  readonly ms: number;
+  readonly share: number;
+  readonly gflops: number;
+  readonly gigabytesPerSecond: number;
+}
+
+interface Profile {
+  readonly model: string;
+  readonly method: string;
+  readonly batchSize: number;
+  readonly backend: string;
+  readonly threads: number;
+  /** Median milliseconds of a whole step as in training. */
+  readonly stepMs: number;
+  /** Sum over kernels, each timed by itself. */
+  readonly kernelMs: number;
+  readonly program: ProgramStats;
+  readonly kernels: readonly KernelShare[];
+}
+
+/** Adds the command to the program. */
+export function registerProfile(program: Command, context: Context): void {
+  const command = program.command("profile").description("time every kernel of a training step");
+  addSettingFlags(command, FLAGS, defaultTexts())
+    .addOption(new Option("--rounds <n>", "steps to time").default("9"))
+    .addOption(new Option("--top <n|all>", "lines of the table").default("25"))
+    .option("--trace <file>", "write the last step as a trace for Perfetto or Chrome")
+    .option("--json", "print one JSON object with all kernels")
+    .addHelpText("after", HELP)
+    .action((options: ProfileFlags & Record<string, unknown>) => runProfile(options, context));
+}
+
+async function runProfile(options: ProfileFlags & Record<string, unknown>, context: Context): Promise<void> {
+  const settings: Settings = settingsFromFlags(options, FLAGS);
+  const rounds = parseCount("--rounds", options.rounds, "write e.g. 10");
+  const top = parseCountOrAll("--top", options.top, "write e.g. 10");
+  const config = resolveTrainConfig(partialConfig({ ...settings, dataset: "cifar10" }));
+  if (options.trace !== undefined) requireWritableFile(options.trace);
+  const device = await openDevice(settings, (text) => remark(context, text));
+  try {
+    const session = createSession(createModel(config.model), config, madeUpImages("cifar10", 2 * config.batchSize, config.batchSize), device);
+    session.initialize();
+    const { profile, lastStep } = await measure(session, config, device, rounds);
+    session.dispose();
+    if (options.trace !== undefined) writeFileAtomic(options.trace, JSON.stringify(traceOf(lastStep)));
+    if (options.json) print(context, JSON.stringify(profile));
+    else for (const line of describe(profile, config, top === "all" ? profile.kernels.length : top)) print(context, line);
+    if (options.trace !== undefined) remark(context, `trace of one step: ${options.trace}`);
+  } finally {
+    device.close();
+  }
+}
+
+async function measure(session: Session, config: TrainConfig, device: Device, rounds: number): Promise<{ profile: Profile; lastStep: KernelTime[] }> {
+  let index = 0;
+  const steps: number[] = [];
+  for (let i = 0; i < WARM_UP + rounds; i++) {
+    const start = performance.now();
+    session.step(index++);
+    // Reading makes sure that the step is over.
+    await session.readSums();
+    if (i >= WARM_UP) steps.push(performance.now() - start);
+  }
+  const profiled: KernelTime[][] = [];
+  for (let i = 0; i < rounds; i++) profiled.push(await session.profile(index++));
+  const lastStep = profiled.at(-1) as KernelTime[];
+  const medians = lastStep.map((_, k) => median(profiled.map((step) => step[k]?.ms ?? 0)));
+  const kernelMs = medians.reduce((sum, ms) => sum + ms, 0);
+  const groups = new Map<string, { count: number; ms: number; flops: number; bytes: number }>();
+  lastStep.forEach(({ kernel, flops, bytes: touched }, k) => {
+    const group = groups.get(kernel) ?? { count: 0, ms: 0, flops: 0, bytes: 0 };
+    groups.set(kernel, { count: group.count + 1, ms: group.ms + (medians[k] as number), flops: group.flops + flops, bytes: group.bytes + touched });
+  });
+  const kernels = [...groups]
+    .map(([kernel, group]): KernelShare => {
+      const perSecond = 1e-6 / Math.max(group.ms, 1e-9);
+      return {
+        kernel,
+        count: group.count,
+        ms: group.ms,
+        share: group.ms / kernelMs,
+        gflops: group.flops * perSecond,
+        gigabytesPerSecond: group.bytes * perSecond,
+      };
+    })
+    .sort((a, b) => b.ms - a.ms);
+  const { model, method, batchSize } = config;
+  const profile: Profile = {
+    model: model.name,
+    method: method.name,
+    batchSize,
+    backend: device.backend,
+    threads: device.threads,
+    stepMs: median(steps),
+    kernelMs,
+    program: session.stats() as ProgramStats,
+    kernels,
+  };
+  return { profile, lastStep };
+}
+
+function describe(profile: Profile, config: TrainConfig, top: number): string[] {
+  const { stepMs, kernelMs, kernels, program, batchSize } = profile;
+  const rest = kernels.slice(top);
+  const rows = kernels.slice(0, top).map((kernel) => {
+    const gflops = kernel.gflops > 0 ? kernel.gflops.toFixed(1) : "–";
+    return [percent(kernel.share), kernel.ms.toFixed(3), String(kernel.count), gflops, kernel.gigabytesPerSecond.toFixed(1), kernel.kernel];
+  });
+  const remaining = rest.reduce((sum, kernel) => sum + kernel.ms, 0);
+  if (rest.length > 0) rows.push([percent(remaining / kernelMs), remaining.toFixed(3), String(rest.length), "–", "–", "other kinds of kernels"]);
+  return [
+    `${profile.model}, ${profile.method}, ε = ${radius(config.epsilon)}, batch ${batchSize}, ${profile.backend} on ${profile.threads} thread${profile.threads === 1 ? "" : "s"}`,
+    `step ${stepMs.toFixed(2)} ms, ${Math.round((1000 * batchSize) / stepMs)} images/s; ${program.kernels} kernels one by one ${kernelMs.toFixed(2)} ms`,
+    `scratch memory ${bytes(program.arenaBytes)}, code ${bytes(program.codeBytes)}, compiled in ${Math.round(program.compileMs)} ms`,
+    "",
+    ...textTable([["share", "ms", "count", "GFLOP/s", "GB/s", "kernel"], ...rows]),
+  ];
+}
+
+/** The Trace Event format of Chrome, which Perfetto reads too: complete events, times in microseconds. */
+function traceOf(step: readonly KernelTime[]): object {
+  let start = 0;
+  const traceEvents = step.map(({ kernel, ms, flops, bytes: touched }) => {
+    const event = { name: kernel, ph: "X", pid: 1, tid: 1, ts: start, dur: 1000 * ms, args: { flops, bytes: touched } };
+    start += 1000 * ms;
+    return event;
+  });
+  return { displayTimeUnit: "ms", traceEvents };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+}

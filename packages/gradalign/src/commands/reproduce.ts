@@ -1,0 +1,79 @@
+/** @file `gradalign reproduce`: the paper's experiments by name. */
+import { join } from "node:path";
+import { type Experiment, experiments, SCALES, type Scale } from "@gradalign/experiments";
+import { ConfigError } from "@gradalign/tensor";
+import { type Command, Option } from "commander";
+import { requireWritable } from "@gradalign/robustness/node";
+import { type Context, print } from "../context.ts";
+import { listExperiments } from "../reproduce/list.ts";
+import { reproduce } from "../reproduce/reproduce.ts";
+import { closestName } from "../settings/closest-name.ts";
+import { shellWord } from "../settings/describe.ts";
+import { addSettingFlags, parseCount, settingsFromFlags } from "./setting-flags.ts";
+
+const HELP = `
+Scales: paper is the paper's own setting; laptop fits two cores in at most about half an hour (each page says what it changed);
+smoke takes seconds and only shows that everything runs.
+
+Trainings are shared between experiments and found again by a hash of all their settings: what is done is skipped, what was
+stopped or killed goes on. Each experiment gets a folder with report.html, data.json, data.csv and its figures as SVG.
+
+Examples:
+  gradalign reproduce --list
+  gradalign reproduce --list --measure
+  gradalign reproduce fig2 lemma1
+  gradalign reproduce fig5 fig6 fig7 fig11
+  gradalign reproduce fig4 --scale laptop
+  gradalign reproduce table1 --scale smoke --json`;
+
+const FLAGS = ["threads", "backend"] as const;
+
+interface ReproduceFlags {
+  readonly scale?: Scale;
+  readonly list?: boolean;
+  readonly measure?: boolean;
+  readonly json?: boolean;
+  readonly out: string;
+  readonly jobs?: string;
+}
+
+/** Adds the command to the program. */
+export function registerReproduce(program: Command, context: Context): void {
+  const command = program
+    .command("reproduce")
+    .description("redo experiments, figures, tables and lemmas of the paper")
+    .argument("[name...]", "experiments, as --list names them")
+    .addOption(new Option("--scale <scale>", "how large; each experiment's own unless set").choices([...SCALES]))
+    .option("--list", "name all experiments with what they cost here, as far as that is known")
+    .option("--measure", "with --list: first time a few steps of what has not been timed here (minutes)")
+    .option("--out <dir>", "folder of trainings and results", join("runs", "reproduce"))
+    .option("--jobs <n>", "trainings at a time, one thread each; what is fastest here unless set");
+  addSettingFlags(command, FLAGS)
+    .option("--json", "print JSON lines")
+    .addHelpText("after", HELP)
+    .action(async (names: string[], options: ReproduceFlags & Record<string, unknown>) => {
+      const jobs = options.jobs === undefined ? undefined : parseCount("--jobs", options.jobs, "leave it out for what is fastest here");
+      if (options.measure && !options.list) throw new ConfigError("reproduce: --measure goes with --list; what is run is timed anyway");
+      if (!options.list && names.length === 0) throw new ConfigError("reproduce: name an experiment; --list shows them all");
+      const chosen = (names.length === 0 ? experiments : names.map(experimentNamed)).map((experiment) => ({
+        experiment,
+        scale: options.scale ?? experiment.defaultScale,
+      }));
+      if (!options.list) requireWritable(options.out);
+      const shared = { out: options.out, json: options.json ?? false, ...settingsFromFlags(options, FLAGS) };
+      if (options.list) await listExperiments(chosen, { ...shared, jobs, measure: options.measure ?? false }, context);
+      else {
+        const command = ["gradalign", "reproduce", ...names, ...(options.scale ? ["--scale", options.scale] : [])].map(shellWord).join(" ");
+        const pages = await reproduce(chosen, { ...shared, jobs }, context);
+        if (pages === null) print(context, options.json ? JSON.stringify({ type: "end", interrupted: true }) : `stopped; go on with: ${command}`);
+      }
+    });
+}
+
+function experimentNamed(name: string): Experiment {
+  const found = experiments.find(({ id }) => id === name);
+  if (found) return found;
+  const ids = experiments.map(({ id }) => id);
+  const close = closestName(name, ids);
+  throw new ConfigError(`reproduce: no experiment "${name}"; ${close ? `did you mean "${close}"?` : `there are ${ids.join(", ")}`}`);
+}

@@ -1,0 +1,113 @@
+/** @file `gradalign train`: one training run, new or resumed. */
+import { ConfigError } from "@gradalign/tensor";
+import type { Command } from "commander";
+import { resolveTrainConfig } from "@gradalign/robustness";
+import { openRun, requireWritable } from "@gradalign/robustness/node";
+import type { Context } from "../context.ts";
+import { requireAgreement, withFullPath } from "../run/agreement.ts";
+import { loadDataset } from "../run/dataset.ts";
+import { openDevice, resumedSettings, runSettingsOf } from "../run/device.ts";
+import { interruptible } from "../run/interruptible.ts";
+import { ownRun, performRun, type RunRequest } from "../run/perform-run.ts";
+import { defaultRunFolder, requireFreeFolder } from "../run/run-folder.ts";
+import { readSession } from "../run/run-notes.ts";
+import { readConfigFile } from "../settings/config-file.ts";
+import { partialConfig } from "../settings/convert.ts";
+import { defaultTexts, FINAL_DEFAULTS } from "../settings/defaults.ts";
+import { shellWord } from "../settings/describe.ts";
+import { SETTING_NAMES, type Settings } from "../settings/settings.ts";
+import { commandName } from "../terminal/invocation.ts";
+import { createTrainingView } from "../terminal/training-view.ts";
+import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
+
+const HELP = `
+Settings that are left out take the values of the paper's recipe for the data set, model and method: "by recipe" marks those, shown
+for CIFAR-10, preact-resnet18 and fgsm-gradalign where these use them.
+
+Examples:
+  gradalign train --model cnn --method fgsm --epsilon 10 --seed 0
+  gradalign train --model preact-resnet18 --width 16 --method fgsm-gradalign --epsilon 8
+  gradalign train --config paper.yaml --seed 1 --out runs/paper-seed1
+  gradalign train --dataset svhn --method fgsm-gradalign --width 16
+  gradalign train --dataset mnist --model cnn --method pgd --epochs 2
+  gradalign train --dataset my-images --model cnn --filters 16 --flip yes --crop 4
+  gradalign train --resume runs/paper-seed1
+
+A config file is YAML with the flags' names, e.g.
+  model: cnn
+  method: fgsm-gradalign
+  epsilon: 10
+  batch-size: 128
+Flags win over the file. Ctrl-C finishes the step, writes a checkpoint and exits with 130; a second Ctrl-C exits at once.
+--json prints one JSON object per line on stdout and nothing else.`;
+
+interface TrainFlags {
+  readonly config?: string;
+  readonly out?: string;
+  readonly resume?: string;
+  readonly elsewhere?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds the command to the program. */
+export function registerTrain(program: Command, context: Context): void {
+  const command = program.command("train").description("train a model; writes a run folder with metrics, checkpoints and a report");
+  addSettingFlags(command, SETTING_NAMES, defaultTexts())
+    .option("--config <file>", "take settings from a YAML file; flags win")
+    .option("--out <dir>", "run folder; runs/<date>-<model>-<method>-eps<e>-seed<s> unless set")
+    .option("--resume <dir>", "go on with an interrupted run, to the same bits as without the interruption")
+    .option("--elsewhere", "with --resume: go on although backend, precision or instructions are not the ones before; the bits then differ")
+    .option("--json", "print events as JSON lines")
+    .addHelpText("after", HELP)
+    .action((options: TrainFlags & Record<string, unknown>) => runTrain(options, context));
+}
+
+async function runTrain(options: TrainFlags & Record<string, unknown>, context: Context): Promise<void> {
+  const settings: Settings = {
+    ...(options.config === undefined ? {} : readConfigFile(options.config)),
+    ...settingsFromFlags(options, SETTING_NAMES),
+  };
+  const plan = options.resume === undefined ? newRun(options, settings) : resumedRun(options.resume, options, settings);
+  const { folder, config, asked } = plan;
+  const { finalAttack, finalExamples } = { ...FINAL_DEFAULTS, ...asked };
+  const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: [config.method.name] });
+  await interruptible(context, view, async (signal) => {
+    const data = await loadDataset(config.dataset, context.streams.stderr, signal);
+    const device = await openDevice(asked, view.note);
+    try {
+      const request: RunRequest = {
+        ...plan,
+        label: config.method.name,
+        data,
+        device,
+        elsewhere: options.elsewhere ?? false,
+        attacks: (["last", "best"] as const).map((which) => ({ attack: finalAttack, examples: finalExamples, which })),
+        view,
+        signal,
+      };
+      const outcome = await ownRun(folder, { note: view.note, signal }, (lock) => performRun(request, lock));
+      if (outcome.interrupted) view.note(`resume with: ${commandName()} train --resume ${shellWord(folder)}`);
+    } finally {
+      device.close();
+    }
+  });
+}
+
+type PlannedRun = Pick<RunRequest, "folder" | "config" | "resume" | "asked">;
+
+function newRun(options: TrainFlags, settings: Settings): PlannedRun {
+  if (options.elsewhere) throw new ConfigError("--elsewhere must be left out without --resume; a new run is computed wherever it is");
+  const config = resolveTrainConfig(partialConfig(withFullPath(settings)));
+  const folder = options.out ?? defaultRunFolder(config);
+  requireFreeFolder(folder, `continue the run there with --resume ${shellWord(folder)}`);
+  return { folder, config, resume: false, asked: runSettingsOf(settings) };
+}
+
+/** The run's own settings; what is given besides must agree with them. */
+function resumedRun(folder: string, options: TrainFlags, settings: Settings): PlannedRun {
+  if (options.out !== undefined) throw new ConfigError(`--out (="${options.out}") must be left out with --resume; the run stays in its folder`);
+  const run = openRun(folder);
+  requireAgreement(run.config, settings);
+  requireWritable(folder);
+  return { folder, config: run.config, resume: true, asked: resumedSettings(runSettingsOf(settings), readSession(folder)?.asked ?? {}, run) };
+}

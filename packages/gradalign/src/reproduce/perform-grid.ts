@@ -1,0 +1,131 @@
+/**
+ * @file Trains what a grid misses: one after the other in this process, or side by side in processes of their own.
+ *
+ * A training's folder is locked while it is worked on, so that two commands can share an output folder. Workers report on their
+ * standard output; when this process is killed, their next report fails and they end.
+ */
+import { type Device, GradalignError } from "@gradalign/tensor";
+import { restoreModel, TrainingError } from "@gradalign/robustness";
+import { isRunFolder, openRun } from "@gradalign/robustness/node";
+import { attackSaved } from "../run/attack-saved.ts";
+import type { LoadedDataset } from "../run/dataset.ts";
+import { ownRun, performRun, type RunRequest } from "../run/perform-run.ts";
+import { modelOfSnapshot } from "../run/saved-model.ts";
+import { runWorker } from "../run/worker-process.ts";
+import type { RunEvent } from "../terminal/run-events.ts";
+import type { Cost, CostBook, Schedule } from "./costs.ts";
+import { type GridTraining, isFinished, noteFinished, readFinished } from "./grid.ts";
+import type { GridView } from "./grid-view.ts";
+
+/** Seconds of computation that a kill may cost. */
+const CHECKPOINT_SECONDS = 2;
+
+/** What {@link performTraining} needs besides the training. */
+export interface TrainingContext {
+  readonly data: LoadedDataset;
+  readonly device: Device;
+  readonly cost: Cost | undefined;
+  readonly view: Pick<GridView, "event" | "note">;
+  readonly signal: AbortSignal;
+}
+
+/** Does a training, or what is left of it; resolves to false when it was interrupted. One that diverges is done then, and noted to have. */
+export async function performTraining(training: GridTraining, { data, device, cost, view, signal }: TrainingContext): Promise<boolean> {
+  const { id, folder, config, attacks } = training;
+  const onWait = (holder: string): void => view.note(`${training.label}: another process works on it (${holder}); waiting`);
+  return ownRun(folder, { note: view.note, onWait, signal }, async (lock) => {
+    if (isFinished(training)) return true;
+    const checkpointEvery = cost ? Math.max(1, Math.min(config.evalEvery, Math.floor(CHECKPOINT_SECONDS / cost.step))) : config.evalEvery;
+    const request = { label: id, folder, config, resume: isRunFolder(folder), data, device, asked: {}, attacks, view, signal, checkpointEvery };
+    try {
+      const { interrupted } = await performRun(request, lock);
+      if (!interrupted) noteFinished(folder);
+      return !interrupted;
+    } catch (error) {
+      if (!(error instanceof TrainingError)) throw error;
+      if (!(await attackBest(request))) return false;
+      noteFinished(folder, error.message);
+      return true;
+    }
+  });
+}
+
+/** Carries out the attacks on the best model that a diverged training kept, if there are any; resolves to false when interrupted. */
+async function attackBest(request: RunRequest): Promise<boolean> {
+  const attacks = request.attacks.filter(({ which }) => which === "best");
+  const run = openRun(request.folder);
+  if (attacks.length === 0 || !run.hasCheckpoint("best")) return true;
+  const snapshot = run.loadCheckpoint("best");
+  const model = modelOfSnapshot(snapshot);
+  const best = { ...restoreModel(model, snapshot), iteration: snapshot.iteration };
+  try {
+    await attackSaved({ ...request, attacks }, { model, ...best, best, evaluations: run.evaluations, interrupted: false, overfitting: null });
+    return true;
+  } catch (error) {
+    if (!request.signal.aborted) throw error;
+    return false;
+  }
+}
+
+/** What a worker process is given on its standard input. */
+export interface WorkerRequest {
+  readonly training: GridTraining;
+  readonly cost: Cost | undefined;
+  readonly backend: string | undefined;
+}
+
+/** How a grid is performed. */
+export interface GridContext {
+  readonly schedule: Schedule;
+  readonly book: CostBook;
+  readonly view: GridView;
+  readonly signal: AbortSignal;
+  readonly backend: string | undefined;
+  /** Opens what trainings in this process need; called at most once. */
+  readonly open: () => Promise<{ device: Device; dataset: (training: GridTraining) => Promise<LoadedDataset> }>;
+}
+
+/** Performs all trainings; resolves to false when interrupted. */
+export async function performGrid(trainings: readonly GridTraining[], context: GridContext): Promise<boolean> {
+  const { schedule, book, view, signal, open } = context;
+  if (trainings.length === 0) return true;
+  if (schedule.mode === "alone") {
+    const { device, dataset } = await open();
+    for (const training of trainings) {
+      if (signal.aborted) return false;
+      const data = await dataset(training);
+      const finished = await performTraining(training, { data, device, cost: book.get(training.config)?.alone, view, signal });
+      if (!finished) return false;
+      tellDone(training, view);
+    }
+    return true;
+  }
+  return sideBySide(trainings, context);
+}
+
+function tellDone({ id, label, folder }: GridTraining, view: GridView): void {
+  const { diverged } = readFinished(folder);
+  if (diverged !== undefined) view.note(`${label} diverged, and counts as having no right answers: ${diverged}`);
+  view.done(id);
+}
+
+async function sideBySide(trainings: readonly GridTraining[], { schedule, book, view, signal, backend }: GridContext): Promise<boolean> {
+  const waiting = [...trainings];
+  const failure = new AbortController();
+  const stop = AbortSignal.any([signal, failure.signal]);
+  const work = async (): Promise<void> => {
+    for (let training = waiting.shift(); training && !stop.aborted; training = waiting.shift()) {
+      const { id, label } = training;
+      const request: WorkerRequest = { training, cost: book.get(training.config)?.["side by side"], backend };
+      const { code, stderr } = await runWorker("reproduce-training", request, (event) => view.event(id, event as RunEvent), stop);
+      if (code === 0) tellDone(training, view);
+      else if (!stop.aborted) {
+        failure.abort();
+        throw new GradalignError("TrainingError", `${label}: its process ended with code ${code}: ${stderr.trim().split("\n").at(-1) ?? ""}`);
+      }
+    }
+  };
+  const settled = await Promise.allSettled(Array.from({ length: schedule.jobs }, work));
+  for (const outcome of settled) if (outcome.status === "rejected") throw outcome.reason;
+  return !signal.aborted;
+}

@@ -1,0 +1,76 @@
+/** @file What happens during a run, and how each event reads as lines of text. */
+import { EVALUATION_PGD, type Evaluation, type TrainEvent } from "@gradalign/robustness";
+import type { RobustnessRecord, RunMachine } from "../report/report-data.ts";
+import { attackName, count, decimals, percent } from "./format.ts";
+import type { Paint } from "./style.ts";
+
+/** Events of a run: the library's, and what the command does around them. */
+export type RunEvent =
+  | TrainEvent
+  | { readonly type: "run"; readonly directory: string; readonly description: string; readonly resumed: boolean; readonly machine: RunMachine }
+  | { readonly type: "attacking"; readonly attack: string; readonly which: string; readonly done: number; readonly total: number }
+  | { readonly type: "robustness"; readonly record: RobustnessRecord }
+  | { readonly type: "report"; readonly path: string };
+
+/** With a space between them they fit a terminal of 80 columns. */
+const COLUMNS: readonly [heading: string, width: number, show: (evaluation: Evaluation) => string][] = [
+  ["iteration", 9, (e) => count(e.iteration)],
+  ["epoch", 5, (e) => e.epoch.toFixed(2)],
+  ["loss", 6, (e) => decimals(e.train_loss, 3)],
+  ["clean", 7, (e) => percent(e.test_clean_acc)],
+  ["FGSM", 7, (e) => percent(e.test_fgsm_acc)],
+  [attackName(EVALUATION_PGD), 7, (e) => percent(e.test_pgd_acc)],
+  ["train PGD", 9, (e) => percent(e.train_pgd_acc)],
+  ["align", 5, (e) => decimals(e.gradient_alignment, 2)],
+  ["cos δ", 5, (e) => decimals(e.cos_fgsm_pgd, 2)],
+];
+
+/** Heading of the evaluations' rows. */
+export function evaluationHeading(): string {
+  return [...COLUMNS.map(([heading, width]) => heading.padStart(width)), "images/s"].join(" ");
+}
+
+/** The lines that stay of an event; `speed` is the latest in images a second. */
+export function describeEvent(event: RunEvent, speed: number | undefined, paint: Paint): string[] {
+  switch (event.type) {
+    case "run":
+      return [
+        `${event.description}${event.resumed ? ", resumed" : ""}`,
+        `${event.machine.backend}, ${event.machine.threads} thread${event.machine.threads === 1 ? "" : "s"}; run folder ${event.directory}`,
+      ];
+    case "start": {
+      const from = event.iteration > 0 ? ` from step ${count(event.iteration)}` : "";
+      return [`${count(event.parameters)} parameters, ${count(event.iterations)} steps${from}, compiled in ${decimals(event.compileMs / 1000, 1)} s`];
+    }
+    case "evaluation":
+      return [
+        [...COLUMNS.map(([, width, show]) => show(event.evaluation).padStart(width)), (speed ? count(speed) : "–").padStart(8)].join(" "),
+        ...notFinite(event.evaluation.non_finite, paint),
+      ];
+    case "catastrophic-overfitting":
+      return [paint("red", `catastrophic overfitting at iteration ${count(event.iteration)}, epoch ${event.epoch.toFixed(1)}: ${event.evidence}`)];
+    case "end":
+      return event.interrupted ? [paint("yellow", `stopped after iteration ${count(event.iteration)}, checkpoint written`)] : [];
+    case "attacking":
+      return event.done === 0 ? [`attacking the ${event.which} model with ${attackName(event.attack)}, ${count(event.total)} test images`] : [];
+    case "robustness":
+      return [describeRobustness(event.record)];
+    case "report":
+      return [`report: ${event.path}`];
+    default:
+      return [];
+  }
+}
+
+function notFinite(share: number, paint: Paint): string[] {
+  return share > 0 ? [paint("red", `logits of ${percent(share)} of the test images are not finite: wrong answers`)] : [];
+}
+
+/** An attack's outcome in one line. */
+export function describeRobustness(record: RobustnessRecord): string {
+  const [low, high] = record.confidence95;
+  const attacked =
+    record.attack === "none" ? "" : `, ${attackName(record.attack)} ${percent(record.robustAccuracy)} (95 % interval ${percent(low)} to ${percent(high)})`;
+  const broken = record.nonFiniteShare ? `, logits of ${percent(record.nonFiniteShare)} not finite` : "";
+  return `${record.which} (iteration ${count(record.iteration)}): clean ${percent(record.cleanAccuracy)}${attacked}${broken}, first ${count(record.n)} test images`;
+}

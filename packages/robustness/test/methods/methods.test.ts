@@ -1,0 +1,171 @@
+/** @file What every training method keeps to, and which forward passes it makes, in which order, and where. */
+import { add, evaluate, grad, mul, randomKey, sub, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { cnn, gradAlignPenalty, type Method, type MethodContext, type MethodOptions, methods, type Params, trainingNetwork } from "@gradalign/robustness";
+import { describe, expect, it } from "vitest";
+
+const model = cnn({ filters: 2, classes: 4, shape: [3, 4, 4] });
+const params = evaluate(model.init(randomKey(1)).params) as Params;
+const shape = [4, 3, 4, 4];
+const x = tensor(
+  Float32Array.from({ length: 192 }, (_, i) => Math.min(1, Math.max(0, ((i * 7) % 17) / 14 - 0.1))),
+  shape,
+);
+const labels = tensor(Uint8Array.of(0, 1, 2, 3));
+const NEUTRAL: MethodOptions = { stepSize: 1, steps: 1, start: "zero", lambda: 0.5, mu: 0.5, branches: "one", adversary: "fgsm", replays: 1, warmupEpochs: 0 };
+const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
+
+function contextOf(method: Method, given: Partial<MethodContext> = {}, at: Params = params): MethodContext {
+  return {
+    network: trainingNetwork(model, at, {}, labels),
+    x,
+    epsilon: 0.1,
+    ramp: 1,
+    key: randomKey(7),
+    carry: method.carriesDelta ? tensor(new Float32Array(192), shape) : null,
+    options: { ...NEUTRAL, ...method.defaults },
+    ...given,
+  };
+}
+
+function total(method: Method, given: Partial<MethodContext> = {}, at: Params = params): Value {
+  const { adversarial, regularizer } = method.loss(contextOf(method, given, at));
+  return regularizer ? add(adversarial.loss, regularizer) : adversarial.loss;
+}
+
+/** Records where a method evaluates the network, in order. */
+function forwardPoints(method: Method, given: Partial<MethodContext> = {}): number[][] {
+  const points: Value[] = [];
+  const apply = (...args: Parameters<typeof model.apply>) => {
+    points.push(args[2]);
+    return model.apply(...args);
+  };
+  const recording = { ...model, apply };
+  method.loss(contextOf(method, { network: trainingNetwork(recording, params, {}, labels), ...given }));
+  return points.map(values);
+}
+
+const distance = (point: readonly number[]): number => {
+  const pixels = x.data();
+  return Math.max(...point.map((v, i) => Math.abs(v - (pixels[i] as number))));
+};
+
+describe.each(Object.values(methods))("$id", (method) => {
+  it("is standard training at epsilon 0", () => {
+    const standard = values(total(methods.standard))[0] as number;
+    expect(values(total(method, { epsilon: 0, options: { ...NEUTRAL, ...method.defaults, lambda: 0 } }))[0]).toBeCloseTo(standard, 6);
+  });
+
+  it("has a finite gradient in the parameters", () => {
+    const gradients = grad((p: Params) => total(method, {}, p))(params) as Params;
+    for (const [name, gradient] of Object.entries(gradients)) {
+      const data = values(gradient);
+      expect(data.every(Number.isFinite), name).toBe(true);
+      expect(
+        data.some((g) => g !== 0),
+        name,
+      ).toBe(true);
+    }
+  });
+
+  it("is a function of its key", () => {
+    expect(values(total(method))).toEqual(values(total(method)));
+  });
+
+  it("trains within epsilon of the image", () => {
+    for (const point of forwardPoints(method)) expect(distance(point)).toBeLessThanOrEqual(0.1 * (1 + 1e-6));
+  });
+});
+
+describe("forward passes, which each move the batch-norm statistics", () => {
+  const count = (name: keyof typeof methods, steps = 1): number => {
+    const method = methods[name] as Method;
+    return forwardPoints(method, { options: { ...NEUTRAL, ...method.defaults, steps } }).length;
+  };
+
+  it("are as many as in the paper's code", () => {
+    expect(count("fgsm")).toBe(2);
+    expect(count("fgsm-rs")).toBe(2);
+    expect(count("free")).toBe(2);
+    expect(count("fgsm-gradalign")).toBe(3);
+    expect(count("standard")).toBe(2);
+    expect(count("random-corner")).toBe(2);
+    expect(count("pgd", 3)).toBe(5);
+    expect(count("pgd-corner", 3)).toBe(5);
+    expect(count("pgd-gradalign", 2)).toBe(5);
+    expect(count("cure")).toBe(3);
+    expect(count("grad-norm")).toBe(2);
+    // Loss and gradient at x, two steps of search, the worst point.
+    expect(count("llr", 2)).toBe(5);
+  });
+
+  it("fgsm-gradalign visits x, then x + delta, then x + eta, which may leave the box", () => {
+    const [clean, adversarial, random] = forwardPoints(methods["fgsm-gradalign"]) as [number[], number[], number[]];
+    expect(distance(clean)).toBe(0);
+    expect(distance(adversarial)).toBeCloseTo(0.1, 5);
+    expect(adversarial.every((v) => v >= -1e-7 && v <= 1 + 1e-7)).toBe(true);
+    expect(random.some((v) => v < 0 || v > 1)).toBe(true);
+    // eta is uniform, not a corner.
+    expect(random.filter((v, i) => Math.abs(v - (x.data()[i] as number)) < 0.05).length).toBeGreaterThan(40);
+  });
+});
+
+describe("options", () => {
+  const adversary = (name: keyof typeof methods, given: Partial<MethodContext>): number[] => {
+    const points = forwardPoints(methods[name] as Method, given);
+    return points.at(-1) as number[];
+  };
+
+  it("fgsm leaves pixels on the border of the box alone", () => {
+    const point = adversary("fgsm", {});
+    const border = [...x.data()].flatMap((v, i) => (v === 0 || v === 1 ? [i] : []));
+    expect(border.length).toBeGreaterThan(0);
+    for (const i of border) expect(point[i]).toBe(x.data()[i]);
+  });
+
+  it("the warm-up shortens FGSM's step and PGD's ball", () => {
+    const options = { ...NEUTRAL, stepSize: 1 };
+    expect(distance(adversary("fgsm", { options, ramp: 0.5 }))).toBeCloseTo(0.05, 5);
+    expect(distance(adversary("pgd", { options: { ...options, steps: 2 }, ramp: 0.25 }))).toBeCloseTo(0.025, 5);
+  });
+
+  it("the warm-up leaves the corners where they are", () => {
+    const options = { ...NEUTRAL, stepSize: 1, steps: 2 };
+    expect(distance(adversary("pgd-corner", { options, ramp: 0.25 }))).toBeCloseTo(0.1, 5);
+  });
+
+  it("free carries the perturbation it trained on", () => {
+    const carry = tensor(new Float32Array(192).fill(0.02), shape);
+    const { carry: next } = methods.free.loss(contextOf(methods.free, { carry }));
+    const point = adversary("free", { carry });
+    const delta = values(next as Value);
+    for (const [i, v] of point.entries()) expect(v).toBeCloseTo((x.data()[i] as number) + (delta[i] as number), 6);
+  });
+
+  it("without an adversary the loss is on clean images, and the regulariser stays", () => {
+    for (const name of ["cure", "grad-norm"] as const) {
+      const options = { ...NEUTRAL, ...methods[name].defaults, adversary: "none" } as const;
+      expect(distance(adversary(name, { options }))).toBe(0);
+      const { regularizer } = methods[name].loss(contextOf(methods[name], { options }));
+      expect(values(regularizer as Value)[0]).toBeGreaterThan(0);
+    }
+  });
+
+  it("one branch and both branches: equal penalties, different gradients", () => {
+    const method = methods["fgsm-gradalign"];
+    const loss = (branches: "one" | "both") => (p: Params) => total(method, { options: { ...NEUTRAL, branches } }, p);
+    expect(values(loss("one")(params))).toEqual(values(loss("both")(params)));
+    const [one, both] = (["one", "both"] as const).map((b) => values((grad(loss(b))(params) as Params)["_model.0.weight"] as Value));
+    expect(one).not.toEqual(both);
+  });
+});
+
+describe("GradAlign's penalty", () => {
+  it("is lambda (1 - mean cosine), without zero gradients, and 0 if there are only such", () => {
+    const g1 = tensor([[[[1, 0]]], [[[0, 0]]], [[[0, 2]]]]);
+    const g2 = tensor([[[[1, 1]]], [[[1, 1]]], [[[0, -3]]]]);
+    expect(values(gradAlignPenalty(g1, g2, 2))[0]).toBeCloseTo(2 * (1 - (Math.SQRT1_2 - 1) / 2), 6);
+    expect(values(gradAlignPenalty(mul(g1, 0), g2, 2))).toEqual([0]);
+    expect(values(gradAlignPenalty(g1, g1, 2))[0]).toBeCloseTo(0, 6);
+    expect(values(sub(gradAlignPenalty(g1, mul(g1, -1), 2), 4))[0]).toBeCloseTo(0, 6);
+  });
+});
