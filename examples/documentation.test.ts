@@ -118,7 +118,9 @@ describe("code in the pages", () => {
   });
 
   test("the data set is read from its files", async () => {
-    const { textures } = await importBlock<{ textures: DatasetDefinition }>(blockOfFile("docs/adding-a-dataset.md", "packages/robustness/src/data/textures.ts"));
+    const { textures } = await importBlock<{ textures: DatasetDefinition }>(
+      blockOfFile("docs/adding-a-dataset.md", "packages/robustness/src/data/textures.ts"),
+    );
     const file = (images: number) => Uint8Array.from({ length: images * 257 }, (_, i) => (i % 257 === 0 ? 1 : i % 251));
     const data = await readDataset(textures, async function* (name) {
       yield name === "train.rec" ? file(400) : file(100);

@@ -7,9 +7,9 @@
  * different seeds and files. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createDevice } from "@gradalign/tensor";
 import { createModel, evaluateRobustness, resolveTrainConfig, train } from "@gradalign/robustness";
 import { loadDataset } from "@gradalign/robustness/node";
+import { createDevice } from "@gradalign/tensor";
 
 const { values: options } = parseArgs({
   options: {

@@ -3,8 +3,9 @@
  *
  * An experiment says nothing of folders, processes or progress: whoever runs it hands it a {@link Lab}.
  */
-import type { Device } from "@gradalign/tensor";
+
 import type { Evaluation, ImageDataset, JsonObject, Model, Overfitting, Params, RobustnessReport, TrainConfig } from "@gradalign/robustness";
+import type { Device } from "@gradalign/tensor";
 import type { FigureOptions } from "./support/figure.ts";
 
 /** How large an experiment is run: as in the paper; in at most about half an hour on two cores; in seconds, as a test. */

@@ -1,8 +1,8 @@
 /** @file Figure 5: the filter that grows when the single-layer network overfits catastrophically, and what it does to linearity. */
 
+import { evaluateAlignment, type Params } from "@gradalign/robustness";
 import { type Tensor, tensor } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import { evaluateAlignment, type Params } from "@gradalign/robustness";
 import type { Experiment, Figure, Measurement } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "./support/laplace.ts";

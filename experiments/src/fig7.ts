@@ -1,8 +1,8 @@
 /** @file Figure 7: what a little noise does to the feature maps of a regular filter and of the Laplace-like one. */
 
+import { convolution, keyFor, linf, relu } from "@gradalign/robustness";
 import { add, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import { convolution, keyFor, linf, relu } from "@gradalign/robustness";
 import type { Experiment, Figure, Measurement } from "./experiment.ts";
 import {
   CHANGES,

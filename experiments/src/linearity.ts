@@ -1,8 +1,8 @@
 /** @file Appendix C.1: how good the linear approximation of the loss is, against the size of the perturbation. */
 
+import { crossEntropyPerExample, imageSize, keyFor } from "@gradalign/robustness";
 import { abs, add, grad, jit, mul, sign, sub, sum, type Tensor, tensor, uniform, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import { crossEntropyPerExample, imageSize, keyFor } from "@gradalign/robustness";
 import type { Experiment, Figure, Lab, Measurement, Scale } from "./experiment.ts";
 import { FIGURE_SIZE, METHOD_COLORS } from "./support/figure.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";

@@ -1,6 +1,7 @@
 /** @file Fetches the server's data set part by part, checks every part, and puts them together. */
-import { DataError } from "@gradalign/tensor";
+
 import { type ImageDataset, imageDataset } from "@gradalign/robustness";
+import { DataError } from "@gradalign/tensor";
 import type { DataList, DataPart } from "../../../packages/gradalign/src/live/data-parts.ts";
 import { crc32 } from "./crc32.ts";
 

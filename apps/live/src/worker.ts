@@ -1,6 +1,7 @@
 /** @file The training worker: fetches the data, opens a device, trains one run at a time, and reports. The page stays free. */
-import { createDevice, type Device } from "@gradalign/tensor";
+
 import { type ImageDataset, type Snapshot, TrainingError, train } from "@gradalign/robustness";
+import { createDevice, type Device } from "@gradalign/tensor";
 import { fetchDataset } from "./fetch-dataset.ts";
 import type { Command, DeviceDescription, LiveBackend, Report, RunSettings } from "./protocol.ts";
 import { trainConfigOf } from "./train-config.ts";

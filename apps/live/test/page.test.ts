@@ -1,8 +1,8 @@
 /** @file The page in headless Chromium, from the real server: it trains, draws, pauses and stops, stays free, and computes Node's bits. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { createDevice } from "@gradalign/tensor";
 import { type Evaluation, type ImageDataset, imageDataset, train } from "@gradalign/robustness";
+import { createDevice } from "@gradalign/tensor";
 import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type LiveServer, startLiveServer } from "../../../packages/gradalign/src/live/server.ts";

@@ -1,6 +1,7 @@
 /** @file Curves over the epochs of training, with the moment of catastrophic overfitting marked. */
-import * as Plot from "@observablehq/plot";
+
 import type { Evaluation } from "@gradalign/robustness";
+import * as Plot from "@observablehq/plot";
 import type { Figure } from "../experiment.ts";
 import { FIGURE_SIZE, PERCENT_SCALE } from "./figure.ts";
 

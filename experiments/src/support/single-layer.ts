@@ -1,6 +1,7 @@
 /** @file What the experiments on the single-layer network share: their grid, which run they show, and its filters. */
-import type { Tensor } from "@gradalign/tensor";
+
 import { type ImageDataset, type JsonObject, resolveTrainConfig } from "@gradalign/robustness";
+import type { Tensor } from "@gradalign/tensor";
 import type { FinishedTraining, Lab, Measurement, SavedParameters, Scale, Training } from "../experiment.ts";
 import { levels, radius } from "./statistics.ts";
 

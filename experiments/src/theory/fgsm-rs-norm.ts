@@ -4,8 +4,9 @@
  * With eta uniform in [-eps, eps] and a step of alpha along the gradient's sign, each coordinate of the perturbation is, up to
  * that sign, min(eta + alpha, eps). All lengths here are in units of the caller's choice; alpha lies in [0, 2 eps].
  */
-import { type Device, full, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
+
 import { fgsmRs, keyFor, l2, linf } from "@gradalign/robustness";
+import { type Device, full, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 
 /** Mean of a coordinate's square: -alpha^3 / (6 eps) + alpha^2 / 2 + eps^2 / 3. */
 export function meanSquare(epsilon: number, alpha: number): number {

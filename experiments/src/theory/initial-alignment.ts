@@ -4,6 +4,8 @@
  *
  * Patches z are uniform in [0, 1]^p, noise eta uniform in the ball, filters w normal, outgoing weights u normal, biases zero.
  */
+
+import { keyFor, linf } from "@gradalign/robustness";
 import {
   add,
   type Device,
@@ -26,7 +28,6 @@ import {
   type Value,
   where,
 } from "@gradalign/tensor";
-import { keyFor, linf } from "@gradalign/robustness";
 
 /** Draws at a time. */
 const CHUNK = 4096;

@@ -1,6 +1,7 @@
 /** @file Flags and config files: what is accepted, what is refused and how, and which one wins. */
-import { ConfigError } from "@gradalign/tensor";
+
 import { resolveTrainConfig } from "@gradalign/robustness";
+import { ConfigError } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { parseConfig, readConfigFile } from "../src/settings/config-file.ts";
 import { partialConfig } from "../src/settings/convert.ts";

@@ -37,9 +37,9 @@ function readPackage(folder: string): Source[] {
 
 const sources = {
   tensor: readPackage(join(packages, "tensor")),
-  gradalign: readPackage(join(packages, "gradalign")),
+  robustness: readPackage(join(packages, "robustness")),
   experiments: readPackage(join(packages, "../experiments")),
-  cli: readPackage(join(packages, "cli")),
+  gradalign: readPackage(join(packages, "gradalign")),
 };
 const folderOf = (path: string): string => (path.includes("/") ? path.slice(0, path.indexOf("/")) : ".");
 
@@ -94,7 +94,7 @@ describe("imports", () => {
 
   test("inside the library run from threat over attacks and methods to train", () => {
     const order = ["threat", "attacks", "methods", "train"];
-    const wrong = sources.gradalign.flatMap(({ path, local }) => {
+    const wrong = sources.robustness.flatMap(({ path, local }) => {
       const from = order.indexOf(folderOf(path));
       return from < 0 ? [] : local.filter((target) => order.indexOf(folderOf(target)) > from).map((target) => `${path} → ${target}`);
     });
@@ -105,8 +105,8 @@ describe("imports", () => {
     const foreign = (files: readonly Source[], pattern: RegExp): string[] =>
       files.flatMap(({ path, outside }) => outside.filter((target) => pattern.test(target)).map((target) => `${path} → ${target}`));
     expect(foreign(sources.tensor, /./)).toEqual([]);
-    expect(foreign(sources.gradalign, /^@gradalign\/(?!tensor$)|^gradalign|^\.\.\/\.\.\/\.\./)).toEqual([]);
-    expect(foreign(sources.experiments, /^@gradalign\/(?!tensor$)|^gradalign\//)).toEqual([]);
+    expect(foreign(sources.robustness, /^@gradalign\/(?!tensor$)|^gradalign|^\.\.\/\.\.\/\.\./)).toEqual([]);
+    expect(foreign(sources.experiments, /^@gradalign\/(?!tensor$|robustness$)|^gradalign/)).toEqual([]);
     for (const files of Object.values(sources)) for (const { path, local } of files) for (const target of local) expect(target, path).not.toMatch(/^\.\./);
   });
 
@@ -117,7 +117,7 @@ describe("imports", () => {
   });
 
   test("of Node's modules stand only in the library's node-* files and in the command line", () => {
-    const users = [...sources.tensor, ...sources.gradalign, ...sources.experiments].filter(({ outside }) =>
+    const users = [...sources.tensor, ...sources.robustness, ...sources.experiments].filter(({ outside }) =>
       outside.some((target) => target.startsWith("node:")),
     );
     for (const { path } of users) expect(path).toMatch(/(^|\/)node-[a-z0-9-]+\.ts$|^node\.ts$/);
@@ -126,7 +126,7 @@ describe("imports", () => {
   test("are found by this test's pattern", () => {
     const all = sources.tensor.flatMap(({ local }) => local);
     expect(all.length).toBeGreaterThan(200);
-    expect(sources.gradalign.flatMap(({ outside }) => outside)).toContain("@gradalign/tensor");
+    expect(sources.robustness.flatMap(({ outside }) => outside)).toContain("@gradalign/tensor");
     const sample = 'import {\n  a,\n  b,\n} from "./x.ts";\nexport * from "./y.ts";\nimport "./z.ts";\nimport type { Q } from "q";\nawait import("./w.ts");';
     expect([...sample.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3])).toEqual(["./x.ts", "./y.ts", "./z.ts", "q", "./w.ts"]);
   });

@@ -1,9 +1,9 @@
 /** @file `gradalign data`: the known data sets, and fetching one into the cache. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Argument, type Command } from "commander";
 import { type DatasetDefinition, type DatasetName, datasets } from "@gradalign/robustness";
 import { dataFolder } from "@gradalign/robustness/node";
+import { Argument, type Command } from "commander";
 import { type Context, print } from "../context.ts";
 import { loadDataset } from "../run/dataset.ts";
 import { count } from "../terminal/format.ts";

@@ -1,8 +1,8 @@
 /** @file `gradalign demo`: catastrophic overfitting and its cure, side by side, in minutes. */
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
 import { EVALUATION_PGD, resolveTrainConfig } from "@gradalign/robustness";
 import { isRunFolder, openRun, writeFileAtomic } from "@gradalign/robustness/node";
+import type { Command } from "commander";
 import { type Context, print } from "../context.ts";
 import { compareReport } from "../report/report.ts";
 import type { ReportRun } from "../report/report-data.ts";

@@ -1,6 +1,7 @@
 /** @file `gradalign eval`: the accuracy of a saved model on clean and on attacked test images. */
-import type { Command } from "commander";
+
 import { ATTACK_NAMES, arithmeticDifference, arithmeticOf, evaluateRobustness, identityOf, requireSameData, restoreModel } from "@gradalign/robustness";
+import type { Command } from "commander";
 import { type Context, print, remark } from "../context.ts";
 import type { RobustnessRecord } from "../report/report-data.ts";
 import { loadDataset } from "../run/dataset.ts";

@@ -1,8 +1,9 @@
 /** @file `gradalign export`: a saved model as a safetensors file for PyTorch. */
-import type { Command } from "commander";
-import { Option } from "commander";
+
 import { type Aliases, exportSafetensors, type Snapshot } from "@gradalign/robustness";
 import { writeFileAtomic } from "@gradalign/robustness/node";
+import type { Command } from "commander";
+import { Option } from "commander";
 import { type Context, print, remark } from "../context.ts";
 import { loadSavedModel, type Which } from "../run/saved-model.ts";
 import { bytes, count } from "../terminal/format.ts";

@@ -2,9 +2,9 @@
 import { readdirSync, statSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
+import { dataFolder, nodeGpu } from "@gradalign/robustness/node";
 import { BACKENDS, createDevice, wasmFeatures } from "@gradalign/tensor";
 import type { Command } from "commander";
-import { dataFolder, nodeGpu } from "@gradalign/robustness/node";
 import { type Context, print } from "../context.ts";
 import { runWorker } from "../run/worker-process.ts";
 import { bytes } from "../terminal/format.ts";

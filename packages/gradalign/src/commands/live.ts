@@ -1,7 +1,8 @@
 /** @file `gradalign live`: a page that trains in the browser and draws what happens. */
+
+import { takeFirst } from "@gradalign/robustness";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
-import { takeFirst } from "@gradalign/robustness";
 import { type Context, print, remark } from "../context.ts";
 import { startLiveServer } from "../live/server.ts";
 import { loadDataset } from "../run/dataset.ts";

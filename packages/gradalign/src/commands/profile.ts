@@ -1,9 +1,9 @@
 /** @file `gradalign profile`: where the time of a training step goes, kernel by kernel. */
 import { madeUpImages } from "@gradalign/experiments";
-import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
-import { type Command, Option } from "commander";
 import { createModel, createSession, resolveTrainConfig, type Session, type TrainConfig } from "@gradalign/robustness";
 import { requireWritableFile, writeFileAtomic } from "@gradalign/robustness/node";
+import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
+import { type Command, Option } from "commander";
 import { type Context, print, remark } from "../context.ts";
 import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
 import { partialConfig } from "../settings/convert.ts";

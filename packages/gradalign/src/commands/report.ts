@@ -1,7 +1,7 @@
 /** @file `gradalign report`: writes the report of a run again, or one that compares several. */
 import { basename, join, resolve } from "node:path";
-import type { Command } from "commander";
 import { writeFileAtomic } from "@gradalign/robustness/node";
+import type { Command } from "commander";
 import { type Context, print } from "../context.ts";
 import { compareReport, runReport } from "../report/report.ts";
 import { readReportRun } from "../run/read-run.ts";

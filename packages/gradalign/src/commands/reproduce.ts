@@ -1,9 +1,9 @@
 /** @file `gradalign reproduce`: the paper's experiments by name. */
 import { join } from "node:path";
 import { type Experiment, experiments, SCALES, type Scale } from "@gradalign/experiments";
+import { requireWritable } from "@gradalign/robustness/node";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
-import { requireWritable } from "@gradalign/robustness/node";
 import { type Context, print } from "../context.ts";
 import { listExperiments } from "../reproduce/list.ts";
 import { reproduce } from "../reproduce/reproduce.ts";

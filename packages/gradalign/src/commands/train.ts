@@ -1,8 +1,9 @@
 /** @file `gradalign train`: one training run, new or resumed. */
-import { ConfigError } from "@gradalign/tensor";
-import type { Command } from "commander";
+
 import { resolveTrainConfig } from "@gradalign/robustness";
 import { openRun, requireWritable } from "@gradalign/robustness/node";
+import { ConfigError } from "@gradalign/tensor";
+import type { Command } from "commander";
 import type { Context } from "../context.ts";
 import { requireAgreement, withFullPath } from "../run/agreement.ts";
 import { loadDataset } from "../run/dataset.ts";

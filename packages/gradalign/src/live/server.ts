@@ -7,8 +7,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, isIPv4 } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ConfigError, UnsupportedError } from "@gradalign/tensor";
 import type { ImageDataset } from "@gradalign/robustness";
+import { ConfigError, UnsupportedError } from "@gradalign/tensor";
 import { cutIntoParts } from "./data-parts.ts";
 
 /** What is served where. */

@@ -4,8 +4,9 @@
  * One run: a figure per group of quantities, a line per quantity. Several runs: a figure per group with a panel per quantity and a
  * line per run. Either way a dashed line stands where catastrophic overfitting happened.
  */
-import type * as Plot from "@observablehq/plot";
+
 import { imageSize } from "@gradalign/robustness";
+import type * as Plot from "@observablehq/plot";
 import { drawPanel, type Line } from "./panel.ts";
 import type { ReportRun } from "./report-data.ts";
 import {

@@ -8,9 +8,9 @@ import { createHash } from "node:crypto";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { madeUpImages, type Training } from "@gradalign/experiments";
-import { DataError, type Device, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { canonicalJson, createModel, createSession, modelPrograms, parseAttack, type TrainConfig } from "@gradalign/robustness";
 import { makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
+import { DataError, type Device, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { z } from "zod";
 import { VERSION } from "../version.ts";
 

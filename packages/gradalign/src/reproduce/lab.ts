@@ -1,9 +1,9 @@
 /** @file What an experiment measures with: a device, data sets, and the folders of its finished trainings. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { FinalAttack, FinishedTraining, Lab, SavedParameters, Training } from "@gradalign/experiments";
-import { type Device, InvariantError } from "@gradalign/tensor";
 import { detectOverfitting, restoreModel, wilsonInterval } from "@gradalign/robustness";
 import { openRun } from "@gradalign/robustness/node";
+import { type Device, InvariantError } from "@gradalign/tensor";
 import type { LoadedDataset } from "../run/dataset.ts";
 import { readRobustness } from "../run/run-notes.ts";
 import { modelOfSnapshot } from "../run/saved-model.ts";

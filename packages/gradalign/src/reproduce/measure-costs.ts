@@ -1,8 +1,8 @@
 /** @file Measuring what trainings cost here, each distinct one once: alone, and side by side in as many processes as there are cores. */
 import { availableParallelism, loadavg } from "node:os";
 import type { Training } from "@gradalign/experiments";
-import { GradalignError } from "@gradalign/tensor";
 import type { TrainConfig } from "@gradalign/robustness";
+import { GradalignError } from "@gradalign/tensor";
 import { runWorker } from "../run/worker-process.ts";
 import type { Settings } from "../settings/settings.ts";
 import { LiveRegion } from "../terminal/live-region.ts";

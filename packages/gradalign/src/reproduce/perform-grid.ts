@@ -4,9 +4,10 @@
  * A training's folder is locked while it is worked on, so that two commands can share an output folder. Workers report on their
  * standard output; when this process is killed, their next report fails and they end.
  */
-import { type Device, GradalignError } from "@gradalign/tensor";
+
 import { restoreModel, TrainingError } from "@gradalign/robustness";
 import { isRunFolder, openRun } from "@gradalign/robustness/node";
+import { type Device, GradalignError } from "@gradalign/tensor";
 import { attackSaved } from "../run/attack-saved.ts";
 import type { LoadedDataset } from "../run/dataset.ts";
 import { ownRun, performRun, type RunRequest } from "../run/perform-run.ts";

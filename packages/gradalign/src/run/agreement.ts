@@ -1,7 +1,7 @@
 /** @file What is given when a run goes on must be what it began with. */
 import { resolve } from "node:path";
-import { ConfigError } from "@gradalign/tensor";
 import { isDatasetName, type TrainConfig } from "@gradalign/robustness";
+import { ConfigError } from "@gradalign/tensor";
 import { settingsOfConfig } from "../settings/convert.ts";
 import { externalName, TRAINING_SETTINGS, type TrainingSettings } from "../settings/settings.ts";
 

@@ -2,8 +2,9 @@
  * @file Attacks on a run's saved models after training, a hundred images or so at a time; each part is noted in the run's folder,
  * so that an attack that was cut off goes on where it stopped. Random starts belong to images, so parts do not change the outcome.
  */
-import type { Device } from "@gradalign/tensor";
+
 import { evaluateRobustness, type TrainConfig, type TrainResult, wilsonInterval } from "@gradalign/robustness";
+import type { Device } from "@gradalign/tensor";
 import type { RobustnessRecord } from "../report/report-data.ts";
 import type { TrainingView } from "../terminal/training-view.ts";
 import type { LoadedDataset } from "./dataset.ts";

@@ -1,7 +1,8 @@
 /** @file Opening the device that a command computes on. */
-import { ConfigError, createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
+
 import type { Arithmetic } from "@gradalign/robustness";
 import { mayHaveGpu, nodeGpu, nodeTuning, type Run } from "@gradalign/robustness/node";
+import { ConfigError, createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
 import type { RunMachine } from "../report/report-data.ts";
 import { RUN_SETTINGS, type RunSettings, type Settings } from "../settings/settings.ts";
 import { VERSION } from "../version.ts";

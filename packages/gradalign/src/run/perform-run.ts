@@ -1,8 +1,8 @@
 /** @file One training run from its folder to its report: train, attack the saved models, write the report. */
 import { join } from "node:path";
-import type { Device } from "@gradalign/tensor";
 import { type Arithmetic, arithmeticDifference, arithmeticOf, type CheckpointSink, type TrainConfig, train } from "@gradalign/robustness";
 import { createRun, type Lock, type LockOptions, openRun, type Run, withRunLock, writeFileAtomic } from "@gradalign/robustness/node";
+import type { Device } from "@gradalign/tensor";
 import { runReport } from "../report/report.ts";
 import { describeRun } from "../settings/describe.ts";
 import type { RunSettings } from "../settings/settings.ts";

@@ -1,8 +1,8 @@
 /** @file A run folder as a report shows it. */
 import { basename, resolve } from "node:path";
-import { CheckpointError } from "@gradalign/tensor";
 import { runOutcome, type Snapshot, selectionAccuracy } from "@gradalign/robustness";
 import { openRun, type Run } from "@gradalign/robustness/node";
+import { CheckpointError } from "@gradalign/tensor";
 import type { FilterSnapshot, ReportRun } from "../report/report-data.ts";
 import { readRobustness, readSession } from "./run-notes.ts";
 

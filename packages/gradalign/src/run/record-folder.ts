@@ -8,9 +8,9 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { DataError } from "@gradalign/tensor";
 import { datasets, type ImageDataset, imageDataset } from "@gradalign/robustness";
 import { firstBytes } from "@gradalign/robustness/node";
+import { DataError } from "@gradalign/tensor";
 
 const RECORD_BYTES = 3073;
 const PIXELS = RECORD_BYTES - 1;

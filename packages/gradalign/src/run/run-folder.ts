@@ -1,9 +1,9 @@
 /** @file Names of run folders, and not writing over what is there. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigError } from "@gradalign/tensor";
 import type { TrainConfig } from "@gradalign/robustness";
 import { isRunLock, requireWritable } from "@gradalign/robustness/node";
+import { ConfigError } from "@gradalign/tensor";
 import { radius } from "../terminal/format.ts";
 
 /** `runs/<date>-<model>-<method>-eps<e>-seed<s>`, with a number after it if that folder is taken. */

@@ -1,9 +1,9 @@
 /** @file A saved model named on the command line: a run folder, or a checkpoint file in one. */
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { ConfigError } from "@gradalign/tensor";
 import { createModel, type Model, type ModelConfig, type Snapshot } from "@gradalign/robustness";
 import { openRun, type Run } from "@gradalign/robustness/node";
+import { ConfigError } from "@gradalign/tensor";
 
 /** Which checkpoint. */
 export type Which = "last" | "best";

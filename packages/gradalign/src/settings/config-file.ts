@@ -1,6 +1,7 @@
 /** @file Settings from a YAML file (JSON is YAML too), checked like flags. */
-import { ConfigError } from "@gradalign/tensor";
+
 import { firstBytes } from "@gradalign/robustness/node";
+import { ConfigError } from "@gradalign/tensor";
 import { parseDocument } from "yaml";
 import { closestName } from "./closest-name.ts";
 import { checkSetting, externalName, SETTING_NAMES, type Settings, settingOf } from "./settings.ts";

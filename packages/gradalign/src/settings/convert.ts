@@ -1,6 +1,7 @@
 /** @file Between the flat settings of flags and files and the library's nested, resolved config. */
-import { ConfigError } from "@gradalign/tensor";
+
 import type { PartialTrainConfig, TrainConfig } from "@gradalign/robustness";
+import { ConfigError } from "@gradalign/tensor";
 import type { TrainingSettings } from "./settings.ts";
 
 const METHOD_OPTIONS = ["stepSize", "steps", "start", "lambda", "mu", "branches", "adversary", "replays", "warmupEpochs"] as const;

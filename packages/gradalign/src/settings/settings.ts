@@ -4,8 +4,9 @@
  * Flags and config files share names (`--batch-size 128` is `batch-size: 128`) and units (`epsilon` in steps of 1/255). What a
  * setting means to training, and its default, is the library's business; here only its form is checked.
  */
-import { ConfigError } from "@gradalign/tensor";
+
 import { ATTACK_NAMES, datasets, methods, parseAttack } from "@gradalign/robustness";
+import { ConfigError } from "@gradalign/tensor";
 import { z } from "zod";
 import { levelsRemedy, readLevels } from "./levels.ts";
 

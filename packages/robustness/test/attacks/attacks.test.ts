@@ -1,6 +1,7 @@
 /** @file What every attack keeps to, and what each does on a model simple enough to know the answer. */
-import { evaluate, mul, randomKey, sign, type Tensor, tensor, type Value } from "@gradalign/tensor";
+
 import { type AttackOptions, attacks, linf, parseAttack, unrollAttack } from "@gradalign/robustness";
+import { evaluate, mul, randomKey, sign, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
 const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];

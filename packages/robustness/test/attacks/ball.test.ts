@@ -1,6 +1,7 @@
 /** @file What every attack leaves at evaluation: perturbations inside the ball in exact arithmetic, images inside the box, in every threat model it claims. */
-import { evaluate, randomKey, type Tensor, tensor } from "@gradalign/tensor";
+
 import { attackRunner, attacks, cnn, keyFor, l2, linf, modelPrograms, type Params, type Threat, unrollAttack } from "@gradalign/robustness";
+import { evaluate, randomKey, type Tensor, tensor } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 import { openDevices } from "../../../tensor/test/support/devices.ts";
 

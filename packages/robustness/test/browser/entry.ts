@@ -1,6 +1,7 @@
 /** @file What the library's browser tests run inside the browser, and beside it in Node. */
-import { createDevice, type Tensor, treeLeaves } from "@gradalign/tensor";
+
 import { type Evaluation, imageDataset, type PartialTrainConfig, resolveTrainConfig, type TrainEvent, train } from "@gradalign/robustness";
+import { createDevice, type Tensor, treeLeaves } from "@gradalign/tensor";
 
 /** Pictures of bars, the same everywhere. */
 function bars(count: number) {

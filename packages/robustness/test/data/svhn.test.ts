@@ -1,8 +1,8 @@
 /** @file SVHN's files: against SciPy's writer, and what X and y must be. */
 import { createReadStream, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { createDevice } from "@gradalign/tensor";
 import { resolveTrainConfig, train } from "@gradalign/robustness";
+import { createDevice } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 import { type DatasetFile, md5, readDataset } from "../../src/data/definition.ts";
 import { svhn } from "../../src/data/svhn.ts";

@@ -1,6 +1,7 @@
 /** @file Alignment, weight norms, and the overfitting detector on series like the paper's figures. */
-import { evaluate, mul, type Tensor, tensor, type Value } from "@gradalign/tensor";
+
 import { alignment, detectOverfitting, filterNorms, gradientAlignment, outgoingNorms, type RobustnessPoint } from "@gradalign/robustness";
+import { evaluate, mul, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
 const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()].map((v) => Number(v.toFixed(6)));

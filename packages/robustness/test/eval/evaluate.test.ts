@@ -1,6 +1,7 @@
 /** @file Evaluation: independent of the batch size, stronger with more restarts, the interval, and what is refused. */
-import { createDevice, type Device, evaluate, randomKey } from "@gradalign/tensor";
+
 import { cnn, type EvaluateOptions, evaluateAlignment, evaluateRobustness, type ImageSplit, type Params, wilsonInterval } from "@gradalign/robustness";
+import { createDevice, type Device, evaluate, randomKey } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 

@@ -1,6 +1,7 @@
 /** @file Models that are NaN or infinite: no answer of theirs is right, no gradient aligned, and a restart that breaks one has succeeded. */
-import { add, concat, evaluate, full, gt, mul, randomKey, reshape, sqrt, sum, type Tensor, tensor, type Value, where, zeros } from "@gradalign/tensor";
+
 import { cnn, evaluateAlignment, evaluateRobustness, l2, type Model, measureAlignment, type Params } from "@gradalign/robustness";
+import { add, concat, evaluate, full, gt, mul, randomKey, reshape, sqrt, sum, type Tensor, tensor, type Value, where, zeros } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 import { openDevices } from "../../../tensor/test/support/devices.ts";
 import { tinyDataset } from "../support/tiny-dataset.ts";

@@ -1,6 +1,7 @@
 /** @file What every training method keeps to, and which forward passes it makes, in which order, and where. */
-import { add, evaluate, grad, mul, randomKey, sub, type Tensor, tensor, type Value } from "@gradalign/tensor";
+
 import { cnn, gradAlignPenalty, type Method, type MethodContext, type MethodOptions, methods, type Params, trainingNetwork } from "@gradalign/robustness";
+import { add, evaluate, grad, mul, randomKey, sub, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
 const model = cnn({ filters: 2, classes: 4, shape: [3, 4, 4] });

@@ -1,6 +1,7 @@
 /** @file Models: sizes, names, initialisation, and what batch norm's modes do. */
-import { evaluate, jit, randomKey, type Tensor, tensor, zeros } from "@gradalign/tensor";
+
 import { cnn, countParameters, createModel, models, preactResnet18 } from "@gradalign/robustness";
+import { evaluate, jit, randomKey, type Tensor, tensor, zeros } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
 const key = randomKey(0);

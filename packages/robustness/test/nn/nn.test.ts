@@ -1,6 +1,17 @@
 /** @file Layers against their formulas, written out in plain loops. */
+
+import {
+  ascentLossPerExample,
+  batchNorm,
+  cosineSimilarity,
+  crossEntropy,
+  crossEntropyPerExample,
+  isCorrect,
+  linear,
+  meanCosine,
+  relu,
+} from "@gradalign/robustness";
 import { add, evaluate, grad, mean, mul, square, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
-import { ascentLossPerExample, batchNorm, cosineSimilarity, crossEntropy, crossEntropyPerExample, isCorrect, linear, meanCosine, relu } from "@gradalign/robustness";
 import { describe, expect, it } from "vitest";
 
 const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];

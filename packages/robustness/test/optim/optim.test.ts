@@ -1,6 +1,7 @@
 /** @file Optimisers over two steps, written out by hand, and the schedules' corners. */
-import { evaluate, type Tensor, tensor } from "@gradalign/tensor";
+
 import { adam, cyclicSchedule, type Optimizer, type Params, piecewiseSchedule, sgd } from "@gradalign/robustness";
+import { evaluate, type Tensor, tensor } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
 const gradients = [0.5, -2];

@@ -2,9 +2,9 @@
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createDevice } from "@gradalign/tensor";
 import { type Evaluation, resolveTrainConfig, type Snapshot, train } from "@gradalign/robustness";
 import { createRun, openRun, withRunLock } from "@gradalign/robustness/node";
+import { createDevice } from "@gradalign/tensor";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 

@@ -1,6 +1,7 @@
 /** @file Balls and the box. */
-import { evaluate, grad, mul, randomKey, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
+
 import { boxDelta, l2, linf, saturatingClamp, threats } from "@gradalign/robustness";
+import { evaluate, grad, mul, randomKey, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
 const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];

@@ -1,5 +1,5 @@
 /** @file The training loop on a tiny data set: it learns, reports, stops, resumes to the same bits, and refuses nonsense. */
-import { add, createDevice, type Device, full, matmul, mul, reshape, sub, type Tensor, tensor, transpose, type Value, zeros } from "@gradalign/tensor";
+
 import {
   type CheckpointSink,
   cnn,
@@ -22,6 +22,7 @@ import {
   type TrainResult,
   train,
 } from "@gradalign/robustness";
+import { add, createDevice, type Device, full, matmul, mul, reshape, sub, type Tensor, tensor, transpose, type Value, zeros } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 

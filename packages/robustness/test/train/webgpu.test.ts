@@ -1,5 +1,5 @@
 /** @file Training on the webgpu backend: it follows the wasm run, survives a lost GPU, and names the batch size that a small one takes. */
-import { createDevice, type Device, type Tensor } from "@gradalign/tensor";
+
 import {
   type CheckpointSink,
   type PartialTrainConfig,
@@ -10,6 +10,7 @@ import {
   type TrainResult,
   train,
 } from "@gradalign/robustness";
+import { createDevice, type Device, type Tensor } from "@gradalign/tensor";
 import { afterAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../../tensor/test/support/devices.ts";
 import { alteredGpu, setLimits, testGpu } from "../../../tensor/test/support/gpu.ts";

@@ -1,0 +1,2 @@
+/** @file What needs a file system: downloaded data sets, run folders and checkpoints. */
+export * from "@gradalign/robustness/node";
