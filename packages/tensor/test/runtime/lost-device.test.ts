@@ -120,7 +120,7 @@ test("code that the engine has no memory for is out of memory, and the device go
   const device = await open(1);
   const x = numbers(device);
   const before = device.memory().liveBytes;
-  const refusal = vi.spyOn(WebAssembly, "Module").mockImplementation(() => {
+  const refusal = vi.spyOn(WebAssembly, "Module").mockImplementation(function () {
     throw new RangeError("no room for code");
   });
   const f = chain(device);
