@@ -182,6 +182,15 @@ describe("the verdict", () => {
     expect(row?.lastElementChild?.textContent).toBe(kind === "healthy" ? "no catastrophic overfitting" : kind);
   });
 
+  test("does not praise a training without an adversary", () => {
+    const clean = { ...aligned, config: { ...aligned.config, method: { name: "standard" as const } }, outcome: { kind: "healthy" as const, evidence: "" } };
+    const { document } = parseHTML(runReport(clean));
+    expect(document.querySelector(".verdict")?.textContent).toContain("Trained without an adversary.");
+    expect(document.querySelector(".verdict")?.className).toBe("verdict open");
+    const row = parseHTML(compareReport([clean, overfitted], "Two")).document.querySelector("table.summary tbody tr");
+    expect(row?.lastElementChild?.textContent).toBe("no adversary");
+  });
+
   test("waits for the first evaluation", () => {
     expect(runReport({ ...aligned, evaluations: [], outcome: null })).toContain("Not evaluated yet");
   });

@@ -224,6 +224,25 @@ describe("a command that is refused", () => {
   });
 });
 
+test.each([
+  ["export", "config.json"],
+  ["export", "checkpoints/model.safetensors"],
+  ["report", "metrics.jsonl"],
+])("%s does not write over a run's %s", async (command, file) => {
+  const copy = changed(`own ${command} ${file}`, "note.txt", () => "");
+  const before = existsSync(join(copy, file)) && readFileSync(join(copy, file));
+  expectRefused(await gradalign(command, copy, "--out", join(copy, file)), "would replace a file of the run", "name another file");
+  expect(existsSync(join(copy, file)) && readFileSync(join(copy, file))).toEqual(before);
+});
+
+test.each([
+  ["another accuracy", "metrics.jsonl", (text: string) => text.replace(/"test_pgd_acc":0/, '"test_pgd_acc":1'), "evaluations are altered"],
+  ["lost evaluations", "metrics.jsonl", () => "", "evaluations are lost"],
+  ["an accuracy above 1", "robustness.jsonl", (text: string) => text.replace(/"robustAccuracy":0/, '"robustAccuracy":7'), "robustAccuracy"],
+])("a report is refused %s", async (name, file, change, words) => {
+  expectRefused(await gradalign("report", changed(`report of ${name}`, file, change)), words);
+});
+
 test("eval says when there are fewer images than asked for", async () => {
   const { code, stderr, stdout } = await gradalign("eval", run, "--attack", "none", "--n", "20000", "--no-note", "--json");
   expect(code).toBe(0);

@@ -1,10 +1,10 @@
 /** @file `gradalign export`: a saved model as a safetensors file for PyTorch. */
 
 import { type Aliases, exportSafetensors, type Snapshot } from "@gradalign/robustness";
-import { writeFileAtomic } from "@gradalign/robustness/node";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { type Context, print, remark } from "../context.ts";
+import { writeOutput } from "../run/output.ts";
 import { loadSavedModel, type Which } from "../run/saved-model.ts";
 import { bytes, count } from "../terminal/format.ts";
 import { whichOption } from "./which-option.ts";
@@ -37,7 +37,7 @@ export function registerExport(program: Command, context: Context): void {
         batchesTracked: snapshot.iteration,
         aliases: options.aliases,
       });
-      writeFileAtomic(options.out, content);
+      writeOutput(options.out, content);
       print(
         context,
         `${options.out}: ${which} model of iteration ${count(snapshot.iteration)}, ${Object.keys(params).length} parameter tensors, ${bytes(content.length)}`,

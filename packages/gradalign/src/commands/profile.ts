@@ -1,11 +1,12 @@
 /** @file `gradalign profile`: where the time of a training step goes, kernel by kernel. */
 import { madeUpImages } from "@gradalign/experiments";
 import { createModel, createSession, resolveTrainConfig, type Session, type TrainConfig } from "@gradalign/robustness";
-import { requireWritableFile, writeFileAtomic } from "@gradalign/robustness/node";
+import { requireWritableFile } from "@gradalign/robustness/node";
 import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 import { type Context, print, remark } from "../context.ts";
 import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
+import { writeOutput } from "../run/output.ts";
 import { partialConfig } from "../settings/convert.ts";
 import { defaultTexts } from "../settings/defaults.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -83,7 +84,7 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
     session.initialize();
     const { profile, lastStep } = await measure(session, config, device, rounds);
     session.dispose();
-    if (options.trace !== undefined) writeFileAtomic(options.trace, JSON.stringify(traceOf(lastStep)));
+    if (options.trace !== undefined) writeOutput(options.trace, JSON.stringify(traceOf(lastStep)));
     if (options.json) print(context, JSON.stringify(profile));
     else for (const line of describe(profile, config, top === "all" ? profile.kernels.length : top)) print(context, line);
     if (options.trace !== undefined) remark(context, `trace of one step: ${options.trace}`);

@@ -1,9 +1,9 @@
 /** @file `gradalign report`: writes the report of a run again, or one that compares several. */
 import { basename, join, resolve } from "node:path";
-import { writeFileAtomic } from "@gradalign/robustness/node";
 import type { Command } from "commander";
 import { type Context, print } from "../context.ts";
 import { compareReport, runReport } from "../report/report.ts";
+import { writeOutput } from "../run/output.ts";
 import { readReportRun } from "../run/read-run.ts";
 
 const HELP = `
@@ -27,7 +27,7 @@ export function registerReport(program: Command, context: Context): void {
       const runs = folders.map((folder, i) => readReportRun(folder, several ? labels[i] : undefined));
       const file = options.out ?? (several ? "comparison.html" : join(folders[0] as string, "report.html"));
       const [first] = runs;
-      if (first) writeFileAtomic(file, several ? compareReport(runs, "Runs compared") : runReport(first));
+      if (first) writeOutput(file, several ? compareReport(runs, "Runs compared") : runReport(first));
       print(context, resolve(file));
     });
 }

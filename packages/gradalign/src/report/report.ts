@@ -60,8 +60,10 @@ function verdict(run: ReportRun, label?: string): Markup {
   if (outcome === null || !last) return html`<p class="verdict open">${name}<strong>Not evaluated yet.</strong></p>`;
   const where = overfitting ? ` found at iteration ${count(overfitting.iteration)}, epoch ${overfitting.epoch.toFixed(1)}` : "";
   // Without an adversary robustness was never to be expected.
-  const standard = run.config.method.name === "standard" ? " The training had no adversary." : "";
-  const state = outcome.kind === "healthy" ? `.${standard} At the end, ${healthyState(last)}.` : `${where}: ${outcome.evidence}.`;
+  if (outcome.kind === "healthy" && run.config.method.name === "standard") {
+    return html`<p class="verdict open">${name}<strong>Trained without an adversary.</strong> At the end, ${healthyState(last)}.</p>`;
+  }
+  const state = outcome.kind === "healthy" ? `. At the end, ${healthyState(last)}.` : `${where}: ${outcome.evidence}.`;
   return html`<p class="verdict${outcome.kind !== "healthy" && " overfitted"}">${name}<strong>${VERDICTS[outcome.kind]}</strong>${state}</p>`;
 }
 

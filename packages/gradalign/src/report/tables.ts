@@ -125,10 +125,11 @@ export function firstImages(n: number): string {
   return `first ${count(n)} test image${n === 1 ? "" : "s"}`;
 }
 
-function outcomeCell({ outcome, overfitting }: ReportRun): HtmlPart {
+function outcomeCell({ outcome, overfitting, config }: ReportRun): HtmlPart {
   if (overfitting)
     return html`<span class="bad">catastrophic overfitting, iteration ${count(overfitting.iteration)} (epoch ${overfitting.epoch.toFixed(1)})</span>`;
   if (outcome === null) return "–";
+  if (outcome.kind === "healthy" && config.method.name === "standard") return "no adversary";
   return outcome.kind === "healthy" ? "no catastrophic overfitting" : html`<span class="bad">${outcome.kind}</span>`;
 }
 

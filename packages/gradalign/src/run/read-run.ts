@@ -18,7 +18,8 @@ const FILTERS = "params/_model.0.weight";
 export function readReportRun(folder: string, label: string = basename(resolve(folder))): ReportRun {
   const run = openRun(folder);
   const session = readSession(folder);
-  const { config, evaluations } = run;
+  const { config } = run;
+  const evaluations = run.sealedEvaluations();
   const chance = 1 / (run.seal?.data.classNames.length ?? 10);
   // Standard training never was robust: nothing can collapse.
   const outcome = runOutcome(evaluations, chance, config.method.name !== "standard");

@@ -31,6 +31,7 @@ const sessionForm = z.object({
 const count = z.int().min(0);
 /** JSON writes null for what is not finite. */
 const measured = z.number().or(z.null().transform(() => Number.NaN));
+const share = z.number().min(0).max(1);
 const robustnessForm = z.looseObject({
   which: z.enum(["last", "best"]),
   iteration: count,
@@ -38,8 +39,8 @@ const robustnessForm = z.looseObject({
   epsilon: z.number(),
   n: count,
   seed: count,
-  cleanAccuracy: measured,
-  robustAccuracy: measured,
+  cleanAccuracy: share,
+  robustAccuracy: share,
   confidence95: z.tuple([measured, measured]),
   meanLoss: measured,
   seconds: z.number(),

@@ -61,6 +61,9 @@ const MAX_CLASSES = 256;
  * });
  */
 export function imageDataset(options: ImageDatasetOptions): ImageDataset {
+  if (typeof options !== "object" || options === null) {
+    throw new DataError(`imageDataset: expected a description of a data set, got ${String(options)}; pass { name, classNames, shape, train, test }`);
+  }
   const { name, classNames, shape, flip = false, crop = 0 } = options;
   if (typeof name !== "string" || name === "") throw new DataError("imageDataset: name must be a non-empty string; give the dataset a name");
   if (!Array.isArray(classNames) || classNames.length < 1 || classNames.length > MAX_CLASSES) {

@@ -7,7 +7,7 @@ import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
 import { linf } from "../threat/linf.ts";
 import type { Threat } from "../threat/threat.ts";
-import { checkEvaluation, disposeBatch, exampleBatch } from "./examples.ts";
+import { checkEvaluation, checkRadius, disposeBatch, exampleBatch } from "./examples.ts";
 import { countZeros } from "./mean.ts";
 import { pauser } from "./pause.ts";
 import { modelPrograms, type Scored } from "./programs.ts";
@@ -63,7 +63,7 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
   const { device, attack, epsilon, seed = 0, threat = linf, signal } = options;
   const named = parseAttack(attack);
   const imageShape = checkEvaluation("evaluate", model, params, state, split, options.imageShape);
-  if (!(epsilon >= 0 && Number.isFinite(epsilon))) throw new ConfigError(`evaluate: epsilon (=${epsilon}) must be a number of at least 0`);
+  checkRadius("evaluate", epsilon, threat);
   const skip = options.skip ?? 0;
   if (!Number.isInteger(skip) || skip < 0 || skip >= split.count) {
     throw new ConfigError(`evaluate: skip (=${skip}) must be an integer from 0 to ${split.count - 1}, below the number of images`);

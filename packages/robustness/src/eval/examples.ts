@@ -3,6 +3,7 @@ import { ConfigError, DataError, type Tensor, tensor, zeros } from "@gradalign/t
 import { checkSplit, type ImageSplit } from "../data/dataset.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
+import type { Threat } from "../threat/threat.ts";
 
 /** A batch in memory; its last examples repeat the split's last one if the split does not fill it. */
 export interface ExampleBatch {
@@ -26,7 +27,8 @@ export interface ExampleBatch {
 export function checkEvaluation(where: string, model: Model, params: Params, state: Params, split: ImageSplit, given?: readonly number[]): readonly number[] {
   const shape = given ?? (model.config["shape"] as readonly number[] | undefined);
   if (!shape) throw new ConfigError(`${where}: the model ${model.name} does not say its image shape; pass imageShape, e.g. [3, 32, 32]`);
-  if (!Number.isInteger(split.count) || split.count < 1) throw new DataError(`${where}: split.count (=${split.count}) must be the number of its images`);
+  if (!Number.isInteger(split.count) || split.count < 1)
+    throw new DataError(`${where}: split.count (=${split.count}) must be the number of its images; pass a split of a data set, e.g. dataset.test`);
   const size = split.images.length / split.count;
   if (shape.reduce((product, extent) => product * extent, 1) !== size) {
     throw new DataError(`${where}: images have ${size} values each, the model ${model.name} expects [${shape.join(", ")}]`);
@@ -35,6 +37,18 @@ export function checkEvaluation(where: string, model: Model, params: Params, sta
   const [, classes] = model.apply(params, state, zeros([1, ...shape]), { train: false }).logits.shape;
   checkSplit(`${where}: split`, split, classes as number);
   return shape;
+}
+
+/**
+ * Refuses a radius that is none, or one in another unit.
+ *
+ * @throws ConfigError
+ */
+export function checkRadius(where: string, epsilon: number, { name }: Pick<Threat, "name">): void {
+  if (!(epsilon >= 0 && Number.isFinite(epsilon))) throw new ConfigError(`${where}: epsilon (=${epsilon}) must be a number of at least 0`);
+  if (name === "linf" && epsilon > 1) {
+    throw new ConfigError(`${where}: epsilon (=${epsilon}) must be at most 1; it is in pixel units of [0, 1], so eight levels are 8 / 255`);
+  }
 }
 
 /** Examples `first` to `first + size - 1` of the first `total` of a split, whose images have shape [C, H, W]. */

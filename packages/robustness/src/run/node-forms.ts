@@ -5,6 +5,12 @@ import { methods } from "../methods/index.ts";
 const count = z.int().min(0);
 /** JSON has no number for what is not finite; it writes null. */
 const measured = z.number().or(z.null().transform(() => Number.NaN));
+/** A fraction of images. */
+const share = z
+  .number()
+  .min(0)
+  .max(1)
+  .or(z.null().transform(() => Number.NaN));
 const optional = <Schema extends z.ZodType>(schema: Schema) => z.exactOptional(schema);
 
 const method = z.strictObject({
@@ -50,19 +56,19 @@ export const evaluationForm = z.looseObject({
   lr: z.number(),
   train_loss: measured,
   train_reg: measured,
-  train_acc: measured,
-  train_pgd_acc: measured,
-  validation_pgd_acc: optional(measured),
-  test_clean_acc: measured,
-  test_fgsm_acc: measured,
-  test_pgd_acc: measured,
+  train_acc: share,
+  train_pgd_acc: share,
+  validation_pgd_acc: optional(share),
+  test_clean_acc: share,
+  test_fgsm_acc: share,
+  test_pgd_acc: share,
   test_fgsm_loss: measured,
   test_pgd_loss: measured,
   gradient_alignment: z.number().nullable(),
-  undefined_alignment: z.number(),
+  undefined_alignment: share,
   cos_fgsm_pgd: z.number().nullable(),
   delta_l2: measured,
-  non_finite: z.number(),
+  non_finite: share,
   seconds: z.number(),
   skipped_steps: optional(count),
   filter_norms: optional(z.array(measured)),

@@ -31,6 +31,12 @@ export interface Run {
   readonly seal: RunSeal | null;
   /** The evaluations written so far, read anew on each access. */
   readonly evaluations: readonly Evaluation[];
+  /**
+   * The same, for whoever shows them.
+   *
+   * @throws CheckpointError where they are not those of the newest checkpoint.
+   */
+  sealedEvaluations(): readonly Evaluation[];
   hasCheckpoint(kind: "last" | "best"): boolean;
   /**
    * The newest checkpoint of that kind that is whole.
@@ -119,6 +125,15 @@ function runIn(folder: string, config: TrainConfig, seal: RunSeal | null, lock: 
     seal,
     get evaluations() {
       return readJsonLines(metrics, evaluationForm, REMEDY);
+    },
+    sealedEvaluations() {
+      const all = readJsonLines(metrics, evaluationForm, REMEDY);
+      // Later lines than those that the newest checkpoint noted belong to a run that goes on, or was killed.
+      const [last] = readManifests(checkpoints, ["last"]).manifests;
+      const noted = last && recordOf(last, checkpoints).metrics;
+      const known = noted && evaluationsUpTo(noted, metrics);
+      if (typeof known === "string") throw new CheckpointError(`${folder}: ${known}; restore it, or resume the run, which goes on from an earlier checkpoint`);
+      return all;
     },
     hasCheckpoint: (kind) => existsSync(join(checkpoints, `${kind}.json`)) || existsSync(join(checkpoints, `${kind}.previous.json`)),
     loadCheckpoint(kind, options) {
@@ -221,7 +236,8 @@ function evaluationsUpTo({ bytes, sha256 }: { readonly bytes: number; readonly s
   if (content.length < bytes) return `its evaluations are lost: ${file} has ${content.length} bytes, the checkpoint needs ${bytes}`;
   const own = content.subarray(0, bytes);
   const found = createHash("sha256").update(own).digest("hex");
-  if (found !== sha256) return `its evaluations are altered: the first ${bytes} bytes of ${file} have sha256 ${found}, expected ${sha256}`;
+  if (found !== sha256)
+    return `its evaluations are altered: the first ${bytes} bytes of ${file} have sha256 ${found.slice(0, 12)}…, expected ${sha256.slice(0, 12)}…`;
   return parseJsonLines(own.toString(), file, evaluationForm, REMEDY);
 }
 

@@ -61,6 +61,9 @@ export interface PartialTrainConfig {
  * @throws ConfigError naming the value, its rule and a remedy.
  */
 export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfig {
+  checkKnown("", partial, SETTINGS);
+  checkKnown("schedule.", partial.schedule, ["name", "peak"]);
+  checkKnown("augment.", partial.augment, ["crop", "flip"]);
   const source = partial.dataset ?? "cifar10";
   const dataset = typeof source === "string" ? source : source.name;
   const augmentation = typeof source === "string" ? augmentationFor(source) : { crop: source.crop, flip: source.flip };
@@ -87,6 +90,31 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
   };
   checkTrainConfig(config);
   return config;
+}
+
+/** Every setting by name, so that the type checker tells what is missing here. */
+const SETTINGS = Object.keys({
+  dataset: 0,
+  model: 0,
+  method: 0,
+  epsilon: 0,
+  epochs: 0,
+  batchSize: 0,
+  trainSize: 0,
+  validationSize: 0,
+  seed: 0,
+  optimizer: 0,
+  schedule: 0,
+  augment: 0,
+  evalEvery: 0,
+  evalExamples: 0,
+} satisfies Record<keyof PartialTrainConfig, 0>);
+
+/** Refuses names that would be ignored. */
+function checkKnown(prefix: string, given: object | undefined, known: readonly string[]): void {
+  for (const name of Object.keys(given ?? {})) {
+    if (!known.includes(name)) throw new ConfigError(`config: ${prefix}${name} is not a setting; there are ${known.map((other) => prefix + other).join(", ")}`);
+  }
 }
 
 /** The method's options with neutral values for those it does not use. */

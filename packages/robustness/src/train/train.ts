@@ -76,6 +76,7 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
 async function run(config: TrainConfig, given: ImageDataset, options: TrainOptions): Promise<TrainResult> {
   // Whoever made it: labels and images are checked.
   const dataset = imageDataset(given);
+  if (!options?.device) throw new ConfigError("train: options.device is missing; pass { device: await createDevice() }");
   const { device } = options;
   const model = modelFor(config, dataset, options.model);
   checkFit(model, config, dataset);

@@ -56,6 +56,7 @@ describe("evaluateRobustness", () => {
       `[ConfigError: evaluate: n (=11) must be "all" or an integer from 1 to 10, the number of images]`,
     );
     await expect(robustness({ epsilon: -1 })).rejects.toThrow(/epsilon \(=-1\)/);
+    await expect(robustness({ epsilon: 8 })).rejects.toThrow(/epsilon \(=8\) must be at most 1; .*eight levels are 8 \/ 255/);
     await expect(robustness({ imageShape: [3, 4, 4] })).rejects.toThrow(/192 values each/);
   });
 });
@@ -70,7 +71,11 @@ describe("what is no labelled set of images is refused", () => {
     ["a negative label", { labels: Int32Array.from(withLabel(-1)) }, outOf(-1)],
     ["a fraction", { labels: Float32Array.from(withLabel(0.5)) }, outOf(0.5)],
     ["fewer labels than images", { labels: labels.subarray(0, 8) }, "split.labels must be 10 class numbers, one per image, got 8"],
-    ["no images", { images: images.subarray(0, 0), labels: labels.subarray(0, 0), count: 0 }, "split.count (=0) must be the number of its images"],
+    [
+      "no images",
+      { images: images.subarray(0, 0), labels: labels.subarray(0, 0), count: 0 },
+      "split.count (=0) must be the number of its images; pass a split of a data set, e.g. dataset.test",
+    ],
     [
       "images in [0, 1]",
       { images: Float32Array.from(images, (byte) => byte / 255) },

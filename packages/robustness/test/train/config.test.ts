@@ -157,6 +157,13 @@ describe("errors", () => {
     return "no error";
   };
 
+  it("name settings that there are not, wherever they stand", () => {
+    expect(message({ epoch: 3 })).toMatch(/^config: epoch is not a setting; there are dataset, .*epochs, /);
+    expect(message({ threat: "l2" })).toMatch(/^config: threat is not a setting/);
+    expect(message({ schedule: { top: 1 } })).toBe("config: schedule.top is not a setting; there are schedule.name, schedule.peak");
+    expect(message({ augment: { cropping: 1 } })).toBe("config: augment.cropping is not a setting; there are augment.crop, augment.flip");
+  });
+
   it("name the value, the rule and the remedy", () => {
     const wrong = [
       { epsilon: 8 },

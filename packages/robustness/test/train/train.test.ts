@@ -216,6 +216,12 @@ describe("stopping and going on", () => {
 });
 
 describe("when things go wrong", () => {
+  it("missing arguments are named", async () => {
+    const config = resolveTrainConfig({ ...small, method: "fgsm" });
+    await expect(train(config, data, undefined as never)).rejects.toThrow(/^train: options.device is missing; pass/);
+    await expect(train(config, undefined as never, { device })).rejects.toThrow(/^imageDataset: expected a description of a data set, got undefined/);
+  });
+
   it("a loss that is not finite ends the run at its iteration, and the last good checkpoint stays", async () => {
     const sink = memorySink();
     const failing = run({ method: "standard", optimizer: { name: "sgd" }, schedule: { peak: 1e3 }, epochs: 30, evalEvery: 1 }, { checkpoints: sink });

@@ -120,9 +120,13 @@ test("code that the engine has no memory for is out of memory, and the device go
   const device = await open(1);
   const x = numbers(device);
   const before = device.memory().liveBytes;
-  const refusal = vi.spyOn(WebAssembly, "Module").mockImplementation(function () {
-    throw new RangeError("no room for code");
-  });
+  const refusal = vi.spyOn(WebAssembly, "Module").mockImplementation(
+    class {
+      constructor() {
+        throw new RangeError("no room for code");
+      }
+    } as never,
+  );
   const f = chain(device);
   expect(() => f(x)).toThrow(expect.objectContaining({ code: "OutOfMemoryError" }));
   refusal.mockRestore();

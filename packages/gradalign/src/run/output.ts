@@ -1,0 +1,16 @@
+/** @file Files that a user names for a command to write. */
+import { basename, dirname, extname, resolve } from "node:path";
+import { isRunFolder, writeFileAtomic } from "@gradalign/robustness/node";
+import { ConfigError } from "@gradalign/tensor";
+
+/**
+ * Writes a file whole or not at all, in place of what is there, but never in place of a run's own files.
+ *
+ * @throws ConfigError for a run's settings, notes and checkpoints; FileError when it cannot be written.
+ */
+export function writeOutput(file: string, content: string | Uint8Array): void {
+  const folder = dirname(resolve(file));
+  const own = isRunFolder(folder) ? [".json", ".jsonl", ".lock"].includes(extname(file)) : basename(folder) === "checkpoints" && isRunFolder(dirname(folder));
+  if (own) throw new ConfigError(`--out ${file} would replace a file of the run in ${folder}; name another file`);
+  writeFileAtomic(file, content);
+}
