@@ -31,10 +31,10 @@ export const CONTROL = {
   size: 128,
 } as const;
 
-/** Loads before a waiting thread goes to sleep. Measured on an FGSM step of the single-layer network, some seventy waits, on two threads of two cores,
- * medians: alone 5.6 ms with 50,000 loads and 5.4 with 300,000; beside two busy processes 11.0 ms with 50,000 and 8.5 with 300,000, within the noise. When
- * threads waited for one another rather than for tasks, and spun 300,000 loads, 5.4 and 18.5 ms. */
-const SPINS = 50_000;
+/** Loads before a waiting thread goes to sleep, some tenths of a millisecond. Measured on an FGSM step of the single-layer network, some seventy waits, on
+ * two threads of two cores, medians, interleaved: alone 5.14 ms with 50,000 loads and 4.37 with 300,000; beside two busy processes 11.0 and 8.5 ms. When
+ * threads waited for one another rather than for tasks, with 300,000 loads, 4.77 alone and 18.5 ms. */
+const SPINS = 300_000;
 
 export interface EncodedProgram {
   readonly bytes: Uint8Array<ArrayBuffer>;
