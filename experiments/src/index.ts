@@ -1,5 +1,6 @@
 /** @file The registry of the paper's experiments: one line each. */
 
+import { collapseBySeed } from "./collapse-by-seed.ts";
 import { corners } from "./corners.ts";
 import { earlyStopping } from "./early-stopping.ts";
 import { eq6 } from "./eq6.ts";
@@ -44,6 +45,7 @@ export const experiments: readonly Experiment[] = [
   fig8,
   linearity,
   fig11,
+  collapseBySeed,
   earlyStopping,
   tables,
   largeEpsilon,

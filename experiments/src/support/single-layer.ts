@@ -22,26 +22,28 @@ export const CHANGES: Readonly<Record<Scale, readonly string[]>> = {
 
 const SEEDS: Readonly<Record<Scale, readonly number[]>> = { paper: [0, 1, 2], laptop: [2, 1], smoke: [0] };
 
-/** The grid: FGSM training of the network with four filters. */
-export function singleLayerTrainings(scale: Scale): Training[] {
+/** A training of the network with four filters at a scale, attacked with its radius on the models named. */
+export function singleLayerTraining(scale: Scale, method: "fgsm" | "fgsm-gradalign", seed: number, which: readonly ("last" | "best")[]): Training {
   const size = {
     paper: {},
     laptop: { evalEvery: 150 },
     smoke: { epochs: 2, trainSize: 128, batchSize: 32, evalEvery: 4, evalExamples: 32 },
   }[scale];
-  return SEEDS[scale].map((seed) => {
-    const config = resolveTrainConfig({ dataset: "cifar10", model: { name: "cnn", filters: FILTERS }, method: "fgsm", epsilon: EPSILON, seed, ...size });
-    const attack = scale === "smoke" ? "pgd-5-2" : "pgd-50-10";
-    const examples = { paper: 1000, laptop: 256, smoke: 32 }[scale];
-    return {
-      label: `fgsm, ε = ${radius(EPSILON)}, seed ${seed}`,
-      config,
-      attacks: (["last", "best"] as const).map((which) => ({ attack, epsilon: EPSILON, examples, which })),
-    };
-  });
+  const config = resolveTrainConfig({ dataset: "cifar10", model: { name: "cnn", filters: FILTERS }, method, epsilon: EPSILON, seed, ...size });
+  const attack = scale === "smoke" ? "pgd-5-2" : "pgd-50-10";
+  return {
+    label: `${method}, ε = ${radius(EPSILON)}, seed ${seed}`,
+    config,
+    attacks: which.map((kind) => ({ attack, epsilon: EPSILON, examples: EXAMPLES[scale], which: kind })),
+  };
 }
 
-/** Test images that alignments are measured on. */
+/** The grid: FGSM training of the network with four filters. */
+export function singleLayerTrainings(scale: Scale): Training[] {
+  return SEEDS[scale].map((seed) => singleLayerTraining(scale, "fgsm", seed, ["last", "best"]));
+}
+
+/** Test images that final attacks and alignments are measured on. */
 export const EXAMPLES: Readonly<Record<Scale, number>> = { paper: 1000, laptop: 256, smoke: 32 };
 
 /** A run of the grid and how it ended. */
