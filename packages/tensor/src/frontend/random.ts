@@ -18,12 +18,12 @@ export function randomKey(seed: number): Tensor {
   return tensor(Int32Array.from(keyOfSeed(seed)));
 }
 
-/** A new key from a key and an integer in [0, 2^30), for instance an iteration; that elements of a tensor are in it, the caller sees to. */
+/** A new key from a key (or from each of keys [n, 2]) and an integer in [0, 2^30), for instance an iteration; that elements of a tensor are in it, the caller sees to. */
 export function foldIn(key: Value, data: Operand): Value {
   if (typeof data === "number") checkInteger("foldIn", "data", data, 0, DERIVE);
   const number = toValue("foldIn", data, "int32");
   if (number.dtype !== "int32") throw new DTypeError(`foldIn: data must be int32, got ${number.dtype}; use convert(x, "int32")`);
-  return build.randomBits(key, build.add(number, build.full([], DERIVE, "int32")), [2]);
+  return build.randomBits(key, build.add(number, build.full([], DERIVE, "int32")), key.shape);
 }
 
 /** `count` independent keys. */
@@ -32,7 +32,7 @@ export function split(key: Value, count: number): Value[] {
   return Array.from({ length: count }, (_, i) => foldIn(foldIn(key, 0x73706c69 & (DERIVE - 1)), i));
 }
 
-/** Uniform 32-bit words as int32. */
+/** Uniform 32-bit words as int32. Keys [n, 2] draw each of the n rows (the first axis) from its own key: the words a row has do not depend on the others. */
 export function randomBits(key: Value, shape: Shape): Value {
   return build.randomBits(key, build.full([], DRAW, "int32"), shape);
 }
@@ -69,14 +69,16 @@ function below(x: number): number {
 /** Standard normal float32 by the Box-Muller transform. */
 export function normal(key: Value, shape: Shape): Value {
   checkShape("normal", shape);
-  const count = shape.reduce((n, extent) => n * extent, 1);
+  const rows = key.shape.length === 2 ? [key.shape[0]!] : [];
+  const count = shape.slice(rows.length).reduce((n, extent) => n * extent, 1);
   const half = Math.ceil(count / 2);
-  const bits = randomBits(key, [2, half]);
-  const row = (i: number): Value => reshape(slice(bits, [i, 0], [i + 1, half]), [half]);
+  const bits = randomBits(key, [...rows, 2, half]);
+  const all = rows.map(() => 0);
+  const row = (i: number): Value => reshape(slice(bits, [...all, i, 0], [...rows, i + 1, half]), [...rows, half]);
   // (0, 1]: the logarithm stays finite.
   const u = mul(add(convert(shiftRight(row(0), 8), "float32"), 1), 2 ** -24);
   const angle = mul(convert(shiftRight(row(1), 8), "float32"), 2 * Math.PI * 2 ** -24);
   const radius = sqrt(mul(-2, log(u)));
-  const both = concat([mul(radius, build.cos(angle, true)), mul(radius, build.sin(angle, true))]);
-  return reshape(count === 2 * half ? both : slice(both, [0], [count]), shape);
+  const both = concat([mul(radius, build.cos(angle, true)), mul(radius, build.sin(angle, true))], rows.length);
+  return reshape(count === 2 * half ? both : slice(both, [...all, 0], [...rows, count]), shape);
 }

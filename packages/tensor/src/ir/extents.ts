@@ -28,7 +28,7 @@ function extentsOf(kernel: Kernel): readonly number[] {
     case "winograd-filter-grad":
       return [kernel.images, kernel.tileRows, kernel.tileColumns, kernel.inputs, kernel.outputs, kernel.chunks];
     case "random":
-      return [kernel.count];
+      return [kernel.keys ?? 1, kernel.count];
     case "scatter-add":
       return [kernel.count, kernel.slice, ...kernel.extents];
   }

@@ -182,9 +182,12 @@ export interface WinogradFilterGradKernel {
   readonly chunks: number;
 }
 
-/** out[i] = word i mod 4 of Philox-4x32-10 at counter (⌊i/4⌋, stream, 0, 0) under the key. Buffers: 0 key int32[2], 1 stream int32[], 2 output. */
+/** out[k, i] = word i mod 4 of Philox-4x32-10 at counter (⌊i/4⌋, stream, 0, 0) under key k. Buffers: 0 keys int32[keys, 2], 1 stream int32[], 2 output. */
 export interface RandomKernel {
   readonly kind: "random";
+  /** One unless set. */
+  readonly keys?: number;
+  /** Words under each key. */
   readonly count: number;
 }
 

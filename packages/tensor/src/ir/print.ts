@@ -38,7 +38,7 @@ export function describeKernel(kernel: Kernel): string {
     case "winograd-filter-grad":
       return `winograd filter-grad ${describeTiles(kernel)}, ${kernel.chunks} chunks`;
     case "random":
-      return `random ${kernel.count}`;
+      return kernel.keys === undefined ? `random ${kernel.count}` : `random ${kernel.keys}x${kernel.count}`;
     case "scatter-add":
       return `scatter-add ${kernel.count} x ${kernel.slice}`;
   }

@@ -56,8 +56,16 @@ function lowerNode(node: Node, materialized: ReadonlySet<Node>, target: Target):
     case "winograd-filter-product":
       // These carry their kernel with them.
       return [{ kernel: node.attrs as unknown as Kernel, buffers: [...node.inputs.map(bufferOwner), node], written: 1 }];
-    case "random-bits":
-      return [{ kernel: { kind: "random", count: sizeOf(node.shape) }, buffers: [...node.inputs.map(bufferOwner), node], written: 1 }];
+    case "random-bits": {
+      const keys = sizeOf(node.inputs[0]!.shape) / 2;
+      return [
+        {
+          kernel: { kind: "random", ...(keys > 1 && { keys }), count: sizeOf(node.shape) / keys },
+          buffers: [...node.inputs.map(bufferOwner), node],
+          written: 1,
+        },
+      ];
+    }
     case "scatter-add":
       return [lowerScatter(node, target)];
     default:

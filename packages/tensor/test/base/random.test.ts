@@ -63,6 +63,23 @@ describe.each(devices)("%s", (_, device) => {
     }
   });
 
+  test("rows with keys of their own have the words their keys give alone", async () => {
+    const keys = [7, -3, 0x243f6a88, 5, 0, 0];
+    const one = (row: number): Tensor => tensor(keys.slice(2 * row, 2 * row + 2), [2], "int32");
+    const all = tensor(keys, [3, 2], "int32");
+    const draws: ((key: Value, rows: number[]) => Value)[] = [
+      (key, rows) => randomBits(key, [...rows, 15]),
+      (key, rows) => randomBits(foldIn(key, 9), [...rows, 4, 2081]),
+      (key, rows) => uniform(key, [...rows, 3, 5], -2, 3),
+      (key, rows) => normal(foldIn(key, 1), [...rows, 33]),
+    ];
+    for (const draw of draws) {
+      const alone = await Promise.all([0, 1, 2].map((row) => numbers(draw(one(row), []))));
+      expect(await numbers(draw(all, [3]))).toEqual(alone.flat());
+    }
+    expect(() => randomBits(all, [2, 4])).toThrow("randomBits: 3 keys draw as many rows, got shape [2, 4]");
+  });
+
   test("uniform fills [low, high) evenly", async () => {
     const count = 40_000;
     for (const [low, high] of [

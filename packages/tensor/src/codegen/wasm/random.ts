@@ -4,13 +4,13 @@ import type { RandomKernel } from "../../ir/kernel.ts";
 import { FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
 
-/** Words per task. */
+/** Words per task, all under one key. */
 const TASK_WORDS = 8192;
 const ROUNDS = 10;
 /** Words of four counters. */
 const BLOCK = 16;
 
-export function emitRandom({ count }: RandomKernel, module: ModuleContext): KernelCode {
+export function emitRandom({ keys = 1, count }: RandomKernel, module: ModuleContext): KernelCode {
   const f = new FunctionBuilder([I32, I32, I32, I32]);
   const [task, key, stream, out] = [0, 1, 2, 3] as const;
   const [index, end, address] = [f.local(I32), f.local(I32), f.local(I32)];
@@ -28,6 +28,17 @@ export function emitRandom({ count }: RandomKernel, module: ModuleContext): Kern
   const add = (value: number, step: number): void => {
     f.get(value).v128(step).simd(SIMD.i32x4_add).set(value);
   };
+  const perKey = Math.ceil(count / TASK_WORDS);
+  if (keys > 1) {
+    f.get(task).i32(perKey).op(OP.i32_div_u).set(index);
+    f.get(key).get(index).i32(8).op(OP.i32_mul, OP.i32_add).set(key);
+    f.get(out)
+      .get(index)
+      .i32(4 * count)
+      .op(OP.i32_mul, OP.i32_add)
+      .set(out);
+    f.get(task).i32(perKey).op(OP.i32_rem_u).set(task);
+  }
   f.get(task).i32(TASK_WORDS).op(OP.i32_mul).tee(index).i32(TASK_WORDS).op(OP.i32_add).tee(end);
   f.i32(count).get(end).i32(count).op(OP.i32_lt_s, OP.select).set(end);
   f.loop(() => {
@@ -81,5 +92,5 @@ export function emitRandom({ count }: RandomKernel, module: ModuleContext): Kern
     );
     f.get(index).get(end).op(OP.i32_lt_s).branchIf(0);
   });
-  return { tasks: Math.ceil(count / TASK_WORDS), entry: module.add(f) };
+  return { tasks: keys * perKey, entry: module.add(f) };
 }

@@ -12,17 +12,20 @@ const GLOBALS = `fn multiply_high(a: u32, b: u32) -> u32 {
   return (a >> 16u) * (b >> 16u) + (middle >> 16u) + (middle2 >> 16u);
 }`;
 
-export function generateRandom({ count }: RandomKernel, places: readonly BufferBinding[]): KernelCode {
+export function generateRandom({ keys = 1, count }: RandomKernel, places: readonly BufferBinding[]): KernelCode {
   const memory = new Memory(places, ["int32", "int32", "int32"], () => false);
-  const items = ceilDiv(count, 4);
+  const perKey = ceilDiv(count, 4);
+  const items = keys * perKey;
+  const one = keys === 1;
   const { workgroups, index } = linearGrid(ceilDiv(items, WORKGROUP));
   const hex = (word: number): string => `0x${word.toString(16)}u`;
   const body = [
     `let item = ${index} * ${WORKGROUP} + i32(lane);`,
     `if (item >= ${items}) { return; }`,
-    `var k0 = u32(${memory.load(0, "int32", "0")});`,
-    `var k1 = u32(${memory.load(0, "int32", "1")});`,
-    `var c = vec4<u32>(u32(item), u32(${memory.load(1, "int32", "0")}), 0u, 0u);`,
+    ...(one ? [] : [`let key = item / ${perKey};`, `let block = item % ${perKey};`]),
+    `var k0 = u32(${memory.load(0, "int32", one ? "0" : "key * 2")});`,
+    `var k1 = u32(${memory.load(0, "int32", one ? "1" : "key * 2 + 1")});`,
+    `var c = vec4<u32>(u32(${one ? "item" : "block"}), u32(${memory.load(1, "int32", "0")}), 0u, 0u);`,
     "for (var round = 0; round < 10; round++) {",
     `let high0 = multiply_high(${hex(PHILOX_M0)}, c.x);`,
     `let high1 = multiply_high(${hex(PHILOX_M1)}, c.z);`,
@@ -31,9 +34,10 @@ export function generateRandom({ count }: RandomKernel, places: readonly BufferB
     `k1 += ${hex(PHILOX_W1)};`,
     "}",
     ...[0, 1, 2, 3].map((word) => {
-      const store = memory.store(2, "int32", `item * 4 + ${word}`, `i32(c[${word}])`);
-      // The last four words may be cut by the end of the tensor.
-      return word === 0 || count % 4 === 0 ? store : `if (item * 4 + ${word} < ${count}) { ${store} }`;
+      const at = one ? `item * 4 + ${word}` : `key * ${count} + block * 4 + ${word}`;
+      const store = memory.store(2, "int32", at, `i32(c[${word}])`);
+      // The last four words may be cut by the end of the key's words.
+      return word === 0 || count % 4 === 0 ? store : `if (${one ? "item" : "block"} * 4 + ${word} < ${count}) { ${store} }`;
     }),
   ];
   return { wgsl: shader({ declarations: memory.declarations(), threads: WORKGROUP, body: body.join("\n"), globals: GLOBALS }), workgroups };
