@@ -12,6 +12,7 @@ import { codeBlocks } from "../../../examples/support/code-blocks.ts";
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const PACKAGES = {
   "@gradalign/tensor": "packages/tensor",
+  "@gradalign/formats": "packages/formats",
   "@gradalign/robustness": "packages/robustness",
   "@gradalign/experiments": "experiments",
   gradalign: "packages/gradalign",

@@ -1,4 +1,6 @@
 /** @file The public face of gradalign: fast adversarial training, in Node and in browsers. */
+
+export { canonicalJson, decodeSafetensors, encodeSafetensors, type JsonObject, type JsonValue, type StoredTensor } from "@gradalign/formats";
 export { type Attack, type AttackOptions, type AttackSite, projectedGradientAttack, unrollAttack } from "./attacks/attack.ts";
 export { fgsm } from "./attacks/fgsm.ts";
 export { fgsmRs } from "./attacks/fgsm-rs.ts";
@@ -7,8 +9,6 @@ export { pgd } from "./attacks/pgd.ts";
 export { pgdCorner } from "./attacks/pgd-corner.ts";
 export { randomCorner } from "./attacks/random-corner.ts";
 export type { ModelIdentity } from "./checkpoint/checkpoint.ts";
-export { canonicalJson, type JsonObject, type JsonValue } from "./checkpoint/json.ts";
-export { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./checkpoint/safetensors.ts";
 export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageDataset, type SplitArrays, takeFirst } from "./data/dataset.ts";
 export {
   type DatasetDefinition,

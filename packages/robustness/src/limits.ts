@@ -8,11 +8,7 @@ const MIB = 2 ** 20;
 
 /** The bounds; all sizes are in bytes. */
 export const LIMITS = {
-  /** Objects and lists inside one another. The project's own JSON is at most 8 deep; code that walks a value overflows the stack at some thousands. */
-  jsonDepth: 64,
-  /** A safetensors header. A thousand tensors take 0.1 MB; a parser holds the header several times over. */
-  safetensorsHeader: 16 * MIB,
-  /** Axes of a stored tensor or matrix; NumPy's bound. */
+  /** Axes of a stored matrix; NumPy's bound. */
   axes: 64,
   /** A variable's name in a MAT-file; MATLAB's own bound is 63 letters. */
   matName: 1024,
@@ -28,6 +24,4 @@ export const LIMITS = {
   npmrc: MIB,
   /** A file of certificates; a system's whole list has 0.3 MB. */
   certificates: 16 * MIB,
-  /** A value shown in a message, in characters. */
-  shown: 80,
 } as const;

@@ -37,6 +37,7 @@ function readPackage(folder: string): Source[] {
 
 const sources = {
   tensor: readPackage(join(packages, "tensor")),
+  formats: readPackage(join(packages, "formats")),
   robustness: readPackage(join(packages, "robustness")),
   experiments: readPackage(join(packages, "../experiments")),
   gradalign: readPackage(join(packages, "gradalign")),
@@ -105,7 +106,8 @@ describe("imports", () => {
     const foreign = (files: readonly Source[], pattern: RegExp): string[] =>
       files.flatMap(({ path, outside }) => outside.filter((target) => pattern.test(target)).map((target) => `${path} → ${target}`));
     expect(foreign(sources.tensor, /./)).toEqual([]);
-    expect(foreign(sources.robustness, /^@gradalign\/(?!tensor$)|^gradalign|^\.\.\/\.\.\/\.\./)).toEqual([]);
+    expect(foreign(sources.formats, /^(?!@gradalign\/tensor$)/)).toEqual([]);
+    expect(foreign(sources.robustness, /^@gradalign\/(?!tensor$|formats$)|^gradalign|^\.\.\/\.\.\/\.\./)).toEqual([]);
     expect(foreign(sources.experiments, /^@gradalign\/(?!tensor$|robustness$)|^gradalign/)).toEqual([]);
     for (const files of Object.values(sources)) for (const { path, local } of files) for (const target of local) expect(target, path).not.toMatch(/^\.\./);
   });
@@ -117,7 +119,7 @@ describe("imports", () => {
   });
 
   test("of Node's modules stand only in the library's node-* files and in the command line", () => {
-    const users = [...sources.tensor, ...sources.robustness, ...sources.experiments].filter(({ outside }) =>
+    const users = [...sources.tensor, ...sources.formats, ...sources.robustness, ...sources.experiments].filter(({ outside }) =>
       outside.some((target) => target.startsWith("node:")),
     );
     for (const { path } of users) expect(path).toMatch(/(^|\/)node-[a-z0-9-]+\.ts$|^node\.ts$/);

@@ -4,9 +4,10 @@
  * A checkpoint is a manifest (JSON) and a tensor file (safetensors). The manifest carries the tensor file's SHA-256 and one of
  * itself, so neither a flipped bit nor a mixed-up pair goes unnoticed. Pure: hashing is passed in.
  */
+
+import type { StoredTensor } from "@gradalign/formats";
+import { canonicalJson, type JsonObject, parseJson, shown } from "@gradalign/formats";
 import { CheckpointError } from "@gradalign/tensor";
-import { canonicalJson, type JsonObject, parseJson, shown } from "./json.ts";
-import type { StoredTensor } from "./safetensors.ts";
 
 /** Which model the tensors belong to; both parts must match to load them. */
 export interface ModelIdentity {

@@ -9,6 +9,8 @@
 import { createHash } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { JsonObject } from "@gradalign/formats";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "@gradalign/formats";
 import { CheckpointError, ConfigError } from "@gradalign/tensor";
 import { makeFolder, removeLeftovers, writeFileAtomic } from "../files/node-atomic-file.ts";
 import { readIfThere } from "../files/node-read.ts";
@@ -22,8 +24,6 @@ import {
   type RefusedCheckpoint,
   sameModel,
 } from "./checkpoint.ts";
-import type { JsonObject } from "./json.ts";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./safetensors.ts";
 
 /** What is saved. */
 export interface SaveCheckpointOptions {

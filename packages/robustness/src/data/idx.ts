@@ -4,8 +4,9 @@
  * Header: two zero bytes, the element type (8 for unsigned bytes), the number of dimensions, and each dimension as a uint32.
  * LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
  */
+
+import { clipped } from "@gradalign/formats";
 import { DataError } from "@gradalign/tensor";
-import { clipped } from "../checkpoint/json.ts";
 import { LIMITS } from "../limits.ts";
 import { type ByteReader, byteReader, inflated, readAll } from "./byte-reader.ts";
 import type { SplitArrays } from "./dataset.ts";

@@ -5,8 +5,9 @@
  * both and up to 4 bytes of data), then the data. A matrix is an element that holds elements: flags, dimensions, name, numbers.
  * A compressed element is a zlib stream of one matrix element. MathWorks, "MAT-File Format" (2019), chapter 1.
  */
+
+import { clipped } from "@gradalign/formats";
 import { DataError } from "@gradalign/tensor";
-import { clipped } from "../checkpoint/json.ts";
 import { LIMITS } from "../limits.ts";
 import { type ByteReader, byteReader, inflated } from "./byte-reader.ts";
 

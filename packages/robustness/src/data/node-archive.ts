@@ -6,10 +6,10 @@
  */
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
+import { parseJson, shown } from "@gradalign/formats";
 import { DataError } from "@gradalign/tensor";
 import { decode } from "fast-png";
 import { createTarDecoder } from "modern-tar";
-import { parseJson, shown } from "../checkpoint/json.ts";
 import { LIMITS } from "../limits.ts";
 import { readAll } from "./byte-reader.ts";
 import { CIFAR10_RECORD_BYTES } from "./cifar10.ts";

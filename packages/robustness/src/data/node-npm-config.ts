@@ -6,8 +6,8 @@
 import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { shown } from "@gradalign/formats";
 import { ConfigError } from "@gradalign/tensor";
-import { shown } from "../checkpoint/json.ts";
 import { LIMITS } from "../limits.ts";
 import { firstBytes } from "./node-first-bytes.ts";
 

@@ -4,7 +4,7 @@
  * Names and layouts (convolutions OIHW, linear [out, in]) are PyTorch's already; only batch norm's `num_batches_tracked`
  * counters, which PyTorch insists on and inference ignores, are added.
  */
-import { encodeSafetensors, type StoredTensor } from "../checkpoint/safetensors.ts";
+import { encodeSafetensors, type StoredTensor } from "@gradalign/formats";
 
 /** The part of a tensor that storing it needs; `@gradalign/tensor`'s Tensor fits. */
 export interface ReadableTensor {

@@ -1,6 +1,7 @@
 /** @file What a model is: pure functions of named tensors. A user's own model is any object of this shape. */
+
+import type { JsonObject } from "@gradalign/formats";
 import type { Value } from "@gradalign/tensor";
-import type { JsonObject } from "../checkpoint/json.ts";
 import type { Params } from "../nn/params.ts";
 
 /** Trainable parameters and batch-norm statistics. */

@@ -8,10 +8,10 @@
 import { createHash, type Hash } from "node:crypto";
 import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, truncateSync } from "node:fs";
 import { join } from "node:path";
+import type { JsonObject } from "@gradalign/formats";
 import { CheckpointError, ConfigError } from "@gradalign/tensor";
 import type { z } from "zod";
 import type { CheckpointManifest } from "../checkpoint/checkpoint.ts";
-import type { JsonObject } from "../checkpoint/json.ts";
 import { type LoadCheckpointOptions, loadCheckpoint, readManifests, saveCheckpoint } from "../checkpoint/node-store.ts";
 import { makeFolder, removeLeftovers, writeFileAtomic } from "../files/node-atomic-file.ts";
 import { FileError, onFile } from "../files/node-file-error.ts";

@@ -1,6 +1,7 @@
 /** @file What a run is: its settings, its data, and the arithmetic it is computed with. Sealed in every checkpoint, compared by whoever uses one. */
+
+import { canonicalJson } from "@gradalign/formats";
 import { CheckpointError, DataError, type Device, wasmFeatures } from "@gradalign/tensor";
-import { canonicalJson } from "../checkpoint/json.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import type { TrainConfig } from "./config.ts";
 

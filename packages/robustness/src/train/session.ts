@@ -1,4 +1,6 @@
 /** @file A training run's programs and device memory: advance by one iteration, read the sums, copy the state out. */
+
+import type { StoredTensor } from "@gradalign/formats";
 import {
   type Computed,
   type Concrete,
@@ -14,7 +16,6 @@ import {
   UnsupportedError,
   type Value,
 } from "@gradalign/tensor";
-import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { keyFor } from "../keys.ts";
 import { methodNamed } from "../methods/index.ts";

@@ -1,7 +1,8 @@
 /** @file Snapshots of a run: everything that later bits depend on, as named arrays and JSON. */
+
+import type { StoredTensor } from "@gradalign/formats";
 import { CheckpointError, type Computed, type Tensor, type TreeOf, tensor, treeLeaves, treeUnflatten, type Value } from "@gradalign/tensor";
 import type { ModelIdentity } from "../checkpoint/checkpoint.ts";
-import type { StoredTensor } from "../checkpoint/safetensors.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
 import type { BestCheckpoint, Evaluation } from "./events.ts";
 import type { RunSeal } from "./seal.ts";

@@ -1,8 +1,8 @@
 /** @file The exported file holds what PyTorch's strict loading asks for. */
 
+import { decodeSafetensors } from "@gradalign/formats";
 import { evaluate, randomKey } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
-import { decodeSafetensors } from "../../src/checkpoint/safetensors.ts";
 import { exportSafetensors } from "../../src/interop/pytorch-export.ts";
 import { cnn } from "../../src/models/cnn.ts";
 import type { Model } from "../../src/models/model.ts";

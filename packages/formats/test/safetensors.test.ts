@@ -1,6 +1,6 @@
 /** @file The safetensors format: exact bytes, round trips, and every kind of damage. */
 import { describe, expect, it } from "vitest";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../src/checkpoint/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../src/safetensors.ts";
 
 const tensors: Record<string, StoredTensor> = {
   "conv.weight": { dtype: "float32", shape: [2, 3], data: Float32Array.of(1, -2.5, 0, -0, Number.NaN, 1e-40) },

@@ -6,8 +6,8 @@
  * The decoder trusts nothing: it either returns exactly what the file says or throws.
  */
 import { CheckpointError } from "@gradalign/tensor";
-import { LIMITS } from "../limits.ts";
 import { clipped, parseJson, shown } from "./json.ts";
+import { LIMITS } from "./limits.ts";
 
 /** Element types of stored tensors; `bool` is one byte, 0 or 1. */
 export type StoredDType = "float32" | "int32" | "int64" | "uint8" | "bool";

@@ -1,5 +1,5 @@
 /** @file JSON details that checksums and strict readers depend on: one spelling per value, no name given twice, no bottomless nesting. */
-import { LIMITS } from "../limits.ts";
+import { LIMITS } from "./limits.ts";
 
 /** A value JSON can hold. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };

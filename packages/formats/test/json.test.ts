@@ -1,6 +1,6 @@
 /** @file One spelling per JSON value, and keys given twice. */
 import { describe, expect, it } from "vitest";
-import { canonicalJson, findDuplicateKey, parseJson, shown } from "../../src/checkpoint/json.ts";
+import { canonicalJson, findDuplicateKey, parseJson, shown } from "../src/json.ts";
 
 describe("canonicalJson", () => {
   it.each([
