@@ -17,7 +17,7 @@ const { emitConv, emitFilterGrad } = await import(`${options.modules}/codegen/wa
 const { encodeModule } = await import(`${options.modules}/codegen/wasm/encoder.js`);
 const { filterBlock } = await import(`${options.modules}/ir/kernel.js`);
 const { filterGradChunks } = await import(`${options.modules}/passes/physical.js`);
-const { CPU } = await import(`${options.modules}/passes/target.js`);
+const { CPU } = await import(`${options.modules}/ir/target.js`);
 
 /** Convolution geometry: images, channels, output side, filters, filter side, stride. */
 const SHAPES = [

@@ -2,8 +2,8 @@
  * whole vectors all the same, which code generation then turns. */
 import { ExprTable } from "../ir/expr-table.ts";
 import type { LoopKernel } from "../ir/kernel.ts";
+import { transformKernel } from "../ir/loop-nest.ts";
 import { type Affine, type Expr, forEachExpr } from "../ir/scalar.ts";
-import { transformKernel } from "./loops.ts";
 
 /** Lanes of a vector. */
 const LANES = 4;

@@ -2,9 +2,9 @@
  * than once when that is cheaper than a trip through memory. */
 import { sizeOf } from "../base/shape.ts";
 import { type Node, topologicalOrder } from "../ir/graph.ts";
+import { isLeaf } from "../ir/rewrite.ts";
 import { operation } from "../ops/definition.ts";
 import { PHYSICAL_OPERATIONS } from "./physical.ts";
-import { isLeaf } from "./rewrite.ts";
 
 /** A value used several times is still recomputed in each user if it takes at most this many instructions … */
 const RECOMPUTE_INSTRUCTIONS = 8;

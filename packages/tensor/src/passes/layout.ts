@@ -3,14 +3,14 @@
  * operations, reductions and movement until something needs a particular order. Contractions become their physical forms here. */
 import { InvariantError } from "../base/errors.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
+import { isLeaf } from "../ir/rewrite.ts";
+import { CPU, type Target } from "../ir/target.ts";
 import { broadcast, flip, pad, reshape, slice, sum, transpose } from "../ops/build.ts";
 import { geometryOf } from "../ops/conv-geometry.ts";
 import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
 import { type FilterView, filterGradChunks, type Phase, packedConv, packedFilterGrad, packFilter, phasedConv, turnFilter } from "./physical.ts";
 import { planarConv, planarFilterGrad, planarPays } from "./planar.ts";
-import { isLeaf } from "./rewrite.ts";
-import { CPU, type Target } from "./target.ts";
 import { winogradConv, winogradFilterGrad, winogradPays } from "./winograd.ts";
 
 /** logical axis i is axis permutation[i] of `node`. */

@@ -4,15 +4,15 @@ import { sizeOf, stridesOf } from "../base/shape.ts";
 import { ExprTable } from "../ir/expr-table.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
 import type { ConvKernel, ImageStrides, Kernel, LoopKernel } from "../ir/kernel.ts";
+import { coalesce, reductionParts, splitReduction } from "../ir/loop-nest.ts";
+import { isLeaf } from "../ir/rewrite.ts";
 import type { Affine, Expr, Guard } from "../ir/scalar.ts";
 import { LONGEST_REDUCTION } from "../ir/sums.ts";
+import { CPU, type Target } from "../ir/target.ts";
 import { operation } from "../ops/definition.ts";
 import { keptAxes } from "../ops/reduce.ts";
 import { chooseMaterialized, isMergingReshape, splitsAxes } from "./fuse.ts";
-import { coalesce, reductionParts, splitReduction } from "./loops.ts";
 import type { Phase } from "./physical.ts";
-import { isLeaf } from "./rewrite.ts";
-import { CPU, type Target } from "./target.ts";
 
 /** A kernel and the values its buffers hold, by position. */
 export interface KernelCall {

@@ -4,8 +4,8 @@ import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import type { LoopKernel } from "../ir/kernel.ts";
 import type { Expr } from "../ir/scalar.ts";
+import { CPU, type Target } from "../ir/target.ts";
 import type { KernelCall } from "./lower.ts";
-import { CPU, type Target } from "./target.ts";
 
 const MOST_OUTPUTS = 4;
 

@@ -4,9 +4,9 @@ import { InvariantError } from "../base/errors.ts";
 import type { Attributes } from "../ir/graph.ts";
 import { Node } from "../ir/graph.ts";
 import { filterBlock, type Kernel } from "../ir/kernel.ts";
+import type { Target } from "../ir/target.ts";
 import { flip, pad, reshape, transpose } from "../ops/build.ts";
 import { register } from "../ops/definition.ts";
-import type { Target } from "./target.ts";
 
 /** A filter in any axis order. */
 export interface FilterView {

@@ -1,5 +1,6 @@
 /** @file The passes in order: from a traced graph to kernels with places in memory. */
 import { Node } from "../ir/graph.ts";
+import { CPU, type Target } from "../ir/target.ts";
 import { arrangeCrossing } from "./crossing.ts";
 import { assignLayout, checkPhysical } from "./layout.ts";
 import { type KernelCall, lowerGraph } from "./lower.ts";
@@ -7,7 +8,6 @@ import { mergeSiblings } from "./merge.ts";
 import { type MemoryPlan, planMemory } from "./plan-memory.ts";
 import { simplify } from "./simplify.ts";
 import { chooseHalf } from "./storage.ts";
-import { CPU, type Target } from "./target.ts";
 
 export interface CompiledGraph {
   readonly calls: readonly KernelCall[];

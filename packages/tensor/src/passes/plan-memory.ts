@@ -4,8 +4,8 @@ import { BYTES } from "../base/dtype.ts";
 import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import { type Affine, forEachExpr } from "../ir/scalar.ts";
+import { CPU, type Target } from "../ir/target.ts";
 import type { KernelCall } from "./lower.ts";
-import { CPU, type Target } from "./target.ts";
 
 /** Where a value is. */
 export type Place =

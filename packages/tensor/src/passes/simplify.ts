@@ -2,10 +2,10 @@
  * the nodes already built. What no result depends on disappears by not being visited. */
 import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
+import { isLeaf, rewrite, withInputs } from "../ir/rewrite.ts";
 import { broadcast, full, reshape, transpose } from "../ops/build.ts";
 import { operation } from "../ops/definition.ts";
 import { inversePermutation } from "../ops/transpose.ts";
-import { isLeaf, rewrite, withInputs } from "./rewrite.ts";
 
 export function simplify(roots: readonly Node[]): Node[] {
   const known = new Map<string, Node>();

@@ -5,9 +5,9 @@ import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import { writesGroups } from "../ir/groups.ts";
 import type { Kernel } from "../ir/kernel.ts";
+import { isLeaf } from "../ir/rewrite.ts";
 import { type Expr, forEachExpr } from "../ir/scalar.ts";
 import type { KernelCall } from "./lower.ts";
-import { isLeaf } from "./rewrite.ts";
 
 /** Elements below which half the memory is not worth the lost digits. */
 const LARGE = 4096;

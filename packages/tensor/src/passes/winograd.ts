@@ -13,9 +13,9 @@ import {
 } from "../ir/kernel.ts";
 import { type LinearMap, transposed } from "../ir/linear-map.ts";
 import { LONGEST_CONTRACTION } from "../ir/sums.ts";
+import type { Target } from "../ir/target.ts";
 import { sum } from "../ops/build.ts";
 import { kernelNode } from "./physical.ts";
-import type { Target } from "./target.ts";
 
 /** Bᵀ: with M(x) = x(x² − 1)(x² + 1.5x − 1), the coefficients of M(x)/(x − p) for each point p, and of M(x) for ∞, up to a factor. They share
  * r = x² − 1 and q = x² + 1.5x − 1, each at four places. */

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { emitConv, emitFilterGrad } from "../../src/codegen/wasm/contraction.ts";
 import type { KernelCode, ModuleContext } from "../../src/codegen/wasm/kernel-code.ts";
 import { type ConvKernel, channelBlock, type FilterGradKernel, filterBlock, type ImageStrides } from "../../src/ir/kernel.ts";
+import { CPU } from "../../src/ir/target.ts";
 import { filterGradChunks } from "../../src/passes/physical.ts";
-import { CPU } from "../../src/passes/target.ts";
 import { execute, firstDifference, GUARD_VALUE, noScratch, numbers, relaxedAvailable } from "../support/kernels.ts";
 
 interface Geometry {

@@ -2,8 +2,8 @@
 import { conv2d, createDevice, grad, jit, mul, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { afterAll, expect, test } from "vitest";
 import { Node } from "../../src/ir/graph.ts";
+import { CPU } from "../../src/ir/target.ts";
 import { compileGraph } from "../../src/passes/pipeline.ts";
-import { CPU } from "../../src/passes/target.ts";
 import { relativeError } from "../support/relative-error.ts";
 
 const reference = await createDevice({ backend: "reference" });

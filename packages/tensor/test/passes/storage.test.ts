@@ -5,9 +5,9 @@ import { expect, test } from "vitest";
 import { sizeOf } from "../../src/base/shape.ts";
 import { Node } from "../../src/ir/graph.ts";
 import { writesGroups } from "../../src/ir/groups.ts";
+import { GPU } from "../../src/ir/target.ts";
 import { type CompiledGraph, compileGraph } from "../../src/passes/pipeline.ts";
 import { byteLength } from "../../src/passes/plan-memory.ts";
-import { GPU } from "../../src/passes/target.ts";
 import { type Network, networkInputs, networkLoss } from "../support/small-network.ts";
 
 const TARGET = { ...GPU, winograd: false, half: true };

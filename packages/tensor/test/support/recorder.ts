@@ -9,9 +9,9 @@ import type { Node } from "../../src/ir/graph.ts";
 import type { Kernel } from "../../src/ir/kernel.ts";
 import { describeKernel } from "../../src/ir/print.ts";
 import { printKernel } from "../../src/ir/print-kernel.ts";
+import { CPU, GPU, type Target, WIDE_CPU } from "../../src/ir/target.ts";
 import type { KernelCall } from "../../src/passes/lower.ts";
 import { type CompiledGraph, compileGraph } from "../../src/passes/pipeline.ts";
-import { CPU, GPU, type Target, WIDE_CPU } from "../../src/passes/target.ts";
 import type { Device, DeviceBuffer, Executable, Program } from "../../src/runtime/backend.ts";
 
 const wabt = await loadWabt();

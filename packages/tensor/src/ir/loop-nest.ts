@@ -1,7 +1,7 @@
 /** @file Loop nests: merging neighbouring loops that memory does not tell apart, and splitting reductions into parts. */
 import { invariant } from "../base/errors.ts";
-import type { LoopKernel, LoopOutput } from "../ir/kernel.ts";
-import { type Affine, type Expr, forEachExpr, type Guard } from "../ir/scalar.ts";
+import type { LoopKernel, LoopOutput } from "./kernel.ts";
+import { type Affine, type Expr, forEachExpr, type Guard } from "./scalar.ts";
 import type { Target } from "./target.ts";
 
 /** Rebuilds expressions with other affine functions and guards; shared parts stay shared. */

@@ -1,5 +1,5 @@
 /** @file Rebuilding a graph node by node, inputs first. */
-import { Node, topologicalOrder } from "../ir/graph.ts";
+import { Node, topologicalOrder } from "./graph.ts";
 
 /** Replaces every node by what `visit` returns for it and its already replaced inputs; leaves stay. */
 export function rewrite(roots: readonly Node[], visit: (node: Node, inputs: readonly Node[]) => Node): Node[] {
