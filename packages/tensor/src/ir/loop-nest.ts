@@ -1,37 +1,9 @@
 /** @file Loop nests: merging neighbouring loops that memory does not tell apart, and splitting reductions into parts. */
 import { invariant } from "../base/errors.ts";
 import type { LoopKernel, LoopOutput } from "./kernel.ts";
-import { type Affine, type Expr, forEachExpr, type Guard } from "./scalar.ts";
+import { rewriteExprs } from "./rewrite.ts";
+import { type Affine, forEachExpr, type Guard } from "./scalar.ts";
 import type { Target } from "./target.ts";
-
-/** Rebuilds expressions with other affine functions and guards; shared parts stay shared. */
-function mapIndices(affine: (a: Affine) => Affine, guard: (g: Guard) => Guard): (expr: Expr) => Expr {
-  const done = new Map<Expr, Expr>();
-  const map = (expr: Expr): Expr => {
-    let result = done.get(expr);
-    if (!result) {
-      result = rebuild(expr);
-      done.set(expr, result);
-    }
-    return result;
-  };
-  const rebuild = (expr: Expr): Expr => {
-    switch (expr.kind) {
-      case "const":
-        return expr;
-      case "index":
-      case "load":
-        return { ...expr, at: affine(expr.at) };
-      case "gather":
-        return { ...expr, at: affine(expr.at), terms: expr.terms.map((term) => ({ ...term, index: map(term.index) })) };
-      case "guard":
-        return { ...expr, guards: expr.guards.map(guard), inside: map(expr.inside) };
-      case "op":
-        return { ...expr, args: expr.args.map(map) };
-    }
-  };
-  return map;
-}
 
 /** Rewrites every index of a kernel. */
 export function transformKernel(
@@ -41,7 +13,10 @@ export function transformKernel(
   affine: (a: Affine) => Affine,
   guard: (g: Guard) => Guard,
 ): LoopKernel {
-  const map = mapIndices(affine, guard);
+  const map = rewriteExprs((expr) => {
+    if (expr.kind === "guard") return { ...expr, guards: expr.guards.map(guard) };
+    return "at" in expr ? { ...expr, at: affine(expr.at) } : expr;
+  });
   const outputs = kernel.outputs.map((output): LoopOutput => ({ ...output, at: affine(output.at), value: map(output.value) }));
   return { ...kernel, extents, reduced, outputs };
 }

@@ -1,9 +1,10 @@
 /** @file Loop nests that read across the order in which they write (transpositions, alone or with arithmetic), arranged so that they read
  * whole vectors all the same, which code generation then turns. */
-import { ExprTable } from "../ir/expr-table.ts";
 import type { LoopKernel } from "../ir/kernel.ts";
 import { transformKernel } from "../ir/loop-nest.ts";
-import { type Affine, type Expr, forEachExpr } from "../ir/scalar.ts";
+import { rewriteExprs } from "../ir/rewrite.ts";
+import { type Affine, forEachExpr } from "../ir/scalar.ts";
+import { ExprTable } from "../ir/structure.ts";
 
 /** Lanes of a vector. */
 const LANES = 4;
@@ -55,17 +56,6 @@ function sideBySide(kernel: LoopKernel, loop: number, count: number): LoopKernel
 /** Makes equal expressions one object: what does not depend on the loop is the same in each copy. */
 function shareEqual(outputs: LoopKernel["outputs"]): LoopKernel["outputs"] {
   const table = new ExprTable();
-  const done = new Map<Expr, Expr>();
-  const share = (expr: Expr): Expr => {
-    const before = done.get(expr);
-    if (before) return before;
-    let result = expr;
-    if (expr.kind === "op") result = { ...expr, args: expr.args.map(share) };
-    else if (expr.kind === "guard") result = { ...expr, inside: share(expr.inside) };
-    else if (expr.kind === "gather") result = { ...expr, terms: expr.terms.map((term) => ({ ...term, index: share(term.index) })) };
-    const shared = table.intern(result);
-    done.set(expr, shared);
-    return shared;
-  };
+  const share = rewriteExprs((expr) => table.intern(expr));
   return outputs.map((output) => ({ ...output, value: share(output.value) }));
 }

@@ -1,12 +1,12 @@
 /** @file Lowering: from a graph and the choice of stored values to kernels over buffers, in an order that respects dependencies. */
 import { invariant } from "../base/errors.ts";
 import { sizeOf, stridesOf } from "../base/shape.ts";
-import { ExprTable } from "../ir/expr-table.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
 import type { ConvKernel, ImageStrides, Kernel, LoopKernel } from "../ir/kernel.ts";
 import { coalesce, reductionParts, splitReduction } from "../ir/loop-nest.ts";
-import { isLeaf } from "../ir/rewrite.ts";
+import { isLeaf, rewriteExprs } from "../ir/rewrite.ts";
 import type { Affine, Expr, Guard } from "../ir/scalar.ts";
+import { ExprTable } from "../ir/structure.ts";
 import { LONGEST_REDUCTION } from "../ir/sums.ts";
 import { CPU, type Target } from "../ir/target.ts";
 import { operation } from "../ops/definition.ts";
@@ -251,15 +251,13 @@ class ExprBuilder {
     return { offset, strides: sum };
   }
 
-  #internTree(expr: Expr, done = new Map<Expr, Expr>()): Expr {
-    if (this.#table.has(expr)) return expr;
-    let result = done.get(expr);
-    if (!result) {
-      if (expr.kind === "index") result = this.#table.intern({ ...expr, at: this.#sized(expr.at) });
-      else result = this.#table.intern(expr.kind === "op" ? { ...expr, args: expr.args.map((arg) => this.#internTree(arg, done)) } : expr);
-      done.set(expr, result);
-    }
-    return result;
+  /** Takes the formula of an operation into the table. */
+  #internTree(root: Expr): Expr {
+    const intern = rewriteExprs(
+      (expr) => this.#table.intern(expr.kind === "index" ? { ...expr, at: this.#sized(expr.at) } : expr),
+      (expr) => this.#table.has(expr),
+    );
+    return intern(root);
   }
 }
 

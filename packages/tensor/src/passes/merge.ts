@@ -2,8 +2,9 @@
  * so that the buffer is read once. (The two sums of a batch-norm derivative are the typical pair.) */
 import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
-import type { LoopKernel } from "../ir/kernel.ts";
-import type { Expr } from "../ir/scalar.ts";
+import type { LoopKernel, LoopOutput } from "../ir/kernel.ts";
+import { rewriteExprs } from "../ir/rewrite.ts";
+import { ExprTable } from "../ir/structure.ts";
 import { CPU, type Target } from "../ir/target.ts";
 import type { KernelCall } from "./lower.ts";
 
@@ -60,34 +61,17 @@ function join(a: KernelCall, b: KernelCall): KernelCall {
   const reads = [...new Set([...a.buffers.slice(0, -a.written), ...b.buffers.slice(0, -b.written)])];
   const writes = [...a.buffers.slice(-a.written), ...b.buffers.slice(-b.written)];
   const buffers = [...reads, ...writes];
-  const kernelA = a.kernel as LoopKernel;
-  const kernelB = b.kernel as LoopKernel;
-  const known = new Map<string, Expr>();
-  const outputs = [
-    ...kernelA.outputs.map((output) => renumber(output, a.buffers, buffers, known)),
-    ...kernelB.outputs.map((output) => renumber(output, b.buffers, buffers, known)),
-  ];
-  return { kernel: { ...kernelA, outputs }, buffers, written: writes.length };
-}
-
-function renumber(output: LoopKernel["outputs"][number], from: readonly Node[], to: readonly Node[], known: Map<string, Expr>): LoopKernel["outputs"][number] {
-  const place = (buffer: number): number => to.indexOf(from[buffer]!);
-  const done = new Map<Expr, Expr>();
-  const map = (expr: Expr): Expr => {
-    const found = done.get(expr);
-    if (found) return found;
-    let result: Expr = expr;
-    if (expr.kind === "load") {
-      result = { ...expr, buffer: place(expr.buffer) };
-      // The same element read by both kernels is one expression.
-      const key = JSON.stringify(result);
-      result = known.get(key) ?? result;
-      known.set(key, result);
-    } else if (expr.kind === "gather") result = { ...expr, buffer: place(expr.buffer), terms: expr.terms.map((term) => ({ ...term, index: map(term.index) })) };
-    else if (expr.kind === "guard") result = { ...expr, inside: map(expr.inside) };
-    else if (expr.kind === "op") result = { ...expr, args: expr.args.map(map) };
-    done.set(expr, result);
-    return result;
-  };
-  return { ...output, buffer: place(output.buffer), value: map(output.value) };
+  // The same element read by both kernels is one expression.
+  const loads = new ExprTable();
+  const outputs = [a, b].flatMap(({ kernel, buffers: from }) => {
+    const place = (buffer: number): number => buffers.indexOf(from[buffer]!);
+    return (kernel as LoopKernel).outputs.map((output): LoopOutput => {
+      const renumbered = rewriteExprs((expr) => {
+        if (expr.kind === "load") return loads.intern({ ...expr, buffer: place(expr.buffer) });
+        return expr.kind === "gather" ? { ...expr, buffer: place(expr.buffer) } : expr;
+      });
+      return { ...output, buffer: place(output.buffer), value: renumbered(output.value) };
+    });
+  });
+  return { kernel: { ...(a.kernel as LoopKernel), outputs }, buffers, written: writes.length };
 }

@@ -3,6 +3,7 @@
 import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import { isLeaf, rewrite, withInputs } from "../ir/rewrite.ts";
+import { structuralKey } from "../ir/structure.ts";
 import { broadcast, full, reshape, transpose } from "../ops/build.ts";
 import { operation } from "../ops/definition.ts";
 import { inversePermutation } from "../ops/transpose.ts";
@@ -14,18 +15,14 @@ export function simplify(roots: readonly Node[]): Node[] {
   const intern = (node: Node): Node => {
     if (interned.has(node) || isLeaf(node)) return node;
     const unique = withInputs(node, node.inputs.map(intern));
-    const key = `${unique.op}(${unique.inputs.map((input) => input.id).join()})${unique.dtype}${JSON.stringify(unique.attrs, exactNumbers)}${unique.shape.join()}`;
+    const { op, inputs, attrs, shape, dtype } = unique;
+    const key = structuralKey([op, inputs.map((input) => input.id), attrs, shape, dtype]);
     const found = known.get(key) ?? unique;
     known.set(key, found);
     interned.add(found);
     return found;
   };
   return rewrite(roots, (node, inputs) => intern(reduceNode(withInputs(node, inputs))));
-}
-
-/** JSON has no infinities, NaN or negative zero. */
-function exactNumbers(_: string, value: unknown): unknown {
-  return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `#${Object.is(value, -0) ? "-0" : value}` : value;
 }
 
 function constantValue(node: Node): number | null {

@@ -3,6 +3,7 @@
 import { BYTES, type DType } from "../../base/dtype.ts";
 import type { Combine, LoopKernel } from "../../ir/kernel.ts";
 import { type Expr, forEachExpr, type Guard } from "../../ir/scalar.ts";
+import { structuralKey } from "../../ir/structure.ts";
 import { LONGEST_REDUCTION, sumBlock } from "../../ir/sums.ts";
 import { type Accumulator, BlockTotals } from "./block-totals.ts";
 import { F32, FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
@@ -203,7 +204,7 @@ class LoopEmitter {
       const { value } = output;
       const cut = isCut(value, inner);
       const guards = cut ? value.guards : [];
-      const key = JSON.stringify(guards);
+      const key = structuralKey(guards);
       const group = groups.get(key) ?? { guards, members: [] };
       groups.set(key, group);
       group.members.push({ output, value: cut ? value.inside : value, fill: cut ? value.fill : 0 });

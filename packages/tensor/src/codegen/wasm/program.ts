@@ -2,6 +2,7 @@
  * kernel from atomic counters, and go on to the next when all are done. Equal kernels share code: only addresses differ. */
 import { checkExtents } from "../../ir/extents.ts";
 import type { Kernel } from "../../ir/kernel.ts";
+import { structuralKey } from "../../ir/structure.ts";
 import { emitConv, emitFilterGrad } from "./contraction.ts";
 import { encodeModule, FunctionBuilder, I32, type ModuleMemory, OP } from "./encoder.ts";
 import { type KernelCode, type ModuleContext, SCRATCH } from "./kernel-code.ts";
@@ -70,7 +71,7 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
   const module: ModuleContext = { add: (f) => functions.push(f) - 1, scratch, relaxed, wide };
   const known = new Map<string, KernelCode>();
   const codes = calls.map(({ kernel }) => {
-    const key = kernelKey(kernel);
+    const key = structuralKey(kernel);
     const code = known.get(key) ?? emitKernel(kernel, module);
     known.set(key, code);
     return code;
@@ -94,24 +95,6 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
 /** The next multiple of a cache line. */
 function alignUp(bytes: number): number {
   return Math.ceil(bytes / 64) * 64;
-}
-
-/** Kernels with equal keys have equal code. Shared expressions are written once and then referred to by number, or the text
- * would grow exponentially with their depth. */
-function kernelKey(kernel: Kernel): string {
-  const numbers = new Map<object, number>();
-  const text = (value: unknown): string => {
-    if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
-    if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "";
-    if (Array.isArray(value)) return `[${value.map(text).join()}]`;
-    const number = numbers.get(value);
-    if (number !== undefined) return `#${number}`;
-    numbers.set(value, numbers.size);
-    return `{${Object.entries(value)
-      .map(([name, item]) => `${name}:${text(item)}`)
-      .join()}}`;
-  };
-  return text(kernel);
 }
 
 function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {

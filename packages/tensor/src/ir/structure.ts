@@ -1,0 +1,43 @@
+/** @file When two things are the same: plain data as text, and equal expressions as one object. */
+import type { Expr } from "./scalar.ts";
+
+/** Plain data as text, exact to the bit: equal texts mean equal values, shared alike. An object that comes again is written as a reference, or the
+ * text would grow exponentially with the depth of shared expressions; `known` gives numbers to objects that stand outside. */
+export function structuralKey(value: unknown, known: (object: object) => number | undefined = () => undefined): string {
+  const numbers = new Map<object, number>();
+  const text = (part: unknown): string => {
+    if (typeof part === "number") return Object.is(part, -0) ? "-0" : String(part);
+    if (typeof part !== "object" || part === null) return JSON.stringify(part) ?? "";
+    if (Array.isArray(part)) return `[${part.map(text).join()}]`;
+    const outside = known(part);
+    if (outside !== undefined) return `%${outside}`;
+    const number = numbers.get(part);
+    if (number !== undefined) return `#${number}`;
+    numbers.set(part, numbers.size);
+    return `{${Object.entries(part)
+      .map(([name, item]) => `${name}:${text(item)}`)
+      .join()}}`;
+  };
+  return text(value);
+}
+
+/** Equal expressions as one object, so that code generation computes them once. */
+export class ExprTable {
+  readonly #known = new Map<string, Expr>();
+  readonly #ids = new Map<object, number>();
+
+  has(expr: Expr): boolean {
+    return this.#ids.has(expr);
+  }
+
+  /** The table's expression that equals this one, whose operands are the table's already. */
+  intern(expr: Expr): Expr {
+    if (this.has(expr)) return expr;
+    const key = structuralKey(expr, (object) => this.#ids.get(object));
+    const found = this.#known.get(key);
+    if (found) return found;
+    this.#known.set(key, expr);
+    this.#ids.set(expr, this.#ids.size);
+    return expr;
+  }
+}
