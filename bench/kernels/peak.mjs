@@ -2,7 +2,7 @@
  * Usage: node bench/kernels/peak.mjs */
 
 const modules = new URL("../../packages/tensor/dist", import.meta.url).href;
-const { relaxedSimdAvailable, wideVectorsAvailable } = await import(`${modules}/runtime/wasm-features.js`);
+const { relaxedSimdAvailable, wideVectorsAvailable } = await import(`${modules}/runtime/wasm/features.js`);
 const { encodeModule, FunctionBuilder, I32, OP, SIMD, V128 } = await import(`${modules}/codegen/wasm/encoder.js`);
 
 const PAGES = 4096;

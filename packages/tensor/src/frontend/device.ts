@@ -2,9 +2,9 @@
 import { ConfigError } from "../base/errors.ts";
 import type { Device } from "../runtime/backend.ts";
 import { createReferenceDevice } from "../runtime/reference.ts";
-import { createWasmDevice, type WasmOptions } from "../runtime/wasm.ts";
-import { createWebGpuDevice } from "../runtime/webgpu.ts";
-import { findAdapter, type WebGpuOptions } from "../runtime/webgpu-adapter.ts";
+import { createWasmDevice, type WasmOptions } from "../runtime/wasm/device.ts";
+import { findAdapter, type WebGpuOptions } from "../runtime/webgpu/adapter.ts";
+import { createWebGpuDevice } from "../runtime/webgpu/device.ts";
 
 /** Which device to open. */
 export interface DeviceOptions extends WasmOptions, Omit<WebGpuOptions, "precision"> {

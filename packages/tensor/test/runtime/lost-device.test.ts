@@ -1,7 +1,7 @@
 /** @file A program that breaks off, or a thread that ends: the call throws, the device says that it is lost, and others are not affected. */
 import { add, createDevice, type Device, jit, mul, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { ThreadPool } from "../../src/runtime/wasm-threads.ts";
+import { ThreadPool } from "../../src/runtime/wasm/threads.ts";
 
 const opened: Device[] = [];
 async function open(threads: number): Promise<Device> {

@@ -17,7 +17,7 @@ import {
   type Value,
 } from "@gradalign/tensor";
 import { afterEach, expect, test, vi } from "vitest";
-import { LinearMemory } from "../../src/runtime/wasm-memory.ts";
+import { LinearMemory } from "../../src/runtime/wasm/memory.ts";
 
 const opened: Device[] = [];
 async function open(threads: number, maxBytes?: number): Promise<Device> {

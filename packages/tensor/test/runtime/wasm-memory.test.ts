@@ -1,6 +1,6 @@
 /** @file The allocator of the Wasm device: random sequences of allocations and releases. */
 import { expect, test } from "vitest";
-import { type Block, LinearMemory } from "../../src/runtime/wasm-memory.ts";
+import { type Block, LinearMemory } from "../../src/runtime/wasm/memory.ts";
 import { Chooser } from "../support/random/known.ts";
 
 test.each([1, 2, 3, 4, 5])("blocks are aligned, disjoint and inside the memory (seed %i)", (seed) => {

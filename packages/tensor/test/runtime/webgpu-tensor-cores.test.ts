@@ -1,7 +1,7 @@
 /** @file Tensor cores in a device: off unless asked for, proven before they are trusted. The matrices are emulated. */
 import { createDevice, type Device, jit, matmul, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { afterAll, expect, test } from "vitest";
-import { agree } from "../../src/runtime/webgpu-proof.ts";
+import { agree } from "../../src/runtime/webgpu/proof.ts";
 import { emulatedTensorCores } from "../support/emulated-matrices.ts";
 import { testGpu } from "../support/gpu.ts";
 

@@ -1,5 +1,5 @@
 /** @file Where measurements of a GPU are kept in a browser: IndexedDB. */
-import type { TuningStore } from "./webgpu-tuning.ts";
+import type { TuningStore } from "./tuning.ts";
 
 const DATABASE = "gradalign";
 const TABLE = "webgpu";

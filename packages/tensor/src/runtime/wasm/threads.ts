@@ -1,6 +1,6 @@
 /** @file The Wasm device's threads: workers that share its memory and run the same modules as the calling thread. Commands go
  * through shared memory, because a worker that waits for work must not depend on its event loop. */
-import { DeviceError, UnsupportedError } from "../base/errors.ts";
+import { DeviceError, UnsupportedError } from "../../base/errors.ts";
 
 /** Words of the command block. */
 const COMMAND = {

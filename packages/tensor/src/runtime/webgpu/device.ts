@@ -1,20 +1,20 @@
 /** @file The WebGPU backend: a program is one command buffer of compute dispatches over sub-allocated GPU buffers. Work is queued and
  * results are read later; whatever goes wrong on the GPU is known later too, and thrown by the next call. */
-import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
-import { DeviceError, type GradalignError, InvariantError, invariant, LimitError, OutOfMemoryError, UnsupportedError } from "../base/errors.ts";
-import { sizeOf } from "../base/shape.ts";
-import { type AnyTile, type BufferBinding, generateKernel, matrixTilesOf } from "../codegen/webgpu/program.ts";
-import type { Kernel } from "../ir/kernel.ts";
-import { describeKernel, kernelFlops } from "../ir/print.ts";
-import { GPU as GPU_TARGET } from "../ir/target.ts";
-import { compileGraph } from "../passes/pipeline.ts";
-import type { Place } from "../passes/plan-memory.ts";
-import { byteLength } from "../passes/plan-memory.ts";
-import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./backend.ts";
-import { type OpenedGpu, openGpu, type WebGpuOptions } from "./webgpu-adapter.ts";
-import { BufferHeap, type GpuBlock } from "./webgpu-memory.ts";
-import { Timestamps } from "./webgpu-timestamps.ts";
-import { type Arithmetic, shapeKey, Tuning } from "./webgpu-tuning.ts";
+import { BYTES, type DType, type HostArray, hostArray } from "../../base/dtype.ts";
+import { DeviceError, type GradalignError, InvariantError, invariant, LimitError, OutOfMemoryError, UnsupportedError } from "../../base/errors.ts";
+import { sizeOf } from "../../base/shape.ts";
+import { type AnyTile, type BufferBinding, generateKernel, matrixTilesOf } from "../../codegen/webgpu/program.ts";
+import type { Kernel } from "../../ir/kernel.ts";
+import { describeKernel, kernelFlops } from "../../ir/print.ts";
+import { GPU as GPU_TARGET } from "../../ir/target.ts";
+import { compileGraph } from "../../passes/pipeline.ts";
+import type { Place } from "../../passes/plan-memory.ts";
+import { byteLength } from "../../passes/plan-memory.ts";
+import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "../backend.ts";
+import { type OpenedGpu, openGpu, type WebGpuOptions } from "./adapter.ts";
+import { BufferHeap, type GpuBlock } from "./memory.ts";
+import { Timestamps } from "./timestamps.ts";
+import { type Arithmetic, shapeKey, Tuning } from "./tuning.ts";
 
 interface WebGpuBuffer extends DeviceBuffer {
   readonly block: GpuBlock;

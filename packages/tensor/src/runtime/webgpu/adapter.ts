@@ -1,7 +1,7 @@
 /** @file Choosing a GPU: which adapter, with which limits and features, and whether it is one at all. */
-import { ConfigError, UnsupportedError } from "../base/errors.ts";
-import type { MatrixUnit } from "../codegen/webgpu/program.ts";
-import type { TuningStore } from "./webgpu-tuning.ts";
+import { ConfigError, UnsupportedError } from "../../base/errors.ts";
+import type { MatrixUnit } from "../../codegen/webgpu/program.ts";
+import type { TuningStore } from "./tuning.ts";
 
 export interface WebGpuOptions {
   /** Where adapters come from: `navigator.gpu` unless given. In Node `gradalign/node` finds one in the package `webgpu`. */

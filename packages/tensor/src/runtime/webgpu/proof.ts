@@ -1,5 +1,5 @@
 /** @file Proof of a kernel against another: both compute the same contraction of numbers whose sums are exact, and their results must agree. */
-import type { Kernel } from "../ir/kernel.ts";
+import type { Kernel } from "../../ir/kernel.ts";
 
 /** A kernel and how its buffers are stored. */
 export interface StoredKernel<K extends Kernel = Kernel> {

@@ -1,17 +1,17 @@
 /** @file The Wasm backend: programs compiled to WebAssembly SIMD at run time, run by several threads over one shared memory. */
-import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
-import { ConfigError, DeviceError, invariant, OutOfMemoryError, UnsupportedError } from "../base/errors.ts";
-import { sizeOf } from "../base/shape.ts";
-import { type BufferRef, CONTROL, encodeProgram } from "../codegen/wasm/program.ts";
-import type { Node } from "../ir/graph.ts";
-import { describeKernel, kernelFlops } from "../ir/print.ts";
-import { CPU, WIDE_CPU } from "../ir/target.ts";
-import { compileGraph } from "../passes/pipeline.ts";
-import { byteLength, type Place } from "../passes/plan-memory.ts";
-import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "./backend.ts";
-import { relaxedSimdAvailable, simdAvailable, wideVectorsAvailable } from "./wasm-features.ts";
-import { type Block, LinearMemory } from "./wasm-memory.ts";
-import { ThreadPool, threadsProblem } from "./wasm-threads.ts";
+import { BYTES, type DType, type HostArray, hostArray } from "../../base/dtype.ts";
+import { ConfigError, DeviceError, invariant, OutOfMemoryError, UnsupportedError } from "../../base/errors.ts";
+import { sizeOf } from "../../base/shape.ts";
+import { type BufferRef, CONTROL, encodeProgram } from "../../codegen/wasm/program.ts";
+import type { Node } from "../../ir/graph.ts";
+import { describeKernel, kernelFlops } from "../../ir/print.ts";
+import { CPU, WIDE_CPU } from "../../ir/target.ts";
+import { compileGraph } from "../../passes/pipeline.ts";
+import { byteLength, type Place } from "../../passes/plan-memory.ts";
+import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "../backend.ts";
+import { relaxedSimdAvailable, simdAvailable, wideVectorsAvailable } from "./features.ts";
+import { type Block, LinearMemory } from "./memory.ts";
+import { ThreadPool, threadsProblem } from "./threads.ts";
 
 interface WasmBuffer extends DeviceBuffer {
   readonly block: Block;

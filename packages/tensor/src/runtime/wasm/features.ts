@@ -1,6 +1,6 @@
 /** @file What this WebAssembly engine can do. */
-import { encodeModule, FunctionBuilder, OP, SIMD } from "../codegen/wasm/encoder.ts";
-import { seeWideVectors } from "./wasm-wide.ts";
+import { encodeModule, FunctionBuilder, OP, SIMD } from "../../codegen/wasm/encoder.ts";
+import { seeWideVectors } from "./wide.ts";
 
 let relaxed: boolean | null = null;
 let wide: boolean | null = null;

@@ -1,5 +1,5 @@
 /** @file The Wasm device's memory: one linear memory, handed out in aligned blocks, first fit, merging freed neighbours. */
-import { OutOfMemoryError, UnsupportedError } from "../base/errors.ts";
+import { OutOfMemoryError, UnsupportedError } from "../../base/errors.ts";
 
 const PAGE = 65536;
 const ALIGNMENT = 64;

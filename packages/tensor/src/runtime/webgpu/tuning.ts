@@ -1,9 +1,9 @@
 /** @file Choosing tiles of contractions by measurement: a few promising ones are timed for each shape, and the fastest is kept. Those for tensor
  * cores count only where their results agree with a plain kernel's. */
-import { type AnyTile, type Factor, generateKernel, isMatrixTile, type MatrixUnit, matrixTilesOf, tilesOf } from "../codegen/webgpu/program.ts";
-import type { ConvKernel, FilterGradKernel, Kernel } from "../ir/kernel.ts";
-import { agree, fillOperands, readResult, type StoredKernel } from "./webgpu-proof.ts";
-import { Timestamps } from "./webgpu-timestamps.ts";
+import { type AnyTile, type Factor, generateKernel, isMatrixTile, type MatrixUnit, matrixTilesOf, tilesOf } from "../../codegen/webgpu/program.ts";
+import type { ConvKernel, FilterGradKernel, Kernel } from "../../ir/kernel.ts";
+import { agree, fillOperands, readResult, type StoredKernel } from "./proof.ts";
+import { Timestamps } from "./timestamps.ts";
 
 /** Where measurements are kept between runs, as text. */
 export interface TuningStore {
