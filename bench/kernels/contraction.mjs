@@ -14,7 +14,7 @@ const { values: options } = parseArgs({
 // Node 20 has relaxed SIMD behind a flag, later versions have it on.
 if (!options.plain && process.version.startsWith("v20.")) v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
 const { emitConv, emitFilterGrad } = await import(`${options.modules}/codegen/wasm/contraction.js`);
-const { encodeModule } = await import(`${options.modules}/codegen/wasm/encoder.js`);
+const { encodeModule } = await import(`${options.modules}/codegen/wasm/module.js`);
 const { filterBlock } = await import(`${options.modules}/ir/kernel.js`);
 const { filterGradChunks } = await import(`${options.modules}/passes/physical.js`);
 const { CPU } = await import(`${options.modules}/ir/target.js`);

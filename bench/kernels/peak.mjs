@@ -3,7 +3,9 @@
 
 const modules = new URL("../../packages/tensor/dist", import.meta.url).href;
 const { relaxedSimdAvailable, wideVectorsAvailable } = await import(`${modules}/runtime/wasm/features.js`);
-const { encodeModule, FunctionBuilder, I32, OP, SIMD, V128 } = await import(`${modules}/codegen/wasm/encoder.js`);
+const { encodeModule } = await import(`${modules}/codegen/wasm/module.js`);
+const { FunctionBuilder } = await import(`${modules}/codegen/wasm/function-builder.js`);
+const { I32, OP, SIMD, V128 } = await import(`${modules}/codegen/wasm/opcodes.js`);
 
 const PAGES = 4096;
 const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });

@@ -2,7 +2,9 @@
 import { exp, matmul, mul, sum, type Value } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import loadWabt from "wabt";
-import { encodeModule, FunctionBuilder, I32, OP } from "../../src/codegen/wasm/encoder.ts";
+import { FunctionBuilder } from "../../src/codegen/wasm/function-builder.ts";
+import { encodeModule } from "../../src/codegen/wasm/module.ts";
+import { I32, OP } from "../../src/codegen/wasm/opcodes.ts";
 import { encodeProgram, type ProgramOptions } from "../../src/codegen/wasm/program.ts";
 import { generateKernel } from "../../src/codegen/webgpu/program.ts";
 import { Node } from "../../src/ir/graph.ts";

@@ -1,8 +1,10 @@
 /** @file Runs single kernels on guarded memory, with numbers whose sums are exact. */
 import v8 from "node:v8";
 import { expect } from "vitest";
-import { encodeModule, FunctionBuilder, SIMD } from "../../src/codegen/wasm/encoder.ts";
+import { FunctionBuilder } from "../../src/codegen/wasm/function-builder.ts";
 import type { KernelCode, ModuleContext } from "../../src/codegen/wasm/kernel-code.ts";
+import { encodeModule } from "../../src/codegen/wasm/module.ts";
+import { SIMD } from "../../src/codegen/wasm/opcodes.ts";
 
 // Node 20 has relaxed SIMD behind this flag; later versions have it on and ignore the flag.
 v8.setFlagsFromString("--experimental-wasm-relaxed-simd");

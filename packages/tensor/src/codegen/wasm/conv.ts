@@ -1,9 +1,10 @@
 /** @file Code for window contractions (convolution, input gradient, matrix product): register tiles of pixels × channels. */
 import type { ConvKernel } from "../../ir/kernel.ts";
 import { LONGEST_CONTRACTION, sumBlock } from "../../ir/sums.ts";
-import { FunctionBuilder, I32, OP } from "./encoder.ts";
+import { FunctionBuilder } from "./function-builder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
 import { type LaneGroup, laneGroups, MicroKernel, type ReductionLoop, type RegisterTile, tileRows } from "./micro-kernel.ts";
+import { I32, OP } from "./opcodes.ts";
 import { emitPassOrigin, passLoops, splitPasses } from "./passes.ts";
 import { emitRange, evenPart, type PixelDimension, pixelDimensions } from "./pixels.ts";
 

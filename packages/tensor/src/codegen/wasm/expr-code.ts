@@ -2,7 +2,8 @@
  * along the innermost loop is computed before it. */
 import { BYTES, type DType } from "../../base/dtype.ts";
 import type { Affine, Expr, GatherTerm, Guard } from "../../ir/scalar.ts";
-import { F32, type FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
+import type { FunctionBuilder } from "./function-builder.ts";
+import { F32, I32, OP, SIMD, V128 } from "./opcodes.ts";
 import { ELEMENT, LANES } from "./scalar-code.ts";
 
 export type Form = "element" | "lanes";

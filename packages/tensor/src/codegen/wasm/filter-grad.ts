@@ -3,9 +3,10 @@
 import { invariant } from "../../base/errors.ts";
 import { channelBlock, type FilterGradKernel } from "../../ir/kernel.ts";
 import { LONGEST_REDUCTION, sumBlock } from "../../ir/sums.ts";
-import { FunctionBuilder, I32, OP } from "./encoder.ts";
+import { FunctionBuilder } from "./function-builder.ts";
 import { type KernelCode, type ModuleContext, SCRATCH } from "./kernel-code.ts";
 import { type LaneGroup, laneGroups, MicroKernel, tileRows } from "./micro-kernel.ts";
+import { I32, OP } from "./opcodes.ts";
 import { emitPassOrigin, passLoops, splitPasses } from "./passes.ts";
 import { emitRange, evenPart, type PixelDimension, pixelDimensions } from "./pixels.ts";
 

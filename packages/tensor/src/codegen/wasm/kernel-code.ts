@@ -1,5 +1,5 @@
 /** @file What the emitters of single kernels and the program assembler share. */
-import type { FunctionBuilder } from "./encoder.ts";
+import type { FunctionBuilder } from "./function-builder.ts";
 
 /** A compiled kernel. Its tasks are independent, may run in any order and on any thread, and together write every element. */
 export interface KernelCode {

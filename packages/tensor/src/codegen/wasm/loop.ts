@@ -6,10 +6,11 @@ import { type Expr, forEachExpr, type Guard } from "../../ir/scalar.ts";
 import { structuralKey } from "../../ir/structure.ts";
 import { LONGEST_REDUCTION, sumBlock } from "../../ir/sums.ts";
 import { type Accumulator, BlockTotals } from "./block-totals.ts";
-import { F32, FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
 import { ExprEmitter, emitStore, type Form, type LoopScope } from "./expr-code.ts";
+import { FunctionBuilder } from "./function-builder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
 import { chooseShape, isCut, type LoopShape } from "./loop-shape.ts";
+import { F32, I32, OP, SIMD, V128 } from "./opcodes.ts";
 import { ELEMENT, LANES } from "./scalar-code.ts";
 
 /** Elements of one task, about: enough to outweigh claiming it, few enough to share out evenly. */

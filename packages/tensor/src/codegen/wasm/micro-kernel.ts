@@ -1,7 +1,8 @@
 /** @file The register-tiled inner loops shared by the contractions: a few rows of splatted scalars times one to four vectors,
  * accumulated in locals. V8 keeps the accumulators in registers as long as rows·vectors + rows + vectors stays below 16, and only
  * without manual unrolling, since it hoists every load of a loop body to its start. */
-import { type FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
+import type { FunctionBuilder } from "./function-builder.ts";
+import { I32, OP, SIMD, V128 } from "./opcodes.ts";
 
 /** One reduction loop: how often, and how many bytes it moves the scalar and the vector operand. */
 export interface ReductionLoop {

@@ -1,6 +1,7 @@
 /** @file What a contraction sums over, walked in passes: parts of a few dimensions' elements, whose sums are added up apart. */
-import { type FunctionBuilder, I32, OP } from "./encoder.ts";
+import type { FunctionBuilder } from "./function-builder.ts";
 import type { ReductionLoop } from "./micro-kernel.ts";
+import { I32, OP } from "./opcodes.ts";
 import { evenPart, type PixelDimension } from "./pixels.ts";
 
 /** A walk over dimensions in parts. */

@@ -1,6 +1,7 @@
 /** @file The pixels of an image batch as the fewest dimensions, for kernels that walk two buffers at once, and how they are cut. */
 import type { ImageStrides } from "../../ir/kernel.ts";
-import { type FunctionBuilder, OP } from "./encoder.ts";
+import type { FunctionBuilder } from "./function-builder.ts";
+import { OP } from "./opcodes.ts";
 
 /** One dimension of the walk; strides in bytes. */
 export interface PixelDimension {

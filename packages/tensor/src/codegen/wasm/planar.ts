@@ -1,8 +1,9 @@
 /** @file Code for convolutions of few channels on planar images: lanes are neighbouring pixels of a row. */
 import type { PlanarConvKernel, PlanarFilterGradKernel, PlanarShape } from "../../ir/kernel.ts";
-import { FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
+import { FunctionBuilder } from "./function-builder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
 import { laneGroups, MicroKernel, type ReductionLoop } from "./micro-kernel.ts";
+import { I32, OP, SIMD, V128 } from "./opcodes.ts";
 import { emitRange, evenPart } from "./pixels.ts";
 
 /** Multiply-adds of a task, about 20 µs. */

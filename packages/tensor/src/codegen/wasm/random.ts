@@ -1,8 +1,9 @@
 /** @file The Philox generator as WebAssembly: ten unrolled rounds for four counters at a time. */
 import { PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1 } from "../../base/random.ts";
 import type { RandomKernel } from "../../ir/kernel.ts";
-import { FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
+import { FunctionBuilder } from "./function-builder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
+import { I32, OP, SIMD, V128 } from "./opcodes.ts";
 
 /** Words per task, all under one key. */
 const TASK_WORDS = 8192;

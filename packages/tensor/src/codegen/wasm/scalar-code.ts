@@ -3,7 +3,8 @@
 import type { DType } from "../../base/dtype.ts";
 import { UnsupportedError } from "../../base/errors.ts";
 import type { ScalarOp } from "../../ir/scalar.ts";
-import { type FunctionBuilder, OP, SIMD } from "./encoder.ts";
+import type { FunctionBuilder } from "./function-builder.ts";
+import { OP, SIMD } from "./opcodes.ts";
 
 /** Emits an instruction whose operands are on the stack; `operand` is the type of the (first non-condition) operand. */
 type Emit = (f: FunctionBuilder, operand: DType) => void;

@@ -1,7 +1,8 @@
 /** @file Scatter-add as WebAssembly: one task, so that equal targets add up in a fixed order. */
 import type { ScatterKernel } from "../../ir/kernel.ts";
-import { FunctionBuilder, I32, OP } from "./encoder.ts";
+import { FunctionBuilder } from "./function-builder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
+import { I32, OP } from "./opcodes.ts";
 
 export function emitScatter({ count, slice, size, extents, strides, wide }: ScatterKernel, module: ModuleContext): KernelCode {
   const f = new FunctionBuilder(new Array<typeof I32>(extents.length + (wide ? 4 : 3)).fill(I32));

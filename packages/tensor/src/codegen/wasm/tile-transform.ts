@@ -1,8 +1,9 @@
 /** @file Tile transformations as WebAssembly: four or eight channels at a time, columns first, then rows. */
 import type { TileStrides, TileTransformKernel } from "../../ir/kernel.ts";
 import type { LinearMap, LinearSum } from "../../ir/linear-map.ts";
-import { FunctionBuilder, I32, OP, SIMD, V128 } from "./encoder.ts";
+import { FunctionBuilder } from "./function-builder.ts";
 import { type KernelCode, type ModuleContext, SCRATCH } from "./kernel-code.ts";
+import { I32, OP, SIMD, V128 } from "./opcodes.ts";
 import { evenPart } from "./pixels.ts";
 
 /** Tiles × channels of a task, about 50 µs. */

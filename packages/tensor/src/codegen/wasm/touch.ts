@@ -1,7 +1,8 @@
 /** @file Reading ahead. WebAssembly has no prefetch instruction, and a kernel that goes along many rows at once waits for most lines it
  * comes to. Reading one word of each line beforehand, in the order of their addresses, lets the processor fetch them at the memory's
  * full speed. A load that may trap is kept by V8 even if nobody wants its value. */
-import { type FunctionBuilder, I32, OP } from "./encoder.ts";
+import type { FunctionBuilder } from "./function-builder.ts";
+import { I32, OP } from "./opcodes.ts";
 
 const LINE = 64;
 

@@ -11,9 +11,10 @@ import {
 } from "../../ir/kernel.ts";
 import type { LinearMap } from "../../ir/linear-map.ts";
 import { emitConv } from "./conv.ts";
-import { FunctionBuilder, I32, OP } from "./encoder.ts";
 import { emitFilterGradPass } from "./filter-grad.ts";
+import { FunctionBuilder } from "./function-builder.ts";
 import { type KernelCode, type ModuleContext, SCRATCH, withScratch } from "./kernel-code.ts";
+import { I32, OP } from "./opcodes.ts";
 import { evenPart } from "./pixels.ts";
 import { emitTileTransform } from "./tile-transform.ts";
 import { Toucher } from "./touch.ts";

@@ -1,5 +1,7 @@
 /** @file What this WebAssembly engine can do. */
-import { encodeModule, FunctionBuilder, OP, SIMD } from "../../codegen/wasm/encoder.ts";
+import { FunctionBuilder } from "../../codegen/wasm/function-builder.ts";
+import { encodeModule } from "../../codegen/wasm/module.ts";
+import { OP, SIMD } from "../../codegen/wasm/opcodes.ts";
 import { seeWideVectors } from "./wide.ts";
 
 let relaxed: boolean | null = null;

@@ -1,7 +1,8 @@
 /** @file Whether this engine joins neighbouring 128-bit operations to 256-bit ones. V8 can from Node 24 on ("revectorization"), behind a
  * flag that is switched on here; it is trusted only after it has been seen to be right and faster. */
 import { emitConv } from "../../codegen/wasm/conv.ts";
-import { encodeModule, type FunctionBuilder } from "../../codegen/wasm/encoder.ts";
+import type { FunctionBuilder } from "../../codegen/wasm/function-builder.ts";
+import { encodeModule } from "../../codegen/wasm/module.ts";
 import type { ConvKernel } from "../../ir/kernel.ts";
 
 /** What is used of Node's process. */
