@@ -1,3 +1,10 @@
 /** @file Readers and writers of the files that trained weights come in. */
+export { FormatError, type FormatProblem } from "./errors.ts";
+export { type FileFormat, identifyFile, openWeights, type WeightsFile } from "./identify.ts";
 export { canonicalJson, clipped, findDuplicateKey, type JsonObject, type JsonValue, parseJson, shown } from "./json.ts";
-export { decodeSafetensors, encodeSafetensors, type Safetensors, type StoredArray, type StoredDType, type StoredTensor } from "./safetensors.ts";
+export { PickleCall, PickleDict, PickleGlobal, PickleList, PickleTuple, type PickleValue } from "./pickle.ts";
+export { type PytorchFile, PytorchTensor, readPytorch } from "./pytorch.ts";
+export { decodeSafetensors, encodeSafetensors, readSafetensors, type Safetensors, type SafetensorsFile } from "./safetensors.ts";
+export { type ByteSource, bytesSource } from "./source.ts";
+export { findStateDict, kindOf, type StateDict, withoutPrefixes } from "./state-dict.ts";
+export { elementBytes, elementCount, type FileTensor, type StoredArray, type StoredDType, type StoredTensor, toFloat32 } from "./tensor.ts";

@@ -14,6 +14,18 @@ export const LIMITS = {
   safetensorsHeader: 16 * MIB,
   /** Axes of a stored tensor; NumPy's bound. */
   axes: 64,
+  /** A pickle; its storages are elsewhere. Optimisers of thousands of tensors take some MB. */
+  pickle: 64 * MIB,
+  /** Instructions of a pickle: about forty for each tensor. An empty object of one byte takes some hundred in memory. */
+  pickleOpcodes: 2 ** 21,
+  /** A module's and name's length in a pickle, in bytes. */
+  pickleName: 1024,
+  /** Entries of a zip file: one for each storage. */
+  zipEntries: 2 ** 17,
+  /** Elements of a tensor that is repeated over a smaller storage. */
+  repeatedElements: 2 ** 20,
+  /** What a checkpoint's tensors take together may be more than the file, by so much: where names share a storage. */
+  sharedBytes: 256 * MIB,
   /** A value shown in a message, in characters. */
   shown: 80,
 } as const;

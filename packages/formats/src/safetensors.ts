@@ -5,22 +5,11 @@
  * little-endian, without gaps. https://github.com/huggingface/safetensors#format
  * The decoder trusts nothing: it either returns exactly what the file says or throws.
  */
-import { CheckpointError } from "@gradalign/tensor";
+import { FormatError } from "./errors.ts";
 import { clipped, parseJson, shown } from "./json.ts";
 import { LIMITS } from "./limits.ts";
-
-/** Element types of stored tensors; `bool` is one byte, 0 or 1. */
-export type StoredDType = "float32" | "int32" | "int64" | "uint8" | "bool";
-
-/** Arrays that hold stored elements. */
-export type StoredArray = Float32Array | Int32Array | BigInt64Array | Uint8Array;
-
-/** One stored tensor: dense, row-major. */
-export interface StoredTensor {
-  readonly dtype: StoredDType;
-  readonly shape: readonly number[];
-  readonly data: StoredArray;
-}
+import { type ByteSource, sourceOf } from "./source.ts";
+import { elementBytes, elementCount, type FileTensor, isSizes, STORED_ARRAYS, type StoredDType, type StoredTensor, tensorOfBytes } from "./tensor.ts";
 
 /** What {@link decodeSafetensors} returns. */
 export interface Safetensors {
@@ -31,20 +20,30 @@ export interface Safetensors {
 
 const METADATA = "__metadata__";
 
-const FORMATS = {
-  float32: { tag: "F32", array: Float32Array },
-  int32: { tag: "I32", array: Int32Array },
-  int64: { tag: "I64", array: BigInt64Array },
-  uint8: { tag: "U8", array: Uint8Array },
-  bool: { tag: "BOOL", array: Uint8Array },
-} as const;
-const DTYPE_OF_TAG: ReadonlyMap<string, StoredDType> = new Map(Object.entries(FORMATS).map(([dtype, { tag }]) => [tag, dtype as StoredDType]));
+const TAGS: Readonly<Record<StoredDType, string>> = {
+  float64: "F64",
+  float32: "F32",
+  float16: "F16",
+  bfloat16: "BF16",
+  float8_e4m3fn: "F8_E4M3",
+  float8_e5m2: "F8_E5M2",
+  int64: "I64",
+  int32: "I32",
+  int16: "I16",
+  int8: "I8",
+  uint64: "U64",
+  uint32: "U32",
+  uint16: "U16",
+  uint8: "U8",
+  bool: "BOOL",
+};
+const DTYPE_OF_TAG: ReadonlyMap<string, StoredDType> = new Map(Object.entries(TAGS).map(([dtype, tag]) => [tag, dtype as StoredDType]));
 
 /**
  * Writes tensors as one safetensors byte string.
  *
  * Tensors are laid out widest element first, then by name, so every one of them is aligned and equal content gives equal bytes.
- * @throws CheckpointError when a tensor's data do not fit its dtype and shape, or a name is reserved.
+ * @throws FormatError when a tensor's data do not fit its dtype and shape, or a name is reserved.
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor> | Readonly<Record<string, StoredTensor>>,
@@ -57,13 +56,13 @@ export function encodeSafetensors(
   const fields: string[] = [];
   const labels = Object.entries(metadata);
   for (const [key, value] of labels) {
-    if (typeof value !== "string") throw new CheckpointError(`encodeSafetensors: metadata "${key}" must be a string, got ${typeof value}`);
+    if (typeof value !== "string") throw unwritable(`encodeSafetensors: metadata "${key}" must be a string, got ${typeof value}`);
   }
   if (labels.length > 0) fields.push(`${JSON.stringify(METADATA)}:${JSON.stringify(metadata)}`);
   let offset = 0;
   for (const [name, { dtype, shape, data }] of entries) {
     const end = offset + data.byteLength;
-    fields.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype: FORMATS[dtype].tag, shape, data_offsets: [offset, end] })}`);
+    fields.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype: TAGS[dtype], shape, data_offsets: [offset, end] })}`);
     offset = end;
   }
   let header = new TextEncoder().encode(`{${fields.join(",")}}`);
@@ -81,23 +80,40 @@ export function encodeSafetensors(
   return file;
 }
 
+/** A safetensors file whose tensors are read when they are asked for. */
+export interface SafetensorsFile {
+  readonly tensors: Map<string, FileTensor>;
+  readonly metadata: Record<string, string>;
+}
+
 /**
  * Reads a safetensors byte string; the returned arrays are copies.
  *
- * @throws CheckpointError saying what is wrong with the file.
+ * @throws FormatError saying what is wrong with the file.
  */
 export function decodeSafetensors(bytes: Uint8Array): Safetensors {
-  if (bytes.length < 8) throw invalid(`${bytes.length} bytes are too few for the header's length`);
-  const declared = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (declared > BigInt(LIMITS.safetensorsHeader)) {
-    throw invalid(`the header's length (=${declared}) is above the limit of ${LIMITS.safetensorsHeader} bytes`);
-  }
-  const headerLength = Number(declared);
-  if (8 + headerLength > bytes.length) throw invalid(`the header needs ${headerLength} bytes but only ${bytes.length - 8} follow its length`);
-  const { tensors, metadata } = parseHeader(bytes.subarray(8, 8 + headerLength));
+  const { tensors, metadata } = readSafetensors(bytes);
+  return { tensors: new Map([...tensors].map(([name, tensor]) => [name, tensor.read()])), metadata };
+}
 
-  // Not `bytes.subarray`: the slices of a Node Buffer are views, and these must be copies.
-  const body = new Uint8Array(bytes.buffer, bytes.byteOffset + 8 + headerLength, bytes.length - 8 - headerLength);
+/**
+ * Reads the header of a safetensors file, which says where everything else is.
+ *
+ * @throws FormatError saying what is wrong with the file.
+ */
+export function readSafetensors(input: Uint8Array | ByteSource): SafetensorsFile {
+  const source = sourceOf(input);
+  if (source.size < 8) throw invalid(`${source.size} bytes are too few for the header's length`, "truncated");
+  const start = source.read(0, 8);
+  const declared = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
+  if (declared > BigInt(LIMITS.safetensorsHeader)) {
+    throw invalid(`the header's length (=${declared}) is above the limit of ${LIMITS.safetensorsHeader} bytes`, "too-large");
+  }
+  const headerEnd = 8 + Number(declared);
+  if (headerEnd > source.size) throw invalid(`the header needs ${declared} bytes but only ${source.size - 8} follow its length`, "truncated");
+  const { tensors, metadata } = parseHeader(source.read(8, headerEnd));
+
+  const bodySize = source.size - headerEnd;
   const byOffset = [...tensors].sort(([, a], [, b]) => a.start - b.start || a.end - b.end);
   let covered = 0;
   for (const [name, { start, end }] of byOffset) {
@@ -105,16 +121,20 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
     if (start > covered) throw invalid(`bytes [${covered}, ${start}) before ${shown(name)} belong to no tensor`);
     covered = end;
   }
-  if (covered !== body.length) throw invalid(`the tensors need ${covered} bytes after the header, the file has ${body.length}`);
+  if (covered !== bodySize)
+    throw invalid(`the tensors need ${covered} bytes after the header, the file has ${bodySize}`, covered > bodySize ? "truncated" : "damaged");
 
-  const decoded = new Map<string, StoredTensor>();
-  for (const [name, { dtype, shape, start, end }] of tensors) {
-    const copy = body.slice(start, end);
-    if (dtype === "bool" && copy.some((byte) => byte > 1)) throw invalid(`${shown(name)} is BOOL but has bytes other than 0 and 1`);
-    const { array } = FORMATS[dtype];
-    decoded.set(name, { dtype, shape, data: new array(copy.buffer) });
-  }
-  return { tensors: decoded, metadata };
+  const lazy = [...tensors].map(([name, { dtype, shape, start, end }]) => {
+    const read = (): StoredTensor => {
+      try {
+        return tensorOfBytes(name, dtype, shape, source.read(headerEnd + start, headerEnd + end));
+      } catch (error) {
+        throw invalid((error as Error).message);
+      }
+    };
+    return [name, { dtype, shape, read }] as const;
+  });
+  return { tensors: new Map(lazy), metadata };
 }
 
 /** A tensor's header entry, checked on its own. */
@@ -131,7 +151,7 @@ function parseHeader(bytes: Uint8Array): { tensors: Map<string, HeaderEntry>; me
   try {
     header = parseJson(bytes);
   } catch (error) {
-    throw invalid(`the header ${(error as Error).message}`, error);
+    throw invalid(`the header ${(error as Error).message}`, "damaged", error);
   }
   if (!isRecord(header)) throw invalid("the header must be an object");
   const tensors = new Map<string, HeaderEntry>();
@@ -163,7 +183,7 @@ function parseEntry(name: string, value: unknown): HeaderEntry {
   if (!isSizes(offsets) || offsets.length !== 2) throw invalid(`${shown(name)} has data_offsets ${shown(offsets)}, expected [start, end]`);
   const [start, end] = offsets as [number, number];
   if (shape.length > LIMITS.axes) throw invalid(`${shown(name)} has ${shape.length} axes, more than the limit of ${LIMITS.axes}`);
-  const size = elements(shape) * FORMATS[dtype].array.BYTES_PER_ELEMENT;
+  const size = elementCount(shape) * elementBytes(dtype);
   if (end - start !== size)
     throw invalid(`${shown(name)} is ${tag} [${shape.join(", ")}] = ${size} bytes, but its data_offsets [${start}, ${end}) span ${end - start}`);
   return { dtype, shape, start, end };
@@ -171,28 +191,24 @@ function parseEntry(name: string, value: unknown): HeaderEntry {
 
 function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
   const what = `encodeSafetensors: tensor ${shown(name)}`;
-  if (name === METADATA) throw new CheckpointError(`${what}: this name is reserved; rename the tensor`);
-  const format = Object.hasOwn(FORMATS, dtype) ? FORMATS[dtype] : undefined;
-  if (format === undefined) throw new CheckpointError(`${what} has dtype ${String(dtype)}, expected one of ${Object.keys(FORMATS).join(", ")}`);
-  if (!isSizes(shape)) throw new CheckpointError(`${what} has shape ${shown(shape)}, expected a list of sizes`);
-  if (!(data instanceof format.array)) throw new CheckpointError(`${what} has dtype ${dtype}, so its data must be a ${format.array.name}`);
-  if (data.length !== elements(shape)) {
-    throw new CheckpointError(`${what} has shape [${shape.join(", ")}] = ${elements(shape)} elements, but its data have ${data.length}`);
+  if (name === METADATA) throw unwritable(`${what}: this name is reserved; rename the tensor`);
+  const array = Object.hasOwn(STORED_ARRAYS, dtype) ? STORED_ARRAYS[dtype] : undefined;
+  if (array === undefined) throw unwritable(`${what} has dtype ${String(dtype)}, expected one of ${Object.keys(STORED_ARRAYS).join(", ")}`);
+  if (!isSizes(shape)) throw unwritable(`${what} has shape ${shown(shape)}, expected a list of sizes`);
+  if (!(data instanceof array)) throw unwritable(`${what} has dtype ${dtype}, so its data must be a ${array.name}`);
+  if (data.length !== elementCount(shape)) {
+    throw unwritable(`${what} has shape [${shape.join(", ")}] = ${elementCount(shape)} elements, but its data have ${data.length}`);
   }
-}
-
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function invalid(reason: string, cause?: unknown): CheckpointError {
-  return new CheckpointError(`not a valid safetensors file: ${reason}`, cause === undefined ? {} : { cause });
+function invalid(reason: string, problem: "damaged" | "truncated" | "too-large" = "damaged", cause?: unknown): FormatError {
+  return new FormatError(problem, `not a valid safetensors file: ${reason}`, cause === undefined ? {} : { cause });
+}
+
+function unwritable(message: string): FormatError {
+  return new FormatError("unsupported", message);
 }

@@ -49,10 +49,7 @@ export function registerExport(program: Command, context: Context): void {
 function tensorsUnder(prefix: string, snapshot: Snapshot) {
   return Object.fromEntries(
     [...snapshot.tensors].flatMap(([name, { dtype, shape, data }]) =>
-      // Parameters and statistics are never 64-bit.
-      name.startsWith(prefix) && dtype !== "int64" && !(data instanceof BigInt64Array)
-        ? [[name.slice(prefix.length), { dtype, shape, data: () => data }] as const]
-        : [],
+      name.startsWith(prefix) ? [[name.slice(prefix.length), { dtype, shape, data: () => data }] as const] : [],
     ),
   );
 }

@@ -4,13 +4,13 @@
  * Names and layouts (convolutions OIHW, linear [out, in]) are PyTorch's already; only batch norm's `num_batches_tracked`
  * counters, which PyTorch insists on and inference ignores, are added.
  */
-import { encodeSafetensors, type StoredTensor } from "@gradalign/formats";
+import { encodeSafetensors, type StoredArray, type StoredDType, type StoredTensor } from "@gradalign/formats";
 
 /** The part of a tensor that storing it needs; `@gradalign/tensor`'s Tensor fits. */
 export interface ReadableTensor {
-  readonly dtype: "float32" | "int32" | "uint8" | "bool";
+  readonly dtype: StoredDType;
   readonly shape: readonly number[];
-  data(): Float32Array | Int32Array | Uint8Array;
+  data(): StoredArray;
 }
 
 /** For whom tensors are registered a second time: for the classes of the paper's authors, or for nobody. */
