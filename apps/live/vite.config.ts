@@ -1,6 +1,7 @@
 /** @file Builds the page into the package of the command that serves it. */
+
+import { PAGE_STYLE } from "@gradalign/runs";
 import { defaultClientConditions, defineConfig } from "vite";
-import { PAGE_STYLE } from "../../packages/gradalign/src/report/page-style.ts";
 
 export default defineConfig({
   base: "./",

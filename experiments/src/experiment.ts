@@ -5,8 +5,8 @@
  */
 
 import type { Evaluation, ImageDataset, JsonObject, Model, Overfitting, Params, RobustnessReport, TrainConfig } from "@gradalign/robustness";
+import type { FigureOptions } from "@gradalign/runs";
 import type { Device } from "@gradalign/tensor";
-import type { FigureOptions } from "./support/figure.ts";
 
 /** How large an experiment is run: as in the paper; in at most about half an hour on two cores; in seconds, as a test. */
 export type Scale = "paper" | "laptop" | "smoke";

@@ -24,7 +24,6 @@ import { table1 } from "./table1.ts";
 import { tables } from "./tables.ts";
 
 export * from "./experiment.ts";
-export type { FigureOptions } from "./support/figure.ts";
 export { madeUpImages } from "./support/made-up-images.ts";
 export { levels, radius } from "./support/statistics.ts";
 

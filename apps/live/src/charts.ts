@@ -1,8 +1,8 @@
 /** @file The curves: one panel per quantity, one colour per run, drawn anew whenever there is something new. */
 
 import { EVALUATION_PGD, type Evaluation } from "@gradalign/robustness";
+import { attackName, percent } from "@gradalign/runs";
 import * as Plot from "@observablehq/plot";
-import { attackName, percent } from "../../../packages/gradalign/src/terminal/format.ts";
 
 /** A run as the panels show it. */
 export interface Curve {

@@ -1,9 +1,9 @@
 /** @file Fetches the server's data set part by part, checks every part, and puts them together. */
 
 import { type ImageDataset, imageDataset } from "@gradalign/robustness";
+import { crc32 } from "@gradalign/runs";
+import type { DataList, DataPart } from "@gradalign/runs/node";
 import { DataError } from "@gradalign/tensor";
-import type { DataList, DataPart } from "../../../packages/gradalign/src/live/data-parts.ts";
-import { crc32 } from "./crc32.ts";
 
 const CONNECTIONS = 4;
 const ATTEMPTS = 4;

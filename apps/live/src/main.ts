@@ -1,8 +1,6 @@
 /** @file The page: its form and buttons, what the training worker reports, and when to draw. */
 import { type Evaluation, runOutcome } from "@gradalign/robustness";
-import { VERDICTS } from "../../../packages/gradalign/src/report/verdicts.ts";
-import { levelsRemedy, readLevels } from "../../../packages/gradalign/src/settings/levels.ts";
-import { bytes, count, duration } from "../../../packages/gradalign/src/terminal/format.ts";
+import { bytes, count, duration, levelsRemedy, readLevels, VERDICTS } from "@gradalign/runs";
 import { type Curve, drawPanel, latestValue, PANELS } from "./charts.ts";
 import type { Command, LiveBackend, LiveMethod, Report, RunSettings } from "./protocol.ts";
 import TrainingWorker from "./worker.ts?worker";

@@ -2,8 +2,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { imageDataset } from "@gradalign/robustness";
+import { cutIntoParts, type DataList } from "@gradalign/runs/node";
 import { afterEach, describe, expect, it } from "vitest";
-import { cutIntoParts, type DataList } from "../../../packages/gradalign/src/live/data-parts.ts";
 import { fetchDataset } from "../src/fetch-dataset.ts";
 
 const numbers = (count: number, seed: number) => ({

@@ -2,12 +2,12 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Evaluation, type ImageDataset, imageDataset, train } from "@gradalign/robustness";
+import { crc32 } from "@gradalign/runs";
+import { type LiveServer, startLiveServer } from "@gradalign/runs/node";
 import { createDevice } from "@gradalign/tensor";
 import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type LiveServer, startLiveServer } from "../../../packages/gradalign/src/live/server.ts";
 import { FAST_SWIFTSHADER, launchChromium, launchOrdinaryChromium, openInBrowser } from "../../../tools/browser.ts";
-import { crc32 } from "../src/crc32.ts";
 import type { LiveBackend, Report, RunSettings } from "../src/protocol.ts";
 import { trainConfigOf } from "../src/train-config.ts";
 
@@ -41,7 +41,12 @@ let server: LiveServer;
 let browser: Browser;
 let page: Page;
 beforeAll(async () => {
-  server = await startLiveServer({ dataset, port: 0, host: "127.0.0.1" });
+  server = await startLiveServer({
+    dataset,
+    port: 0,
+    host: "127.0.0.1",
+    page: fileURLToPath(new URL("../../../packages/gradalign/dist/page", import.meta.url)),
+  });
   browser = await launchChromium();
 });
 afterEach(() => page?.close());

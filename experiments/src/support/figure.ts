@@ -1,13 +1,4 @@
-/** @file Options of a figure, and the sizes and colours that all figures share. */
-import type { PlotOptions } from "@observablehq/plot";
-
-/** Plot's options, with what a screen reader says of the figure. */
-export interface FigureOptions extends PlotOptions {
-  /** Names the figure. */
-  readonly ariaLabel: string;
-  /** Says what it shows. */
-  readonly ariaDescription: string;
-}
+/** @file The sizes and colours that all figures share. */
 
 /** Width and margins that keep text legible on a phone, where a figure is shrunk to the page's width. */
 export const FIGURE_SIZE = { width: 460, height: 300, marginTop: 30, marginLeft: 52, marginRight: 18, marginBottom: 44 } as const;

@@ -4,6 +4,8 @@
  * Exit codes: 0 fine; 1 failure; 2 wrong usage (unknown flags, forbidden values); 129, 130 and 143 when SIGHUP, Ctrl-C or SIGTERM stopped
  * training after its checkpoint was written.
  */
+
+import { VERSION } from "@gradalign/runs/node";
 import { ConfigError, GradalignError } from "@gradalign/tensor";
 import { Command, CommanderError } from "commander";
 import { registerData } from "./commands/data.ts";
@@ -17,10 +19,9 @@ import { registerReport } from "./commands/report.ts";
 import { registerReproduce } from "./commands/reproduce.ts";
 import { registerReproduceWorkers } from "./commands/reproduce-workers.ts";
 import { registerTrain } from "./commands/train.ts";
-import { type Context, remark } from "./context.ts";
+import { type Context, remark } from "./terminal/context.ts";
 import { printableStream } from "./terminal/printable.ts";
 import type { Streams } from "./terminal/streams.ts";
-import { VERSION } from "./version.ts";
 
 const HELP = `
 Examples:

@@ -8,9 +8,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import { type ImageDataset, imageDataset } from "@gradalign/robustness";
+import { cutIntoParts, type DataList, type LiveServer, startLiveServer } from "@gradalign/runs/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cutIntoParts, type DataList } from "../src/live/data-parts.ts";
-import { type LiveServer, startLiveServer } from "../src/live/server.ts";
 import { writeRecordFiles } from "./support/record-files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-live-"));

@@ -14,6 +14,7 @@ const PACKAGES = {
   "@gradalign/tensor": "packages/tensor",
   "@gradalign/formats": "packages/formats",
   "@gradalign/robustness": "packages/robustness",
+  "@gradalign/runs": "packages/runs",
   "@gradalign/experiments": "experiments",
   gradalign: "packages/gradalign",
 };

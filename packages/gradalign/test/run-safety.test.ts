@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { withRunLock } from "@gradalign/robustness/node";
+import { withRunLock } from "@gradalign/runs/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Captured, gradalign, jsonLines } from "./support/captured.ts";
 import { writeRecordFiles } from "./support/record-files.ts";

@@ -1,12 +1,10 @@
 /** @file Flags and config files: what is accepted, what is refused and how, and which one wins. */
 
 import { resolveTrainConfig } from "@gradalign/robustness";
+import { externalName, parseFlag, partialConfig, reproduceCommand, SETTING_NAMES } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { parseConfig, readConfigFile } from "../src/settings/config-file.ts";
-import { partialConfig } from "../src/settings/convert.ts";
-import { reproduceCommand } from "../src/settings/describe.ts";
-import { externalName, parseFlag, SETTING_NAMES } from "../src/settings/settings.ts";
 
 describe("flags", () => {
   test("numbers", () => {

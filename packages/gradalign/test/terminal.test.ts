@@ -1,13 +1,13 @@
 /** @file What terminals show: bars, tables, redrawn lines, and the live view of runs side by side. */
 import type { Evaluation } from "@gradalign/robustness";
+import { bytes, count, duration, percent, radius } from "@gradalign/runs";
 import { describe, expect, test, vi } from "vitest";
-import { bytes, count, duration, percent, radius } from "../src/terminal/format.ts";
+import { syntheticRun } from "../../runs/test/support/synthetic-run.ts";
 import { clip, LiveRegion } from "../src/terminal/live-region.ts";
 import { fittingParts, progressBar, sparkline, statusLine } from "../src/terminal/progress-bar.ts";
 import { paintFor } from "../src/terminal/style.ts";
 import { textTable } from "../src/terminal/table.ts";
 import { createTrainingView } from "../src/terminal/training-view.ts";
-import { syntheticRun } from "./support/synthetic-run.ts";
 
 /** A terminal that interprets the two codes that a live region uses, and forgets colours. */
 function fakeTerminal(columns = 80) {

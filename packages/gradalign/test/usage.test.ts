@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { SETTING_NAMES } from "@gradalign/runs";
 import { afterAll, describe, expect, test } from "vitest";
-import { SETTING_NAMES } from "../src/settings/settings.ts";
 import { gradalign } from "./support/captured.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-usage-"));

@@ -8,7 +8,7 @@ export { ATTACK_NAMES, attacks, type NamedAttack, parseAttack } from "./attacks/
 export { pgd } from "./attacks/pgd.ts";
 export { pgdCorner } from "./attacks/pgd-corner.ts";
 export { randomCorner } from "./attacks/random-corner.ts";
-export type { ModelIdentity } from "./checkpoint/checkpoint.ts";
+export type { CheckpointManifest, ModelIdentity } from "./checkpoint/checkpoint.ts";
 export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageDataset, type SplitArrays, takeFirst } from "./data/dataset.ts";
 export {
   type DatasetDefinition,
@@ -60,11 +60,20 @@ export { l2 } from "./threat/l2.ts";
 export { linf } from "./threat/linf.ts";
 export type { Threat } from "./threat/threat.ts";
 export type { Augmentation } from "./train/batch.ts";
-export { type MethodConfig, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
+export { checkTrainConfig, type MethodConfig, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
 export { EVALUATION_PGD } from "./train/evaluator.ts";
 export { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./train/events.ts";
 export { augmentationFor, datasetRecipe, lambdaSchedule, type Recipe, recipeFor } from "./train/recipes.ts";
-export { type Arithmetic, arithmeticDifference, arithmeticOf, type DataIdentity, identityOf, type RunSeal, requireSameData } from "./train/seal.ts";
+export {
+  type Arithmetic,
+  arithmeticDifference,
+  arithmeticOf,
+  type DataIdentity,
+  identityOf,
+  type RunSeal,
+  requireSameConfig,
+  requireSameData,
+} from "./train/seal.ts";
 export { createSession, type Session } from "./train/session.ts";
 export { type CheckpointSink, type RunRecord, restoreModel, type Snapshot } from "./train/snapshot.ts";
 export { TrainingError, type TrainOptions, type TrainResult, train } from "./train/train.ts";

@@ -39,6 +39,7 @@ const sources = {
   tensor: readPackage(join(packages, "tensor")),
   formats: readPackage(join(packages, "formats")),
   robustness: readPackage(join(packages, "robustness")),
+  runs: readPackage(join(packages, "runs")),
   experiments: readPackage(join(packages, "../experiments")),
   gradalign: readPackage(join(packages, "gradalign")),
 };
@@ -108,7 +109,8 @@ describe("imports", () => {
     expect(foreign(sources.tensor, /./)).toEqual([]);
     expect(foreign(sources.formats, /^(?!@gradalign\/tensor$)/)).toEqual([]);
     expect(foreign(sources.robustness, /^@gradalign\/(?!tensor$|formats$)|^gradalign|^\.\.\/\.\.\/\.\./)).toEqual([]);
-    expect(foreign(sources.experiments, /^@gradalign\/(?!tensor$|robustness$)|^gradalign/)).toEqual([]);
+    expect(foreign(sources.runs, /^@gradalign\/(?!tensor$|formats$|robustness(\/node)?$)|^gradalign/)).toEqual([]);
+    expect(foreign(sources.experiments, /^@gradalign\/(?!tensor$|robustness$|runs$)|^gradalign/)).toEqual([]);
     for (const files of Object.values(sources)) for (const { path, local } of files) for (const target of local) expect(target, path).not.toMatch(/^\.\./);
   });
 
@@ -119,7 +121,7 @@ describe("imports", () => {
   });
 
   test("of Node's modules stand only in the library's node-* files and in the command line", () => {
-    const users = [...sources.tensor, ...sources.formats, ...sources.robustness, ...sources.experiments].filter(({ outside }) =>
+    const users = [...sources.tensor, ...sources.formats, ...sources.robustness, ...sources.runs, ...sources.experiments].filter(({ outside }) =>
       outside.some((target) => target.startsWith("node:")),
     );
     for (const { path } of users) expect(path).toMatch(/(^|\/)node-[a-z0-9-]+\.ts$|^node\.ts$/);

@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type DatasetDefinition, type DatasetName, datasets } from "@gradalign/robustness";
 import { dataFolder } from "@gradalign/robustness/node";
+import { count } from "@gradalign/runs";
 import { Argument, type Command } from "commander";
-import { type Context, print } from "../context.ts";
 import { loadDataset } from "../run/dataset.ts";
-import { count } from "../terminal/format.ts";
+import { type Context, print } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
 
 const HELP = `

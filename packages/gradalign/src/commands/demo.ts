@@ -1,25 +1,42 @@
 /** @file `gradalign demo`: catastrophic overfitting and its cure, side by side, in minutes. */
 import { join, resolve } from "node:path";
 import { EVALUATION_PGD, resolveTrainConfig } from "@gradalign/robustness";
-import { isRunFolder, openRun, writeFileAtomic } from "@gradalign/robustness/node";
+import { writeFileAtomic } from "@gradalign/robustness/node";
+import {
+  attackName,
+  count,
+  decimals,
+  defaultTexts,
+  FINAL_DEFAULTS,
+  partialConfig,
+  percent,
+  type ReportRun,
+  type Settings,
+  settingsOfConfig,
+  shellWord,
+  textsOf,
+} from "@gradalign/runs";
+import {
+  compareReport,
+  DEVICE_SETTINGS,
+  type FinalAttack,
+  isRunFolder,
+  openDevice,
+  openRun,
+  ownRun,
+  performRun,
+  type RunRequest,
+  readReportRun,
+  readSession,
+  resumedSettings,
+  runSettingsOf,
+} from "@gradalign/runs/node";
 import type { Command } from "commander";
-import { type Context, print } from "../context.ts";
-import { compareReport } from "../report/report.ts";
-import type { ReportRun } from "../report/report-data.ts";
 import { requireAgreement, withFullPath } from "../run/agreement.ts";
-import type { FinalAttack } from "../run/attack-saved.ts";
 import { loadDataset } from "../run/dataset.ts";
-import { DEVICE_SETTINGS, openDevice, resumedSettings, runSettingsOf } from "../run/device.ts";
 import { interruptible } from "../run/interruptible.ts";
-import { ownRun, performRun, type RunRequest } from "../run/perform-run.ts";
-import { readReportRun } from "../run/read-run.ts";
 import { freeFolder, requireFreeFolder, timestamp } from "../run/run-folder.ts";
-import { readSession } from "../run/run-notes.ts";
-import { partialConfig, settingsOfConfig } from "../settings/convert.ts";
-import { defaultTexts, FINAL_DEFAULTS, textsOf } from "../settings/defaults.ts";
-import { shellWord } from "../settings/describe.ts";
-import type { Settings } from "../settings/settings.ts";
-import { attackName, count, decimals, percent } from "../terminal/format.ts";
+import { type Context, print } from "../terminal/context.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { textTable } from "../terminal/table.ts";
 import { createTrainingView } from "../terminal/training-view.ts";

@@ -1,16 +1,12 @@
 /** @file `gradalign eval`: the accuracy of a saved model on clean and on attacked test images. */
 
 import { ATTACK_NAMES, arithmeticDifference, arithmeticOf, evaluateRobustness, identityOf, requireSameData, restoreModel } from "@gradalign/robustness";
+import { checkSetting, duration, percent, type RobustnessRecord, radius, type Settings } from "@gradalign/runs";
+import { arithmeticOptions, DEVICE_SETTINGS, noteRobustness, openDevice, ownRun, readSession, resumedSettings, runSettingsOf } from "@gradalign/runs/node";
 import type { Command } from "commander";
-import { type Context, print, remark } from "../context.ts";
-import type { RobustnessRecord } from "../report/report-data.ts";
 import { loadDataset } from "../run/dataset.ts";
-import { arithmeticOptions, DEVICE_SETTINGS, openDevice, resumedSettings, runSettingsOf } from "../run/device.ts";
-import { ownRun } from "../run/perform-run.ts";
-import { noteRobustness, readSession } from "../run/run-notes.ts";
 import { loadSavedModel, modelOfSnapshot, type Which } from "../run/saved-model.ts";
-import { checkSetting, type Settings } from "../settings/settings.ts";
-import { duration, percent, radius } from "../terminal/format.ts";
+import { type Context, print, remark } from "../terminal/context.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { statusLine } from "../terminal/progress-bar.ts";
 import { describeRobustness } from "../terminal/run-events.ts";

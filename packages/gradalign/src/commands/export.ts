@@ -1,12 +1,12 @@
 /** @file `gradalign export`: a saved model as a safetensors file for PyTorch. */
 
 import { type Aliases, exportSafetensors, type Snapshot } from "@gradalign/robustness";
+import { bytes, count } from "@gradalign/runs";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { type Context, print, remark } from "../context.ts";
 import { writeOutput } from "../run/output.ts";
 import { loadSavedModel, type Which } from "../run/saved-model.ts";
-import { bytes, count } from "../terminal/format.ts";
+import { type Context, print, remark } from "../terminal/context.ts";
 import { whichOption } from "./which-option.ts";
 
 const HELP = `

@@ -3,13 +3,13 @@ import { readdirSync, statSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { dataFolder, nodeGpu } from "@gradalign/robustness/node";
+import { bytes } from "@gradalign/runs";
+import { VERSION } from "@gradalign/runs/node";
 import { BACKENDS, createDevice, wasmFeatures } from "@gradalign/tensor";
 import type { Command } from "commander";
-import { type Context, print } from "../context.ts";
 import { runWorker } from "../run/worker-process.ts";
-import { bytes } from "../terminal/format.ts";
+import { type Context, print } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
-import { VERSION } from "../version.ts";
 
 const HELP = `
 Examples:

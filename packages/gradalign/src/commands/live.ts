@@ -1,11 +1,12 @@
 /** @file `gradalign live`: a page that trains in the browser and draws what happens. */
 
+import { fileURLToPath } from "node:url";
 import { takeFirst } from "@gradalign/robustness";
+import { startLiveServer } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
-import { type Context, print, remark } from "../context.ts";
-import { startLiveServer } from "../live/server.ts";
 import { loadDataset } from "../run/dataset.ts";
+import { type Context, print, remark } from "../terminal/context.ts";
 import { listenForInterrupt } from "../terminal/interrupt.ts";
 import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
 
@@ -22,6 +23,9 @@ Only this machine can reach the server unless --host says otherwise; over plain 
 thread and without WebGPU.`;
 
 const FLAGS = ["dataset", "trainSize"] as const;
+
+/** Where `npm run build:live` puts the page, seen from `src/commands` and from `dist/commands`. */
+const PAGE = fileURLToPath(new URL("../../dist/page", import.meta.url));
 
 interface LiveFlags {
   readonly port: string;
@@ -48,7 +52,7 @@ async function runLive(options: LiveFlags & Record<string, unknown>, context: Co
   try {
     const { dataset } = await loadDataset(name, context.streams.stderr, interrupt.signal);
     const served = trainSize === undefined ? dataset : { ...dataset, train: takeFirst(dataset.train, trainSize) };
-    const server = await startLiveServer({ dataset: served, port, host: options.host });
+    const server = await startLiveServer({ dataset: served, port, host: options.host, page: PAGE });
     if (options.json) print(context, JSON.stringify({ type: "listening", url: server.url }));
     else print(context, `open ${server.url} in a browser; Ctrl-C ends the server`);
     await new Promise<void>((resolve) => {

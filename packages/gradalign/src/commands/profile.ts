@@ -2,15 +2,12 @@
 import { madeUpImages } from "@gradalign/experiments";
 import { createModel, createSession, resolveTrainConfig, type Session, type TrainConfig } from "@gradalign/robustness";
 import { requireWritableFile } from "@gradalign/robustness/node";
+import { bytes, defaultTexts, partialConfig, percent, radius, type Settings } from "@gradalign/runs";
+import { DEVICE_SETTINGS, openDevice } from "@gradalign/runs/node";
 import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
-import { type Context, print, remark } from "../context.ts";
-import { DEVICE_SETTINGS, openDevice } from "../run/device.ts";
 import { writeOutput } from "../run/output.ts";
-import { partialConfig } from "../settings/convert.ts";
-import { defaultTexts } from "../settings/defaults.ts";
-import type { Settings } from "../settings/settings.ts";
-import { bytes, percent, radius } from "../terminal/format.ts";
+import { type Context, print, remark } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
 import { addSettingFlags, parseCount, parseCountOrAll, settingsFromFlags } from "./setting-flags.ts";
 

@@ -1,10 +1,9 @@
 /** @file `gradalign report`: writes the report of a run again, or one that compares several. */
 import { basename, join, resolve } from "node:path";
+import { compareReport, readReportRun, runReport } from "@gradalign/runs/node";
 import type { Command } from "commander";
-import { type Context, print } from "../context.ts";
-import { compareReport, runReport } from "../report/report.ts";
 import { writeOutput } from "../run/output.ts";
-import { readReportRun } from "../run/read-run.ts";
+import { type Context, print } from "../terminal/context.ts";
 
 const HELP = `
 Examples:

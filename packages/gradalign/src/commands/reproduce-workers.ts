@@ -1,14 +1,15 @@
 /** @file Hidden commands that `reproduce` starts in processes of their own; each reads its request from standard input. */
+
+import type { Settings } from "@gradalign/runs";
+import { openDevice } from "@gradalign/runs/node";
 import type { Command } from "commander";
-import type { Context } from "../context.ts";
-import { print } from "../context.ts";
 import { type Cost, measureCost } from "../reproduce/costs.ts";
 import { openShelf } from "../reproduce/datasets.ts";
 import type { ProbeRequest } from "../reproduce/measure-costs.ts";
 import { performTraining, type WorkerRequest } from "../reproduce/perform-grid.ts";
-import { openDevice } from "../run/device.ts";
 import { interruptible } from "../run/interruptible.ts";
-import type { Settings } from "../settings/settings.ts";
+import type { Context } from "../terminal/context.ts";
+import { print } from "../terminal/context.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
 
 /** Adds the commands to the program. */

@@ -2,13 +2,13 @@
 import { join } from "node:path";
 import { type Experiment, experiments, SCALES, type Scale } from "@gradalign/experiments";
 import { requireWritable } from "@gradalign/robustness/node";
+import { shellWord } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
-import { type Context, print } from "../context.ts";
 import { listExperiments } from "../reproduce/list.ts";
 import { reproduce } from "../reproduce/reproduce.ts";
 import { closestName } from "../settings/closest-name.ts";
-import { shellWord } from "../settings/describe.ts";
+import { type Context, print } from "../terminal/context.ts";
 import { addSettingFlags, parseCount, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `

@@ -1,8 +1,8 @@
 /** @file Settings as flags of a command, and counts as other flags. */
+
+import { type DefaultTexts, externalName, FIXED_DEFAULTS, parseFlag, type SettingName, type Settings, settingOf } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
-import { type DefaultTexts, FIXED_DEFAULTS } from "../settings/defaults.ts";
-import { externalName, parseFlag, type SettingName, type Settings, settingOf } from "../settings/settings.ts";
 
 /** Gives a command a flag for each of these settings; `defaults` says what they are when left out. */
 export function addSettingFlags(command: Command, names: readonly SettingName[], defaults: DefaultTexts = {}): Command {

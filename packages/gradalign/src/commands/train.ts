@@ -1,22 +1,17 @@
 /** @file `gradalign train`: one training run, new or resumed. */
 
 import { resolveTrainConfig } from "@gradalign/robustness";
-import { openRun, requireWritable } from "@gradalign/robustness/node";
+import { requireWritable } from "@gradalign/robustness/node";
+import { defaultTexts, FINAL_DEFAULTS, partialConfig, SETTING_NAMES, type Settings, shellWord } from "@gradalign/runs";
+import { openDevice, openRun, ownRun, performRun, type RunRequest, readSession, resumedSettings, runSettingsOf } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
-import type { Context } from "../context.ts";
 import { requireAgreement, withFullPath } from "../run/agreement.ts";
 import { loadDataset } from "../run/dataset.ts";
-import { openDevice, resumedSettings, runSettingsOf } from "../run/device.ts";
 import { interruptible } from "../run/interruptible.ts";
-import { ownRun, performRun, type RunRequest } from "../run/perform-run.ts";
 import { defaultRunFolder, requireFreeFolder } from "../run/run-folder.ts";
-import { readSession } from "../run/run-notes.ts";
 import { readConfigFile } from "../settings/config-file.ts";
-import { partialConfig } from "../settings/convert.ts";
-import { defaultTexts, FINAL_DEFAULTS } from "../settings/defaults.ts";
-import { shellWord } from "../settings/describe.ts";
-import { SETTING_NAMES, type Settings } from "../settings/settings.ts";
+import type { Context } from "../terminal/context.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
 import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";

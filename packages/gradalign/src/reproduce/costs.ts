@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { madeUpImages, type Training } from "@gradalign/experiments";
 import { canonicalJson, createModel, createSession, modelPrograms, parseAttack, type TrainConfig } from "@gradalign/robustness";
 import { makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
+import { VERSION } from "@gradalign/runs/node";
 import { DataError, type Device, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { z } from "zod";
-import { VERSION } from "../version.ts";
 
 /** Seconds of the parts of a training; what an estimate is made of. */
 export interface Cost {

@@ -1,9 +1,7 @@
 /** @file An experiment's page: what the paper says and what was found, figures, numbers, and how to get them again. */
 import type { Claim, Comparison, Experiment, Figure, Page, PaperNumber, Section, Table } from "@gradalign/experiments";
-import { html, type Markup, markup } from "../report/html.ts";
-import { htmlPage } from "../report/page.ts";
-import { drawFigure } from "../report/svg.ts";
-import { describeSettings } from "../settings/describe.ts";
+import { describeSettings, html, htmlPage, type Markup, markup } from "@gradalign/runs";
+import { drawFigure } from "@gradalign/runs/node";
 import type { Results } from "./result-data.ts";
 
 const SCALE_NAMES = { paper: "the paper's scale", laptop: "laptop scale", smoke: "smoke scale: this only shows that everything runs" } as const;

@@ -1,8 +1,9 @@
 /** @file One view of a whole grid of trainings: overall progress with time to go, and a line for each that is under way. */
-import { attackName, count, decimals, duration, percent } from "../terminal/format.ts";
+
+import { attackName, count, decimals, duration, percent, type RunEvent } from "@gradalign/runs";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { statusLine } from "../terminal/progress-bar.ts";
-import { describeRobustness, type RunEvent } from "../terminal/run-events.ts";
+import { describeRobustness } from "../terminal/run-events.ts";
 import type { Streams } from "../terminal/streams.ts";
 import { paintFor } from "../terminal/style.ts";
 import type { Estimate } from "./costs.ts";

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Experiment, FinalAttack, Scale, Training } from "@gradalign/experiments";
 import { readJson, writeFileAtomic } from "@gradalign/robustness/node";
+import { readRobustness } from "@gradalign/runs/node";
 import { z } from "zod";
-import { readRobustness } from "../run/run-notes.ts";
 import { type Provenance, provenance } from "./provenance.ts";
 import { type DataKind, trainingId } from "./training-id.ts";
 

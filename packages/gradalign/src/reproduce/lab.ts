@@ -2,10 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { FinalAttack, FinishedTraining, Lab, SavedParameters, Training } from "@gradalign/experiments";
 import { detectOverfitting, restoreModel, wilsonInterval } from "@gradalign/robustness";
-import { openRun } from "@gradalign/robustness/node";
+import type { LoadedDataset } from "@gradalign/robustness/node";
+import { openRun, readRobustness } from "@gradalign/runs/node";
 import { type Device, InvariantError } from "@gradalign/tensor";
-import type { LoadedDataset } from "../run/dataset.ts";
-import { readRobustness } from "../run/run-notes.ts";
 import { modelOfSnapshot } from "../run/saved-model.ts";
 import { type GridTraining, isSameAttack, readFinished } from "./grid.ts";
 

@@ -1,9 +1,9 @@
 /** @file `gradalign reproduce --list`: every experiment with what it costs on this machine. */
 import type { Scale, Training } from "@gradalign/experiments";
-import type { Context } from "../context.ts";
-import { print } from "../context.ts";
+import { count, duration } from "@gradalign/runs";
 import { interruptible } from "../run/interruptible.ts";
-import { count, duration } from "../terminal/format.ts";
+import type { Context } from "../terminal/context.ts";
+import { print } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
 import { bestSchedule, openCostBook, stepsOf } from "./costs.ts";
 import { gridOf, isFinished, type ScaledExperiment } from "./grid.ts";

@@ -2,9 +2,9 @@
 import { availableParallelism, loadavg } from "node:os";
 import type { Training } from "@gradalign/experiments";
 import type { TrainConfig } from "@gradalign/robustness";
+import type { Settings } from "@gradalign/runs";
 import { GradalignError } from "@gradalign/tensor";
 import { runWorker } from "../run/worker-process.ts";
-import type { Settings } from "../settings/settings.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { statusLine } from "../terminal/progress-bar.ts";
 import type { Streams } from "../terminal/streams.ts";

@@ -6,14 +6,12 @@
  */
 
 import { restoreModel, TrainingError } from "@gradalign/robustness";
-import { isRunFolder, openRun } from "@gradalign/robustness/node";
+import type { LoadedDataset } from "@gradalign/robustness/node";
+import type { RunEvent } from "@gradalign/runs";
+import { attackSaved, isRunFolder, openRun, ownRun, performRun, type RunRequest } from "@gradalign/runs/node";
 import { type Device, GradalignError } from "@gradalign/tensor";
-import { attackSaved } from "../run/attack-saved.ts";
-import type { LoadedDataset } from "../run/dataset.ts";
-import { ownRun, performRun, type RunRequest } from "../run/perform-run.ts";
 import { modelOfSnapshot } from "../run/saved-model.ts";
 import { runWorker } from "../run/worker-process.ts";
-import type { RunEvent } from "../terminal/run-events.ts";
 import type { Cost, CostBook, Schedule } from "./costs.ts";
 import { type GridTraining, isFinished, noteFinished, readFinished } from "./grid.ts";
 import type { GridView } from "./grid-view.ts";

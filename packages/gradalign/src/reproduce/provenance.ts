@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { availableParallelism, cpus } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { VERSION } from "../version.ts";
+import { VERSION } from "@gradalign/runs/node";
 
 /** Where results come from. */
 export interface Provenance {

@@ -1,13 +1,11 @@
 /** @file Runs experiments: trains what is missing, measures, writes results and pages. */
 import { join } from "node:path";
+import { duration, type Settings, shellWord } from "@gradalign/runs";
+import { openDevice } from "@gradalign/runs/node";
 import type { Device } from "@gradalign/tensor";
-import type { Context } from "../context.ts";
-import { print } from "../context.ts";
-import { openDevice } from "../run/device.ts";
 import { interruptible } from "../run/interruptible.ts";
-import { shellWord } from "../settings/describe.ts";
-import type { Settings } from "../settings/settings.ts";
-import { duration } from "../terminal/format.ts";
+import type { Context } from "../terminal/context.ts";
+import { print } from "../terminal/context.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { statusLine } from "../terminal/progress-bar.ts";
 import { bestSchedule, estimate, openCostBook } from "./costs.ts";

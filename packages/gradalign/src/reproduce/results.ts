@@ -2,9 +2,8 @@
 import { join } from "node:path";
 import type { Experiment, Page } from "@gradalign/experiments";
 import { makeFolder, writeFileAtomic } from "@gradalign/robustness/node";
-import { csv } from "../report/csv.ts";
-import { LIGHT_COLORS } from "../report/page-style.ts";
-import { drawFigure } from "../report/svg.ts";
+import { csv, LIGHT_COLORS } from "@gradalign/runs";
+import { drawFigure } from "@gradalign/runs/node";
 import { experimentPage } from "./experiment-page.ts";
 import type { Results } from "./result-data.ts";
 

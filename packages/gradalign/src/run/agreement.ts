@@ -1,9 +1,8 @@
 /** @file What is given when a run goes on must be what it began with. */
 import { resolve } from "node:path";
 import { isDatasetName, type TrainConfig } from "@gradalign/robustness";
+import { externalName, settingsOfConfig, TRAINING_SETTINGS, type TrainingSettings } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
-import { settingsOfConfig } from "../settings/convert.ts";
-import { externalName, TRAINING_SETTINGS, type TrainingSettings } from "../settings/settings.ts";
 
 /** Settings in which a data set of one's own has its absolute path. */
 export function withFullPath<Given extends TrainingSettings>(settings: Given): Given {

@@ -1,19 +1,11 @@
 /** @file Finding the data set a run asks for, and telling the user while it is fetched. */
 import { createHash } from "node:crypto";
-import { datasetNamed, type ImageDataset, isDatasetName } from "@gradalign/robustness";
-import { type DataEvent, loadDataset as loadKnown } from "@gradalign/robustness/node";
-import { bytes, duration } from "../terminal/format.ts";
+import { datasetNamed, isDatasetName } from "@gradalign/robustness";
+import { type DataEvent, type LoadedDataset, loadDataset as loadKnown, readRecordFolder } from "@gradalign/robustness/node";
+import { bytes, duration } from "@gradalign/runs";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 import type { OutputStream } from "../terminal/streams.ts";
-import { readRecordFolder } from "./record-folder.ts";
-
-/** A data set, and what identifies its content. */
-export interface LoadedDataset {
-  readonly dataset: ImageDataset;
-  /** SHA-256 of a folder's files, or of the checksums of a known data set's. */
-  readonly fingerprint: string;
-}
 
 /**
  * A known data set, downloaded first if need be, or a folder of one's own.

@@ -1,5 +1,5 @@
 /** @file Work that Ctrl-C stops in order: what training commands have in common. */
-import { type Context, remark } from "../context.ts";
+import { type Context, remark } from "../terminal/context.ts";
 import { EXIT_CODE_OF_SIGNAL, listenForInterrupt } from "../terminal/interrupt.ts";
 import type { TrainingView } from "../terminal/training-view.ts";
 

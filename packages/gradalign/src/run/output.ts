@@ -1,6 +1,7 @@
 /** @file Files that a user names for a command to write. */
 import { basename, dirname, extname, resolve } from "node:path";
-import { isRunFolder, writeFileAtomic } from "@gradalign/robustness/node";
+import { writeFileAtomic } from "@gradalign/robustness/node";
+import { isRunFolder } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 
 /**

@@ -2,9 +2,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { TrainConfig } from "@gradalign/robustness";
-import { isRunLock, requireWritable } from "@gradalign/robustness/node";
+import { requireWritable } from "@gradalign/robustness/node";
+import { radius } from "@gradalign/runs";
+import { isRunLock } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
-import { radius } from "../terminal/format.ts";
 
 /** `runs/<date>-<model>-<method>-eps<e>-seed<s>`, with a number after it if that folder is taken. */
 export function defaultRunFolder(config: TrainConfig, now: Date = new Date()): string {

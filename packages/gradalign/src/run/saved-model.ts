@@ -2,7 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createModel, type Model, type ModelConfig, type Snapshot } from "@gradalign/robustness";
-import { openRun, type Run } from "@gradalign/robustness/node";
+import { openRun, type Run } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 
 /** Which checkpoint. */

@@ -1,10 +1,10 @@
 /** @file Settings from a YAML file (JSON is YAML too), checked like flags. */
 
 import { firstBytes } from "@gradalign/robustness/node";
+import { checkSetting, externalName, SETTING_NAMES, type Settings, settingOf } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { parseDocument } from "yaml";
 import { closestName } from "./closest-name.ts";
-import { checkSetting, externalName, SETTING_NAMES, type Settings, settingOf } from "./settings.ts";
 
 /** Bytes of a config file: all settings with a comment each are about 4 kB, and finding names given twice takes time with the square of their number. */
 const MAX_BYTES = 16_384;

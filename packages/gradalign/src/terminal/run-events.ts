@@ -1,16 +1,7 @@
-/** @file What happens during a run, and how each event reads as lines of text. */
-import { EVALUATION_PGD, type Evaluation, type TrainEvent } from "@gradalign/robustness";
-import type { RobustnessRecord, RunMachine } from "../report/report-data.ts";
-import { attackName, count, decimals, percent } from "./format.ts";
+/** @file How each event of a run reads as lines of text. */
+import { EVALUATION_PGD, type Evaluation } from "@gradalign/robustness";
+import { attackName, count, decimals, percent, type RobustnessRecord, type RunEvent } from "@gradalign/runs";
 import type { Paint } from "./style.ts";
-
-/** Events of a run: the library's, and what the command does around them. */
-export type RunEvent =
-  | TrainEvent
-  | { readonly type: "run"; readonly directory: string; readonly description: string; readonly resumed: boolean; readonly machine: RunMachine }
-  | { readonly type: "attacking"; readonly attack: string; readonly which: string; readonly done: number; readonly total: number }
-  | { readonly type: "robustness"; readonly record: RobustnessRecord }
-  | { readonly type: "report"; readonly path: string };
 
 /** With a space between them they fit a terminal of 80 columns. */
 const COLUMNS: readonly [heading: string, width: number, show: (evaluation: Evaluation) => string][] = [

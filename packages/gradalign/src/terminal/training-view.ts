@@ -4,19 +4,15 @@
  * One view serves one run as well as several that train side by side; the three kinds get the same events.
  */
 import type { Evaluation } from "@gradalign/robustness";
-import { attackName, count, decimals, duration, percent } from "./format.ts";
+import { attackName, count, decimals, duration, percent, type RunEvent, type RunView } from "@gradalign/runs";
 import { LiveRegion } from "./live-region.ts";
 import { fittingParts, progressBar, sparkline, statusLine } from "./progress-bar.ts";
-import { describeEvent, evaluationHeading, type RunEvent } from "./run-events.ts";
+import { describeEvent, evaluationHeading } from "./run-events.ts";
 import type { Streams } from "./streams.ts";
 import { paintFor } from "./style.ts";
 
 /** Shows runs as they train. */
-export interface TrainingView {
-  /** Takes an event of the run with this label. */
-  event(run: string, event: RunEvent): void;
-  /** A remark to the user; on stderr in JSON mode. */
-  note(text: string): void;
+export interface TrainingView extends RunView {
   /** Leaves the terminal in order. */
   finish(): void;
 }

@@ -1,0 +1,145 @@
+/**
+ * @file A data set of one's own: a folder of files in CIFAR-10's binary format.
+ *
+ * Training images lie in `train*.bin` or `data_batch*.bin`, test images in `test*.bin`; each file is any number of records of
+ * 3073 bytes (label, then 32 x 32 red, green and blue bytes). `batches.meta.txt` or `classes.txt` may list the class names, one
+ * a line in label order.
+ */
+import { createHash, type Hash } from "node:crypto";
+import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { DataError } from "@gradalign/tensor";
+import { type ImageDataset, imageDataset } from "./dataset.ts";
+import { datasets } from "./index.ts";
+import { firstBytes } from "./node-first-bytes.ts";
+
+const RECORD_BYTES = 3073;
+const PIXELS = RECORD_BYTES - 1;
+/** Bytes of one split, 698,811 images: all of them lie in memory while a run lasts, and in a device's, of which a WebAssembly has 4 GiB. */
+const MAX_SPLIT_BYTES = 2 ** 31;
+/** Bytes of a list of class names, of which there are at most 256. */
+const MAX_LIST_BYTES = 2 ** 16;
+const PIECE_RECORDS = 1000;
+const SPLITS = { train: /^(train|data_batch).*\.bin$/, test: /^test.*\.bin$/ } as const;
+
+/** A data set and the fingerprint of the files it came from. */
+export interface LoadedDataset {
+  readonly dataset: ImageDataset;
+  /** SHA-256 over the files' contents in reading order. */
+  readonly fingerprint: string;
+}
+
+/**
+ * Reads a folder; the data set is named by its absolute path, and not augmented unless the run asks for it.
+ *
+ * @throws DataError when a split has no file, or a file is not one, cannot be read, is too large or not a whole number of records.
+ */
+export function readRecordFolder(folder: string): LoadedDataset {
+  let names: string[];
+  try {
+    // Batch 10 comes after batch 9.
+    names = readdirSync(folder).sort(new Intl.Collator("en", { numeric: true }).compare);
+  } catch (error) {
+    throw new DataError(
+      `--dataset: cannot read the folder ${folder} (${(error as NodeJS.ErrnoException).code}); write ${Object.keys(datasets).join(", ")} or the path of a folder`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const hash = createHash("sha256");
+  const read = (split: "train" | "test") => {
+    const files = names.filter((name) => SPLITS[split].test(name));
+    if (files.length === 0) {
+      const expected = split === "train" ? "train*.bin or data_batch*.bin" : "test*.bin";
+      throw new DataError(`--dataset: ${folder} has no ${expected}; put CIFAR-10 records of 3073 bytes there`);
+    }
+    return readRecords(
+      files.map((name) => join(folder, name)),
+      hash,
+    );
+  };
+  const train = read("train");
+  const test = read("test");
+  const listed = names.find((name) => name === "batches.meta.txt" || name === "classes.txt");
+  const classes = listed === undefined ? [] : readLines(join(folder, listed));
+  const most = [train.labels, test.labels].reduce((largest, labels) => labels.reduce((a, b) => Math.max(a, b), largest), 1);
+  const classNames = classes.length > 0 ? classes : Array.from({ length: most + 1 }, (_, label) => String(label));
+  const dataset = imageDataset({ name: resolve(folder), classNames, shape: [3, 32, 32], train, test });
+  return { dataset, fingerprint: hash.digest("hex") };
+}
+
+/** The records of all files, and the files' names and contents added to the hash. */
+function readRecords(files: readonly string[], hash: Hash): { images: Uint8Array; labels: Uint8Array } {
+  const sizes = files.map((file) => reading(file, () => sizeOf(file)));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (total > MAX_SPLIT_BYTES) {
+    throw new DataError(`--dataset: ${files.join(", ")} must hold at most ${MAX_SPLIT_BYTES} bytes in all, got ${total}; use fewer images`);
+  }
+  const count = total / RECORD_BYTES;
+  const images = new Uint8Array(count * PIXELS);
+  const labels = new Uint8Array(count);
+  const piece = Buffer.alloc(PIECE_RECORDS * RECORD_BYTES);
+  let next = 0;
+  for (const [index, file] of files.entries()) {
+    hash.update(basename(file));
+    reading(file, () => {
+      const descriptor = openSync(file, "r");
+      try {
+        for (let left = sizes[index] as number; left > 0; ) {
+          const bytes = piece.subarray(0, Math.min(left, piece.length));
+          for (let filled = 0; filled < bytes.length; ) {
+            const read = readSync(descriptor, bytes, filled, bytes.length - filled, null);
+            if (read === 0) throw new DataError(`--dataset: ${file} became shorter while it was read; try again`);
+            filled += read;
+          }
+          hash.update(bytes);
+          for (let at = 0; at < bytes.length; at += RECORD_BYTES, next++) {
+            labels[next] = bytes[at] as number;
+            images.set(bytes.subarray(at + 1, at + RECORD_BYTES), next * PIXELS);
+          }
+          left -= bytes.length;
+        }
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+  return { images, labels };
+}
+
+/** Length of a file of records. */
+function sizeOf(file: string): number {
+  const found = statSync(file);
+  // Opening a pipe would wait for somebody to write into it.
+  if (!found.isFile()) throw new DataError(`--dataset: ${file} must be a file of records, is ${found.isDirectory() ? "a folder" : "not a file"}; move it away`);
+  if (found.size === 0 || found.size % RECORD_BYTES !== 0) {
+    throw new DataError(`--dataset: ${file} must hold records of ${RECORD_BYTES} bytes, got ${found.size} bytes; write it again`);
+  }
+  return found.size;
+}
+
+/** The lines of a text file that are not blank. */
+function readLines(file: string): string[] {
+  return reading(file, () => {
+    const bytes = statSync(file).isFile() ? firstBytes(file, MAX_LIST_BYTES + 1) : undefined;
+    if (bytes === undefined || bytes.length > MAX_LIST_BYTES) {
+      throw new DataError(`--dataset: ${file} must be a text of at most ${MAX_LIST_BYTES} bytes that lists class names; write one name a line`);
+    }
+    return bytes
+      .toString("utf8")
+      .split(/\r?\n/)
+      .filter((line) => line.trim() !== "");
+  });
+}
+
+function reading<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    throw new DataError(`--dataset: cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}); make it readable`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,133 @@
+/** @file One panel of a figure: lines over the epochs, told apart by colour, dash and a label at their ends. */
+import * as Plot from "@observablehq/plot";
+import type { LineStyle, SeriesRow } from "./series.ts";
+import { drawFigure } from "./node-draw.ts";
+
+/** A line of a panel: its name among the rows, how it looks, and what stands in the legend and at its end. */
+export interface Line extends LineStyle {
+  readonly name: string;
+  readonly legend: string;
+  readonly short: string;
+}
+
+/** A vertical line where a run overfitted. */
+export interface Collapse {
+  readonly epoch: number;
+  readonly color: string;
+  /** What stands above it if there are several. */
+  readonly short: string;
+}
+
+/** What a panel is drawn from. */
+export interface PanelOptions {
+  readonly title: string;
+  readonly description: string;
+  readonly rows: readonly SeriesRow[];
+  /** Which of a row's names tells lines apart. */
+  readonly by: "series" | "run";
+  readonly lines: readonly Line[];
+  readonly collapses: readonly Collapse[];
+  /** Where the epochs' axis ends. */
+  readonly epochs: number;
+  readonly y: Plot.ScaleOptions;
+  /** A dotted horizontal line. */
+  readonly bound: number | undefined;
+  readonly width: number;
+}
+
+/** More lines than this cannot have a label each. */
+const MOST_LABELS = 24;
+/** Points are marked where lines have no more of them than this. */
+const FEW_POINTS = 40;
+const [HEIGHT, MARGIN_TOP, MARGIN_BOTTOM] = [312, 34, 42];
+/** Pixels between the labels of neighbouring ends, and for a letter. */
+const [LABEL_GAP, LETTER] = [11, 7];
+
+/** The panel as SVG markup. */
+export function drawPanel({ title, description, rows, by, lines, collapses, epochs, y, bound, width }: PanelOptions): string {
+  const present = lines.filter((line) => rows.some((row) => row[by] === line.name));
+  const labels = present.length > 1 && present.length <= MOST_LABELS ? present : [];
+  const ends = labels.map(({ name, short }) => ({ ...(rows.findLast((row) => row[by] === name) as SeriesRow), short }));
+  const dashes = [...new Set(present.map(({ dash }) => dash))];
+  const drawn = (line: Line): readonly SeriesRow[] => rows.filter((row) => row[by] === line.name);
+  return drawFigure({
+    ariaLabel: title,
+    ariaDescription: description,
+    width,
+    height: HEIGHT,
+    marginTop: MARGIN_TOP,
+    marginLeft: 50,
+    marginRight: 12 + LETTER * Math.max(0, ...labels.map(({ short }) => short.length)),
+    marginBottom: MARGIN_BOTTOM,
+    x: { label: "epoch", labelOffset: 38, domain: [0, epochs], nice: false },
+    y: { ...y, grid: true },
+    color: { domain: present.map(({ name }) => name), range: present.map(({ color }) => color) },
+    marks: [
+      Plot.frame({ stroke: "var(--line)", anchor: "bottom" }),
+      ...(bound === undefined ? [] : [Plot.ruleY([bound], { stroke: "var(--muted)", strokeDasharray: "1,3" })]),
+      ...collapses.flatMap((collapse) => collapseMarks(collapse, collapses.length === 1, epochs)),
+      ...dashes.map((dash) =>
+        Plot.lineY(present.filter((line) => line.dash === dash).flatMap(drawn), {
+          x: "epoch",
+          y: "value",
+          z: by,
+          stroke: by,
+          ariaLabel: by,
+          strokeWidth: 1.8,
+          strokeLinejoin: "round",
+          ...(dash === "" ? {} : { strokeDasharray: dash }),
+        }),
+      ),
+      // A run of few evaluations would otherwise be a line between unmarked points.
+      ...(rows.length <= FEW_POINTS * present.length ? [Plot.dot(rows, { x: "epoch", y: "value", fill: by, r: 2.2 })] : []),
+      ...(ends.length > 0 ? [endLabels(ends, by)] : []),
+    ],
+  });
+}
+
+/** A word at the end of each line, moved apart where they would lie on each other. */
+function endLabels(ends: readonly (SeriesRow & { short: string })[], by: "series" | "run"): Plot.Markish {
+  const options: Plot.TextOptions = { x: "epoch", y: "value", text: "short", fill: by, textAnchor: "start", dx: 5, fontWeight: 600 };
+  return Plot.text(
+    ends,
+    Plot.initializer(options, (data, facets, _channels, scales) => {
+      const at = ends.map(({ value }) => (scales.y as (value: number) => number)(scales.scales.y?.percent ? 100 * value : value));
+      return { data, facets, channels: { y: { value: spread(at, LABEL_GAP, [MARGIN_TOP, HEIGHT - MARGIN_BOTTOM]) } } };
+    }),
+  );
+}
+
+/** Positions between two bounds at least a gap apart (less, if there is no room), in the same order, each near where it was. */
+export function spread(positions: readonly number[], gap: number, [low, high]: readonly [number, number]): number[] {
+  const step = Math.min(gap, (high - low) / positions.length);
+  const order = positions.map((_, i) => i).sort((a, b) => (positions[a] as number) - (positions[b] as number));
+  const moved = [...positions];
+  let least = low;
+  for (const i of order) {
+    moved[i] = Math.max(moved[i] as number, least);
+    least = (moved[i] as number) + step;
+  }
+  let most = high;
+  for (const i of order.toReversed()) {
+    moved[i] = Math.min(moved[i] as number, most);
+    most = (moved[i] as number) - step;
+  }
+  return moved;
+}
+
+function collapseMarks({ epoch, color, short }: Collapse, alone: boolean, epochs: number): Plot.Markish[] {
+  const left = epoch > epochs * 0.6;
+  return [
+    Plot.ruleX([epoch], { stroke: color, strokeDasharray: "5,3", strokeWidth: 1.4 }),
+    Plot.text([epoch], {
+      x: (value: number) => value,
+      text: () => (alone ? `overfits, epoch ${epoch.toFixed(1)}` : short),
+      frameAnchor: "top",
+      textAnchor: alone ? (left ? "end" : "start") : "middle",
+      lineAnchor: "bottom",
+      dx: alone ? (left ? 4 : -4) : 0,
+      dy: -4,
+      fill: color,
+    }),
+  ];
+}

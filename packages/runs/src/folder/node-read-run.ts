@@ -1,0 +1,60 @@
+/** @file A run folder as a report shows it. */
+import { basename, resolve } from "node:path";
+import { runOutcome, type Snapshot, selectionAccuracy } from "@gradalign/robustness";
+import { openRun, type Run } from "./node-run.ts";
+import { CheckpointError } from "@gradalign/tensor";
+import type { FilterSnapshot, ReportRun } from "../run/run-data.ts";
+import { readRobustness, readSession } from "./node-notes.ts";
+
+/** Where `cnn` keeps its convolution. */
+const FILTERS = "params/_model.0.weight";
+
+/**
+ * Reads what a run left so far, finished or not.
+ *
+ * @param label name of the run; its folder's unless set.
+ * @throws ConfigError when the folder is no run.
+ */
+export function readReportRun(folder: string, label: string = basename(resolve(folder))): ReportRun {
+  const run = openRun(folder);
+  const session = readSession(folder);
+  const { config } = run;
+  const evaluations = run.sealedEvaluations();
+  const chance = 1 / (run.seal?.data.classNames.length ?? 10);
+  // Standard training never was robust: nothing can collapse.
+  const outcome = runOutcome(evaluations, chance, config.method.name !== "standard");
+  let best: ReportRun["best"] = null;
+  for (const evaluation of evaluations) {
+    const pgdAccuracy = selectionAccuracy(evaluation);
+    const on = evaluation.validation_pgd_acc === undefined ? "train" : "validation";
+    if (best === null || pgdAccuracy > best.pgdAccuracy) best = { iteration: evaluation.iteration, pgdAccuracy, on };
+  }
+  return {
+    label,
+    config,
+    evaluations,
+    overfitting: outcome?.overfitting ?? null,
+    outcome,
+    best,
+    robustness: readRobustness(folder),
+    filters: config.model.name === "cnn" ? (["best", "last"] as const).flatMap((which) => readFilters(run, which) ?? []) : [],
+    machine: session?.machine ?? null,
+  };
+}
+
+function readFilters(run: Run, which: "best" | "last"): FilterSnapshot | undefined {
+  const snapshot = loadIfThere(run, which);
+  const stored = snapshot?.tensors.get(FILTERS);
+  if (!snapshot || !stored || stored.shape.length !== 4 || !(stored.data instanceof Float32Array)) return undefined;
+  return { which, iteration: snapshot.iteration, shape: stored.shape as unknown as FilterSnapshot["shape"], weights: stored.data };
+}
+
+/** A checkpoint, or undefined when there is none that can be used. */
+export function loadIfThere(run: Run, which: "best" | "last"): Snapshot | undefined {
+  try {
+    return run.loadCheckpoint(which);
+  } catch (error) {
+    if (error instanceof CheckpointError) return undefined;
+    throw error;
+  }
+}

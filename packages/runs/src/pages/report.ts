@@ -1,0 +1,172 @@
+/** @file The report of one run, and of several side by side, as a self-contained HTML file. */
+import type { Evaluation } from "@gradalign/robustness";
+import { describeRun, reproduceCommand } from "../settings/describe.ts";
+import { attackName, count, decimals, duration, percent, radius } from "../words/format.ts";
+import { type CsvRow, csvLink } from "./csv.ts";
+import { comparisonFigures, type Figure, runFigures } from "../figures/curves.ts";
+import { filterGallery, largestWeight } from "../figures/filters.ts";
+import { html, type Markup, markup } from "./html.ts";
+import { htmlPage } from "./page.ts";
+import type { ReportRun, RobustnessRecord } from "../run/run-data.ts";
+import { PGD } from "../figures/series.ts";
+import { evaluatedImages, evaluationsTable, firstImages, lastRecords, lineSample, outcomeTable, settingsTable, summaryTable } from "./tables.ts";
+import { VERDICTS } from "../words/verdicts.ts";
+
+/** The report of one run. */
+export function runReport(run: ReportRun): string {
+  const outcome = outcomeTable([run]);
+  return htmlPage({
+    title: `${run.config.method.name} on ${run.config.dataset}`,
+    subtitle: describeRun(run.config),
+    body: html`<section aria-label="Outcome">
+${verdict(run)}
+${tiles(run)}
+</section>
+${outcome && html`<section><h2>Accuracy of the saved models</h2>${robustnessCsv([run])}${outcome}${intervalNote()}</section>`}
+<section><h2>While training</h2>${evaluationsCsv([run])}<div class="figures">${runFigures(run).map(figureCard)}</div>
+${evaluationsTable(run, `All ${run.evaluations.length} evaluations in numbers`)}</section>
+${filterSection(run, "Filters", largestWeight([run]))}
+<section><h2>Settings</h2>${settingsTable([run])}
+<h2>Run it again</h2><pre>${reproduceCommand(run.config)}</pre></section>`,
+    footer: footer([run]),
+  });
+}
+
+/** One report of several runs: the same figures, coloured or split by run. Labels must be distinct. */
+export function compareReport(runs: readonly ReportRun[], title: string): string {
+  return htmlPage({
+    title,
+    // Of more runs than can be read at a glance the settings' table tells more.
+    subtitle: runs.length > 4 ? `${runs.length} runs` : runs.map((run) => `${run.label}: ${describeRun(run.config)}`).join(" — "),
+    body: html`<section aria-label="Outcome">
+${runs.map((run) => verdict(run, run.label))}
+<h2>At the end of training</h2>
+${summaryTable(runs)}${intervalNote()}
+</section>
+<section><h2>While training</h2>${evaluationsCsv(runs)}<div class="figures">${comparisonFigures(runs).map(figureCard)}</div></section>
+${runs.map((run) => filterSection(run, `Filters, ${run.label}`, largestWeight(runs)))}
+<section><h2>Accuracy of the saved models</h2>${robustnessCsv(runs)}${outcomeTable(runs) ?? html`<p class="note">No saved model was attacked after training.</p>`}</section>
+<section><h2>Settings</h2>${settingsTable(runs)}
+<h2>Run them again</h2><pre>${runs.map((run) => reproduceCommand(run.config)).join("\n")}</pre>
+${runs.map((run) => evaluationsTable(run, `${run.label}: all ${run.evaluations.length} evaluations in numbers`))}</section>`,
+    footer: footer(runs),
+  });
+}
+
+function verdict(run: ReportRun, label?: string): Markup {
+  const name = label === undefined ? "" : `${label}: `;
+  const { outcome, overfitting } = run;
+  const last = run.evaluations.at(-1);
+  if (outcome === null || !last) return html`<p class="verdict open">${name}<strong>Not evaluated yet.</strong></p>`;
+  const where = overfitting ? ` found at iteration ${count(overfitting.iteration)}, epoch ${overfitting.epoch.toFixed(1)}` : "";
+  // Without an adversary robustness was never to be expected.
+  if (outcome.kind === "healthy" && run.config.method.name === "standard") {
+    return html`<p class="verdict open">${name}<strong>Trained without an adversary.</strong> At the end, ${healthyState(last)}.</p>`;
+  }
+  const state = outcome.kind === "healthy" ? `. At the end, ${healthyState(last)}.` : `${where}: ${outcome.evidence}.`;
+  return html`<p class="verdict${outcome.kind !== "healthy" && " overfitted"}">${name}<strong>${VERDICTS[outcome.kind]}</strong>${state}</p>`;
+}
+
+function healthyState(last: Evaluation): string {
+  return `accuracy under ${PGD} is ${percent(last.test_pgd_acc)} and gradient alignment ${decimals(last.gradient_alignment, 2)}`;
+}
+
+type Tile = readonly [name: string, value: string, detail: string];
+
+/** What is known of the last model, a row of tiles for each set of images it was measured on. */
+function tiles(run: ReportRun): Markup | undefined {
+  const last = run.evaluations.at(-1);
+  if (last === undefined) return undefined;
+  const records = lastRecords(run);
+  const saved = [...new Set(records.map(({ n }) => n))].sort((a, b) => b - a).map((n) => savedTiles(records.filter((record) => record.n === n)));
+  const evaluated: Tile[] = [
+    ["clean accuracy", percent(last.test_clean_acc), ""],
+    ["FGSM accuracy", percent(last.test_fgsm_acc), ""],
+    [`${PGD} accuracy`, percent(last.test_pgd_acc), ""],
+    ["gradient alignment", decimals(last.gradient_alignment, 3), "1 means locally linear"],
+    [
+      "iteration of the best",
+      run.best ? count(run.best.iteration) : "–",
+      run.best ? `${run.best.on} ${PGD} accuracy ${percent(run.best.pgdAccuracy)}` : "no best checkpoint",
+    ],
+  ];
+  return html`${saved}${tileRow(`Last evaluation while training, ${firstImages(evaluatedImages(run))}`, evaluated)}`;
+}
+
+function savedTiles(records: readonly RobustnessRecord[]): Markup {
+  const [first] = records as readonly [RobustnessRecord];
+  const seeds = new Set(records.map(({ seed }) => seed)).size > 1;
+  const attacked = records
+    .filter(({ attack }) => attack !== "none")
+    .map(({ attack, epsilon, seed, robustAccuracy, nonFiniteShare = 0 }): Tile => {
+      const details = [`ε = ${radius(epsilon)}`, ...(seeds ? [`seed ${seed}`] : []), ...(nonFiniteShare > 0 ? [`${percent(nonFiniteShare)} not finite`] : [])];
+      return [`${attackName(attack)} accuracy`, percent(robustAccuracy), details.join(", ")];
+    });
+  return tileRow(`Saved model, ${firstImages(first.n)}`, [["clean accuracy", percent(first.cleanAccuracy), ""], ...attacked]);
+}
+
+function tileRow(title: string, list: readonly Tile[]): Markup {
+  return html`<h3 class="tiles-title">${title}</h3><div class="tiles">${list.map(
+    ([name, value, detail]) =>
+      html`<div class="tile"><div class="name">${name}</div><div class="value">${value}</div><div class="detail">${detail}</div></div>\n`,
+  )}</div>\n`;
+}
+
+/** A figure with its legend above its panels. */
+function figureCard({ id, title, caption, legend, panels }: Figure): Markup {
+  const several = panels.length > 1;
+  const items = legend.map((line) => html`<li data-line="${line.name}">${lineSample(line)}${line.legend}</li>`);
+  return html`<section class="card${several && " wide"}" id="${id}"><h3>${title}</h3><p class="caption">${caption}</p>${
+    items.length > 0 && html`<ul class="legend">${items}</ul>`
+  }<div class="panels">${panels.map(
+    (panel) =>
+      html`<figure class="panel" data-name="${several ? `${id}-${panel.title}` : id}">${
+        several && html`<figcaption>${panel.title}</figcaption>`
+      }${markup(panel.markup)}</figure>`,
+  )}</div></section>\n`;
+}
+
+function filterSection(run: ReportRun, heading: string, largest: number): Markup | undefined {
+  const gallery = filterGallery(run, largest);
+  if (gallery === undefined) return undefined;
+  const rows = run.filters.map((snapshot) => `${snapshot.which}: iteration ${count(snapshot.iteration)}`).join("; ");
+  return html`<section class="filter-section"><h2>${heading}</h2>
+<p class="caption">The first layer's filters by colour channel, red positive and blue negative, all on one scale (${rows}).</p>
+<div class="filters">${gallery.panels.map(
+    (panel) => html`<section class="card"><h3>${panel.title}</h3><p class="caption">${panel.caption}</p>${markup(panel.markup)}</section>\n`,
+  )}</div>
+<div class="card" style="display:inline-block;margin-top:16px;padding:8px 12px">${markup(gallery.legend)}</div></section>`;
+}
+
+/** Every evaluation of the runs with all digits, to be saved. */
+function evaluationsCsv(runs: readonly ReportRun[]): Markup {
+  const rows = runs.flatMap(({ label, evaluations }) =>
+    evaluations.map(({ filter_norms = [], outgoing_norms = [], ...numbers }): CsvRow => {
+      const norms = [...filter_norms.map((norm, i) => [`filter_norm_${i + 1}`, norm]), ...outgoing_norms.map((norm, i) => [`outgoing_norm_${i + 1}`, norm])];
+      return { run: label, ...numbers, ...Object.fromEntries(norms) };
+    }),
+  );
+  return csvLink("evaluations.csv", "Evaluations as CSV", rows);
+}
+
+/** Every attack on saved models, to be saved. */
+function robustnessCsv(runs: readonly ReportRun[]): Markup | undefined {
+  const rows = runs.flatMap(({ label, robustness }) =>
+    robustness.map(({ confidence95: [low, high], ...record }): CsvRow => ({ run: label, ...record, confidence95_low: low, confidence95_high: high })),
+  );
+  return rows.length === 0 ? undefined : csvLink("saved-models.csv", "These numbers as CSV", rows);
+}
+
+function intervalNote(): Markup {
+  return html`<p class="note">Curves and last evaluations are of the first test images only (eval-examples, under Settings). PGD-K-R is PGD with K steps and R restarts. Intervals are Wilson's.</p>`;
+}
+
+function footer(runs: readonly ReportRun[]): string {
+  const [machine] = runs.flatMap((run) => run.machine ?? []);
+  // Runs that trained side by side shared the machine: their times say nothing.
+  const took = runs.length === 1 ? `; training took ${duration(runs[0]?.evaluations.at(-1)?.seconds ?? 0)}` : "";
+  const where = machine
+    ? ` ${machine.version} on Node ${machine.node}, ${machine.backend} backend, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}`
+    : "";
+  return `Made by gradalign${where}${took}.`;
+}

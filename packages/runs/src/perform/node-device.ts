@@ -1,0 +1,88 @@
+/** @file Opening the device that a command computes on. */
+
+import type { Arithmetic } from "@gradalign/robustness";
+import { mayHaveGpu, nodeGpu, nodeTuning } from "@gradalign/robustness/node";
+import type { Run } from "../folder/node-run.ts";
+import { ConfigError, createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
+import type { RunMachine } from "../run/run-data.ts";
+import { RUN_SETTINGS, type RunSettings, type Settings } from "../settings/settings.ts";
+import { VERSION } from "./node-version.ts";
+
+/** Settings that say what computes, and how. */
+export const DEVICE_SETTINGS = ["threads", "backend", "precision", "tensorCores", "vectorBits", "softwareGpu"] as const;
+
+type DeviceSettings = Pick<Settings, (typeof DEVICE_SETTINGS)[number]>;
+
+/**
+ * Opens the device. `auto` takes a GPU where there is one and the package `webgpu` is installed, else WebAssembly, and the reference
+ * backend where that does not do.
+ *
+ * @throws UnsupportedError when the named backend does not work here.
+ */
+export async function openDevice(
+  { backend = "auto", threads, vectorBits, softwareGpu, precision, tensorCores = "off" }: DeviceSettings,
+  note: (text: string) => void,
+): Promise<Device> {
+  const allowSoftware = softwareGpu === "yes";
+  if (backend === "reference") return createDevice({ backend });
+  const openGpu = async (): Promise<Device> =>
+    createDevice({
+      backend: "webgpu",
+      gpu: await nodeGpu({ experimental: tensorCores !== "off" }),
+      allowSoftware,
+      precision: precision === "f16" ? "float16" : "float32",
+      tensorCores,
+      ...(allowSoftware ? {} : { tuning: nodeTuning() }),
+    });
+  if (precision === "f16" && backend !== "webgpu") throw new ConfigError('--precision (="f16") needs a GPU; add --backend webgpu');
+  if (tensorCores !== "off" && precision !== "f16") throw new ConfigError(`--tensor-cores (="${tensorCores}") needs float16; add --precision f16`);
+  if (backend === "webgpu") return openGpu();
+  if (backend === "auto" && (allowSoftware || mayHaveGpu())) {
+    try {
+      return await openGpu();
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+    }
+  }
+  try {
+    return await createDevice({
+      backend: "wasm",
+      ...(threads === undefined ? {} : { threads }),
+      ...(vectorBits === undefined ? {} : { vectorBits: vectorBits === "256" ? 256 : 128 }),
+    });
+  } catch (error) {
+    if (backend === "wasm" || !(error instanceof UnsupportedError)) throw error;
+    note(`the wasm backend does not work here (${error.message}); using the reference backend, which is very slow`);
+    return createDevice({ backend: "reference" });
+  }
+}
+
+/** What a run notes about where it is computed. */
+export function machineOf({ backend, threads }: Device): RunMachine {
+  return { backend, threads, version: VERSION, node: process.versions.node };
+}
+
+/** What decides the bits of a device and was chosen when it was opened. */
+export function arithmeticOptions({ backend }: Pick<Device, "backend">, { tensorCores = "off" }: DeviceSettings): Arithmetic {
+  return backend === "webgpu" ? { tensorCores } : {};
+}
+
+/**
+ * Settings for going on where a run was computed before: what is not given is as it was asked for then, on the backend that was taken.
+ *
+ * @param run its newest checkpoint says what it was computed with.
+ */
+export function resumedSettings(given: RunSettings, asked: RunSettings, run: Pick<Run, "seal">): RunSettings {
+  const backend = run.seal?.arithmetic.at(-1)?.backend as RunSettings["backend"];
+  const before = { ...asked, ...(backend === undefined ? {} : { backend }) };
+  // On a backend that was asked for anew, the other's options mean nothing.
+  if (given.backend !== undefined && given.backend !== before.backend) {
+    for (const name of ["precision", "tensorCores", "vectorBits", "softwareGpu"] as const) delete before[name];
+  }
+  return { ...before, ...given };
+}
+
+/** The given settings that are not the training's. */
+export function runSettingsOf(settings: Settings): RunSettings {
+  return Object.fromEntries(Object.keys(RUN_SETTINGS).flatMap((name) => (name in settings ? [[name, settings[name as keyof RunSettings]]] : [])));
+}

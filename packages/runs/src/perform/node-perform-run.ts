@@ -1,0 +1,107 @@
+/** @file One training run from its folder to its report: train, attack the saved models, write the report. */
+import { join } from "node:path";
+import { type Arithmetic, arithmeticDifference, arithmeticOf, type CheckpointSink, type TrainConfig, train } from "@gradalign/robustness";
+import { createRun, openRun, type Run, withRunLock } from "../folder/node-run.ts";
+import { type Lock, type LockOptions, writeFileAtomic, type LoadedDataset } from "@gradalign/robustness/node";
+import type { Device } from "@gradalign/tensor";
+import { runReport } from "../pages/report.ts";
+import { describeRun } from "../settings/describe.ts";
+import type { RunSettings } from "../settings/settings.ts";
+import type { RunView } from "../run/events.ts";
+import { attackSaved, type FinalAttack } from "./node-attack-saved.ts";
+import { arithmeticOptions, machineOf } from "./node-device.ts";
+import { readReportRun } from "../folder/node-read-run.ts";
+import { noteSession } from "../folder/node-notes.ts";
+
+/** What a run is performed with. */
+export interface RunRequest {
+  /** Name of the run in the view. */
+  readonly label: string;
+  readonly folder: string;
+  readonly config: TrainConfig;
+  /** Whether the folder holds a run to go on with. */
+  readonly resume: boolean;
+  readonly data: LoadedDataset;
+  readonly device: Device;
+  /** What was asked besides the training's settings; noted, for when the run goes on. */
+  readonly asked: RunSettings;
+  /** Goes on although it was computed in another way so far. */
+  readonly elsewhere?: boolean;
+  readonly attacks: readonly FinalAttack[];
+  readonly view: RunView;
+  readonly signal: AbortSignal;
+  /** Steps between checkpoints; as between evaluations unless set. */
+  readonly checkpointEvery?: number;
+}
+
+/** How a run ended. */
+export interface RunOutcome {
+  readonly interrupted: boolean;
+  readonly reportFile: string;
+}
+
+/** Locks the run's folder while `work` goes on, and tells when the lock of a process that is gone is taken over. */
+export function ownRun<T>(
+  folder: string,
+  { note, ...options }: { readonly note: (text: string) => void } & Pick<LockOptions, "onWait" | "signal">,
+  work: (lock: Lock) => Promise<T>,
+): Promise<T> {
+  return withRunLock(folder, { ...options, onTakeOver: (holder) => note(`${folder}: the lock of a process that is gone (${holder}) is taken over`) }, work);
+}
+
+/**
+ * Performs the run in a folder that the caller has locked; the report is written even when it was interrupted.
+ *
+ * @throws what `train` throws; a new run that is refused leaves no file.
+ */
+export async function performRun(request: RunRequest, lock: Lock): Promise<RunOutcome> {
+  const { label, folder, config, data, device, asked, view, signal } = request;
+  const run = request.resume ? openRun(folder, lock) : createRun(folder, config, lock);
+  const machine = machineOf(device);
+  view.event(label, { type: "run", directory: folder, description: describeRun(config), resumed: request.resume, machine });
+  const resume = request.resume ? resumePoint(run, view) : undefined;
+  const checkpoints: CheckpointSink = {
+    ...run.sink,
+    // From here on the run is under way.
+    rewind(evaluations) {
+      run.sink.rewind?.(evaluations);
+      noteSession(folder, { machine, asked });
+    },
+  };
+  const arithmetic: Arithmetic = arithmeticOptions(device, asked);
+  const other = request.elsewhere && arithmeticDifference(resume?.run.arithmetic.at(-1) ?? {}, arithmeticOf(device, arithmetic));
+  if (resume && other) view.note(`the run goes on in another way: ${other}; its numbers will differ from an undisturbed run's`);
+  const result = await train(config, data.dataset, {
+    device,
+    signal,
+    checkpoints,
+    fingerprint: data.fingerprint,
+    arithmetic,
+    elsewhere: request.elsewhere ?? false,
+    onEvent: (event) => view.event(label, event),
+    ...(resume ? { resume } : {}),
+    ...(request.checkpointEvery === undefined ? {} : { checkpointEvery: request.checkpointEvery }),
+  });
+  let { interrupted } = result;
+  if (!interrupted) {
+    try {
+      await attackSaved(request, result);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      interrupted = true;
+    }
+  }
+  const reportFile = join(folder, "report.html");
+  writeFileAtomic(reportFile, runReport(readReportRun(folder)));
+  view.event(label, { type: "report", path: reportFile });
+  return { interrupted, reportFile };
+}
+
+/** The checkpoint to go on from; none if the run was killed before its first. */
+function resumePoint(run: Run, view: Pick<RunView, "note">) {
+  const snapshot = run.hasCheckpoint("last")
+    ? run.loadCheckpoint("last", { onRefused: ({ file, reason }) => view.note(`${file} is not used: ${reason}`) })
+    : undefined;
+  if (!snapshot) view.note("the run has no checkpoint yet; starting from its beginning");
+  return snapshot;
+}

@@ -1,0 +1,35 @@
+/** @file Where a resumed run is computed. */
+import type { Arithmetic } from "@gradalign/robustness";
+import { describe, expect, test } from "vitest";
+import { arithmeticOptions, resumedSettings, runSettingsOf } from "../src/perform/node-device.ts";
+
+/** A run computed with this. */
+const run = (...arithmetic: Arithmetic[]) => ({ seal: { arithmetic } }) as unknown as Parameters<typeof resumedSettings>[2];
+const asked = { precision: "f16", tensorCores: "auto", softwareGpu: "yes", threads: 2, finalAttack: "pgd-3" } as const;
+
+describe("a resumed run", () => {
+  test("keeps what was asked for, on the backend that was taken", () => {
+    expect(resumedSettings({}, asked, run({ backend: "webgpu" }))).toEqual({ ...asked, backend: "webgpu" });
+    expect(resumedSettings({}, { backend: "auto" }, run({ backend: "webgpu" }, { backend: "wasm" }))).toEqual({ backend: "wasm" });
+  });
+
+  test("takes what is given anew, and another backend without the first one's options", () => {
+    expect(resumedSettings({ threads: 1, finalExamples: 5 }, asked, run({ backend: "webgpu" }))).toMatchObject({
+      threads: 1,
+      finalExamples: 5,
+      precision: "f16",
+    });
+    expect(resumedSettings({ backend: "wasm" }, asked, run({ backend: "webgpu" }))).toEqual({ backend: "wasm", threads: 2, finalAttack: "pgd-3" });
+    expect(resumedSettings({ backend: "webgpu" }, asked, run({ backend: "webgpu" }))).toEqual({ ...asked, backend: "webgpu" });
+  });
+
+  test("without a checkpoint is as it was asked for", () => {
+    expect(resumedSettings({}, asked, { seal: null })).toEqual(asked);
+  });
+});
+
+test("settings of the machine are told from the training's, and tensor cores decide bits on a GPU alone", () => {
+  expect(runSettingsOf({ epochs: 3, threads: 2, finalAttack: "none" })).toEqual({ threads: 2, finalAttack: "none" });
+  expect(arithmeticOptions({ backend: "webgpu" }, {})).toEqual({ tensorCores: "off" });
+  expect(arithmeticOptions({ backend: "wasm" }, { tensorCores: "on" })).toEqual({});
+});
