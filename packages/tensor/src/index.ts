@@ -6,6 +6,7 @@ export type { DataArray, DType, HostArray } from "./base/dtype.ts";
 export * from "./base/errors.ts";
 export { type Key, keyOfSeed, permutation, philox } from "./base/random.ts";
 export { formatShape, type Shape, sizeOf } from "./base/shape.ts";
+export * from "./frontend/convolution.ts";
 export { BACKENDS, createDevice, type DeviceOptions, defaultDevice, setDefaultDevice } from "./frontend/device.ts";
 export { type Argument, type Compiled, type Computed, type Concrete, evaluate, type JitOptions, jit } from "./frontend/jit.ts";
 export * from "./frontend/math.ts";

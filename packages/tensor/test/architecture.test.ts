@@ -147,7 +147,7 @@ describe.each(Object.entries(sources))("files of %s", (_, files) => {
 });
 
 test("an operation's file has the operation's name", () => {
-  const shared = ["build", "conv-geometry", "definition", "elementwise", "index", "leaves", "reduce", "view"];
+  const shared = ["build", "convolution", "definition", "elementwise", "index", "leaves", "reduce", "view"];
   const files = sources.tensor.filter(({ path }) => path.startsWith("ops/")).map(({ path }) => path.slice(4, -3));
   for (const file of files.filter((name) => !shared.includes(name))) {
     const { text } = sources.tensor.find(({ path }) => path === `ops/${file}.ts`)!;

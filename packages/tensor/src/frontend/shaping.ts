@@ -180,29 +180,3 @@ export function gather(x: Value, indices: readonly Operand[]): Value {
 export function matmul(a: Value, b: Value): Value {
   return build.dot(a, b);
 }
-
-/** Geometry of a convolution, [vertical, horizontal] or one number for both. */
-export interface ConvOptions {
-  readonly stride?: number | readonly [number, number];
-  readonly padding?: number | readonly [number, number];
-}
-
-function geometry({ stride = 1, padding = 0 }: ConvOptions): build.ConvGeometry {
-  return {
-    stride: typeof stride === "number" ? [stride, stride] : stride,
-    padding: typeof padding === "number" ? [padding, padding] : padding,
-  };
-}
-
-/** 2-D cross-correlation of x [N, C, H, W] with filters w [K, C, R, S]: [N, K, OH, OW]. */
-export function conv2d(x: Value, w: Value, options: ConvOptions = {}): Value {
-  return build.conv2d(x, w, geometry(options));
-}
-/** Cotangent of conv2d's input from its output's cotangent. */
-export function conv2dInputGrad(dy: Value, w: Value, options: ConvOptions & { readonly inputShape: Shape }): Value {
-  return build.conv2dInputGrad(dy, w, geometry(options), [options.inputShape[2]!, options.inputShape[3]!]);
-}
-/** Cotangent of conv2d's filter from its output's cotangent. */
-export function conv2dFilterGrad(x: Value, dy: Value, options: ConvOptions & { readonly filterShape: Shape }): Value {
-  return build.conv2dFilterGrad(x, dy, geometry(options), [options.filterShape[2]!, options.filterShape[3]!]);
-}

@@ -161,9 +161,6 @@ export interface WinogradConvKernel {
   readonly filterPosition: number;
 }
 
-/** Tiles of a row, at most, in a {@link WinogradFilterGradKernel}: it sums over a row in registers. */
-export const WINOGRAD_GRADIENT_TILES = 64;
-
 /** The gradient of Winograd's convolution with respect to the transformed filter: out[chunk][position] = Σ over the chunk's tiles of
  * (before · x · beforeᵀ) ⊗ (beforeCotangent · dy · beforeCotangentᵀ), [inputs, outputs] each. Buffers: 0 x, 1 dy, 2 out. */
 export interface WinogradFilterGradKernel {

@@ -3,7 +3,8 @@
  * operation's file can use any other operation without an import cycle. */
 import type { DType } from "../base/dtype.ts";
 import { type Shape, sameShape } from "../base/shape.ts";
-import type { Node } from "../ir/graph.ts";
+import type { Attributes, Node } from "../ir/graph.ts";
+import type { ConvGeometry, Pair } from "./convolution.ts";
 import { apply } from "./definition.ts";
 
 const unary =
@@ -118,18 +119,18 @@ export function dot(a: Node, b: Node): Node {
   return apply("dot", [a, b]);
 }
 
-export interface ConvGeometry {
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
+export function conv2d(x: Node, w: Node, geometry: ConvGeometry): Node {
+  return apply("conv2d", [x, w], attributesOf(geometry));
 }
-export function conv2d(x: Node, w: Node, { stride, padding }: ConvGeometry): Node {
-  return apply("conv2d", [x, w], { stride: [...stride], padding: [...padding] });
+export function conv2dInputGrad(dy: Node, w: Node, geometry: ConvGeometry, inputSize: Pair): Node {
+  return apply("conv2d-input-grad", [dy, w], { ...attributesOf(geometry), inputSize: [...inputSize] });
 }
-export function conv2dInputGrad(dy: Node, w: Node, { stride, padding }: ConvGeometry, inputSize: readonly [number, number]): Node {
-  return apply("conv2d-input-grad", [dy, w], { stride: [...stride], padding: [...padding], inputSize: [...inputSize] });
+export function conv2dFilterGrad(x: Node, dy: Node, geometry: ConvGeometry, filterSize: Pair): Node {
+  return apply("conv2d-filter-grad", [x, dy], { ...attributesOf(geometry), filterSize: [...filterSize] });
 }
-export function conv2dFilterGrad(x: Node, dy: Node, { stride, padding }: ConvGeometry, filterSize: readonly [number, number]): Node {
-  return apply("conv2d-filter-grad", [x, dy], { stride: [...stride], padding: [...padding], filterSize: [...filterSize] });
+/** The geometry alone, in this order: equal operations have equal attributes. */
+function attributesOf({ stride, padding, dilation, groups }: ConvGeometry): Attributes {
+  return { stride: [...stride], padding: [...padding], dilation: [...dilation], groups };
 }
 export function randomBits(key: Node, stream: Node, shape: Shape): Node {
   return apply("random-bits", [key, stream], { shape: [...shape] });

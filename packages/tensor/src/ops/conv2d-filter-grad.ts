@@ -1,7 +1,7 @@
 /** @file Gradient of conv2d with respect to its filter, from the input and the output's cotangent. Linear in both. */
 import { sizeOf } from "../base/shape.ts";
 import { conv2d, conv2dInputGrad } from "./build.ts";
-import { CONV_CASES, checkConv, checkFloat, convExtent, forEachTerm, geometryOf } from "./conv-geometry.ts";
+import { CONV_CASES, checkConvolution, checkFloat, convolutionOf, forEachTerm, geometryOf } from "./convolution.ts";
 import type { Operation } from "./definition.ts";
 
 export const conv2dFilterGrad: Operation = {
@@ -10,8 +10,9 @@ export const conv2dFilterGrad: Operation = {
     const [x, dy] = inputs;
     checkFloat("conv2dFilterGrad", inputs);
     const [rows, columns] = attrs["filterSize"] as readonly [number, number];
-    const shape = [dy!.shape[1]!, x!.shape[1]!, rows, columns];
-    checkConv("conv2dFilterGrad", x!.shape, shape, geometryOf(attrs), dy!.shape);
+    const geometry = geometryOf(attrs);
+    const shape = [dy!.shape[1]!, Math.floor(x!.shape[1]! / geometry.groups), rows, columns];
+    checkConvolution("conv2dFilterGrad", x!.shape, shape, geometry, dy!.shape);
     return { shape, dtype: "float32" };
   },
   // ⟨v, filterGrad(x, dy)⟩ = ⟨conv2d(x, v), dy⟩.
@@ -19,16 +20,13 @@ export const conv2dFilterGrad: Operation = {
     const geometry = geometryOf(attrs);
     return [conv2dInputGrad(dy!, ct, geometry, [x!.shape[2]!, x!.shape[3]!]), conv2d(x!, ct, geometry)];
   },
-  lower: { kind: "special" },
+  lower: { kind: "contraction" },
   reference([x, dy], node) {
     const out = new Float64Array(sizeOf(node.shape));
-    forEachTerm(node.inputs[0]!.shape, node.shape, node.inputs[1]!.shape, geometryOf(node.attrs), (xi, wi, yi) => {
+    forEachTerm(convolutionOf(node), (xi, wi, yi) => {
       out[wi] = out[wi]! + x![xi]! * dy![yi]!;
     });
     return out;
   },
-  samples: CONV_CASES.map(({ x, w, stride, padding }) => ({
-    inputs: [{ shape: x }, { shape: [x[0]!, w[0]!, convExtent(x[2]!, w[2]!, stride[0], padding[0]), convExtent(x[3]!, w[3]!, stride[1], padding[1])] }],
-    attrs: { stride, padding, filterSize: [w[2]!, w[3]!] },
-  })),
+  samples: CONV_CASES.map(({ x, w, y, ...geometry }) => ({ inputs: [{ shape: x }, { shape: y }], attrs: { ...geometry, filterSize: [w[2]!, w[3]!] } })),
 };

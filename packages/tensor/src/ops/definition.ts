@@ -24,7 +24,11 @@ export type Lowering =
   /** A value made from the index alone. */
   | { readonly kind: "generate"; readonly value: (index: readonly Affine[], node: Node) => Expr }
   | { readonly kind: "reduce"; readonly combine: Combine }
-  /** Handled by name in the passes: inputs, constants, contractions, reshapes, gathers. */
+  /** Computed in one of the ways registered in `passes/contractions/`. */
+  | { readonly kind: "contraction" }
+  /** Computed by kernels of its own, which address their operands freely. */
+  | { readonly kind: "kernels" }
+  /** Handled by name in the passes: inputs, constants, reshapes, gathers. */
   | { readonly kind: "special" };
 
 export interface ViewSource {

@@ -15,7 +15,7 @@ export const dot: Operation = {
   },
   // da = dy·bᵀ, db = aᵀ·dy
   vjp: ({ inputs: [a, b] }, ct) => [product(ct, transpose(b!, [1, 0])), product(transpose(a!, [1, 0]), ct)],
-  lower: { kind: "special" },
+  lower: { kind: "contraction" },
   reference([a, b], node) {
     const [m, n] = node.shape as [number, number];
     const k = node.inputs[0]!.shape[1]!;

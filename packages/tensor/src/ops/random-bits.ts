@@ -19,7 +19,7 @@ export const randomBits: Operation = {
     return { shape, dtype: "int32" };
   },
   vjp: () => [null, null],
-  lower: { kind: "special" },
+  lower: { kind: "kernels" },
   reference([keys, stream], node) {
     const count = sizeOf(node.shape) / (keys!.length / 2 || 1);
     const out = new Int32Array(sizeOf(node.shape));

@@ -17,7 +17,7 @@ export const scatterAdd: Operation = {
     return { shape, dtype: updates!.dtype };
   },
   vjp: ({ inputs: [, ...indices] }, ct) => [gather(ct, indices), ...indices.map(() => null)],
-  lower: { kind: "special" },
+  lower: { kind: "kernels" },
   reference([updates, ...indices], node) {
     const out = new Float64Array(sizeOf(node.shape));
     const slice = sizeOf(node.shape.slice(indices.length));

@@ -4,7 +4,6 @@ import { sizeOf } from "../base/shape.ts";
 import { type Node, topologicalOrder } from "../ir/graph.ts";
 import { isLeaf } from "../ir/rewrite.ts";
 import { operation } from "../ops/definition.ts";
-import { PHYSICAL_OPERATIONS } from "./physical.ts";
 
 /** A value used several times is still recomputed in each user if it takes at most this many instructions … */
 const RECOMPUTE_INSTRUCTIONS = 8;
@@ -58,7 +57,7 @@ function forcedOperands(node: Node): readonly Node[] {
 
 /** Operations that are kernels of their own and address their operands freely. */
 function isOwnKernel(node: Node): boolean {
-  return PHYSICAL_OPERATIONS.includes(node.op) || node.op === "random-bits" || node.op === "scatter-add";
+  return operation(node.op).lower.kind === "kernels";
 }
 
 function isRoot(node: Node): boolean {

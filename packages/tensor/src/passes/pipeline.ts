@@ -1,8 +1,9 @@
 /** @file The passes in order: from a traced graph to kernels with places in memory. */
 import { Node } from "../ir/graph.ts";
 import { CPU, type Target } from "../ir/target.ts";
+import { checkPhysical } from "./contractions/index.ts";
 import { arrangeCrossing } from "./crossing.ts";
-import { assignLayout, checkPhysical } from "./layout.ts";
+import { assignLayout } from "./layout.ts";
 import { type KernelCall, lowerGraph } from "./lower.ts";
 import { mergeSiblings } from "./merge.ts";
 import { type MemoryPlan, planMemory } from "./plan-memory.ts";

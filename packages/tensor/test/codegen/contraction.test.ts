@@ -4,7 +4,7 @@ import { emitConv, emitFilterGrad } from "../../src/codegen/wasm/contraction.ts"
 import type { KernelCode, ModuleContext } from "../../src/codegen/wasm/kernel-code.ts";
 import { type ConvKernel, channelBlock, type FilterGradKernel, filterBlock, type ImageStrides } from "../../src/ir/kernel.ts";
 import { CPU } from "../../src/ir/target.ts";
-import { filterGradChunks } from "../../src/passes/physical.ts";
+import { filterGradChunks } from "../../src/passes/contractions/direct-filter-gradient.ts";
 import { execute, firstDifference, GUARD_VALUE, noScratch, numbers, relaxedAvailable } from "../support/kernels.ts";
 
 interface Geometry {
@@ -178,10 +178,10 @@ describe("task splitting", () => {
   });
 
   it("chooses chunks that divide the batch", () => {
-    expect(filterGradChunks(32, 32, 32, CPU)).toBe(8);
-    expect(filterGradChunks(30, 32, 32, CPU)).toBe(6);
-    expect(filterGradChunks(31, 32, 32, CPU)).toBe(1);
-    expect(filterGradChunks(128, 4, 4, CPU)).toBe(1);
+    expect(filterGradChunks({ batch: 32, result: [32, 32] }, CPU)).toBe(8);
+    expect(filterGradChunks({ batch: 30, result: [32, 32] }, CPU)).toBe(6);
+    expect(filterGradChunks({ batch: 31, result: [32, 32] }, CPU)).toBe(1);
+    expect(filterGradChunks({ batch: 128, result: [4, 4] }, CPU)).toBe(1);
   });
 
   it("prefers tall tiles of one vector where two would be half empty, and three where they hold all channels", () => {

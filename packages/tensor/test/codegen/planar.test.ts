@@ -80,7 +80,7 @@ describe("choosing planar kernels", () => {
     const leaves = [input([2, inputs, width, width]), input([channels, inputs, 3, 3]), input([2, channels, width, width])] as const;
     return compileGraph(leaves, [f(...leaves)], [false, false, false]).calls.map(({ kernel }) => kernel.kind);
   };
-  const geometry = { stride: [1, 1], padding: [1, 1] } as const;
+  const geometry = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 } as const;
   const family = {
     "planar-conv": (x: Node, w: Node) => conv2d(x, w, geometry),
     "planar-filter-grad": (x: Node, _: Node, dy: Node) => conv2dFilterGrad(x, dy, geometry, [3, 3]),

@@ -245,8 +245,12 @@ describe("positions", () => {
       `"ShapeError: slice: starts has more numbers than [2, 3, 4] has axes, got [0, 0, 0, 0]"`,
     );
     expect(thrown(() => slice(x, [0], [1, 1, 1, 1]))).toMatch(/^ShapeError: slice: ends has more/);
-    expect(thrown(() => conv2d(image, filter, { stride: [1] as never }))).toMatch(/^ShapeError: conv2d: stride and padding are one number or/);
-    expect(thrown(() => conv2d(image, filter, { padding: [1, 1, 1] as never }))).toMatch(/^ShapeError: conv2d: stride and padding/);
+    expect(thrown(() => conv2d(image, filter, { stride: [1] as never }))).toMatch(
+      /^ShapeError: conv2d: stride is one number or \[vertical, horizontal\], got \[1\]$/,
+    );
+    expect(thrown(() => conv2d(image, filter, { padding: [1, 1, 1] as never }))).toMatch(
+      /^ShapeError: conv2d: padding is one number, \[vertical, horizontal\] or \[\[top, bottom\], \[left, right\]\], got \[1,1,1\]$/,
+    );
     expect(transpose(x, [0, 1, 2])).toBe(x);
     expect([...(evaluate(slice(iota([10]), [-3])) as Tensor).data()]).toEqual([7, 8, 9]);
   });

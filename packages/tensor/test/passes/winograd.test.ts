@@ -1,7 +1,7 @@
 /** @file Winograd's linear maps: the identity they rest on, and the transposition of a map. */
 import { describe, expect, test } from "vitest";
 import { type LinearMap, transposed } from "../../src/ir/linear-map.ts";
-import { AT, BT, G } from "../../src/passes/winograd.ts";
+import { AT, BT, G } from "../../src/ir/winograd.ts";
 
 function apply({ inputs, sums, outputs }: LinearMap, x: readonly number[]): number[] {
   expect(x).toHaveLength(inputs);

@@ -1,15 +1,9 @@
 /** @file Winograd's convolution and its filter gradient as WebAssembly, all of it for a few tiles at a time: between the parts they stay in
  * the core's second-level cache, instead of going through memory. */
 import { invariant } from "../../base/errors.ts";
-import {
-  type ConvKernel,
-  type FilterGradKernel,
-  type TileStrides,
-  WINOGRAD_GRADIENT_TILES,
-  type WinogradConvKernel,
-  type WinogradFilterGradKernel,
-} from "../../ir/kernel.ts";
+import type { ConvKernel, FilterGradKernel, TileStrides, WinogradConvKernel, WinogradFilterGradKernel } from "../../ir/kernel.ts";
 import type { LinearMap } from "../../ir/linear-map.ts";
+import { GRADIENT_TILES, SKEW, type Tiling } from "../../ir/winograd.ts";
 import { emitConv } from "./conv.ts";
 import { emitFilterGradPass } from "./filter-grad.ts";
 import { FunctionBuilder } from "./function-builder.ts";
@@ -22,14 +16,6 @@ import { Toucher } from "./touch.ts";
 /** Bytes of transformed tiles that are kept at a time, about; more only where so few tiles would not pay for reading the filter. */
 const TILE_BYTES = 320 << 10;
 const LEAST_TILES = 8;
-/** Elements between positions beyond what they need: equal offsets of 36 streams would all fall into one set of the cache. */
-const SKEW = 16;
-
-interface Tiling {
-  readonly images: number;
-  readonly tileRows: number;
-  readonly tileColumns: number;
-}
 
 /** A task is a run of tile rows, counted through all images. Where runs do not divide the rows, the last one overlaps the one before it
  * and computes the same bits again. Buffers: x, filter, y. */
@@ -76,7 +62,7 @@ export function emitWinogradFilterGrad(kernel: WinogradFilterGradKernel, module:
   const { images, tileRows, tileColumns, inputs, outputs, before, beforeCotangent, chunks } = kernel;
   const positions = before.outputs ** 2;
   const rowsOfChunk = (images * tileRows) / chunks;
-  const wanted = Math.min(WINOGRAD_GRADIENT_TILES, TILE_BYTES / (4 * positions * (inputs + outputs)));
+  const wanted = Math.min(GRADIENT_TILES, TILE_BYTES / (4 * positions * (inputs + outputs)));
   let run = Math.min(rowsOfChunk, Math.max(1, Math.floor(wanted / tileColumns)));
   while (rowsOfChunk % run !== 0) run--;
   const f = new FunctionBuilder([I32, I32, I32, I32]);
