@@ -1,0 +1,28 @@
+/** @file What a run is and how it is shown, in Node and in browsers. */
+export { type CsvRow, csv } from "./pages/csv.ts";
+export { type HtmlPart, html, Markup, markup } from "./pages/html.ts";
+export { htmlPage, type PageOptions } from "./pages/page.ts";
+export { DARK_COLORS, LIGHT_COLORS, PAGE_STYLE } from "./pages/page-style.ts";
+export type { FigureOptions } from "./figures/figure-options.ts";
+export type { RunEvent, RunView } from "./run/events.ts";
+export type { FilterSnapshot, OverfittingPoint, ReportRun, RobustnessRecord, RunMachine } from "./run/run-data.ts";
+export { crc32 } from "./serve/crc32.ts";
+export { partialConfig, settingsOfConfig } from "./settings/convert.ts";
+export { type DefaultTexts, defaultTexts, FINAL_DEFAULTS, FIXED_DEFAULTS, textsOf } from "./settings/defaults.ts";
+export { describeRun, describeSettings, reproduceCommand, shellWord } from "./settings/describe.ts";
+export { levelsRemedy, readLevels, writeLevels } from "./settings/levels.ts";
+export {
+  checkSetting,
+  externalName,
+  parseFlag,
+  type RunSettings,
+  SETTING_NAMES,
+  type Setting,
+  type SettingName,
+  type Settings,
+  settingOf,
+  TRAINING_SETTINGS,
+  type TrainingSettings,
+} from "./settings/settings.ts";
+export { attackName, bytes, count, decimals, duration, percent, radius } from "./words/format.ts";
+export { VERDICTS } from "./words/verdicts.ts";

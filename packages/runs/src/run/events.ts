@@ -1,0 +1,19 @@
+/** @file What happens during a run. */
+import type { TrainEvent } from "@gradalign/robustness";
+import type { RobustnessRecord, RunMachine } from "./run-data.ts";
+
+/** Events of a run: the library's, and what is done around them. */
+export type RunEvent =
+  | TrainEvent
+  | { readonly type: "run"; readonly directory: string; readonly description: string; readonly resumed: boolean; readonly machine: RunMachine }
+  | { readonly type: "attacking"; readonly attack: string; readonly which: string; readonly done: number; readonly total: number }
+  | { readonly type: "robustness"; readonly record: RobustnessRecord }
+  | { readonly type: "report"; readonly path: string };
+
+/** Who is told of runs. */
+export interface RunView {
+  /** Takes an event of the run with this label. */
+  event(run: string, event: RunEvent): void;
+  /** A remark to the user. */
+  note(text: string): void;
+}
