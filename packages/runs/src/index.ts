@@ -1,9 +1,10 @@
 /** @file What a run is and how it is shown, in Node and in browsers. */
+
+export type { FigureOptions } from "./figures/figure-options.ts";
 export { type CsvRow, csv } from "./pages/csv.ts";
 export { type HtmlPart, html, Markup, markup } from "./pages/html.ts";
 export { htmlPage, type PageOptions } from "./pages/page.ts";
 export { DARK_COLORS, LIGHT_COLORS, PAGE_STYLE } from "./pages/page-style.ts";
-export type { FigureOptions } from "./figures/figure-options.ts";
 export type { RunEvent, RunView } from "./run/events.ts";
 export type { FilterSnapshot, OverfittingPoint, ReportRun, RobustnessRecord, RunMachine } from "./run/run-data.ts";
 export { crc32 } from "./serve/crc32.ts";

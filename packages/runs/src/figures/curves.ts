@@ -7,8 +7,8 @@
 
 import { imageSize } from "@gradalign/robustness";
 import type * as Plot from "@observablehq/plot";
-import { drawPanel, type Line } from "./panel.ts";
 import type { ReportRun } from "../run/run-data.ts";
+import { drawPanel, type Line } from "./panel.ts";
 import {
   ACCURACIES,
   filterStyle,

@@ -1,7 +1,7 @@
 /** @file Observable Plot without a browser: figures as SVG markup that takes its colours from the page. */
 import { createRequire } from "node:module";
-import type { FigureOptions } from "./figure-options.ts";
 import * as Plot from "@observablehq/plot";
+import type { FigureOptions } from "./figure-options.ts";
 
 /** Loaded with the first figure: it is a fifth of the command's start. */
 const require = createRequire(import.meta.url);

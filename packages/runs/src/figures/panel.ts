@@ -1,7 +1,7 @@
 /** @file One panel of a figure: lines over the epochs, told apart by colour, dash and a label at their ends. */
 import * as Plot from "@observablehq/plot";
-import type { LineStyle, SeriesRow } from "./series.ts";
 import { drawFigure } from "./node-draw.ts";
+import type { LineStyle, SeriesRow } from "./series.ts";
 
 /** A line of a panel: its name among the rows, how it looks, and what stands in the legend and at its end. */
 export interface Line extends LineStyle {

@@ -1,7 +1,7 @@
 /** @file The quantities a report draws: their names, how their lines look, and values as rows that Plot takes. */
 import { EVALUATION_PGD, type Evaluation } from "@gradalign/robustness";
-import { attackName } from "../words/format.ts";
 import type { ReportRun } from "../run/run-data.ts";
+import { attackName } from "../words/format.ts";
 
 /** How a line is told from others, also in black and white. */
 export interface LineStyle {

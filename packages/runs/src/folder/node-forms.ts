@@ -1,6 +1,7 @@
 /** @file The forms of a run folder's files. JSON of another form is an error of the one place where the file is read. */
-import { z } from "zod";
+
 import { methods } from "@gradalign/robustness";
+import { z } from "zod";
 
 const count = z.int().min(0);
 /** JSON has no number for what is not finite; it writes null. */

@@ -1,10 +1,10 @@
 /** @file A run folder as a report shows it. */
 import { basename, resolve } from "node:path";
 import { runOutcome, type Snapshot, selectionAccuracy } from "@gradalign/robustness";
-import { openRun, type Run } from "./node-run.ts";
 import { CheckpointError } from "@gradalign/tensor";
 import type { FilterSnapshot, ReportRun } from "../run/run-data.ts";
 import { readRobustness, readSession } from "./node-notes.ts";
+import { openRun, type Run } from "./node-run.ts";
 
 /** Where `cnn` keeps its convolution. */
 const FILTERS = "params/_model.0.weight";

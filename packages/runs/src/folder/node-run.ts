@@ -9,17 +9,29 @@ import { createHash, type Hash } from "node:crypto";
 import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { JsonObject } from "@gradalign/formats";
+import type { CheckpointSink, Evaluation, Snapshot } from "@gradalign/robustness";
+import { type CheckpointManifest, checkTrainConfig, type RunSeal, requireSameConfig, type TrainConfig } from "@gradalign/robustness";
+import {
+  checkForm,
+  FileError,
+  type LoadCheckpointOptions,
+  type Lock,
+  type LockOptions,
+  loadCheckpoint,
+  makeFolder,
+  onFile,
+  parseJsonLines,
+  readIfThere,
+  readJson,
+  readJsonLines,
+  readManifests,
+  removeLeftovers,
+  saveCheckpoint,
+  withLock,
+  writeFileAtomic,
+} from "@gradalign/robustness/node";
 import { CheckpointError, ConfigError } from "@gradalign/tensor";
 import type { z } from "zod";
-import { type LoadCheckpointOptions, loadCheckpoint, readManifests, saveCheckpoint } from "@gradalign/robustness/node";
-import { makeFolder, removeLeftovers, writeFileAtomic } from "@gradalign/robustness/node";
-import { FileError, onFile } from "@gradalign/robustness/node";
-import { type Lock, type LockOptions, withLock } from "@gradalign/robustness/node";
-import { checkForm, parseJsonLines, readIfThere, readJson, readJsonLines } from "@gradalign/robustness/node";
-import { checkTrainConfig, type TrainConfig, type CheckpointManifest } from "@gradalign/robustness";
-import type { Evaluation } from "@gradalign/robustness";
-import { type RunSeal, requireSameConfig } from "@gradalign/robustness";
-import type { CheckpointSink, Snapshot } from "@gradalign/robustness";
 import { evaluationForm, runRecordForm, trainConfigForm } from "./node-forms.ts";
 
 /** A run folder. */

@@ -1,16 +1,16 @@
 /** @file The report of one run, and of several side by side, as a self-contained HTML file. */
 import type { Evaluation } from "@gradalign/robustness";
-import { describeRun, reproduceCommand } from "../settings/describe.ts";
-import { attackName, count, decimals, duration, percent, radius } from "../words/format.ts";
-import { type CsvRow, csvLink } from "./csv.ts";
 import { comparisonFigures, type Figure, runFigures } from "../figures/curves.ts";
 import { filterGallery, largestWeight } from "../figures/filters.ts";
+import { PGD } from "../figures/series.ts";
+import type { ReportRun, RobustnessRecord } from "../run/run-data.ts";
+import { describeRun, reproduceCommand } from "../settings/describe.ts";
+import { attackName, count, decimals, duration, percent, radius } from "../words/format.ts";
+import { VERDICTS } from "../words/verdicts.ts";
+import { type CsvRow, csvLink } from "./csv.ts";
 import { html, type Markup, markup } from "./html.ts";
 import { htmlPage } from "./page.ts";
-import type { ReportRun, RobustnessRecord } from "../run/run-data.ts";
-import { PGD } from "../figures/series.ts";
 import { evaluatedImages, evaluationsTable, firstImages, lastRecords, lineSample, outcomeTable, settingsTable, summaryTable } from "./tables.ts";
-import { VERDICTS } from "../words/verdicts.ts";
 
 /** The report of one run. */
 export function runReport(run: ReportRun): string {

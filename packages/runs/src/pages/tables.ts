@@ -1,10 +1,10 @@
 /** @file The tables of a report: outcome, settings, evaluations. */
 import { datasets, type Evaluation, isDatasetName, selectionAccuracy } from "@gradalign/robustness";
+import { type LineStyle, PGD, runStyle } from "../figures/series.ts";
+import type { ReportRun, RobustnessRecord } from "../run/run-data.ts";
 import { describeSettings } from "../settings/describe.ts";
 import { attackName, count, decimals, percent, radius } from "../words/format.ts";
 import { type HtmlPart, html, type Markup } from "./html.ts";
-import type { ReportRun, RobustnessRecord } from "../run/run-data.ts";
-import { type LineStyle, PGD, runStyle } from "../figures/series.ts";
 
 /** Accuracies of the saved models; with several runs, each row says whose. */
 export function outcomeTable(runs: readonly ReportRun[]): Markup | undefined {

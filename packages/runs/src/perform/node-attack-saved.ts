@@ -4,11 +4,11 @@
  */
 
 import { evaluateRobustness, type TrainConfig, type TrainResult, wilsonInterval } from "@gradalign/robustness";
-import type { Device } from "@gradalign/tensor";
-import type { RobustnessRecord } from "../run/run-data.ts";
-import type { RunView } from "../run/events.ts";
 import type { LoadedDataset } from "@gradalign/robustness/node";
+import type { Device } from "@gradalign/tensor";
 import { type AttackPart, noteAttackPart, noteRobustness, readAttackParts, readRobustness } from "../folder/node-notes.ts";
+import type { RunView } from "../run/events.ts";
+import type { RobustnessRecord } from "../run/run-data.ts";
 
 /** One attack on one saved model. */
 export interface FinalAttack {

@@ -2,8 +2,8 @@
 
 import type { Arithmetic } from "@gradalign/robustness";
 import { mayHaveGpu, nodeGpu, nodeTuning } from "@gradalign/robustness/node";
-import type { Run } from "../folder/node-run.ts";
 import { ConfigError, createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
+import type { Run } from "../folder/node-run.ts";
 import type { RunMachine } from "../run/run-data.ts";
 import { RUN_SETTINGS, type RunSettings, type Settings } from "../settings/settings.ts";
 import { VERSION } from "./node-version.ts";

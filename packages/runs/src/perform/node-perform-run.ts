@@ -1,17 +1,17 @@
 /** @file One training run from its folder to its report: train, attack the saved models, write the report. */
 import { join } from "node:path";
 import { type Arithmetic, arithmeticDifference, arithmeticOf, type CheckpointSink, type TrainConfig, train } from "@gradalign/robustness";
-import { createRun, openRun, type Run, withRunLock } from "../folder/node-run.ts";
-import { type Lock, type LockOptions, writeFileAtomic, type LoadedDataset } from "@gradalign/robustness/node";
+import { type LoadedDataset, type Lock, type LockOptions, writeFileAtomic } from "@gradalign/robustness/node";
 import type { Device } from "@gradalign/tensor";
+import { noteSession } from "../folder/node-notes.ts";
+import { readReportRun } from "../folder/node-read-run.ts";
+import { createRun, openRun, type Run, withRunLock } from "../folder/node-run.ts";
 import { runReport } from "../pages/report.ts";
+import type { RunView } from "../run/events.ts";
 import { describeRun } from "../settings/describe.ts";
 import type { RunSettings } from "../settings/settings.ts";
-import type { RunView } from "../run/events.ts";
 import { attackSaved, type FinalAttack } from "./node-attack-saved.ts";
 import { arithmeticOptions, machineOf } from "./node-device.ts";
-import { readReportRun } from "../folder/node-read-run.ts";
-import { noteSession } from "../folder/node-notes.ts";
 
 /** What a run is performed with. */
 export interface RunRequest {
