@@ -24,6 +24,7 @@ import { table1 } from "./table1.ts";
 import { tables } from "./tables.ts";
 
 export * from "./experiment.ts";
+export { paperValue } from "./paper-numbers.ts";
 export { madeUpImages } from "./support/made-up-images.ts";
 export { levels, radius } from "./support/statistics.ts";
 

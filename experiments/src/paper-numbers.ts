@@ -129,3 +129,10 @@ export function paperPoint(
   const value = found?.points[eps];
   return value === undefined ? undefined : readOff(stopping === "early" ? "Figure 1, right" : "Figures 1 and 8", value, { unit: "%" });
 }
+
+/** A number of the paper with its unit and deviation. */
+export function paperValue({ value, unit, deviation }: PaperNumber): string {
+  const number = unit === "%" ? value.toFixed(deviation === undefined && Number.isInteger(value * 10) ? 1 : 2) : String(Number(value.toPrecision(4)));
+  const suffix = unit === "%" ? " %" : "";
+  return `${number}${deviation === undefined ? "" : ` ± ${deviation.toFixed(2)}`}${suffix}`;
+}

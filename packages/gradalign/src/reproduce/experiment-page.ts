@@ -1,5 +1,5 @@
 /** @file An experiment's page: what the paper says and what was found, figures, numbers, and how to get them again. */
-import type { Claim, Comparison, Experiment, Figure, Page, PaperNumber, Section, Table } from "@gradalign/experiments";
+import { type Claim, type Comparison, type Experiment, type Figure, type Page, paperValue, type Section, type Table } from "@gradalign/experiments";
 import { describeSettings, html, htmlPage, type Markup, markup } from "@gradalign/runs";
 import { drawFigure } from "@gradalign/runs/node";
 import type { Results } from "./result-data.ts";
@@ -59,13 +59,6 @@ function comparisonTable(comparisons: readonly Comparison[]): Markup {
 <td class="source">${paper ? `${paper.where} (${paper.trust})` : "not in the paper"}${remark && html`<br>${remark}`}</td><td class="source">${basis}</td></tr>\n`,
   )}</tbody></table></div>
 <p class="note">${trusts.map((trust) => `${trust}: ${TRUST[trust]}`).join("; ")}.</p>`;
-}
-
-/** A number of the paper with its unit and deviation. */
-export function paperValue({ value, unit, deviation }: PaperNumber): string {
-  const number = unit === "%" ? value.toFixed(deviation === undefined && Number.isInteger(value * 10) ? 1 : 2) : String(Number(value.toPrecision(4)));
-  const suffix = unit === "%" ? " %" : "";
-  return `${number}${deviation === undefined ? "" : ` ± ${deviation.toFixed(2)}`}${suffix}`;
 }
 
 function section({ title, text, figures = [], tables = [] }: Section): Markup {
