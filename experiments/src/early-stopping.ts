@@ -1,11 +1,9 @@
 /** @file Appendix D.2: what early stopping costs in clean accuracy. */
 import type { Experiment } from "./experiment.ts";
-import { outcomeRows, outcomesIn } from "./support/outcomes.ts";
-import { gridMethod, RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
-import { COMPARED, COMPARISON_CHANGE, comparisonCells, curveComparisons, robustnessFigure, robustnessTable } from "./support/robustness-curves.ts";
+import { outcomesIn } from "./support/outcomes.ts";
+import { gridMethod } from "./support/resnet-grid.ts";
+import { COMPARED, curveComparisons, LAST_AND_BEST, robustnessFigure, robustnessTable, valuesAt } from "./support/robustness-curves.ts";
 import { decimals, mean, percent } from "./support/statistics.ts";
-
-const cells = (scale: Parameters<typeof comparisonCells>[0]) => comparisonCells(scale, ["cifar10"]);
 
 /** Appendix D.2. */
 export const earlyStopping: Experiment = {
@@ -13,20 +11,12 @@ export const earlyStopping: Experiment = {
   title: "What early stopping costs",
   paper: "Appendix D.2",
   summary: "Clean and robust accuracy of the models that early stopping keeps, against the last ones, on CIFAR-10.",
-  defaultScale: "laptop",
-  changes: { paper: RESNET_CHANGES.paper, laptop: [...RESNET_CHANGES.laptop, COMPARISON_CHANGE], smoke: [...RESNET_CHANGES.smoke, "ε = 8/255 alone."] },
-  trainings: (scale) => cells(scale).map((cell) => resnetTraining(scale, cell, ["last", "best"])),
-  async measure(lab, scale) {
-    return { measurements: cells(scale).flatMap((cell) => outcomeRows(lab, cell, resnetTraining(scale, cell, ["last", "best"]))) };
-  },
+  ...LAST_AND_BEST,
   page({ measurements }, scale) {
     const rows = outcomesIn(measurements);
     const of = (model: "last" | "best") => rows.filter((row) => row.model === model);
     const largest = Math.max(...rows.map((row) => row.eps));
-    const clean = (method: string, model: "last" | "best"): number[] =>
-      of(model)
-        .filter((row) => row.method === method && row.eps === largest)
-        .map((row) => row.clean);
+    const clean = valuesAt(rows, "clean", largest);
     const told = scale !== "smoke";
     return {
       claims: [
@@ -53,12 +43,7 @@ export const earlyStopping: Experiment = {
               columns: ["method", "ε", "clean", "under attack"],
               rows: COMPARED.flatMap((method) =>
                 [...new Set(rows.map((row) => row.eps))].flatMap((eps) => {
-                  const pick = (model: "last" | "best", key: "clean" | "robust") =>
-                    mean(
-                      of(model)
-                        .filter((row) => row.method === method && row.eps === eps)
-                        .map((row) => row[key]),
-                    );
+                  const pick = (model: "last" | "best", key: "clean" | "robust") => mean(valuesAt(rows, key, eps)(method, model));
                   const change = (key: "clean" | "robust") => 100 * (pick("best", key) - pick("last", key));
                   return [[gridMethod(method).label, `${eps}/255`, decimals(change("clean"), 1), decimals(change("robust"), 1)]];
                 }),

@@ -1,8 +1,7 @@
 /** @file Figure 1: robustness of six methods against the radius on CIFAR-10, without and with early stopping. */
 import type { Experiment } from "./experiment.ts";
-import { outcomeRows, outcomesIn } from "./support/outcomes.ts";
-import { RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
-import { COMPARISON_CHANGE, comparisonCells, curveComparisons, robustnessFigure, robustnessTable } from "./support/robustness-curves.ts";
+import { outcomesIn } from "./support/outcomes.ts";
+import { curveComparisons, LAST_AND_BEST, robustnessFigure, robustnessTable, valuesAt } from "./support/robustness-curves.ts";
 import { mean, percent } from "./support/statistics.ts";
 
 /** Figure 1. */
@@ -11,20 +10,12 @@ export const fig1: Experiment = {
   title: "Robustness of fast adversarial training",
   paper: "Figure 1, section 1",
   summary: "PGD-50-10 accuracy of six training methods on CIFAR-10 against the radius, for the last model and for the one that early stopping keeps.",
-  defaultScale: "laptop",
-  changes: { paper: RESNET_CHANGES.paper, laptop: [...RESNET_CHANGES.laptop, COMPARISON_CHANGE], smoke: [...RESNET_CHANGES.smoke, "ε = 8/255 alone."] },
-  trainings: (scale) => comparisonCells(scale, ["cifar10"]).map((cell) => resnetTraining(scale, cell, ["last", "best"])),
-  async measure(lab, scale) {
-    return { measurements: comparisonCells(scale, ["cifar10"]).flatMap((cell) => outcomeRows(lab, cell, resnetTraining(scale, cell, ["last", "best"]))) };
-  },
+  ...LAST_AND_BEST,
   page({ measurements }, scale) {
     const rows = outcomesIn(measurements);
     const of = (model: "last" | "best") => rows.filter((row) => row.model === model);
     const largest = Math.max(...rows.map((row) => row.eps));
-    const at = (method: string, model: "last" | "best"): number[] =>
-      of(model)
-        .filter((row) => row.method === method && row.eps === largest)
-        .map((row) => row.robust);
+    const at = valuesAt(rows, "robust", largest);
     const told = scale !== "smoke";
     return {
       claims: [

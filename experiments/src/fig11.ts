@@ -4,27 +4,20 @@ import type { Experiment, Measurement } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { curveFigure, curveOf } from "./support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "./support/evaluations.ts";
-import { CHANGES, outcomes, shownRun, singleLayerRuns, singleLayerTrainings } from "./support/single-layer.ts";
+import { collapseComparison, singleLayerExperiment } from "./support/single-layer.ts";
 import { decimals, known, percent } from "./support/statistics.ts";
 
 /** Figure 11. */
-export const fig11: Experiment = {
+export const fig11: Experiment = singleLayerExperiment({
   id: "fig11",
   title: "Catastrophic overfitting in the single-layer network",
   paper: "Figure 11, appendix C.2",
   summary: "FGSM training of a single-layer network with four filters at ε = 10/255, measured on test images as it goes on.",
-  defaultScale: "paper",
-  changes: CHANGES,
-  trainings: singleLayerTrainings,
-  async measure(lab, scale) {
-    const runs = singleLayerRuns(lab, scale);
-    const { finished, seed, collapse } = shownRun(runs);
+  look({ finished }, _lab, _scale, runs) {
     const overfitting = finished.overfitting;
     return {
-      measurements: [...outcomes(runs), ...evaluationRows(finished)],
+      measurements: evaluationRows(finished),
       details: {
-        seed,
-        collapse,
         before: overfitting ? { ...overfitting.before } : null,
         examples: finished.config.evalExamples,
         collapses: runs.map((run) => ({ seed: run.seed, epoch: run.collapse })),
@@ -60,14 +53,7 @@ export const fig11: Experiment = {
         },
       ],
       comparisons: [
-        {
-          quantity: "Epoch of catastrophic overfitting",
-          paper: numbers.overfittingEpoch,
-          ours: decimals(collapse, 1),
-          basis,
-          agrees: collapsed ? Math.abs(collapse - numbers.overfittingEpoch.value) < 4 : null,
-          remark: "It depends on the seed.",
-        },
+        collapseComparison(collapse, basis),
         {
           quantity: "PGD accuracy before it (its best)",
           paper: numbers.pgdBefore,
@@ -154,4 +140,4 @@ export const fig11: Experiment = {
       ],
     };
   },
-};
+});

@@ -5,18 +5,14 @@ import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { curveFigure, curveOf } from "./support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "./support/evaluations.ts";
 import { METHOD_COLORS } from "./support/figure.ts";
-import { LAPTOP_CHANGES, LAPTOP_EPS, sectionTraining } from "./support/laptop-network.ts";
+import { LAPTOP_CHANGES, SECTION_EPS, SECTION_SEEDS, sectionTraining } from "./support/laptop-network.ts";
 import { collapseOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
 import { type Cell, gridMethod } from "./support/resnet-grid.ts";
 import { decimals, known, percent } from "./support/statistics.ts";
 
 const METHODS = ["standard", "fgsm", "pgd-10"] as const;
-const EPS: Readonly<Record<Scale, number>> = { paper: 8, laptop: LAPTOP_EPS, smoke: 8 };
-
-const SEED: Readonly<Record<Scale, number>> = { paper: 0, laptop: 1, smoke: 0 };
-
 function cells(scale: Scale): Cell[] {
-  return METHODS.map((method) => ({ method, eps: EPS[scale], seed: SEED[scale] }));
+  return METHODS.map((method) => ({ method, eps: SECTION_EPS[scale], seed: SECTION_SEEDS[scale][0] as number }));
 }
 
 interface Watched {
@@ -36,11 +32,7 @@ export const fig4: Experiment = {
   summary:
     "Standard, FGSM and PGD-10 training: accuracies and losses under FGSM and PGD, gradient alignment, and agreement of the two attacks, on test images over the epochs.",
   defaultScale: "laptop",
-  changes: {
-    paper: LAPTOP_CHANGES.paper,
-    laptop: [...LAPTOP_CHANGES.laptop, "Seed 1, on which FGSM overfits here (it does not on seed 0)."],
-    smoke: LAPTOP_CHANGES.smoke,
-  },
+  changes: LAPTOP_CHANGES,
   trainings: (scale) => cells(scale).map((cell) => sectionTraining(scale, cell, ["last"])),
   async measure(lab, scale) {
     const measurements: Measurement[] = [];
@@ -77,7 +69,7 @@ export const fig4: Experiment = {
     const told = scale !== "smoke";
     const numbers = PAPER_NUMBERS.fig4;
     const [first] = evaluations as [Evaluation];
-    const basis = `first ${measurements.find((row) => row["quantity"] === "evaluation")?.["n"]} test images, PGD-10, ε = ${EPS[scale]}/255, seed ${SEED[scale]}`;
+    const basis = `first ${measurements.find((row) => row["quantity"] === "evaluation")?.["n"]} test images, PGD-10, ε = ${SECTION_EPS[scale]}/255, seed ${SECTION_SEEDS[scale][0]}`;
     const row = (quantity: string, paper: PaperNumber, ours: number | null | undefined, tolerance: number): Comparison => {
       const isPercent = paper.unit === "%";
       return {

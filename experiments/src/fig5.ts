@@ -6,20 +6,7 @@ import * as Plot from "@observablehq/plot";
 import type { Experiment, Figure, Measurement } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "./support/laplace.ts";
-import {
-  CHANGES,
-  EPSILON,
-  EXAMPLES,
-  FILTERS,
-  filtersJson,
-  grownFilter,
-  type HostFilters,
-  hostFilters,
-  outcomes,
-  shownRun,
-  singleLayerRuns,
-  singleLayerTrainings,
-} from "./support/single-layer.ts";
+import { EPSILON, EXAMPLES, FILTERS, filtersJson, grownFilter, type HostFilters, hostFilters, singleLayerExperiment } from "./support/single-layer.ts";
 import { decimals, percent } from "./support/statistics.ts";
 
 const CHANNELS = ["red", "green", "blue"] as const;
@@ -36,18 +23,13 @@ interface Details {
 }
 
 /** Figure 5. */
-export const fig5: Experiment = {
+export const fig5: Experiment = singleLayerExperiment({
   id: "fig5",
   title: "The filter behind catastrophic overfitting",
   paper: "Figure 5, section 4",
   summary:
     "A single-layer network with four filters, trained with FGSM at ε = 10/255. Filters before and after catastrophic overfitting; gradient alignment after setting each of them to zero.",
-  defaultScale: "paper",
-  changes: CHANGES,
-  trainings: singleLayerTrainings,
-  async measure(lab, scale) {
-    const runs = singleLayerRuns(lab, scale);
-    const { finished, seed, collapse } = shownRun(runs);
+  async look({ finished, seed }, lab, scale) {
     const dataset = await lab.dataset(finished.config.dataset);
     const [before, after] = [finished.load("best"), finished.load("last")];
     const filters = { before: await hostFilters(before), after: await hostFilters(after) };
@@ -80,16 +62,13 @@ export const fig5: Experiment = {
     );
     return {
       measurements: [
-        ...outcomes(runs),
         aligned("best (before)", alignment.before),
         aligned("last (after)", alignment.after),
         ...zeroed.map((value, f) => aligned(`last without w${f + 1}`, value)),
         ...likeness,
       ],
       details: {
-        seed,
         training: finished.id,
-        collapse,
         grown,
         before: filtersJson(filters.before),
         after: filtersJson(filters.after),
@@ -221,7 +200,7 @@ export const fig5: Experiment = {
       ],
     };
   },
-};
+});
 
 /** Parameters with one filter's weights set to zero; its bias stays, as it has no part in gradients. */
 async function withoutFilter(params: Params, filter: number): Promise<Params> {

@@ -3,23 +3,18 @@ import type { Experiment, Measurement } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { type CurvePoint, curveFigure } from "./support/curves.ts";
 import { seriesColor } from "./support/figure.ts";
-import { CHANGES, FILTERS, grownFilter, outcomes, shownRun, singleLayerRuns, singleLayerTrainings } from "./support/single-layer.ts";
+import { collapseComparison, FILTERS, grownFilter, singleLayerExperiment } from "./support/single-layer.ts";
 import { decimals } from "./support/statistics.ts";
 
 const COLORS = Object.fromEntries(Array.from({ length: FILTERS }, (_, f) => [`w${f + 1}`, seriesColor(f)]));
 
 /** Figure 6. */
-export const fig6: Experiment = {
+export const fig6: Experiment = singleLayerExperiment({
   id: "fig6",
   title: "Weight norms in the single-layer network",
   paper: "Figure 6, section 4",
   summary: "Norm of each filter, and of the weights that read its feature map, over FGSM training at ε = 10/255.",
-  defaultScale: "paper",
-  changes: CHANGES,
-  trainings: singleLayerTrainings,
-  async measure(lab, scale) {
-    const runs = singleLayerRuns(lab, scale);
-    const { finished, seed, collapse } = shownRun(runs);
+  look({ finished, seed }) {
     const numbered = (name: string, values: readonly number[] = []) => Object.fromEntries(values.map((value, f) => [`${name}${f + 1}`, value]));
     const norms: Measurement[] = finished.evaluations.map(({ iteration, epoch, filter_norms, outgoing_norms }) => ({
       quantity: "norms",
@@ -31,7 +26,7 @@ export const fig6: Experiment = {
       ...numbered("w", filter_norms),
       ...numbered("u", outgoing_norms),
     }));
-    return { measurements: [...outcomes(runs), ...norms], details: { seed, collapse } };
+    return { measurements: norms };
   },
   page({ measurements, details }) {
     const { seed, collapse } = details as { seed: number; collapse: number | null };
@@ -76,14 +71,7 @@ export const fig6: Experiment = {
         },
       ],
       comparisons: [
-        {
-          quantity: "Epoch of catastrophic overfitting",
-          paper: numbers.overfittingEpoch,
-          ours: decimals(collapse, 1),
-          basis,
-          agrees: collapsed ? Math.abs(collapse - numbers.overfittingEpoch.value) < 4 : null,
-          remark: "It depends on the seed.",
-        },
+        collapseComparison(collapse, basis),
         compare("Grown filter's norm, epoch 1", numbers.grownFilterFirst, first.norms[grown] as number, 1.5),
         compare("Grown filter's norm, end", numbers.grownFilterLast, last.norms[grown] as number, 1.5),
         compare("Largest norm of the other filters, end", numbers.otherFilterLast, others(last.norms), 1.5),
@@ -120,4 +108,4 @@ export const fig6: Experiment = {
       ],
     };
   },
-};
+});

@@ -4,19 +4,7 @@ import { convolution, keyFor, linf, relu } from "@gradalign/robustness";
 import { add, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
 import type { Experiment, Figure, Measurement } from "./experiment.ts";
-import {
-  CHANGES,
-  EPSILON,
-  EXAMPLES,
-  FILTERS,
-  grownFilter,
-  hostFilters,
-  outcomes,
-  pixelsOf,
-  shownRun,
-  singleLayerRuns,
-  singleLayerTrainings,
-} from "./support/single-layer.ts";
+import { EPSILON, EXAMPLES, FILTERS, grownFilter, hostFilters, pixelsOf, singleLayerExperiment } from "./support/single-layer.ts";
 import { decimals, percent } from "./support/statistics.ts";
 
 /** Test image that is shown. */
@@ -36,18 +24,13 @@ interface Details {
 }
 
 /** Figure 7. */
-export const fig7: Experiment = {
+export const fig7: Experiment = singleLayerExperiment({
   id: "fig7",
   title: "Feature maps with and without noise",
   paper: "Figure 7, section 4",
   summary:
     "After catastrophic overfitting at ε = 10/255: the feature maps of an image and of the same image with uniform noise, and, over many images, how many units are active and how many noise switches.",
-  defaultScale: "paper",
-  changes: CHANGES,
-  trainings: singleLayerTrainings,
-  async measure(lab, scale) {
-    const runs = singleLayerRuns(lab, scale);
-    const { finished, seed, collapse } = shownRun(runs);
+  async look({ finished, seed }, lab, scale) {
     const saved = finished.load("last");
     const filters = await hostFilters(saved);
     const grown = grownFilter(filters);
@@ -111,7 +94,7 @@ export const fig7: Experiment = {
       switched: switched / units,
       relative_change: size > 0 ? Math.sqrt(change / size) : null,
     }));
-    return { measurements: [...outcomes(runs), ...rows], details: { seed, collapse, grown, regular, examples: n, ...shown } };
+    return { measurements: rows, details: { grown, regular, examples: n, ...shown } };
   },
   page({ measurements, details }) {
     const { seed, collapse, grown, regular, examples, maps, images } = details as unknown as Details;
@@ -164,7 +147,7 @@ export const fig7: Experiment = {
       ],
     };
   },
-};
+});
 
 const FACET = {
   width: 460,

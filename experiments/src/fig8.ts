@@ -1,6 +1,6 @@
 /** @file Figure 8: accuracy and robustness of six methods against the radius on CIFAR-10 and SVHN. */
 import type { Experiment } from "./experiment.ts";
-import { outcomeRows, outcomesIn } from "./support/outcomes.ts";
+import { attackedGrid, outcomesIn } from "./support/outcomes.ts";
 import { RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
 import { COMPARISON_CHANGE, type Compared, comparisonCells, curveComparisons, robustnessFigure, robustnessTable } from "./support/robustness-curves.ts";
 import { mean, percent } from "./support/statistics.ts";
@@ -20,10 +20,10 @@ export const fig8: Experiment = {
     laptop: [...RESNET_CHANGES.laptop, COMPARISON_CHANGE],
     smoke: [...RESNET_CHANGES.smoke, "ε = 8/255 alone, and on SVHN FGSM alone."],
   },
-  trainings: (scale) => comparisonCells(scale, DATASETS).map((cell) => resnetTraining(scale, cell, ["last"])),
-  async measure(lab, scale) {
-    return { measurements: comparisonCells(scale, DATASETS).flatMap((cell) => outcomeRows(lab, cell, resnetTraining(scale, cell, ["last"]))) };
-  },
+  ...attackedGrid(
+    (scale) => comparisonCells(scale, DATASETS),
+    (scale, cell) => resnetTraining(scale, cell, ["last"]),
+  ),
   page({ measurements }, scale) {
     const rows = outcomesIn(measurements);
     const told = scale !== "smoke";

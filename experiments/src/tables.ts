@@ -1,6 +1,6 @@
 /** @file The tables of appendix D.3, without AutoAttack: clean and PGD accuracy at chosen radii, PGD-2 + GradAlign included. */
 import type { Experiment, Scale } from "./experiment.ts";
-import { basisOf, collapseOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
+import { attackedGrid, basisOf, collapseOf, outcomesIn } from "./support/outcomes.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
 import { COMPARED, curveComparisons } from "./support/robustness-curves.ts";
 import { mean, percent } from "./support/statistics.ts";
@@ -51,10 +51,7 @@ export const tables: Experiment = {
     laptop: [...RESNET_CHANGES.laptop, "CIFAR-10 alone, one seed instead of five.", PGD2_GRADALIGN],
     smoke: [...RESNET_CHANGES.smoke, "Three methods on CIFAR-10."],
   },
-  trainings: (scale) => cells(scale).map((cell) => resnetTraining(scale, cell, ["last"])),
-  async measure(lab, scale) {
-    return { measurements: cells(scale).flatMap((cell) => outcomeRows(lab, cell, resnetTraining(scale, cell, ["last"]))) };
-  },
+  ...attackedGrid(cells, (scale, cell) => resnetTraining(scale, cell, ["last"])),
   page({ measurements }, scale) {
     const rows = outcomesIn(measurements);
     const largest = Math.max(...rows.filter((row) => row.dataset === "cifar10").map((row) => row.eps));

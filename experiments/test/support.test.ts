@@ -1,6 +1,7 @@
 /** @file What experiments are built of: the Laplace measure, the paper's grid and recipes, its numbers, statistics. */
 import type { Evaluation } from "@gradalign/robustness";
 import { describe, expect, test } from "vitest";
+import { fig11 } from "../src/fig11.ts";
 import { PAPER_CURVES, paperPoint } from "../src/paper-numbers.ts";
 import { curveFigure } from "../src/support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "../src/support/evaluations.ts";
@@ -8,7 +9,7 @@ import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "../src/support/l
 import { collapseOf, outcomesIn } from "../src/support/outcomes.ts";
 import { FINAL, gridMethod, resnetTraining } from "../src/support/resnet-grid.ts";
 import { comparisonCells, robustnessFigure, robustnessTable } from "../src/support/robustness-curves.ts";
-import { grownFilter, singleLayerTrainings } from "../src/support/single-layer.ts";
+import { grownFilter } from "../src/support/single-layer.ts";
 import { deviation, levels, percent } from "../src/support/statistics.ts";
 
 describe("Laplace-likeness", () => {
@@ -75,7 +76,7 @@ describe("at the paper's scale", () => {
   });
 
   test("the single-layer network is the paper's", () => {
-    for (const { config } of singleLayerTrainings("paper")) {
+    for (const { config } of fig11.trainings("paper")) {
       expect(config).toMatchObject({
         model: { name: "cnn", filters: 4 },
         method: { name: "fgsm" },

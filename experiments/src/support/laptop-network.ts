@@ -6,12 +6,21 @@
  * 15 epochs FGSM stayed healthy at 12/255 and 14/255, and failed from the first epoch on at 16/255.
  */
 import { resolveTrainConfig } from "@gradalign/robustness";
-import type { FinalAttack, Scale, Training } from "../experiment.ts";
+import type { Comparison, Experiment, FinalAttack, PaperNumber, Scale, Training } from "../experiment.ts";
+import { attackedGrid, basisOf, type Outcome } from "./outcomes.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./resnet-grid.ts";
 import { FILTERS } from "./single-layer.ts";
+import { mean, percent } from "./statistics.ts";
 
 /** Radius in steps of 1/255 at which the single-layer network is trained in the paper. */
-export const LAPTOP_EPS = 10;
+const LAPTOP_EPS = 10;
+/** A seed on which FGSM overfits completely: the run that figures 5, 6, 7 and 11 show. */
+const LAPTOP_SEED = 1;
+
+/** Radius of sections 3 and 4 in steps of 1/255. */
+export const SECTION_EPS: Readonly<Record<Scale, number>> = { paper: 8, laptop: LAPTOP_EPS, smoke: 8 };
+/** Seeds of section 3. */
+export const SECTION_SEEDS: Readonly<Record<Scale, readonly number[]>> = { paper: [0, 1, 2, 3, 4], laptop: [LAPTOP_SEED], smoke: [0] };
 
 /** Epochs of PGD training, a step of which takes as long as four of FGSM's; it has nothing to lose later on. */
 const PGD_EPOCHS = 10;
@@ -22,6 +31,7 @@ export const LAPTOP_CHANGES: Readonly<Record<Scale, readonly string[]>> = {
   laptop: [
     "The single-layer network with four filters of section 4 (41,082 parameters, no batch norm) in place of the PreAct ResNet-18: a ResNet that two cores train in half an hour (width 8, 10,000 images, 15 epochs) did not overfit in the middle of training at 12, 14 or 16/255.",
     `ε = ${LAPTOP_EPS}/255 instead of 8/255, the radius at which the paper trains this network, with its recipe for it: all of CIFAR-10, 30 epochs, Adam, peak learning rate 0.003. PGD training has ${PGD_EPOCHS} epochs.`,
+    `Seed ${LAPTOP_SEED} alone, on which FGSM overfits completely here.`,
   ],
 };
 
@@ -34,4 +44,35 @@ export function sectionTraining(scale: Scale, cell: Cell, which: readonly ("last
   const config = resolveTrainConfig({ dataset: "cifar10", model: { name: "cnn", filters: FILTERS }, method, epsilon, seed: cell.seed, ...shorter });
   const own = which.map((kind) => ({ attack: "pgd-50-10", examples: 1000, epsilon, which: kind }));
   return { label: `${label}, ε = ${cell.eps}/255, seed ${cell.seed}`, config, attacks: [...own, ...attacks] };
+}
+
+/** Grid and measurement of an experiment that compares methods of section 3 by the models named. */
+export function sectionGrid(methods: readonly string[], which: readonly ("last" | "best")[]): Pick<Experiment, "defaultScale" | "trainings" | "measure"> {
+  return {
+    defaultScale: "laptop",
+    ...attackedGrid(
+      (scale) => methods.flatMap((method) => SECTION_SEEDS[scale].map((seed) => ({ method, eps: SECTION_EPS[scale], seed }))),
+      (scale, cell) => sectionTraining(scale, cell, which),
+    ),
+  };
+}
+
+/** Accuracies of section 3 beside ours, a method per paper's number. */
+export function sectionComparisons(
+  papers: Readonly<Record<string, PaperNumber>>,
+  rowsOf: (method: string) => readonly Outcome[],
+  stopping: string,
+  scale: Scale,
+): Comparison[] {
+  return Object.entries(papers).map(([method, paper]) => {
+    const robust = rowsOf(method).map((row) => row.robust);
+    return {
+      quantity: `${gridMethod(method).label}, ${stopping}`,
+      paper,
+      ours: percent(robust),
+      basis: basisOf(rowsOf(method)),
+      agrees: scale === "paper" ? Math.abs(100 * mean(robust) - paper.value) < 2 : null,
+      ...(scale === "paper" ? {} : { remark: "Another network, radius and amount of data: only the order can be compared." }),
+    };
+  });
 }

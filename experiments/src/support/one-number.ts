@@ -1,6 +1,6 @@
 /** @file Experiments that are a table of trainings and their final accuracies: what appendices D.4 and D.5 share. */
 import type { Comparison, Experiment, Page, Scale } from "../experiment.ts";
-import { collapseOf, type Outcome, outcomeRows, outcomesIn } from "./outcomes.ts";
+import { attackedGrid, collapseOf, type Outcome, outcomesIn } from "./outcomes.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./resnet-grid.ts";
 import { percent } from "./statistics.ts";
 
@@ -15,7 +15,6 @@ export interface AccuracyTableOptions extends Pick<Experiment, "id" | "title" | 
 
 /** An experiment whose page is a table of last and best models. */
 export function accuracyTable({ cells, changes, claims, comparisons, ...words }: AccuracyTableOptions): Experiment {
-  const train = (scale: Scale, cell: Cell) => resnetTraining(scale, cell, ["last", "best"]);
   return {
     ...words,
     defaultScale: "laptop",
@@ -24,10 +23,7 @@ export function accuracyTable({ cells, changes, claims, comparisons, ...words }:
       laptop: [...RESNET_CHANGES.laptop, ...changes.laptop],
       smoke: [...RESNET_CHANGES.smoke, ...changes.smoke],
     },
-    trainings: (scale) => cells(scale).map((cell) => train(scale, cell)),
-    async measure(lab, scale) {
-      return { measurements: cells(scale).flatMap((cell) => outcomeRows(lab, cell, train(scale, cell))) };
-    },
+    ...attackedGrid(cells, (scale, cell) => resnetTraining(scale, cell, ["last", "best"])),
     page({ measurements }, scale) {
       const rows = outcomesIn(measurements);
       return {

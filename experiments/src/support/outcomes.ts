@@ -1,13 +1,13 @@
 /** @file The final accuracies of a grid as rows, and their means over seeds. */
-import type { FinalAttack, Lab, Measurement, Training } from "../experiment.ts";
+import type { Experiment, Lab, Measurement, Scale, Training } from "../experiment.ts";
 import { type Cell, gridMethod } from "./resnet-grid.ts";
 import { decimals, radius } from "./statistics.ts";
 
 /** The outcome of each of a training's attacks, with all it depends on. */
-export function outcomeRows(lab: Lab, cell: Cell, training: Training, attacks: readonly FinalAttack[] = training.attacks): Measurement[] {
+export function outcomeRows(lab: Lab, cell: Cell, training: Training): Measurement[] {
   const finished = lab.finished(training);
   const collapse = finished.overfitting?.epoch ?? null;
-  return attacks.map((attack) => {
+  return training.attacks.map((attack) => {
     const { cleanAccuracy, robustAccuracy, confidence95, n } = finished.attacked(attack);
     return {
       quantity: "accuracy",
@@ -31,6 +31,19 @@ export function outcomeRows(lab: Lab, cell: Cell, training: Training, attacks: r
       batch_norm: training.config.model.name === "cnn" ? "none in this network" : "running statistics",
     };
   });
+}
+
+/** Grid and measurement of an experiment that is about the outcomes of its trainings' attacks. */
+export function attackedGrid(
+  cells: (scale: Scale) => readonly Cell[],
+  train: (scale: Scale, cell: Cell) => Training,
+): Pick<Experiment, "trainings" | "measure"> {
+  return {
+    trainings: (scale) => cells(scale).map((cell) => train(scale, cell)),
+    async measure(lab, scale) {
+      return { measurements: cells(scale).flatMap((cell) => outcomeRows(lab, cell, train(scale, cell))) };
+    },
+  };
 }
 
 /** A row of {@link outcomeRows}. */

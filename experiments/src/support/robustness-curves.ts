@@ -1,10 +1,10 @@
 /** @file Robustness against the radius, one curve per method: what figures 1 and 8 and the tables of appendix D.3 share. */
 import * as Plot from "@observablehq/plot";
-import type { Comparison, Figure, Scale, Table } from "../experiment.ts";
+import type { Comparison, Experiment, Figure, Scale, Table } from "../experiment.ts";
 import { type PaperCurve, paperPoint } from "../paper-numbers.ts";
 import { FIGURE_SIZE, METHOD_COLORS, PERCENT_SCALE } from "./figure.ts";
-import { basisOf, collapseOf, divergedWords, type Outcome } from "./outcomes.ts";
-import { type Cell, gridMethod } from "./resnet-grid.ts";
+import { attackedGrid, basisOf, collapseOf, divergedWords, type Outcome } from "./outcomes.ts";
+import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./resnet-grid.ts";
 import { deviation, mean, percent } from "./statistics.ts";
 
 /** The six methods that the paper compares. */
@@ -38,6 +38,21 @@ export function comparisonCells(scale: Scale, datasets: readonly Compared[]): Ce
   return datasets.flatMap((dataset) =>
     methods[dataset].flatMap((method) => eps[dataset].flatMap((e) => seeds.map((seed) => ({ dataset, method, eps: e, seed })))),
   );
+}
+
+/** Grid, words and measurement of the experiments on CIFAR-10's last and best models. */
+export const LAST_AND_BEST: Pick<Experiment, "defaultScale" | "changes" | "trainings" | "measure"> = {
+  defaultScale: "laptop",
+  changes: { paper: RESNET_CHANGES.paper, laptop: [...RESNET_CHANGES.laptop, COMPARISON_CHANGE], smoke: [...RESNET_CHANGES.smoke, "ε = 8/255 alone."] },
+  ...attackedGrid(
+    (scale) => comparisonCells(scale, ["cifar10"]),
+    (scale, cell) => resnetTraining(scale, cell, ["last", "best"]),
+  ),
+};
+
+/** One quantity of a method's models at a radius, a number per seed. */
+export function valuesAt(rows: readonly Outcome[], quantity: "clean" | "robust", eps: number): (method: string, model: "last" | "best") => number[] {
+  return (method, model) => rows.filter((row) => row.model === model && row.method === method && row.eps === eps).map((row) => row[quantity]);
 }
 
 interface Point {

@@ -2,8 +2,9 @@
 
 import { type ImageDataset, type JsonObject, resolveTrainConfig } from "@gradalign/robustness";
 import type { Tensor } from "@gradalign/tensor";
-import type { FinishedTraining, Lab, Measurement, SavedParameters, Scale, Training } from "../experiment.ts";
-import { levels, radius } from "./statistics.ts";
+import type { Comparison, Experiment, Findings, FinishedTraining, Lab, Measurement, SavedParameters, Scale, Training } from "../experiment.ts";
+import { PAPER_NUMBERS } from "../paper-numbers.ts";
+import { decimals, levels, radius } from "./statistics.ts";
 
 /** The paper's radius in this network (section 4). */
 export const EPSILON = 10 / 255;
@@ -11,7 +12,7 @@ export const EPSILON = 10 / 255;
 export const FILTERS = 4;
 
 /** What the scales change. */
-export const CHANGES: Readonly<Record<Scale, readonly string[]>> = {
+const CHANGES: Readonly<Record<Scale, readonly string[]>> = {
   paper: [
     "The paper shows one run; here three seeds are trained, and the first that overfits completely is shown. Which seeds do depends on the last bits of the arithmetic.",
     "float32 throughout; CIFAR-10, 30 epochs, batches of 128, Adam, peak learning rate 0.003, weight decay 5e-4, an evaluation every 50 steps, as in the paper's code.",
@@ -39,7 +40,7 @@ export function singleLayerTraining(scale: Scale, method: "fgsm" | "fgsm-gradali
 }
 
 /** The grid: FGSM training of the network with four filters. */
-export function singleLayerTrainings(scale: Scale): Training[] {
+function singleLayerTrainings(scale: Scale): Training[] {
   return SEEDS[scale].map((seed) => singleLayerTraining(scale, "fgsm", seed, ["last", "best"]));
 }
 
@@ -58,7 +59,7 @@ export interface SingleLayerRun {
 }
 
 /** All runs of the grid. */
-export function singleLayerRuns(lab: Lab, scale: Scale): SingleLayerRun[] {
+function singleLayerRuns(lab: Lab, scale: Scale): SingleLayerRun[] {
   return singleLayerTrainings(scale).map((training) => {
     const finished = lab.finished(training);
     const last = finished.evaluations.at(-1);
@@ -70,13 +71,13 @@ export function singleLayerRuns(lab: Lab, scale: Scale): SingleLayerRun[] {
 const COMPLETE = 0.02;
 
 /** The run that figures show: the first that overfitted completely, else at all, else the first. */
-export function shownRun(runs: readonly SingleLayerRun[]): SingleLayerRun {
+function shownRun(runs: readonly SingleLayerRun[]): SingleLayerRun {
   const shown = runs.find(({ collapse, pgd }) => collapse !== null && pgd <= COMPLETE) ?? runs.find(({ collapse }) => collapse !== null) ?? runs[0];
   return shown as SingleLayerRun;
 }
 
 /** How each run ended, as rows. */
-export function outcomes(runs: readonly SingleLayerRun[]): Measurement[] {
+function outcomes(runs: readonly SingleLayerRun[]): Measurement[] {
   return runs.flatMap(({ training, finished, seed, collapse }) =>
     training.attacks.map((attack) => {
       const { cleanAccuracy, robustAccuracy, confidence95, n } = finished.attacked(attack);
@@ -97,6 +98,34 @@ export function outcomes(runs: readonly SingleLayerRun[]): Measurement[] {
       };
     }),
   );
+}
+
+/** An experiment on the single-layer network that looks at the run it shows. */
+export function singleLayerExperiment({
+  look,
+  ...words
+}: Pick<Experiment, "id" | "title" | "paper" | "summary" | "page"> & {
+  readonly look: (shown: SingleLayerRun, lab: Lab, scale: Scale, runs: readonly SingleLayerRun[]) => Findings | Promise<Findings>;
+}): Experiment {
+  return {
+    ...words,
+    defaultScale: "paper",
+    changes: CHANGES,
+    trainings: singleLayerTrainings,
+    async measure(lab, scale) {
+      const runs = singleLayerRuns(lab, scale);
+      const shown = shownRun(runs);
+      const { measurements, details } = await look(shown, lab, scale, runs);
+      return { measurements: [...outcomes(runs), ...measurements], details: { seed: shown.seed, collapse: shown.collapse, ...details } };
+    },
+  };
+}
+
+/** When the run that is shown overfitted, beside the paper's. */
+export function collapseComparison(collapse: number | null, basis: string): Comparison {
+  const paper = PAPER_NUMBERS.cnn.overfittingEpoch;
+  const agrees = collapse === null ? null : Math.abs(collapse - paper.value) < 4;
+  return { quantity: "Epoch of catastrophic overfitting", paper, ours: decimals(collapse, 1), basis, agrees, remark: "It depends on the seed." };
 }
 
 /** Weights of a saved single-layer network on the host. */
