@@ -1,17 +1,16 @@
 /** @file Random graphs against the reference: nothing may differ, throw, leak, crash or hang.
  *
- * npm run campaign:graphs -- [COUNT] [SEED] [--backend wasm|webgpu]
+ * npm run campaign:graphs -- [--count 5000] [--seed 0] [--backend wasm|webgpu]
  *
- * COUNT graphs (5000) from number SEED (0) on. Every fault is printed with the seed and the shortest failing graph; the last line is the verdict. */
+ * So many graphs from the number of the seed on. Every fault is printed with the seed and the shortest failing graph; the last line is the verdict. */
 import { fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { createServer } from "vite";
+import { campaignArguments } from "./campaign-arguments.mjs";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { backend: { type: "string", default: "wasm" } } });
-const [count, first] = [Number(positionals[0] ?? 5000), Number(positionals[1] ?? 0)];
-const backend = values.backend === "webgpu" ? "webgpu" : "wasm";
+const { count, seed: first, ...options } = campaignArguments({ count: 5000, seed: 0 }, { backend: ["wasm", "webgpu"] });
+const backend = options.backend === "webgpu" ? "webgpu" : "wasm";
 
 /** A graph takes less, on a busy machine too. */
 const HANGS_AFTER_MS = 120_000;
@@ -48,7 +47,9 @@ function part(from) {
   let number = from - 1;
   let name = "";
   let hung = false;
-  const child = fork(fileURLToPath(import.meta.url), [String(first + count - from), String(from), "--backend", backend], { env: environment() });
+  const child = fork(fileURLToPath(import.meta.url), ["--count", String(first + count - from), "--seed", String(from), "--backend", backend], {
+    env: environment(),
+  });
   const watch = () =>
     setTimeout(() => {
       hung = true;

@@ -8,10 +8,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { campaignArguments } from "./campaign-arguments.mjs";
 
-const { values } = parseArgs({ options: { count: { type: "string", default: "50" }, seed: { type: "string", default: "0" } } });
-const [count, seed] = [Number(values.count), Number(values.seed)];
+const { count, seed } = campaignArguments({ count: 50, seed: 0 });
 const main = fileURLToPath(new URL("../../packages/gradalign/dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "gradalign-kills-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));

@@ -6,6 +6,6 @@ import { expect, test } from "vitest";
 
 test.each([1, 2])("240 malformed files of seed %i crash, hang and leak nothing", async (seed) => {
   const script = fileURLToPath(new URL("../../../tools/campaigns/files.mjs", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [script, "240", String(seed)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [script, "--count", "240", "--seed", String(seed)]);
   expect(stdout).toContain("0 failures, 0 uncaught errors, 0 files left open, 0 files outside");
 });
