@@ -1,6 +1,6 @@
 /** @file Figure 2: the length of FGSM-RS's perturbation against its step size, and lemma 1's bound. */
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Scale } from "./experiment.ts";
+import type { Experiment, Measurement, Scale } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { FIGURE_SIZE, seriesColor } from "./support/figure.ts";
 import { decimals, mean } from "./support/statistics.ts";
@@ -30,7 +30,7 @@ export const fig2: Experiment = {
   trainings: () => [],
   async measure(lab, scale) {
     const { dimensions, steps, samples } = GRID[scale];
-    const measurements = [];
+    const measurements: Measurement[] = [];
     for (const d of dimensions) {
       for (let i = 0; i < steps; i++) {
         const alpha = (2 * i) / (steps - 1);

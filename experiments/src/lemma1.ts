@@ -1,5 +1,5 @@
 /** @file Lemma 1: a random step makes FGSM's perturbation shorter. Bound, exact expectation and samples. */
-import type { Experiment, Scale } from "./experiment.ts";
+import type { Experiment, Measurement, Scale } from "./experiment.ts";
 import { PAPER_NUMBERS } from "./paper-numbers.ts";
 import { decimals, deviation, mean } from "./support/statistics.ts";
 import { expectedNorm, meanSquare, normBound, sampleNorms } from "./theory/fgsm-rs-norm.ts";
@@ -22,7 +22,7 @@ export const lemma1: Experiment = {
   trainings: () => [],
   async measure(lab, scale) {
     const { dimensions, samples } = GRID[scale];
-    const measurements = [];
+    const measurements: Measurement[] = [];
     const total = dimensions.length * STEPS.length;
     for (const d of dimensions) {
       for (const alpha of STEPS) {
