@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { evaluate, grad, jit, mul, randomKey, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import {
-  type Attack,
+  type AscentAttack,
   attacks,
   cnn,
   type DatasetDefinition,
@@ -92,7 +92,7 @@ describe("code in the pages", () => {
   });
 
   test("the attack keeps the contract of attacks", async () => {
-    const { rFgsm } = await importBlock<{ rFgsm: Attack }>(blockOfFile("docs/adding-an-attack.md", "packages/robustness/src/attacks/r-fgsm.ts"));
+    const { rFgsm } = await importBlock<{ rFgsm: AscentAttack }>(blockOfFile("docs/adding-an-attack.md", "packages/robustness/src/attacks/r-fgsm.ts"));
     Object.assign(attacks, { "r-fgsm": rFgsm });
     expect(parseAttack("r-fgsm")?.options.stepSize).toBe(0.5);
     const x = tensor(

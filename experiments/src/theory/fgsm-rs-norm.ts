@@ -5,7 +5,7 @@
  * that sign, min(eta + alpha, eps). All lengths here are in units of the caller's choice; alpha lies in [0, 2 eps].
  */
 
-import { fgsmRs, keyFor, l2, linf } from "@gradalign/robustness";
+import { ascend, keyFor, l2, linf } from "@gradalign/robustness";
 import { type Device, full, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 
 /** Mean of a coordinate's square: -alpha^3 / (6 eps) + alpha^2 / 2 + eps^2 / 3. */
@@ -78,7 +78,7 @@ export async function sampleNorms(device: Device, dimensions: number, alpha: num
     (key: Value, gradient: Value): Value => {
       const site = { x: full(shape, 0.5), threat: linf, epsilon: radius };
       const start = linf.randomStart(key, shape, radius);
-      return l2.distance(fgsmRs.step(site, start, gradient, alpha * radius));
+      return l2.distance(ascend(site, start, gradient, alpha * radius));
     },
     { device },
   );

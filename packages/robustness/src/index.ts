@@ -1,13 +1,23 @@
 /** @file The public face of gradalign: fast adversarial training, in Node and in browsers. */
 
 export { canonicalJson, decodeSafetensors, encodeSafetensors, type JsonObject, type JsonValue, type StoredTensor } from "@gradalign/formats";
-export { type Attack, type AttackOptions, type AttackSite, projectedGradientAttack, unrollAttack } from "./attacks/attack.ts";
+export type { Attack, AttackOptions, AttackSite, AttackState, Differentiated, Moment, Oracle, Slope } from "./attacks/attack.ts";
 export { fgsm } from "./attacks/fgsm.ts";
 export { fgsmRs } from "./attacks/fgsm-rs.ts";
 export { ATTACK_NAMES, attacks, type NamedAttack, parseAttack } from "./attacks/index.ts";
 export { pgd } from "./attacks/pgd.ts";
-export { pgdCorner } from "./attacks/pgd-corner.ts";
-export { randomCorner } from "./attacks/random-corner.ts";
+export { pgdCorner, toCorner } from "./attacks/pgd-corner.ts";
+export {
+  type AscentAttack,
+  type AscentOptions,
+  ascend,
+  type Ball,
+  projectedGradientAttack,
+  type UnrolledAttack,
+  unrollAttack,
+} from "./attacks/projected-gradient.ts";
+export { randomCorner, randomSigns } from "./attacks/random-corner.ts";
+export { type Classifier, functionVictim, modelClassifier, modelVictim, type Victim, type VictimOptions, type VictimTensors } from "./attacks/victim.ts";
 export type { CheckpointManifest, ModelIdentity } from "./checkpoint/checkpoint.ts";
 export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageDataset, type SplitArrays, takeFirst } from "./data/dataset.ts";
 export {
@@ -30,8 +40,8 @@ export { type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outco
 export { detectOverfitting, type Overfitting, type RobustnessPoint } from "./diagnostics/overfitting.ts";
 export { type EvaluateOptions, evaluateRobustness, type RobustnessReport } from "./eval/evaluate.ts";
 export { type AlignmentOptions, type AlignmentReport, evaluateAlignment, measureAlignment } from "./eval/evaluate-alignment.ts";
-export { type ModelPrograms, modelPrograms, type Scored, type Scores } from "./eval/programs.ts";
-export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner } from "./eval/run-attack.ts";
+export { type ClassifierPrograms, classifierPrograms, modelPrograms, type Scored, type Scores } from "./eval/programs.ts";
+export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner, type RunOptions } from "./eval/run-attack.ts";
 export { wilsonInterval } from "./eval/wilson.ts";
 export { type Aliases, type ExportOptions, exportSafetensors, storedTensors } from "./interop/pytorch-export.ts";
 export { keyFor } from "./keys.ts";

@@ -1,10 +1,10 @@
 /** @file The four-filter network against PyTorch: gradients, attacks, the loss of every method, alignment, training steps. */
 import { add, grad, mean, randomKey, sizeOf, slice, stopGradient, sub, type Tensor, tensor, type Value, where } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
-import { type Attack, type AttackOptions, unrollAttack } from "../src/attacks/attack.ts";
 import { fgsm } from "../src/attacks/fgsm.ts";
 import { fgsmRs } from "../src/attacks/fgsm-rs.ts";
 import { pgd } from "../src/attacks/pgd.ts";
+import { type AscentAttack, type AscentOptions, unrollAttack } from "../src/attacks/projected-gradient.ts";
 import { alignment, gradientAlignment } from "../src/diagnostics/gradient-alignment.ts";
 import { gradAlignPenalty } from "../src/methods/gradalign.ts";
 import { methods } from "../src/methods/index.ts";
@@ -29,7 +29,7 @@ const STORED_ROWS = 2;
 const TRAINING_PGD = { stepSize: 0.5, start: "zero" } as const;
 
 /** Names are those in the fixture: attack, then the index of the last step taken. */
-const ATTACKS: readonly { name: string; attack: Attack; clamped: boolean; options: Partial<AttackOptions> }[] = [
+const ATTACKS: readonly { name: string; attack: AscentAttack; clamped: boolean; options: Partial<AscentOptions> }[] = [
   { name: "fgsm/0", attack: fgsm, clamped: true, options: { stepSize: 1.25 } },
   { name: "fgsm-7/0", attack: fgsm, clamped: true, options: { stepSize: 0.875 } },
   { name: "fgsm-rs/0", attack: fgsmRs, clamped: true, options: {} },

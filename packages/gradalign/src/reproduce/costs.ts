@@ -134,7 +134,7 @@ async function timeGradient(config: TrainConfig, batch: number, device: Device):
     [batch, ...images.shape],
   );
   const labels = tensor(Int32Array.from(images.test.labels));
-  const run = (): void => (programs.gradient(params, state, x, labels) as Tensor).dispose();
+  const run = (): void => (programs.gradient({ params, state }, x, labels) as Tensor).dispose();
   try {
     return (await timeRepeated(run, device)) / batch;
   } finally {

@@ -1,47 +1,106 @@
 /**
- * @file What an attack is: how it starts and how it steps. The same definition is unrolled inside a compiled training step
- * ({@link unrollAttack}) and looped over from the host at evaluation (`eval/run-attack.ts`), where many steps would make a
- * large program.
+ * @file What an attack is: a small state per image, how it begins, how it moves and what it leaves. The same definition is unrolled inside a
+ * compiled training step (`unrollAttack`) and looped over from the host at evaluation (`eval/attack-program.ts`), where many
+ * steps would make a large program.
+ *
+ * Whoever runs an attack projects what it leaves to the ball and the box, judges it by a forward pass and measures its norm; an
+ * attack can neither leave the ball nor claim a success.
  */
-import { add, ConfigError, mul, type Operand, stopGradient, type Value, zeros } from "@gradalign/tensor";
-import { boxDelta } from "../threat/box.ts";
+import { ConfigError, type DataArray, type Operand, type Value } from "@gradalign/tensor";
 import type { Threat } from "../threat/threat.ts";
 
-/** The images under attack and what the adversary may do to them. */
-export interface AttackSite {
+/** The least an attack needs of a classifier: where the loss rises. */
+export interface Slope {
+  /** Each example's gradient at a point with respect to the point, of a loss that rises with the error. */
+  ascent(point: Value): Value;
+}
+
+/** Logits, a loss of each example [N], and the gradient of their sum at a point [N, C, H, W]. */
+export interface Differentiated {
+  readonly logits: Value;
+  readonly losses: Value;
+  readonly gradient: Value;
+}
+
+/** A classifier inside an attack's step. Each call is a pass, which whoever runs the attack counts. */
+export interface Oracle extends Slope {
+  readonly classes: number;
+  logits(point: Value): Value;
+  /** The gradient of one loss, by a forward and a backward pass. */
+  gradient(point: Value, loss: (logits: Value) => Value): Differentiated;
+  /** The gradients of several losses, by one forward pass and a backward pass each. */
+  gradients(
+    point: Value,
+    losses: (logits: Value) => readonly Value[],
+  ): { readonly logits: Value; readonly losses: readonly Value[]; readonly gradients: readonly Value[] };
+}
+
+/** The images under attack, what the adversary may do to them, and where in the attack this is. */
+export interface AttackSite<Asked extends Slope = Oracle> {
+  readonly victim: Asked;
   /** Images [N, C, H, W] in [0, 1]. */
   readonly x: Value;
+  /** True classes: int32 [N]. */
+  readonly labels: Value;
+  /** The class to reach, of attacks that are targeted: int32 [N]. */
+  readonly target: Value;
   readonly threat: Threat;
   /** Radius of the ball. */
   readonly epsilon: Operand;
+  /** Randomness of this run: a key per image, int32 [N, 2], or one for all, int32 [2]. */
+  readonly keys: Value;
+  /** The step's number, from 0; `foldIn(keys, iteration)` is this step's own randomness. */
+  readonly iteration: Operand;
+  /** What the attack's {@link Attack.schedule} says about this step. */
+  readonly schedule: Readonly<Record<string, Value | number>>;
 }
 
-/** An attack's settings. */
-export interface AttackOptions {
-  /** Gradient steps. */
-  readonly steps: number;
-  /** Length of a step as a multiple of epsilon (the paper's alpha / epsilon). */
-  readonly stepSize: number;
-  readonly start: "zero" | "random";
-  /** Independent runs, of which the one with the highest final loss counts, per example. */
-  readonly restarts: number;
+/** Settings of an attack by name. */
+export type AttackOptions = Readonly<Record<string, number | string | boolean>>;
+
+/** What an attack carries from step to step: tensors, the images' axis first. */
+export type AttackState = Readonly<Record<string, Value>>;
+
+/** Where in an attack a step is, on the host. */
+export interface Moment {
+  /** The run's number, from 0: attacks are begun anew for every restart and every target. */
+  readonly run: number;
+  readonly iteration: number;
+  /** Radius of the ball. */
+  readonly epsilon: number;
+  /** An image's shape [C, H, W]. */
+  readonly shape: readonly number[];
 }
 
 /** An attack: one file, one line in the registry. */
-export interface Attack {
+export interface Attack<Options extends AttackOptions = AttackOptions, State extends AttackState = AttackState, Asked extends Slope = Oracle> {
   readonly id: string;
   /** Where it comes from. */
   readonly paper: string;
-  /** Settings at evaluation, unless others are asked for. */
-  readonly defaults: AttackOptions;
+  /** Settings, unless others are asked for. */
+  readonly defaults: Options;
   /** Names of the threat models it is defined in; all unless set. */
   readonly threats?: readonly string[];
-  /** The perturbation before the first step; it need not respect the box. */
-  start(site: AttackSite, key: Value, options: AttackOptions): Value;
-  /** The perturbation after a step of length `alpha` (pixel units), given the loss's gradient at x + delta. */
-  step(site: AttackSite, delta: Value, gradient: Value, alpha: Operand): Value;
-  /** The perturbation that counts, given the last one. */
-  finish(site: AttackSite, delta: Value): Value;
+  /** Whether it aims at one class after another, the second most likely first, instead of any wrong one. */
+  readonly targeted?: boolean;
+  /** Names of the options that shape the compiled step; all unless set. Attacks with one `step` share programs where these are equal. */
+  readonly structural?: readonly string[];
+  /** How many steps it takes. */
+  steps(options: Options): number;
+  /** How many times it is begun anew, for instance for restarts or targets; once unless set. */
+  runs?(options: Options, classes: number): number;
+  /** The class of which rank a run aims at: 1 is the most likely after the label; `run + 1` unless set. */
+  rank?(options: Options, run: number): number;
+  /** Numbers, or tables as flat arrays, that vary from step to step; inputs of the compiled step, so that one program serves every step and radius. */
+  schedule?(options: Options, moment: Moment): Readonly<Record<string, number | DataArray>>;
+  /** The state before the first step. */
+  init(site: AttackSite<Asked>, options: Options): State;
+  /** The state after a step. */
+  step(site: AttackSite<Asked>, state: State, options: Options): State;
+  /** The perturbation that counts: [N, C, H, W]. */
+  finish(site: AttackSite<Asked>, state: State, options: Options): Value;
+  /** Where the state holds an adversarial example already, in float32, 1 or 0: [N]. Such images are attacked no further where success is what counts. */
+  found?(state: State): Value;
 }
 
 /**
@@ -49,48 +108,8 @@ export interface Attack {
  *
  * @throws ConfigError
  */
-export function checkThreat({ id, threats }: Attack, threat: Threat): void {
+export function checkThreat({ id, threats }: Pick<Attack, "id" | "threats">, threat: Threat): void {
   if (threats && !threats.includes(threat.name)) {
     throw new ConfigError(`attack: ${id} is defined in the threat model ${threats.join(", ")} only, got ${threat.name}; use another attack there, e.g. pgd`);
   }
-}
-
-/** An attack that repeats projected steepest-ascent steps; `finish` may replace the result. */
-export function projectedGradientAttack(
-  description: Pick<Attack, "id" | "paper" | "defaults" | "threats">,
-  finish: Attack["finish"] = (_, delta) => delta,
-): Attack {
-  return {
-    ...description,
-    start: ({ x, threat, epsilon }, key, { start }) => (start === "random" ? threat.randomStart(key, x.shape, epsilon) : zeros(x.shape)),
-    // Both sets contain 0 and, for l-infinity, both are boxes: the order of the two projections does not matter.
-    step: ({ x, threat, epsilon }, delta, gradient, alpha) =>
-      threat.project(boxDelta(x, threat.project(add(delta, mul(threat.steepest(gradient), alpha)), epsilon)), epsilon),
-    finish,
-  };
-}
-
-/** What a traced attack runs on. */
-export interface UnrolledAttack {
-  readonly site: AttackSite;
-  /** Gradient of the loss at a point, with respect to the point. */
-  readonly gradient: (point: Value) => Value;
-  readonly key: Value;
-  readonly options: AttackOptions;
-  /** Length of a step in pixel units; `stepSize` times epsilon unless set. */
-  readonly alpha?: Operand;
-}
-
-/**
- * The perturbation an attack finds, as part of a larger program; it counts as constant there.
- *
- * @throws ConfigError for an attack that is not defined in the site's threat model.
- */
-export function unrollAttack(attack: Attack, { site, gradient, key, options, alpha }: UnrolledAttack): Value {
-  checkThreat(attack, site.threat);
-  let delta = attack.start(site, key, options);
-  for (let i = 0; i < options.steps; i++) {
-    delta = attack.step(site, delta, stopGradient(gradient(add(site.x, delta))), alpha ?? mul(site.epsilon, options.stepSize));
-  }
-  return stopGradient(attack.finish(site, delta));
 }

@@ -1,5 +1,5 @@
 /** @file FGSM from a random point of the ball, with a step a quarter longer than its radius. */
-import { projectedGradientAttack } from "./attack.ts";
+import { projectedGradientAttack } from "./projected-gradient.ts";
 
 /** FGSM-RS. */
 export const fgsmRs = projectedGradientAttack({

@@ -1,5 +1,5 @@
 /** @file The fast gradient sign method: one step to the ball's corner that a linear loss would choose. */
-import { projectedGradientAttack } from "./attack.ts";
+import { projectedGradientAttack } from "./projected-gradient.ts";
 
 /** FGSM without random start and with a full step, as in the paper's evaluations. */
 export const fgsm = projectedGradientAttack({

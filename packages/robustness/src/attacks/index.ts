@@ -1,23 +1,23 @@
 /** @file The registry of attacks: one line each. */
 import { ConfigError } from "@gradalign/tensor";
-import type { Attack, AttackOptions } from "./attack.ts";
 import { fgsm } from "./fgsm.ts";
 import { fgsmRs } from "./fgsm-rs.ts";
 import { pgd } from "./pgd.ts";
 import { pgdCorner } from "./pgd-corner.ts";
+import type { AscentAttack, AscentOptions } from "./projected-gradient.ts";
 import { randomCorner } from "./random-corner.ts";
 
 /** Every attack by name. */
-export const attacks: Readonly<Record<string, Attack>> = { fgsm, "fgsm-rs": fgsmRs, pgd, "pgd-corner": pgdCorner, "random-corner": randomCorner };
+export const attacks: Readonly<Record<string, AscentAttack>> = { fgsm, "fgsm-rs": fgsmRs, pgd, "pgd-corner": pgdCorner, "random-corner": randomCorner };
 
 /** An attack and the settings its name asks for. */
 export interface NamedAttack {
-  readonly attack: Attack;
-  readonly options: AttackOptions;
+  readonly attack: AscentAttack;
+  readonly options: AscentOptions;
 }
 
 /** Attacks of several steps carry their number in the name, and may carry restarts. */
-const isCounted = ({ defaults }: Attack): boolean => defaults.steps > 1;
+const isCounted = ({ defaults }: AscentAttack): boolean => defaults.steps > 1;
 
 /** The names {@link parseAttack} reads, for messages and help. */
 export const ATTACK_NAMES: string = ["none", ...Object.entries(attacks).map(([id, attack]) => (isCounted(attack) ? `${id}-STEPS[-RESTARTS]` : id))].join(", ");

@@ -10,7 +10,7 @@ import { linf } from "../threat/linf.ts";
 import { checkEvaluation, disposeBatch, exampleBatches } from "./examples.ts";
 import { Mean } from "./mean.ts";
 import { pauser } from "./pause.ts";
-import { type ModelPrograms, modelPrograms } from "./programs.ts";
+import { type ClassifierPrograms, modelPrograms } from "./programs.ts";
 import type { AttackTarget } from "./run-attack.ts";
 
 /** Cosines on the device: tensors [N]. */
@@ -27,7 +27,7 @@ export interface AlignmentRunner {
 }
 
 /** Prepares the measurement for a radius in pixel units. */
-export function alignmentRunner(programs: ModelPrograms, epsilon: number, seed: number, device: Device): AlignmentRunner {
+export function alignmentRunner(programs: ClassifierPrograms, epsilon: number, seed: number, device: Device): AlignmentRunner {
   const near = jit(
     (x: Value, key: Value) => {
       const point = add(x, linf.randomStart(key, x.shape, epsilon));
@@ -38,10 +38,10 @@ export function alignmentRunner(programs: ModelPrograms, epsilon: number, seed: 
   // The paper's code takes the gradient through the clamp, so a pixel outside of (0, 1) has none.
   const compare = jit((x: Value, g1: Value, point: Value, g2: Value) => measured(boxedGradient(g1, x), boxedGradient(g2, point)), { device });
   return {
-    run({ params, state, x, labels }, number) {
+    run({ tensors, x, labels }, number) {
       const { point, clipped } = near(x, Int32Array.from(keyFor(seed, "alignment", number))) as { point: Tensor; clipped: Tensor };
-      const g1 = programs.gradient(params, state, x, labels) as Tensor;
-      const g2 = programs.gradient(params, state, clipped, labels) as Tensor;
+      const g1 = programs.gradient(tensors, x, labels) as Tensor;
+      const g2 = programs.gradient(tensors, clipped, labels) as Tensor;
       const cosines = compare(x, g1, point, g2) as Measured;
       for (const value of [point, clipped, g1, g2]) value.dispose();
       return cosines;
@@ -99,7 +99,7 @@ export async function measureAlignment(model: Model, params: Params, state: Para
   const mean = new Mean();
   try {
     for (const [number, batch] of exampleBatches(split, imageShape, Math.min(128, total), total).entries()) {
-      const { cosine, defined } = runner.run({ params, state, x: batch.x, labels: batch.labels }, number);
+      const { cosine, defined } = runner.run({ tensors: { params, state }, x: batch.x, labels: batch.labels }, number);
       await mean.add(cosine, batch.count, defined);
       cosine.dispose();
       defined.dispose();

@@ -73,16 +73,17 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
   if (!Number.isInteger(size) || size < 1) throw new ConfigError(`evaluate: batchSize (=${options.batchSize}) must be a positive integer`);
 
   const pause = pauser();
+  const tensors = { params, state };
+  const keyOf = (index: number, restart: number) => keyFor(seed, "evaluation", index, restart);
   const programs = modelPrograms(model, device);
-  const runner = named && attackRunner(programs, named.attack, named.options, threat, epsilon, device);
+  const runner = named && attackRunner(programs, named.attack, named.options, threat);
   const totals = { clean: 0, robust: 0, loss: 0, nonFinite: 0 };
   try {
     for (let first = 0; first < total; first += size) {
       signal?.throwIfAborted();
       const batch = exampleBatch(split, imageShape, skip + first, size, skip + total);
-      const target = { params, state, ...batch };
-      const clean = programs.score(params, state, batch.x, batch.labels) as Scored;
-      const attacked = runner ? await runner.run(target, (index, restart) => keyFor(seed, "evaluation", index, restart), pause) : clean;
+      const clean: Scored = programs.score(tensors, batch.x, batch.labels);
+      const attacked = runner ? await runner.run({ tensors, ...batch }, { epsilon, keyOf, pause }) : clean;
       totals.clean += await sumFirst(clean.correct, batch.count);
       totals.robust += await sumFirst(attacked.correct, batch.count);
       totals.loss += await sumFirst(attacked.losses, batch.count);

@@ -1,9 +1,10 @@
-/** @file A model in eval mode, compiled: its input gradients and its scores. Everything that attacks at evaluation need of it. */
-import { type Compiled, convert, type Device, div, grad, jit, mul, sum, type Tensor, type Value } from "@gradalign/tensor";
+/** @file A classifier, compiled: its input gradients and its scores. */
+import { type Compiled, convert, type Device, jit, type Tensor, type Value, zeros } from "@gradalign/tensor";
+import { type Classifier, modelClassifier, type VictimTensors } from "../attacks/victim.ts";
 import type { Model } from "../models/model.ts";
-import { ascentLossPerExample, crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
+import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
 import { finiteExamples } from "../nn/finite.ts";
-import type { Params } from "../nn/params.ts";
+import { ascentGradient } from "./oracle.ts";
 
 /** How a batch fares: float32 [N] each. */
 export interface Scores {
@@ -18,30 +19,29 @@ export interface Scores {
 /** {@link Scores} on the device. */
 export type Scored = Readonly<Record<keyof Scores, Tensor>>;
 
-/** Where contractions multiply in float16, gradients pass through the network times this. */
-const HALF_SCALE = 1024;
-
-/** Compiled functions of (params, state, images, labels). */
-export interface ModelPrograms {
+/** Compiled functions of tensors, images and labels; each is compiled when it is first called. */
+export interface ClassifierPrograms {
+  readonly classifier: Classifier;
+  readonly device: Device;
   /** Each example's gradient with respect to its image: of its cross-entropy, or, where that vanishes, of a loss that rises in the same direction. */
-  readonly gradient: Compiled<[Params, Params, Value, Value], Value>;
-  readonly score: Compiled<[Params, Params, Value, Value], Scores>;
+  readonly gradient: Compiled<[VictimTensors, Value, Value], Value>;
+  /** The last argument are keys, int32 [N, 2], for a classifier that answers at random. */
+  readonly score: Compiled<[VictimTensors, Value, Value, Value?], Scores>;
+  /** What was made for an owner and a purpose before, or else makes it; freed with the programs. */
+  once<Made extends { dispose(): void }>(owner: object, purpose: string, make: () => Made): Made;
   dispose(): void;
 }
 
-/** Compiles a model for evaluation; each program is compiled when it is first called. */
-export function modelPrograms(model: Model, device: Device): ModelPrograms {
-  const logitsAt = (params: Params, state: Params, x: Value): Value => model.apply(params, state, x, { train: false }).logits;
+/** Compiles a classifier for evaluation. */
+export function classifierPrograms(classifier: Classifier, device: Device): ClassifierPrograms {
+  const noKeys = (x: Value): Value => zeros([x.shape[0] as number, 2], "int32");
   const gradient = jit(
-    (params: Params, state: Params, x: Value, labels: Value): Value => {
-      const loss = (point: Value): Value => sum(ascentLossPerExample(logitsAt(params, state, point), labels));
-      return device.precision === "float16" ? div(grad((point: Value) => mul(loss(point), HALF_SCALE))(x), HALF_SCALE) : grad(loss)(x);
-    },
+    (tensors: VictimTensors, x: Value, labels: Value): Value => ascentGradient((at) => classifier.logits(tensors, at, noKeys(x)), x, labels, device),
     { device },
   );
   const score = jit(
-    (params: Params, state: Params, x: Value, labels: Value): Scores => {
-      const logits = logitsAt(params, state, x);
+    (tensors: VictimTensors, x: Value, labels: Value, keys?: Value): Scores => {
+      const logits = classifier.logits(tensors, x, keys ?? noKeys(x));
       return {
         losses: crossEntropyPerExample(logits, labels),
         correct: convert(isCorrect(logits, labels), "float32"),
@@ -50,12 +50,26 @@ export function modelPrograms(model: Model, device: Device): ModelPrograms {
     },
     { device },
   );
+  const made = new Map<object, Map<string, { dispose(): void }>>();
   return {
+    classifier,
+    device,
     gradient,
     score,
+    once<Made extends { dispose(): void }>(owner: object, purpose: string, make: () => Made): Made {
+      const owned = (made.get(owner) ?? made.set(owner, new Map()).get(owner)) as Map<string, Made>;
+      const known = owned.get(purpose) ?? make();
+      owned.set(purpose, known);
+      return known;
+    },
     dispose() {
-      gradient.dispose();
-      score.dispose();
+      for (const program of [gradient, score, ...[...made.values()].flatMap((owned) => [...owned.values()])]) program.dispose();
+      made.clear();
     },
   };
+}
+
+/** Compiles a model in eval mode. */
+export function modelPrograms(model: Model, device: Device): ClassifierPrograms {
+  return classifierPrograms(modelClassifier(model), device);
 }

@@ -1,56 +1,40 @@
 /**
- * @file Attacks at evaluation: one compiled step, looped over from the host, with all tensors staying on the device.
- *
- * As the paper's code does: the model sees x + delta as it is (a random start may leave the box before the first step), every step
- * updates every example, and of several restarts the one with the highest final loss counts, per example, and is judged alone. A
- * restart that leaves logits that are not finite counts before all others: it succeeded. Each example has random numbers of its own,
- * so results do not depend on the batch size.
- *
- * What an attack found is projected once more, to the box and then to the ball: delta's norm, taken in exact arithmetic, is at most
- * epsilon, and x + delta, in float32, lies in [0, 1].
+ * @file An attack on one batch as the paper's code runs it: every step updates every example, and of several restarts the one with the highest
+ * final loss counts, per example, and is judged alone. A restart that leaves logits that are not finite counts before all others: it
+ * succeeded. Each example has random numbers of its own, so results do not depend on the batch size.
  */
-import {
-  add,
-  and,
-  broadcastAlong,
-  type Compiled,
-  type Device,
-  ge,
-  jit,
-  type Key,
-  lt,
-  not,
-  or,
-  type Tensor,
-  tensor,
-  type Value,
-  where,
-} from "@gradalign/tensor";
-import { type Attack, type AttackOptions, checkThreat } from "../attacks/attack.ts";
-import { toFinite } from "../nn/finite.ts";
-import type { Params } from "../nn/params.ts";
-import { boxDelta } from "../threat/box.ts";
+import { add, and, broadcastAlong, ge, jit, type Key, lt, not, or, type Tensor, tensor, type Value, where } from "@gradalign/tensor";
+import type { Attack, AttackOptions } from "../attacks/attack.ts";
+import type { VictimTensors } from "../attacks/victim.ts";
 import type { Threat } from "../threat/threat.ts";
-import type { ModelPrograms, Scored, Scores } from "./programs.ts";
+import { attackProgram, type RowTensors } from "./attack-program.ts";
+import type { ClassifierPrograms, Scored, Scores } from "./programs.ts";
 
 /** What an attack found, tensors on the device: the perturbation, [N, C, H, W], and how the model fares at x + delta. */
 export interface AttackResult extends Scored {
   readonly delta: Tensor;
 }
 
-/** The model and the images to attack. */
+/** The images to attack and the tensors of the classifier. */
 export interface AttackTarget {
-  readonly params: Params;
-  readonly state: Params;
+  readonly tensors: VictimTensors;
   readonly x: Tensor;
   readonly labels: Tensor;
-  /** Each example's number, which with the seed and the restart determines its random start. */
+  /** Each example's number, which with the seed and the restart determines its random numbers. */
   readonly indices: readonly number[];
 }
 
-/** An attack ready to run on batches of one size. */
+/** How a batch is attacked. */
+export interface RunOptions {
+  /** Radius, in the threat's units. */
+  readonly epsilon: number;
+  readonly keyOf: (index: number, restart: number) => Key;
+  readonly pause?: () => Promise<void>;
+}
+
+/** An attack ready to run on batches. */
 export interface AttackRunner {
-  run(target: AttackTarget, keyOf: (index: number, restart: number) => Key, pause?: () => Promise<void>): Promise<AttackResult>;
+  run(target: AttackTarget, options: RunOptions): Promise<AttackResult>;
   dispose(): void;
 }
 
@@ -59,25 +43,14 @@ interface Attempt extends Scores {
 }
 
 /**
- * Prepares an attack of radius `epsilon` (in the threat's units) on a compiled model.
+ * Prepares an attack on a compiled classifier, which keeps its programs.
  *
  * @throws ConfigError for an attack that is not defined in the threat model.
  */
-export function attackRunner(programs: ModelPrograms, attack: Attack, options: AttackOptions, threat: Threat, epsilon: number, device: Device): AttackRunner {
-  checkThreat(attack, threat);
-  const alpha = options.stepSize * epsilon;
-  // Radius and step are inputs, so one program serves every epsilon.
-  const site = (x: Value, radius: Value) => ({ x, threat, epsilon: radius });
-  const start = jit((x: Value, key: Value, radius: Value): Value => attack.start(site(x, radius), key, options), { device });
+export function attackRunner(programs: ClassifierPrograms, attack: Attack, options: AttackOptions, threat: Threat): AttackRunner {
+  const { device } = programs;
+  const program = attackProgram(programs, attack, options, threat);
   const move = jit((x: Value, delta: Value): Value => add(x, delta), { device });
-  // A gradient that overflowed still says where to go.
-  const step = jit((x: Value, delta: Value, gradient: Value, radius: Value, length: Value) => attack.step(site(x, radius), delta, toFinite(gradient), length), {
-    device,
-  });
-  const finish = jit(
-    (x: Value, delta: Value, radius: Value, limit: Value): Value => threat.project(boxDelta(x, attack.finish(site(x, radius), delta)), limit),
-    { device },
-  );
   const worse = jit(
     (best: Attempt, other: Attempt): Attempt => {
       const broken = (attempt: Attempt): Value => lt(attempt.finite, 1);
@@ -91,78 +64,45 @@ export function attackRunner(programs: ModelPrograms, attack: Attack, options: A
     },
     { device },
   );
-  const compiled: readonly Compiled<never, unknown>[] = [start, move, step, finish, worse] as never;
 
-  const attempt = async (target: AttackTarget, initial: Tensor, pause: () => Promise<void>): Promise<Attempt> => {
-    const { params, state, x, labels } = target;
-    let delta = initial;
-    for (let i = 0; i < options.steps; i++) {
-      const point = move(x, delta) as Tensor;
-      const gradient = programs.gradient(params, state, point, labels) as Tensor;
-      const next = step(x, delta, gradient, epsilon, alpha) as Tensor;
-      dispose(point, gradient, delta);
-      delta = next;
-      await pause();
+  const attempt = async (target: AttackTarget, run: number, { epsilon, keyOf, pause }: RunOptions): Promise<AttackResult> => {
+    const { tensors, x, labels, indices } = target;
+    const keys = keyTensor(indices.map((index) => keyOf(index, run)));
+    const rows: RowTensors = { x, labels, target: labels, keys };
+    const shape = x.shape.slice(1);
+    const steps = attack.steps(options);
+    let state = program.begin(tensors, rows, { run, iteration: 0, epsilon, shape });
+    for (let iteration = 0; iteration < steps; iteration++) {
+      state = program.step(tensors, rows, state, { run, iteration, epsilon, shape });
+      await pause?.();
     }
-    const final = finish(x, delta, epsilon, floorFloat32(epsilon)) as Tensor;
-    const point = move(x, final) as Tensor;
-    const scores: Scores = programs.score(params, state, point, labels);
-    dispose(point, delta);
-    return { delta: final, ...scores };
+    const delta = program.end(tensors, rows, state, { run, iteration: steps, epsilon, shape });
+    const point = move(x, delta);
+    const scores = programs.score(tensors, point, labels);
+    dispose(point, keys, ...Object.values(state));
+    return { delta, ...scores };
   };
 
   return {
-    async run(target, keyOf, pause = async () => {}) {
-      const { x, indices } = target;
-      let best: Attempt | null = null;
-      for (let restart = 0; restart < options.restarts; restart++) {
-        const initial = options.start === "random" ? await randomStarts(start, x, indices, restart, keyOf, epsilon) : zerosLike(x);
-        const found = await attempt(target, initial, pause);
-        if (!best) best = found;
-        else {
-          const kept: Attempt = worse(best, found);
-          for (const tried of [best, found]) dispose(...(Object.values(tried) as Tensor[]));
-          best = kept;
-        }
+    async run(target, how) {
+      let best = await attempt(target, 0, how);
+      for (let run = 1; run < (attack.runs?.(options, 0) ?? 1); run++) {
+        const found = await attempt(target, run, how);
+        const kept: AttackResult = worse(best, found);
+        for (const tried of [best, found]) dispose(...Object.values(tried));
+        best = kept;
       }
-      return best as unknown as AttackResult;
+      return best;
     },
     dispose() {
-      for (const program of compiled) program.dispose();
+      for (const compiled of [move, worse]) compiled.dispose();
     },
   };
 }
 
-/** One start per example, each from a key of its own. */
-async function randomStarts(
-  start: Compiled<[Value, Value, Value], Value>,
-  x: Tensor,
-  indices: readonly number[],
-  restart: number,
-  keyOf: (index: number, restart: number) => Key,
-  epsilon: number,
-): Promise<Tensor> {
-  const size = x.shape.slice(1).reduce((product, extent) => product * extent, 1);
-  const one = zerosLike(x, [1, ...x.shape.slice(1)]);
-  const starts = new Float32Array(indices.length * size);
-  for (const [i, index] of indices.entries()) {
-    const drawn = start(one, Int32Array.from(keyOf(index, restart)), epsilon) as Tensor;
-    starts.set(await drawn.read(), i * size);
-    drawn.dispose();
-  }
-  one.dispose();
-  return tensor(starts, x.shape);
-}
-
-/** The largest float32 that is not above a number of at least 0. */
-function floorFloat32(value: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer);
-  if (Math.fround(value) > value) (bits[0] as number)--;
-  return new Float32Array(bits.buffer)[0] as number;
-}
-
-function zerosLike(x: Tensor, shape: readonly number[] = x.shape): Tensor {
-  return tensor(new Float32Array(shape.reduce((product, extent) => product * extent, 1)), shape);
+/** Keys as a tensor, int32 [N, 2]. */
+export function keyTensor(keys: readonly Key[]): Tensor {
+  return tensor(Int32Array.from(keys.flat()), [keys.length, 2]);
 }
 
 function dispose(...tensors: Tensor[]): void {

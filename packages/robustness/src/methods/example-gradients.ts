@@ -1,6 +1,6 @@
 /** @file Gradients of single examples, on whose size and change regularisers are built. */
 import { mul, stopGradient, sum, type Value, zeros } from "@gradalign/tensor";
-import { fgsm as attack } from "../attacks/fgsm.ts";
+import { ascend } from "../attacks/projected-gradient.ts";
 import { boxedGradient } from "../threat/box.ts";
 import { linf } from "../threat/linf.ts";
 import type { MethodContext } from "./method.ts";
@@ -16,7 +16,7 @@ export function exampleGradients({ network }: MethodContext, point: Value): Valu
 /** FGSM's perturbation, a constant, given the gradient at x. */
 export function fgsmDeltaOf({ x, epsilon, ramp, options }: MethodContext, gradient: Value): Value {
   const step = mul(epsilon * options.stepSize, ramp);
-  return stopGradient(attack.step({ x, threat: linf, epsilon }, zeros(x.shape), boxedGradient(gradient, x), step));
+  return stopGradient(ascend({ x, threat: linf, epsilon }, zeros(x.shape), boxedGradient(gradient, x), step));
 }
 
 /** Inner products of corresponding examples: [N]. */

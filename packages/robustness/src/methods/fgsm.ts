@@ -1,6 +1,6 @@
 /** @file FGSM training without random start, the method that overfits catastrophically first. */
 import { add, mul, stopGradient, type Value, zeros } from "@gradalign/tensor";
-import { fgsm as attack } from "../attacks/fgsm.ts";
+import { ascend } from "../attacks/projected-gradient.ts";
 import { linf } from "../threat/linf.ts";
 import type { Method, MethodContext } from "./method.ts";
 
@@ -11,7 +11,7 @@ import type { Method, MethodContext } from "./method.ts";
 export function fgsmDelta({ network, x, epsilon, ramp, options }: MethodContext, start?: Value): { delta: Value; gradient: Value } {
   const site = { x, threat: linf, epsilon };
   const gradient = network.boxedInputGradient(start ? add(x, start) : x);
-  const delta = attack.step(site, start ?? zeros(x.shape), gradient, mul(epsilon * options.stepSize, ramp));
+  const delta = ascend(site, start ?? zeros(x.shape), gradient, mul(epsilon * options.stepSize, ramp));
   return { delta: stopGradient(delta), gradient };
 }
 

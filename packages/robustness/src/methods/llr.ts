@@ -1,7 +1,7 @@
 /** @file Local linearity regularisation: training on clean images, with a penalty on how far the loss is from linear in the ball. */
 import { abs, add, grad, mean, mul, stopGradient, sub, sum, type Value } from "@gradalign/tensor";
-import { unrollAttack } from "../attacks/attack.ts";
 import { pgd } from "../attacks/pgd.ts";
+import { unrollAttack } from "../attacks/projected-gradient.ts";
 import { linf } from "../threat/linf.ts";
 import { exampleDots, exampleGradients } from "./example-gradients.ts";
 import type { Method } from "./method.ts";

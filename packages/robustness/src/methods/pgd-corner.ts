@@ -1,7 +1,6 @@
 /** @file PGD training with perturbations pushed to the ball's corners. */
 import { add } from "@gradalign/tensor";
-import { pgdCorner as attack } from "../attacks/pgd-corner.ts";
-import { linf } from "../threat/linf.ts";
+import { toCorner } from "../attacks/pgd-corner.ts";
 import type { Method } from "./method.ts";
 import { pgdDelta } from "./pgd.ts";
 
@@ -13,7 +12,7 @@ export const pgdCorner: Method = {
   warmup: "epsilon",
   loss(context) {
     const { network, x, epsilon } = context;
-    const delta = attack.finish({ x, threat: linf, epsilon }, pgdDelta(context));
+    const delta = toCorner({ x, epsilon }, pgdDelta(context));
     network.forward(x);
     return { adversarial: network.forward(add(x, delta)) };
   },

@@ -1,7 +1,7 @@
 /** @file PGD training with k steps. */
 import { add, mul, type Value } from "@gradalign/tensor";
-import { unrollAttack } from "../attacks/attack.ts";
 import { pgd as attack } from "../attacks/pgd.ts";
+import { unrollAttack } from "../attacks/projected-gradient.ts";
 import { linf } from "../threat/linf.ts";
 import type { Method, MethodContext } from "./method.ts";
 

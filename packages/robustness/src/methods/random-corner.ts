@@ -1,7 +1,6 @@
 /** @file Training on random corners of the ball: as large as FGSM's perturbations, but not adversarial. */
 import { add } from "@gradalign/tensor";
-import { randomCorner as corner } from "../attacks/random-corner.ts";
-import { linf } from "../threat/linf.ts";
+import { randomSigns } from "../attacks/random-corner.ts";
 import type { Method } from "./method.ts";
 
 /** The loss at x plus random signs times epsilon, not clipped to the box (paper's code). */
@@ -11,7 +10,7 @@ export const randomCorner: Method = {
   defaults: {},
   warmup: "none",
   loss({ network, x, epsilon, key }) {
-    const delta = corner.start({ x, threat: linf, epsilon }, key, corner.defaults);
+    const delta = randomSigns(key, x.shape, epsilon);
     network.forward(x);
     return { adversarial: network.forward(add(x, delta)) };
   },

@@ -37,8 +37,8 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
   const { epsilon, seed } = config;
   const programs = modelPrograms(model, device);
   const attackers = {
-    fgsm: attackRunner(programs, fgsm, fgsm.defaults, linf, epsilon, device),
-    pgd: attackRunner(programs, pgd, pgd.defaults, linf, epsilon, device),
+    fgsm: attackRunner(programs, fgsm, fgsm.defaults, linf),
+    pgd: attackRunner(programs, pgd, pgd.defaults, linf),
   };
   const aligner = alignmentRunner(programs, epsilon, seed, device);
   const similarity = jit((a: Value, b: Value) => ({ ...measured(a, b), norm: l2.distance(a) }), { device });
@@ -50,14 +50,15 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
   };
   const held = config.validationSize ?? 0;
   const splits = { train: batchesOf(dataset.train), test: batchesOf(dataset.test), validation: held > 0 ? batchesOf(takeLast(dataset.train, held), held) : [] };
-  const keysOf = (part: 0 | 1 | 2) => (index: number) => keyFor(seed, "evaluation", index, part);
+  const how = (part: 0 | 1 | 2, pause: () => Promise<void>) => ({ epsilon, keyOf: (index: number) => keyFor(seed, "evaluation", index, part), pause });
 
   return {
     async evaluate(params, state, pause) {
+      const tensors = { params, state };
       const pgdAccuracy = async (batches: readonly ExampleBatch[], part: 0 | 2): Promise<number> => {
         const accuracy = new Mean();
         for (const batch of batches) {
-          const result = await attackers.pgd.run({ params, state, ...batch }, keysOf(part), pause);
+          const result = await attackers.pgd.run({ tensors, ...batch }, how(part, pause));
           await accuracy.add(result.correct, batch.count);
           disposeResult(result);
         }
@@ -69,10 +70,10 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
       const broken = { images: 0, of: 0 };
       for (const [number, batch] of splits.test.entries()) {
         const { count } = batch;
-        const clean = programs.score(params, state, batch.x, batch.labels) as Scored;
-        const single = await attackers.fgsm.run({ params, state, ...batch }, keysOf(1), pause);
-        const iterated = await attackers.pgd.run({ params, state, ...batch }, keysOf(1), pause);
-        const cosines = aligner.run({ params, state, ...batch }, number);
+        const clean: Scored = programs.score(tensors, batch.x, batch.labels);
+        const single = await attackers.fgsm.run({ tensors, ...batch }, how(1, pause));
+        const iterated = await attackers.pgd.run({ tensors, ...batch }, how(1, pause));
+        const cosines = aligner.run({ tensors, ...batch }, number);
         const { norm, ...between } = similarity(single.delta, iterated.delta) as Measured & { norm: Tensor };
         await test.clean.add(clean.correct, count);
         await test.fgsm.add(single.correct, count);

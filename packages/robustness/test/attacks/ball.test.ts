@@ -16,6 +16,8 @@ const x = tensor(pixels, [COUNT, ...shape]);
 const labels = tensor(Int32Array.from({ length: COUNT }, (_, i) => i % 4));
 const indices = Array.from({ length: COUNT }, (_, i) => i);
 
+const keyOf = (index: number, restart: number) => keyFor(0, "evaluation", index, restart);
+
 /** In float64. */
 const norms: Readonly<Record<string, (delta: Float32Array) => number>> = {
   linf: (delta) => delta.reduce((largest, d) => Math.max(largest, Math.abs(d)), 0),
@@ -30,8 +32,8 @@ describe.each((await openDevices()).tested)("on %s", (_, device) => {
   it.each(cases)("$name", async ({ attack, threat }) => {
     const options = { ...attack.defaults, steps: Math.min(attack.defaults.steps, 3), restarts: 2 };
     for (const epsilon of [8 / 255, 10 / 255, 0.05, 0.3, ...(threat === l2 ? [1.7, 12] : [0.9])]) {
-      const runner = attackRunner(programs, attack, options, threat, epsilon, device);
-      const { delta, ...scores } = await runner.run({ params, state: {}, x, labels, indices }, (index, restart) => keyFor(0, "evaluation", index, restart));
+      const runner = attackRunner(programs, attack, options, threat);
+      const { delta, ...scores } = await runner.run({ tensors: { params, state: {} }, x, labels, indices }, { epsilon, keyOf });
       const found = (await delta.read()) as Float32Array;
       for (const i of indices) {
         const norm = norms[threat.name]?.(found.subarray(i * size, (i + 1) * size)) as number;
@@ -49,7 +51,7 @@ describe.each((await openDevices()).tested)("on %s", (_, device) => {
     const attack = attacks[id] as (typeof attacks)[string];
     const message = `attack: ${id} is defined in the threat model linf only, got l2; use another attack there, e.g. pgd`;
     const refused = expect.objectContaining({ code: "ConfigError", message });
-    expect(() => attackRunner(programs, attack, attack.defaults, l2, 0.3, device)).toThrow(refused);
+    expect(() => attackRunner(programs, attack, attack.defaults, l2)).toThrow(refused);
     const gradient = (point: Tensor["inputs"][number]) => point;
     expect(() => unrollAttack(attack, { site: { x, threat: l2, epsilon: 0.3 }, gradient, key: randomKey(0), options: attack.defaults })).toThrow(refused);
   });

@@ -1,6 +1,6 @@
 /** @file Goldens: the kernels planned for training steps, evaluations and attacks, and a hash of their code. A change that is not meant to change kernels
  * leaves them as they are; one that is, refreshes them on purpose with `npm run goldens -- -u`, and its diff is what to review. */
-import { tensor } from "@gradalign/tensor";
+import { evaluate, tensor } from "@gradalign/tensor";
 import { expect, test } from "vitest";
 import { type Detail, Recorder } from "../../../tensor/test/support/recorder.ts";
 import { attacks } from "../../src/attacks/index.ts";
@@ -55,10 +55,10 @@ test.each(Object.keys(attacks))("evaluation of the single-layer network under %s
   golden(`cnn-attack-${name}`, "brief", async (device) => {
     const attack = attacks[name]!;
     const model = createModel({ name: "cnn" }, { classes: 10, shape: dataset.shape });
-    const { params, state } = model.init(tensor(new Int32Array(2)));
-    const runner = attackRunner(modelPrograms(model, device), attack, { ...attack.defaults, steps: 1, restarts: 2 }, linf, 8 / 255, device);
+    const { params, state } = evaluate(model.init(tensor(new Int32Array(2))), device);
+    const runner = attackRunner(modelPrograms(model, device), attack, { ...attack.defaults, steps: 1, restarts: 2 }, linf);
     const x = tensor(new Float32Array(4 * 3072), [4, ...dataset.shape]);
-    const target = { params, state, x, labels: tensor(new Int32Array(4)), indices: [0, 1, 2, 3] };
-    await runner.run(target, (index, restart) => keyFor(0, "evaluation", index, restart));
+    const target = { tensors: { params, state }, x, labels: tensor(new Int32Array(4)), indices: [0, 1, 2, 3] };
+    await runner.run(target, { epsilon: 8 / 255, keyOf: (index, restart) => keyFor(0, "evaluation", index, restart) });
   }),
 );

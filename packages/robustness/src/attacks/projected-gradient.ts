@@ -1,0 +1,89 @@
+/** @file Attacks that repeat projected steps of steepest ascent: FGSM, PGD and what training methods make of them. */
+import { add, mul, stopGradient, type Value, zeros } from "@gradalign/tensor";
+import { boxDelta } from "../threat/box.ts";
+import { type Attack, type AttackSite, checkThreat, type Slope } from "./attack.ts";
+
+/** Settings of the family. */
+export type AscentOptions = {
+  /** Gradient steps. */
+  readonly steps: number;
+  /** Length of a step as a multiple of epsilon (the paper's alpha / epsilon). */
+  readonly stepSize: number;
+  readonly start: "zero" | "random";
+  /** Independent runs. */
+  readonly restarts: number;
+};
+
+/** An attack of the family: its state is the perturbation. */
+export type AscentAttack = Attack<AscentOptions, { readonly delta: Value }, Slope>;
+
+/** Images, ball and radius: what a step of the family depends on besides the gradient. */
+export type Ball = Pick<AttackSite, "x" | "threat" | "epsilon">;
+
+/** The perturbation after a step of length `alpha` (pixel units), given the loss's gradient at x + delta. */
+export function ascend({ x, threat, epsilon }: Ball, delta: Value, gradient: Value, alpha: Value | number): Value {
+  // Both sets contain 0 and, for l-infinity, both are boxes: the order of the two projections does not matter.
+  return threat.project(boxDelta(x, threat.project(add(delta, mul(threat.steepest(gradient), alpha)), epsilon)), epsilon);
+}
+
+/** One step of all attacks of the family, so that they share compiled programs. */
+function step(site: AttackSite<Slope>, { delta }: { readonly delta: Value }): { readonly delta: Value } {
+  return { delta: ascend(site, delta, site.victim.ascent(add(site.x, delta)), site.schedule["length"] as Value) };
+}
+
+/** An attack of the family; `finish` may replace the result, and `start` where it begins: it need not respect the box. */
+export function projectedGradientAttack(
+  description: Pick<AscentAttack, "id" | "paper" | "defaults" | "threats">,
+  {
+    start = ({ x, threat, epsilon, keys }, options) => (options.start === "random" ? threat.randomStart(keys, x.shape, epsilon) : zeros(x.shape)),
+    finish = (_, delta) => delta,
+  }: {
+    readonly start?: (site: AttackSite<Slope>, options: AscentOptions) => Value;
+    readonly finish?: (site: AttackSite<Slope>, delta: Value) => Value;
+  } = {},
+): AscentAttack {
+  return {
+    ...description,
+    structural: [],
+    steps: ({ steps }) => steps,
+    runs: ({ restarts }) => restarts,
+    schedule: ({ stepSize }, { epsilon }) => ({ length: stepSize * epsilon }),
+    init: (site, options) => ({ delta: start(site, options) }),
+    step,
+    finish: (site, { delta }) => finish(site, delta),
+  };
+}
+
+/** What an attack unrolled into a training step runs on. */
+export interface UnrolledAttack {
+  readonly site: Ball;
+  /** Gradient of the loss at a point, with respect to the point. */
+  readonly gradient: (point: Value) => Value;
+  readonly key: Value;
+  readonly options: AscentOptions;
+  /** Length of a step in pixel units; `stepSize` times epsilon unless set. */
+  readonly alpha?: Value | number;
+}
+
+/**
+ * The perturbation an attack finds, as part of a larger program; it counts as constant there.
+ *
+ * @throws ConfigError for an attack that is not defined in the site's threat model.
+ */
+export function unrollAttack(attack: AscentAttack, { site, gradient, key, options, alpha }: UnrolledAttack): Value {
+  checkThreat(attack, site.threat);
+  const length = alpha ?? mul(site.epsilon, options.stepSize);
+  const none = zeros([site.x.shape[0] as number], "int32");
+  const at = (iteration: number): AttackSite<Slope> => ({
+    ...site,
+    victim: { ascent: (point) => stopGradient(gradient(point)) },
+    labels: none,
+    target: none,
+    keys: key,
+    iteration,
+    schedule: { length },
+  });
+  let state = attack.init(at(0), options);
+  for (let i = 0; i < options.steps; i++) state = attack.step(at(i), state, options);
+  return stopGradient(attack.finish(at(options.steps), state, options));
+}

@@ -1,0 +1,68 @@
+/** @file A classifier inside a trace: logits and gradients for an attack's step, every pass counted. */
+import { type Device, div, foldIn, full, grad, mul, sum, type Value, vjp, zeros } from "@gradalign/tensor";
+import type { Oracle } from "../attacks/attack.ts";
+import type { Classifier, VictimTensors } from "../attacks/victim.ts";
+import { ascentLossPerExample } from "../nn/cross-entropy.ts";
+import { toFinite } from "../nn/finite.ts";
+
+/** Passes over an image: forward, and backward through the network. */
+export interface Passes {
+  readonly forward: number;
+  readonly backward: number;
+}
+
+/** Where contractions multiply in float16, gradients pass through the network times this. */
+const HALF_SCALE = 1024;
+
+/** What a traced classifier is bound to. */
+export interface OracleContext {
+  readonly classifier: Classifier;
+  readonly device: Pick<Device, "precision">;
+  readonly tensors: VictimTensors;
+  readonly x: Value;
+  readonly labels: Value;
+  /** int32 [N, 2]; every pass draws from keys of its own. */
+  readonly keys: Value;
+}
+
+/** Each example's gradient, with respect to its image, of its cross-entropy, or, where that vanishes, of a loss that rises in the same direction. */
+export function ascentGradient(logits: (x: Value) => Value, x: Value, labels: Value, device: Pick<Device, "precision">): Value {
+  const loss = (at: Value): Value => sum(ascentLossPerExample(logits(at), labels));
+  return device.precision === "float16" ? div(grad((at: Value) => mul(loss(at), HALF_SCALE))(x), HALF_SCALE) : grad(loss)(x);
+}
+
+/** The classifier as an attack sees it, and the passes it has made so far. Gradients are finite: one that overflowed still says where to go. */
+export function traceOracle(context: OracleContext): { readonly oracle: Oracle; readonly passes: Passes } {
+  const { classifier, device, tensors, x, labels, keys } = context;
+  const passes = { forward: 0, backward: 0 };
+  // A power of two: scaling changes no bit of what does not underflow.
+  const scale = device.precision === "float16" ? HALF_SCALE : 1;
+  const logits = (point: Value): Value => classifier.logits(tensors, point, foldIn(keys, passes.forward++));
+  const gradients: Oracle["gradients"] = (point, losses) => {
+    let answer: Value | undefined;
+    const [values, pullback] = vjp((at: Value) => {
+      answer = logits(at);
+      return losses(answer);
+    }, point);
+    const cotangent = (chosen: number): Value[] => values.map(({ shape }, i) => (i === chosen ? full(shape, scale) : zeros(shape)));
+    passes.backward += values.length;
+    return { logits: answer as Value, losses: values, gradients: values.map((_, i) => toFinite(mul(pullback(cotangent(i))[0], 1 / scale))) };
+  };
+  return {
+    passes,
+    oracle: {
+      // Values are lazy: this computes nothing.
+      classes: classifier.logits(tensors, x, keys).shape[1] as number,
+      logits,
+      ascent(point) {
+        passes.backward++;
+        return toFinite(ascentGradient(logits, point, labels, device));
+      },
+      gradients,
+      gradient(point, loss) {
+        const { logits: answer, losses, gradients: found } = gradients(point, (at) => [loss(at)]);
+        return { logits: answer, losses: losses[0] as Value, gradient: found[0] as Value };
+      },
+    },
+  };
+}
