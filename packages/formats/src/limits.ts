@@ -26,6 +26,12 @@ export const LIMITS = {
   repeatedElements: 2 ** 20,
   /** What a checkpoint's tensors take together may be more than the file, by so much: where names share a storage. */
   sharedBytes: 256 * MIB,
+  /** An ONNX file; protobuf's own bound. */
+  onnx: 2048 * MIB,
+  /** Fields of an ONNX file: some dozen for each operator. The smallest has two bytes and takes some hundred in memory. */
+  onnxFields: 2 ** 20,
+  /** Numbers of a list in an ONNX file; weights are stored as bytes. */
+  onnxNumbers: 2 ** 22,
   /** A value shown in a message, in characters. */
   shown: 80,
 } as const;
