@@ -8,10 +8,18 @@ import { decimals, known, levels, mean, percent } from "./support/statistics.ts"
 const METHODS = ["fgsm", "fgsm-gradalign"] as const;
 type Method = (typeof METHODS)[number];
 
-const SEEDS: Readonly<Record<Scale, readonly number[]>> = { paper: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], laptop: [0, 1, 2], smoke: [0] };
+const TEN = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+const SEEDS: Readonly<Record<Scale, Readonly<Record<Method, readonly number[]>>>> = {
+  paper: { fgsm: TEN, "fgsm-gradalign": TEN },
+  laptop: { fgsm: TEN, "fgsm-gradalign": TEN.slice(0, 3) },
+  smoke: { fgsm: [0], "fgsm-gradalign": [0] },
+};
 
+/** The laptop's trainings are the paper's, but for their number. */
 const grid = (scale: Scale) =>
-  METHODS.flatMap((method) => SEEDS[scale].map((seed) => ({ method, seed, training: singleLayerTraining(scale, method, seed, ["last"]) })));
+  METHODS.flatMap((method) =>
+    SEEDS[scale][method].map((seed) => ({ method, seed, training: singleLayerTraining(scale === "smoke" ? scale : "paper", method, seed, ["last"]) })),
+  );
 
 /** How a run ended: the attack on its last model, and its last evaluation. */
 interface Ending extends Outcome {
@@ -27,11 +35,11 @@ export const collapseBySeed: Experiment = {
   id: "collapse-by-seed",
   title: "Catastrophic overfitting over ten seeds",
   paper: "of section 4's network; the paper shows one seed",
-  summary: "The single-layer network with four filters at ε = 10/255, trained with FGSM and with FGSM + GradAlign from ten seeds each.",
-  defaultScale: "paper",
+  summary: "The single-layer network with four filters at ε = 10/255, trained with FGSM from ten seeds, and with FGSM + GradAlign.",
+  defaultScale: "laptop",
   changes: {
     paper: ["The paper shows one run of FGSM and none of GradAlign with this network; recipe and λ are the paper's."],
-    laptop: ["Three seeds instead of ten, an evaluation every 150 steps instead of every 50, attacks on 256 images instead of 1,000."],
+    laptop: ["Recipe and λ are the paper's. FGSM + GradAlign is trained from the first three seeds alone."],
     smoke: ["128 images, two epochs, one seed: nothing can be concluded from it."],
   },
   trainings: (scale) => grid(scale).map(({ training }) => training),
