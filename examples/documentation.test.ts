@@ -1,7 +1,7 @@
 /** @file The documentation is true: its code runs and does what it says, its links lead somewhere, and the source documents itself. */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { evaluate, grad, jit, mul, randomKey, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { evaluate, grad, jit, mul, randomKey, sum, tensor, type Value } from "@gradalign/tensor";
 import {
   type AscentAttack,
   attacks,
@@ -32,7 +32,7 @@ const { reference, tested } = await openDevices();
 const wasm = tested[0]![1];
 
 const markdown = pages();
-const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
+const values = (value: Value): number[] => [...evaluate(value).data()];
 
 describe("code in the pages", () => {
   const blocks = markdown.flatMap(codeBlocks).filter(({ info }) => info === "run");
@@ -86,7 +86,7 @@ describe("code in the pages", () => {
     for (const device of [reference, wasm]) {
       for (const [i, derivative] of [f, first, second].entries()) {
         const compiled = jit(derivative, { device });
-        expect(relativeError((compiled(tensor(x)) as Tensor).data(), expected[i]!)).toBeLessThan(1e-6);
+        expect(relativeError(compiled(tensor(x)).data(), expected[i]!)).toBeLessThan(1e-6);
       }
     }
   });

@@ -75,7 +75,7 @@ export const fig7: Experiment = singleLayerExperiment({
           images: [bytes(pixelsOf(dataset, image, 1)), bytes(noisy)],
         };
       }
-      for (const value of [x, ...Object.values(result)]) (value as Tensor).dispose();
+      for (const value of [x, ...Object.values(result)]) value.dispose();
       if (image % 50 === 49) await lab.progress(image + 1, n);
     }
     program.dispose();

@@ -1,7 +1,7 @@
 /** @file Appendix C.1: how good the linear approximation of the loss is, against the size of the perturbation. */
 
 import { crossEntropyPerExample, imageSize, keyFor } from "@gradalign/robustness";
-import { abs, add, grad, jit, mul, sign, sub, sum, type Tensor, tensor, uniform, type Value } from "@gradalign/tensor";
+import { abs, add, grad, jit, mul, sign, sub, sum, tensor, uniform, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
 import type { Experiment, Figure, Lab, Measurement, Scale } from "./experiment.ts";
 import { FIGURE_SIZE, METHOD_COLORS } from "./support/figure.ts";
@@ -183,7 +183,7 @@ async function approximationErrors(lab: Lab, finished: ReturnType<Lab["finished"
       const result = program(x, labels, Int32Array.from(keyFor(finished.config.seed, "attack", first, k)), size / 255);
       for (const direction of DIRECTIONS) {
         for (const key of ["error", "change"] as const) {
-          const value = result[direction][key] as Tensor;
+          const value = result[direction][key];
           const list = totals[direction][key];
           list[k] = (list[k] as number) + ((await value.read())[0] as number) / used;
           value.dispose();

@@ -6,7 +6,7 @@
  */
 
 import { ascend, keyFor, l2, linf } from "@gradalign/robustness";
-import { type Device, full, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { type Device, full, jit, tensor, type Value } from "@gradalign/tensor";
 
 /** Mean of a coordinate's square: -alpha^3 / (6 eps) + alpha^2 / 2 + eps^2 / 3. */
 export function meanSquare(epsilon: number, alpha: number): number {
@@ -88,7 +88,7 @@ export async function sampleNorms(device: Device, dimensions: number, alpha: num
   );
   const norms = new Float64Array(samples);
   for (let first = 0; first < samples; first += chunk) {
-    const drawn = sample(Int32Array.from(keyFor(seed, "attack", first, dimensions)), gradient) as Tensor;
+    const drawn = sample(Int32Array.from(keyFor(seed, "attack", first, dimensions)), gradient);
     const data = await drawn.read();
     for (let i = 0; i < chunk && first + i < samples; i++) norms[first + i] = (data[i] as number) / radius;
     drawn.dispose();

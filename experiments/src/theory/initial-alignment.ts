@@ -23,7 +23,6 @@ import {
   sqrt,
   square,
   sum,
-  type Tensor,
   uniform,
   type Value,
   where,
@@ -72,7 +71,7 @@ export async function estimateLimit(device: Device, patch: number, epsilon: numb
   for (let i = 0; i < chunks; i++) {
     const drawn = draw(Int32Array.from(keyFor(seed, "alignment", i, patch)));
     for (const name of Object.keys(totals) as (keyof typeof totals)[]) {
-      const value = drawn[name] as Tensor;
+      const value = drawn[name];
       totals[name] += ((await value.read())[0] as number) / chunks;
       value.dispose();
     }
@@ -113,7 +112,7 @@ export async function sampleAlignment(device: Device, size: NetworkSize, epsilon
   );
   const cosines: number[] = [];
   for (let i = 0; i < networks; i++) {
-    const drawn = cosine(Int32Array.from(keyFor(seed, "alignment", i, patch + 1000 * filters))) as Tensor;
+    const drawn = cosine(Int32Array.from(keyFor(seed, "alignment", i, patch + 1000 * filters)));
     cosines.push((await drawn.read())[0] as number);
     drawn.dispose();
   }

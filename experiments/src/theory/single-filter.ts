@@ -1,5 +1,5 @@
 /** @file The gradient alignment of a network with a single filter (Eq. 6): the formula, and the same from the compiled gradient. */
-import { add, type Device, div, exp, grad, jit, log, mul, neg, relu, reshape, sqrt, square, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { add, type Device, div, exp, grad, jit, log, mul, neg, relu, reshape, sqrt, square, sum, tensor, type Value } from "@gradalign/tensor";
 
 /** A single-filter network on non-overlapping patches, one image and its noise. */
 export interface SingleFilter {
@@ -71,7 +71,7 @@ export function compiledSingleFilter(device: Device): { cosine(network: SingleFi
     async cosine({ w, bias, u, z, eta }) {
       const shape = [u.length, w.length];
       const inputs = [tensor(w, [w.length]), tensor(u, [u.length]), tensor(z, shape), tensor(eta, shape)] as const;
-      const result = cosine(inputs[0], bias, inputs[1], inputs[2], inputs[3]) as Tensor;
+      const result = cosine(inputs[0], bias, inputs[1], inputs[2], inputs[3]);
       const value = (await result.read())[0] as number;
       for (const used of [...inputs, result]) used.dispose();
       return value;

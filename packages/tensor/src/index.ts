@@ -14,7 +14,7 @@ export * from "./frontend/random.ts";
 export * from "./frontend/shaping.ts";
 export { type Operand, Tensor, tensor, type Value } from "./frontend/tensor.ts";
 export { printGraph } from "./ir/print.ts";
-export { type LeafOf, type MapLeaves, type TreeOf, treeLeaves, treeMap, treeStructure, treeUnflatten } from "./ir/tree.ts";
+export { type LeafOf, type MapLeaves, type TreeOf, treeLeaves, treeMap, treePaths, treeStructure, treeUnflatten } from "./ir/tree.ts";
 export type { Device, DeviceBuffer, KernelTime, ProgramStats } from "./runtime/backend.ts";
 export { wasmFeatures } from "./runtime/wasm/features.ts";
 export { browserTuning } from "./runtime/webgpu/indexed-db.ts";

@@ -40,8 +40,8 @@ export function alignmentRunner(programs: ClassifierPrograms, epsilon: number, s
   return {
     run({ tensors, x, labels }, number) {
       const { point, clipped } = near(x, Int32Array.from(keyFor(seed, "alignment", number))) as { point: Tensor; clipped: Tensor };
-      const g1 = programs.gradient(tensors, x, labels) as Tensor;
-      const g2 = programs.gradient(tensors, clipped, labels) as Tensor;
+      const g1 = programs.gradient(tensors, x, labels);
+      const g2 = programs.gradient(tensors, clipped, labels);
       const cosines = compare(x, g1, point, g2) as Measured;
       for (const value of [point, clipped, g1, g2]) value.dispose();
       return cosines;

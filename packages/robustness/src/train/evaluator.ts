@@ -132,5 +132,5 @@ function nullIfUndefined({ value }: Mean): number | null {
 }
 
 function disposeResult(result: object): void {
-  for (const value of Object.values(result)) (value as Tensor).dispose();
+  for (const value of Object.values(result)) value.dispose();
 }

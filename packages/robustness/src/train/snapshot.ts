@@ -1,7 +1,7 @@
 /** @file Snapshots of a run: everything that later bits depend on, as named arrays and JSON. */
 
 import type { StoredTensor } from "@gradalign/formats";
-import { CheckpointError, type Computed, type Tensor, type TreeOf, tensor, treeLeaves, treeUnflatten, type Value } from "@gradalign/tensor";
+import { CheckpointError, type Computed, type Tensor, type TreeOf, tensor, treeLeaves, treePaths, treeUnflatten, type Value } from "@gradalign/tensor";
 import type { ModelIdentity } from "../checkpoint/checkpoint.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
 import type { BestCheckpoint, Evaluation } from "./events.ts";
@@ -43,7 +43,7 @@ export interface CheckpointSink {
 /** Copies a tree's tensors to the host, named by their path in the tree, e.g. `params/conv1.weight`. */
 export async function storeTree<T>(tree: T & TreeOf<T, Tensor>): Promise<Map<string, StoredTensor>> {
   const stored = new Map<string, StoredTensor>();
-  const paths = treePaths(tree, "");
+  const paths = treePaths(tree);
   for (const [i, leaf] of (treeLeaves<T>(tree) as Tensor[]).entries()) {
     const data = await leaf.read();
     stored.set(paths[i] as string, { dtype: leaf.dtype, shape: leaf.shape, data });
@@ -57,7 +57,7 @@ export async function storeTree<T>(tree: T & TreeOf<T, Tensor>): Promise<Map<str
  * @throws CheckpointError when one is missing or has another type.
  */
 export function restoreTree<T>(template: T & TreeOf<T, Value>, stored: ReadonlyMap<string, StoredTensor>): Computed<T> {
-  const paths = treePaths(template, "");
+  const paths = treePaths(template);
   const leaves = (treeLeaves<T>(template) as Value[]).map((leaf, i) => {
     const path = paths[i] as string;
     const found = stored.get(path);
@@ -78,16 +78,4 @@ export function restoreTree<T>(template: T & TreeOf<T, Value>, stored: ReadonlyM
 export function restoreModel(model: Model, snapshot: Pick<Snapshot, "tensors">): Computed<ModelTensors> {
   const { params, state } = model.init(tensor(new Int32Array(2)));
   return restoreTree({ params, state }, snapshot.tensors);
-}
-
-/** The leaves' paths, in the order of `treeLeaves`. */
-function treePaths(tree: unknown, path: string): string[] {
-  const below = (name: string | number): string => (path === "" ? `${name}` : `${path}/${name}`);
-  if (Array.isArray(tree)) return tree.flatMap((item, i) => treePaths(item, below(i)));
-  const prototype = Object.getPrototypeOf(tree) as unknown;
-  if (prototype !== Object.prototype && prototype !== null) return [path];
-  const branches = tree as Readonly<Record<string, unknown>>;
-  return Object.keys(branches)
-    .sort()
-    .flatMap((name) => treePaths(branches[name], below(name)));
 }

@@ -1,10 +1,10 @@
 /** @file What every attack keeps to, and what each does on a model simple enough to know the answer. */
 
 import { type AscentOptions, attacks, linf, parseAttack, randomSigns, unrollAttack } from "@gradalign/robustness";
-import { evaluate, mul, randomKey, sign, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { evaluate, mul, randomKey, sign, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
-const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
+const values = (value: Value): number[] => [...evaluate(value).data()];
 const shape = [4, 3, 2, 2];
 const x = tensor(
   Float32Array.from({ length: 48 }, (_, i) => Math.min(1, Math.max(0, ((i * 5) % 13) / 10 - 0.1))),

@@ -1,7 +1,7 @@
 /** @file What the library's browser tests run inside the browser, and beside it in Node. */
 
 import { type Evaluation, imageDataset, type PartialTrainConfig, resolveTrainConfig, type TrainEvent, train } from "@gradalign/robustness";
-import { createDevice, type Tensor, treeLeaves } from "@gradalign/tensor";
+import { createDevice, treeLeaves } from "@gradalign/tensor";
 
 /** Pictures of bars, the same everywhere. */
 function bars(count: number) {
@@ -27,7 +27,7 @@ export async function trainBriefly(threads: number | null): Promise<Outcome> {
     const { evaluations, params } = await train(resolveTrainConfig({ ...settings, evalExamples: 64 }), dataset, { device });
     return {
       evaluations: evaluations.map(({ seconds: _, ...rest }) => rest),
-      params: treeLeaves(params).map((leaf) => [...(leaf as Tensor).data()]),
+      params: treeLeaves(params).map((leaf) => [...leaf.data()]),
     };
   } finally {
     device.close();

@@ -1,10 +1,10 @@
 /** @file Alignment, weight norms, and the overfitting detector on series like the paper's figures. */
 
 import { alignment, detectOverfitting, filterNorms, gradientAlignment, outgoingNorms, type RobustnessPoint } from "@gradalign/robustness";
-import { evaluate, mul, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { evaluate, mul, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
-const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()].map((v) => Number(v.toFixed(6)));
+const values = (value: Value): number[] => [...evaluate(value).data()].map((v) => Number(v.toFixed(6)));
 
 describe("alignment", () => {
   it("is undefined where a vector is zero or not finite, and leaves those out of the mean", () => {

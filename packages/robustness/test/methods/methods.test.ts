@@ -1,7 +1,7 @@
 /** @file What every training method keeps to, and which forward passes it makes, in which order, and where. */
 
 import { cnn, gradAlignPenalty, type Method, type MethodContext, type MethodOptions, methods, type Params, trainingNetwork } from "@gradalign/robustness";
-import { add, evaluate, grad, mul, randomKey, sub, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { add, evaluate, grad, mul, randomKey, sub, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
 const model = cnn({ filters: 2, classes: 4, shape: [3, 4, 4] });
@@ -13,7 +13,7 @@ const x = tensor(
 );
 const labels = tensor(Uint8Array.of(0, 1, 2, 3));
 const NEUTRAL: MethodOptions = { stepSize: 1, steps: 1, start: "zero", lambda: 0.5, mu: 0.5, branches: "one", adversary: "fgsm", replays: 1, warmupEpochs: 0 };
-const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
+const values = (value: Value): number[] => [...evaluate(value).data()];
 
 function contextOf(method: Method, given: Partial<MethodContext> = {}, at: Params = params): MethodContext {
   return {

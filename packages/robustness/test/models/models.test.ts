@@ -32,7 +32,7 @@ describe("images of 1 x 28 x 28", () => {
       Float32Array.from({ length: 2 * 784 }, (_, i) => ((i * 7) % 11) / 11),
       [2, 1, 28, 28],
     );
-    const logits = evaluate(model.apply(params, state, images, { train: true }).logits) as Tensor;
+    const logits = evaluate(model.apply(params, state, images, { train: true }).logits);
     expect(logits.shape).toEqual([2, 10]);
     expect([...logits.data()].every(Number.isFinite)).toBe(true);
   });
@@ -51,9 +51,9 @@ describe.each(Object.keys(models))("%s", (name) => {
 
   it("draws other weights from another key and the same from the same", () => {
     const draw = jit((k: typeof key) => Object.values(model.init(k).params)[0] ?? zeros([]));
-    const first = (draw(randomKey(1)) as Tensor).data();
-    expect((draw(randomKey(1)) as Tensor).data()).toEqual(first);
-    expect((draw(randomKey(2)) as Tensor).data()).not.toEqual(first);
+    const first = draw(randomKey(1)).data();
+    expect(draw(randomKey(1)).data()).toEqual(first);
+    expect(draw(randomKey(2)).data()).not.toEqual(first);
   });
 });
 

@@ -11,10 +11,10 @@ import {
   meanCosine,
   relu,
 } from "@gradalign/robustness";
-import { add, evaluate, grad, mean, mul, square, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { add, evaluate, grad, mean, mul, square, sum, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
-const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
+const values = (value: Value): number[] => [...evaluate(value).data()];
 const closeTo = (actual: readonly number[], expected: readonly number[], digits = 6): void => {
   expect(actual.length).toBe(expected.length);
   for (const [i, value] of actual.entries()) expect(value).toBeCloseTo(expected[i] as number, digits);

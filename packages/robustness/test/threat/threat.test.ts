@@ -1,10 +1,10 @@
 /** @file Balls and the box. */
 
 import { boxDelta, l2, linf, saturatingClamp, threats } from "@gradalign/robustness";
-import { evaluate, grad, mul, randomKey, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { evaluate, grad, mul, randomKey, sum, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
-const values = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
+const values = (value: Value): number[] => [...evaluate(value).data()];
 const shape = [5, 3, 2, 2];
 const gradient = tensor(
   Float32Array.from({ length: 60 }, (_, i) => (i < 12 ? 0 : Math.sin(i) * i)),

@@ -1,5 +1,5 @@
 /** @file Batches: which examples, cropped and mirrored how. */
-import { evaluate, randomKey, type Tensor, tensor } from "@gradalign/tensor";
+import { evaluate, randomKey, tensor } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 import { augmentedImages, batchRows } from "../../src/train/batch.ts";
 
@@ -13,11 +13,11 @@ const pixel = (n: number, c: number, y: number, x: number): number =>
 describe("a batch", () => {
   it("takes consecutive examples of the epoch's order", () => {
     const rows = batchRows(tensor(Int32Array.of(4, 2, 0, 3, 1)), tensor(Int32Array.of(2)), 2);
-    expect([...(evaluate(rows) as Tensor).data()]).toEqual([0, 3]);
+    expect([...evaluate(rows).data()]).toEqual([0, 3]);
   });
 
   it("is the bytes divided by 255 without augmentation", () => {
-    const plain = evaluate(augmentedImages(images, tensor(Int32Array.of(3)), randomKey(0), { crop: 0, flip: false })) as Tensor;
+    const plain = evaluate(augmentedImages(images, tensor(Int32Array.of(3)), randomKey(0), { crop: 0, flip: false }));
     expect(plain.shape).toEqual([1, 2, SIZE, SIZE]);
     expect(plain.data()[7]).toBeCloseTo(pixel(3, 0, 1, 1), 7);
   });
@@ -25,7 +25,7 @@ describe("a batch", () => {
   it("shifts each image by up to the padding and mirrors about half, all channels alike", () => {
     const rows = Int32Array.from({ length: 64 }, (_, i) => i % COUNT);
     const crop = 2;
-    const augmented = (evaluate(augmentedImages(images, tensor(rows), randomKey(1), { crop, flip: true })) as Tensor).data();
+    const augmented = evaluate(augmentedImages(images, tensor(rows), randomKey(1), { crop, flip: true })).data();
     const seen = new Map<string, number>();
     for (const [i, n] of rows.entries()) {
       const found = candidates(crop).filter(({ dy, dx, mirrored }) => matches(augmented, i, n, dy, dx, mirrored));

@@ -10,7 +10,7 @@ import {
   type TrainResult,
   train,
 } from "@gradalign/robustness";
-import { createDevice, type Device, type Tensor } from "@gradalign/tensor";
+import { createDevice, type Device } from "@gradalign/tensor";
 import { afterAll, describe, expect, test } from "vitest";
 import { relativeError } from "../../../tensor/test/support/devices.ts";
 import { alteredGpu, setLimits, testGpu } from "../../../tensor/test/support/gpu.ts";
@@ -31,7 +31,7 @@ const shared = await openGpu();
 const run = (device: Device, settings: PartialTrainConfig = {}, options: Partial<TrainOptions> = {}): Promise<TrainResult> =>
   train(resolveTrainConfig({ ...small, ...settings }), data, { device, ...options });
 
-const elements = (result: TrainResult): Promise<number[][]> => Promise.all(Object.values(result.params).map(async (p) => [...(await (p as Tensor).read())]));
+const elements = (result: TrainResult): Promise<number[][]> => Promise.all(Object.values(result.params).map(async (p) => [...(await p.read())]));
 
 /** Keeps the last snapshot of a run. */
 function memorySink(): CheckpointSink & { last?: Snapshot } {

@@ -7,7 +7,7 @@ import { add, alias, full, fullLike } from "../ops/build.ts";
 import { operation } from "../ops/definition.ts";
 
 /** Cotangents of `inputs` given the cotangents of `outputs`; zeros where an output does not depend on an input. */
-export function backpropagate(outputs: readonly Node[], cotangents: readonly Node[], inputs: readonly Node[]): Node[] {
+function backpropagate(outputs: readonly Node[], cotangents: readonly Node[], inputs: readonly Node[]): Node[] {
   const dependent = dependents(outputs, inputs);
   const accumulated = new Map<Node, Node>();
   const accumulate = (node: Node, cotangent: Node): void => {
@@ -76,7 +76,7 @@ export function vjp<Primals extends readonly unknown[], Result>(
   return [result, pullback];
 }
 
-export interface GradOptions<Argnum extends number = number> {
+interface GradOptions<Argnum extends number = number> {
   /** Which argument to differentiate; 0 by default. */
   readonly argnum?: Argnum;
 }

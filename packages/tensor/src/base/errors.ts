@@ -10,54 +10,41 @@ export class GradalignError extends Error {
   }
 }
 
-/** Operands' shapes do not fit an operation. */
-export class ShapeError extends GradalignError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("ShapeError", message, options);
-  }
+/** A class of errors that is told apart by its name alone. */
+function errorNamed(code: string): new (message: string, options?: ErrorOptions) => GradalignError {
+  return class extends GradalignError {
+    constructor(message: string, options?: ErrorOptions) {
+      super(code, message, options);
+    }
+  };
 }
+
+/** Operands' shapes do not fit an operation. */
+export class ShapeError extends errorNamed("ShapeError") {}
 
 /** Operands' element types do not fit an operation. */
-export class DTypeError extends GradalignError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("DTypeError", message, options);
-  }
-}
+export class DTypeError extends errorNamed("DTypeError") {}
 
 /** A function cannot be traced, or a traced value was used as if it were a number. */
-export class TraceError extends GradalignError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("TraceError", message, options);
-  }
-}
+export class TraceError extends errorNamed("TraceError") {}
 
 /** The backend or the machine cannot do what was asked. */
-export class UnsupportedError extends GradalignError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("UnsupportedError", message, options);
-  }
-}
+export class UnsupportedError extends errorNamed("UnsupportedError") {}
 
 /** A setting has a value that its rule forbids. */
-export class ConfigError extends GradalignError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("ConfigError", message, options);
-  }
-}
+export class ConfigError extends errorNamed("ConfigError") {}
 
 /** Data are missing, damaged, or not what they claim to be. */
-export class DataError extends GradalignError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("DataError", message, options);
-  }
-}
+export class DataError extends errorNamed("DataError") {}
 
 /** A checkpoint is missing, damaged, or belongs to something else. */
-export class CheckpointError extends GradalignError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("CheckpointError", message, options);
-  }
-}
+export class CheckpointError extends errorNamed("CheckpointError") {}
+
+/** A device's memory does not suffice. On wasm everything is as before the call, which works once enough was freed; on webgpu the device is over. */
+export class OutOfMemoryError extends errorNamed("OutOfMemoryError") {}
+
+/** The device failed while it was in use, and cannot be used any more. */
+export class DeviceError extends errorNamed("DeviceError") {}
 
 /** The adapter's limits do not allow what was asked; the numbers tell by how much. */
 export class LimitError extends GradalignError {
@@ -70,20 +57,6 @@ export class LimitError extends GradalignError {
     this.limit = limit;
     this.needed = needed;
     this.available = available;
-  }
-}
-
-/** A device's memory does not suffice. On wasm everything is as before the call, which works once enough was freed; on webgpu the device is over. */
-export class OutOfMemoryError extends GradalignError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("OutOfMemoryError", message, options);
-  }
-}
-
-/** The device failed while it was in use, and cannot be used any more. */
-export class DeviceError extends GradalignError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("DeviceError", message, options);
   }
 }
 

@@ -101,7 +101,7 @@ function isTypedArray(data: unknown): data is DataArray {
   return ArrayBuffer.isView(data) && !(data instanceof DataView);
 }
 
-export type NestedNumbers = number | boolean | readonly NestedNumbers[];
+type NestedNumbers = number | boolean | readonly NestedNumbers[];
 
 /** A tensor from a number, nested arrays, or a typed array with its shape. Nested arrays and numbers become float32 (booleans
  * become bool) unless `dtype` says otherwise; a typed array keeps its type. Every element must be one that the type holds (DTypeError; float32

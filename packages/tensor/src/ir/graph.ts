@@ -5,7 +5,7 @@ import { TraceError } from "../base/errors.ts";
 import { formatShape, type Shape } from "../base/shape.ts";
 
 /** Constants of an operation: numbers, lists and names, so that equal nodes have equal JSON. */
-export type Attribute = number | string | boolean | null | readonly Attribute[] | { readonly [key: string]: Attribute };
+type Attribute = number | string | boolean | null | readonly Attribute[] | { readonly [key: string]: Attribute };
 export type Attributes = { readonly [key: string]: Attribute };
 
 let nextId = 0;

@@ -14,7 +14,7 @@ export function pixelsAligned({ offset, image, row, pixel }: ImageStrides): bool
 }
 
 /** Whether values can be computed four at a time along a loop: no guard may change within a group. */
-export function canBeWide(roots: readonly Expr[], loop: number): boolean {
+function canBeWide(roots: readonly Expr[], loop: number): boolean {
   const seen = new Map<Expr, boolean>();
   const fits = (expr: Expr): boolean => {
     const known = seen.get(expr);

@@ -45,6 +45,14 @@ export function treeLeaves<T>(tree: T): LeafOf<T>[] {
   return leaves;
 }
 
+/** The leaves' paths from the root, in the order of {@link treeLeaves}: keys and positions, e.g. `params/conv1.weight`. */
+export function treePaths(tree: unknown): string[] {
+  if (!isBranch(tree)) return [""];
+  const branches = tree as Readonly<Record<string, unknown>>;
+  const keys = Array.isArray(tree) ? Object.keys(tree) : sortedKeys(tree);
+  return keys.flatMap((key) => treePaths(branches[key]).map((path) => (path === "" ? key : `${key}/${path}`)));
+}
+
 /** Whether two trees have the same structure: leaves in the same places of arrays and objects of the same lengths and keys. */
 export function sameStructure(a: unknown, b: unknown): boolean {
   if (!isBranch(a) || !isBranch(b)) return !isBranch(a) && !isBranch(b);

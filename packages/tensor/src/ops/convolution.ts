@@ -139,7 +139,7 @@ export function forEachTerm(convolution: Convolution, visit: (xi: number, wi: nu
 }
 
 /** A sample of all three operations. */
-export interface ConvCase extends ConvGeometry {
+interface ConvCase extends ConvGeometry {
   readonly x: Shape;
   readonly w: Shape;
   readonly y: Shape;

@@ -31,7 +31,7 @@ export type Lowering =
   /** Handled by name in the passes: inputs, constants, reshapes, gathers. */
   | { readonly kind: "special" };
 
-export interface ViewSource {
+interface ViewSource {
   readonly index: readonly Affine[];
   readonly guards?: readonly { readonly affine: Affine; readonly extent: number }[];
   readonly fill?: number;
@@ -44,7 +44,7 @@ export interface Sample {
   readonly attrs?: Attributes;
 }
 
-export interface SampleInput {
+interface SampleInput {
   readonly shape: Shape;
   readonly dtype?: DType;
   /** Values; pseudo-random in [-2, 2] when absent. */

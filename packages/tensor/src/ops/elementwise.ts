@@ -7,7 +7,7 @@ import { type Expr, type ScalarOp, scalar } from "../ir/scalar.ts";
 import { add, eq, fullLike, lt, mul, select } from "./build.ts";
 import type { Operation, Sample, TensorType } from "./definition.ts";
 
-export interface ElementwiseSpec {
+interface ElementwiseSpec {
   readonly name: string;
   readonly operands: number;
   /** Accepted element types. */

@@ -6,14 +6,14 @@ import type { Combine } from "../ir/kernel.ts";
 import { broadcast, div, eq, fullLike, mul, select, sum } from "./build.ts";
 import type { Operation, TensorType } from "./definition.ts";
 
-export interface ReduceSpec {
+interface ReduceSpec {
   readonly name: Combine;
   readonly vjp: Operation["vjp"];
   readonly combine: (a: number, b: number) => number;
 }
 
 /** The shape without the axes. */
-export function reducedShape(shape: Shape, axes: readonly number[]): number[] {
+function reducedShape(shape: Shape, axes: readonly number[]): number[] {
   return shape.filter((_, axis) => !axes.includes(axis));
 }
 

@@ -26,7 +26,7 @@ export function byteLength(node: Node, half?: ReadonlySet<Node>): number {
   return sizeOf(node.shape) * (half?.has(node) ? 2 : BYTES[node.dtype]);
 }
 
-export interface PlanRequest {
+interface PlanRequest {
   readonly calls: readonly KernelCall[];
   readonly inputs: readonly Node[];
   readonly outputs: readonly Node[];

@@ -11,13 +11,13 @@ interface ReferenceBuffer extends DeviceBuffer {
   readonly data: ReferenceArray;
 }
 
-export interface ReferenceOptions {
+interface ReferenceOptions {
   /** `float64` keeps full precision between operations (the default); `float32` rounds each result. */
   readonly precision?: "float64" | "float32";
 }
 
 /** Computes every node's elements. */
-export function evaluateGraph(roots: readonly Node[], leaves: ReadonlyMap<Node, ReferenceArray>, round: boolean): ReferenceArray[] {
+function evaluateGraph(roots: readonly Node[], leaves: ReadonlyMap<Node, ReferenceArray>, round: boolean): ReferenceArray[] {
   const values = new Map<Node, ReferenceArray>(leaves);
   for (const node of topologicalOrder(roots)) {
     if (values.has(node)) continue;

@@ -17,7 +17,6 @@ import {
   stopGradient,
   sub,
   sum,
-  type Tensor,
   tensor,
   type Value,
   valueAndGrad,
@@ -31,7 +30,7 @@ const { reference, tested } = await openDevices();
 const devices: [string, Device][] = [["reference", reference], ...tested];
 
 describe.each(devices)("%s", (_, device) => {
-  const numbers = async (value: Value): Promise<number[]> => [...(await (evaluate(value, device) as Tensor).read())];
+  const numbers = async (value: Value): Promise<number[]> => [...(await evaluate(value, device).read())];
   const number = async (value: Value): Promise<number> => (await numbers(value))[0]!;
 
   test("third order", async () => {
@@ -128,14 +127,14 @@ describe.each(devices)("%s", (_, device) => {
 
 test("the difference quotient of a composed function", async () => {
   const f = (x: Value): Value => sum(div(sin(square(x)), add(2, cos(x))));
-  const at = (x: number): number => (evaluate(f(tensor(Float64Array.of(x))), reference) as Tensor).item();
-  const exact = (evaluate(grad(f)(tensor([0.75])), reference) as Tensor).data()[0]!;
+  const at = (x: number): number => evaluate(f(tensor(Float64Array.of(x))), reference).item();
+  const exact = evaluate(grad(f)(tensor([0.75])), reference).data()[0]!;
   expect(exact).toBeCloseTo((at(0.75 + 2 ** -10) - at(0.75 - 2 ** -10)) * 2 ** 9, 4);
 });
 
 test("gradients inside a compiled function", async () => {
   const step = jit((x: Value) => sub(x, mul(0.1, grad((y: Value) => sum(square(y)))(x))), { device: tested[0]![1] });
-  expect([...(step(Float32Array.of(1, -2)) as Tensor).data()].map((n) => Math.round(n * 1e6) / 1e6)).toEqual([0.8, -1.6]);
+  expect([...step(Float32Array.of(1, -2)).data()].map((n) => Math.round(n * 1e6) / 1e6)).toEqual([0.8, -1.6]);
 });
 
 describe("errors", () => {

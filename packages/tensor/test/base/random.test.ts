@@ -42,7 +42,7 @@ test.each(VECTORS)("philox of $key gives $words", ({ counter, key, words }) => {
 });
 
 describe.each(devices)("%s", (_, device) => {
-  const numbers = async (value: Value): Promise<number[]> => [...(await (evaluate(value, device) as Tensor).read())];
+  const numbers = async (value: Value): Promise<number[]> => [...(await evaluate(value, device).read())];
 
   test("the zero vector through the op", async () => {
     expect(hex(await numbers(randomBits(tensor([0, 0], [2], "int32"), [4])))).toBe(VECTORS[0].words);
@@ -133,7 +133,7 @@ test("uniform never returns its upper end, though rounding would", async () => {
   const x = jit((k: Value) => [uniform(k, [key.index + 1], 10, 11), uniform(k, [key.index + 1], -1, 0)], { device: tested[0]![1] })(
     tensor([...key.words], [2], "int32"),
   );
-  const [high, negative] = (x as unknown as Tensor[]).map((result) => result.data()[key.index]!);
+  const [high, negative] = x.map((result) => result.data()[key.index]!);
   expect(high).toBe(11 - 2 ** -20);
   expect(negative).toBeLessThan(0);
 });

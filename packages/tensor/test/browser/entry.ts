@@ -1,5 +1,5 @@
 /** @file What the browser tests run inside the browser. */
-import { add, browserTuning, createDevice, type DeviceOptions, jit, matmul, ones, type Tensor, type Value } from "@gradalign/tensor";
+import { add, browserTuning, createDevice, type DeviceOptions, jit, matmul, ones, type Value } from "@gradalign/tensor";
 import { runSample, samples } from "../support/samples.ts";
 
 /** The number of threads a device gets; `null` asks for the default. */
@@ -28,7 +28,7 @@ export async function reopen(times: number): Promise<number[]> {
   const results: number[] = [];
   for (let i = 0; i < times; i++) {
     const device = await createDevice({ backend: "wasm", threads: 3 });
-    results.push((jit(add, { device })(i, 1) as Tensor).item());
+    results.push(jit(add, { device })(i, 1).item());
     device.close();
   }
   return results;
@@ -63,7 +63,7 @@ export async function tuneProduct(): Promise<number> {
   };
   const device = await createDevice({ backend: "webgpu", allowSoftware: true, tuning });
   try {
-    const product = jit((x: Value, y: Value) => matmul(x, y), { device })(ones([24, 12]), ones([12, 20])) as Tensor;
+    const product = jit((x: Value, y: Value) => matmul(x, y), { device })(ones([24, 12]), ones([12, 20]));
     await device.tune?.();
     if (!(await product.read()).every((element) => element === 12)) throw new Error("the product is wrong");
     return saves;

@@ -29,7 +29,7 @@ import { openDevices } from "../support/devices.ts";
 const { reference, tested } = await openDevices();
 
 async function same(device: Device, f: (x: Value) => Value, x: Tensor): Promise<void> {
-  const run = async (on: Device): Promise<number[]> => [...(await (jit(f, { device: on })(x) as Tensor).read())];
+  const run = async (on: Device): Promise<number[]> => [...(await jit(f, { device: on })(x).read())];
   const expected = await run(reference);
   expect(await run(device)).toEqual(expected);
 }

@@ -35,7 +35,7 @@ test.each([
   const { calls } = compileGraph(nodes, [convolve(nodes[0]!, nodes[1]!) as Node], [false, false], CPU);
   expect(calls.map(({ kernel }) => kernel.kind)).toContain("winograd-conv");
 
-  const run = async (device: typeof one): Promise<Float32Array> => (await (jit(convolve, { device })(x, w) as Tensor).read()) as Float32Array;
+  const run = async (device: typeof one): Promise<Float32Array> => (await jit(convolve, { device })(x, w).read()) as Float32Array;
   const result = await run(one);
   expect(relativeError(result, await run(reference))).toBeLessThan(5e-6);
   expect(await run(two)).toEqual(result);
@@ -44,7 +44,7 @@ test.each([
 
 test("rows of more tiles than a filter gradient takes at once", async () => {
   const args = [numbers([1, 16, 4, 260], 0.1), numbers([16, 16, 3, 3], 0.7), numbers([1, 16, 4, 260], 0.4)] as const;
-  const run = async (device: typeof one): Promise<Float32Array> => (await (jit(filterGradient, { device })(...args) as Tensor).read()) as Float32Array;
+  const run = async (device: typeof one): Promise<Float32Array> => (await jit(filterGradient, { device })(...args).read()) as Float32Array;
   const result = await run(two);
   expect(relativeError(result, await run(reference))).toBeLessThan(5e-6);
 });
@@ -53,9 +53,9 @@ test("a profiled run gives the same result", async () => {
   const convolve = (x: Value, w: Value): Value => conv2d(x, w, { padding: 1 });
   const step = jit(convolve, { device: one });
   const args = [numbers([2, 16, 8, 8], 0.3), numbers([16, 16, 3, 3], 0.2)] as const;
-  const expected = await (step(...args) as Tensor).read();
+  const expected = await step(...args).read();
   const { result, times } = step.profile(...args)!;
-  expect(await (result as Tensor).read()).toEqual(expected);
+  expect(await result.read()).toEqual(expected);
   expect((await times).some(({ kernel }) => kernel.startsWith("winograd conv"))).toBe(true);
 });
 
@@ -75,7 +75,7 @@ test.each([
   const { calls } = compileGraph(nodes, [filterGradient(...nodes) as Node], [false, false, false], CPU);
   expect(calls.map(({ kernel }) => kernel.kind)).toContain("winograd-filter-grad");
 
-  const run = async (device: typeof one): Promise<Float32Array> => (await (jit(filterGradient, { device })(...args) as Tensor).read()) as Float32Array;
+  const run = async (device: typeof one): Promise<Float32Array> => (await jit(filterGradient, { device })(...args).read()) as Float32Array;
   const result = await run(one);
   expect(relativeError(result, await run(reference))).toBeLessThan(5e-6);
   expect(await run(two)).toEqual(result);

@@ -37,7 +37,7 @@ describe.each(devices)("%s", (_, device) => {
     f({ a: tensor([7, 8]) });
     expect(traces).toBe(5);
     f.dispose();
-    expect([...(await (f({ a: Float32Array.of(1, 2) }) as Tensor).read())]).toEqual([2, 4]);
+    expect([...(await f({ a: Float32Array.of(1, 2) }).read())]).toEqual([2, 4]);
     expect(traces).toBe(6);
   });
 
@@ -51,7 +51,7 @@ describe.each(devices)("%s", (_, device) => {
   test("results are independent of the arguments and of one another", async () => {
     const f = jit((x: Value) => [x, x, add(x, 0)], { device });
     const x = tensor([1, 2]);
-    const results = f(x) as unknown as Tensor[];
+    const results = f(x);
     x.dispose();
     results[0]!.dispose();
     expect(await Promise.all(results.slice(1).map(async (r) => [...(await r.read())]))).toEqual([
@@ -64,19 +64,19 @@ describe.each(devices)("%s", (_, device) => {
     const f = jit((x: Value, y: Value) => add(x, y), { device, donate: [0] });
     const start = f(tensor([1, 2]), tensor([3, 4]));
     const y = tensor([10, 20]);
-    const next = f(start, y) as Tensor;
+    const next = f(start, y);
     expect([...(await next.read())]).toEqual([14, 26]);
     expect(() => f(start, y)).toThrow(TraceError);
     expect(() => f(start, y)).toThrow("tensor: its memory was donated to a compiled function; use the function's result instead, or do not donate it");
-    expect(() => (start as Tensor).data()).toThrow(/donated/);
+    expect(() => start.data()).toThrow(/donated/);
     expect([...(await y.read())]).toEqual([10, 20]);
     // Disposing of what is gone is harmless.
-    (start as Tensor).dispose();
+    start.dispose();
   });
 
   test("a donated tensor must not be used twice in one call", async () => {
     const f = jit((x: Value, y: Value) => [add(x, 1), mul(y, 2)], { device, donate: [0] });
-    const x = f(tensor([1, 2]), tensor([3, 4])) as unknown as Tensor[];
+    const x = f(tensor([1, 2]), tensor([3, 4]));
     expect(() => f(x[0]!, x[0]!)).toThrow("jit: a donated tensor is also used elsewhere in the same call; pass a copy, or do not donate it");
     const both = jit((a: Value, b: Value) => [add(a, 1), add(b, 2)], { device, donate: [0, 1] });
     expect(() => both(x[1]!, x[1]!)).toThrow(TraceError);
@@ -85,9 +85,9 @@ describe.each(devices)("%s", (_, device) => {
   });
 
   test("a tensor that a compiled function closes over must stay", async () => {
-    const w = jit((x: Value) => mul(x, 1), { device })(tensor([2, 3])) as Tensor;
+    const w = jit((x: Value) => mul(x, 1), { device })(tensor([2, 3]));
     const f = jit((x: Value) => mul(x, w), { device, donate: [0] });
-    expect([...(await (f(tensor([1, 1])) as Tensor).read())]).toEqual([2, 3]);
+    expect([...(await f(tensor([1, 1])).read())]).toEqual([2, 3]);
     expect(() => f(w)).toThrow(/also used elsewhere/);
     w.dispose();
     expect(() => f(tensor([1, 1]))).toThrow(/tensor: it was disposed/);
@@ -111,7 +111,7 @@ describe.each(devices)("%s", (_, device) => {
     );
     expect(() => f(1)).toThrow(RangeError);
     broken = false;
-    expect((await (f(1) as Tensor).read())[0]).toBe(2);
+    expect((await f(1).read())[0]).toBe(2);
   });
 
   test("a traced value must not escape", async () => {
@@ -169,7 +169,7 @@ describe("memory", () => {
     const device = await ownDevice(2);
     const f = jit((x: Value, s: Value) => [mul(x, s), sum(x)], { device });
     const call = (i: number): void => {
-      for (const result of f(batch, i) as unknown as Tensor[]) result.dispose();
+      for (const result of f(batch, i)) result.dispose();
     };
     call(0);
     const before = device.memory();
@@ -181,7 +181,7 @@ describe("memory", () => {
     const device = await ownDevice(2);
     const once = (): void => {
       const f = jit((x: Value) => mul(x, 3), { device });
-      (f(batch) as Tensor).dispose();
+      f(batch).dispose();
       f.dispose();
     };
     once();

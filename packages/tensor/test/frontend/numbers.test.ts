@@ -43,7 +43,6 @@ import {
   split,
   sub,
   sum,
-  type Tensor,
   tensor,
   transpose,
   uniform,
@@ -114,7 +113,7 @@ describe("an element type's numbers", () => {
   });
 
   test("infinities, NaN and fractions make a comparison with integers one of floats", () => {
-    const compared = (value: Value): number[] => [...(evaluate(value) as Tensor).data()];
+    const compared = (value: Value): number[] => [...evaluate(value).data()];
     expect(compared(lt(ints, Number.POSITIVE_INFINITY))).toEqual([1, 1, 1]);
     expect(compared(gt(ints, Number.NaN))).toEqual([0, 0, 0]);
     expect(compared(gt(ints, -0.5))).toEqual([0, 1, 1]);
@@ -122,9 +121,9 @@ describe("an element type's numbers", () => {
   });
 
   test.each(tested)("what fits stays itself: %s", async (_, device) => {
-    const sums = jit((v: Value) => add(v, 2 ** 31 - 8), { device })(ints) as Tensor;
+    const sums = jit((v: Value) => add(v, 2 ** 31 - 8), { device })(ints);
     expect([...(await sums.read())]).toEqual([2 ** 31 - 13, 2 ** 31 - 8, 2 ** 31 - 1]);
-    const largest = jit((v: Value) => maximum(v, 3.4028234663852886e38), { device })(tensor([1])) as Tensor;
+    const largest = jit((v: Value) => maximum(v, 3.4028234663852886e38), { device })(tensor([1]));
     expect([...(await largest.read())]).toEqual([3.4028234663852886e38]);
   });
 
@@ -252,7 +251,7 @@ describe("positions", () => {
       /^ShapeError: conv2d: padding is one number, \[vertical, horizontal\] or \[\[top, bottom\], \[left, right\]\], got \[1,1,1\]$/,
     );
     expect(transpose(x, [0, 1, 2])).toBe(x);
-    expect([...(evaluate(slice(iota([10]), [-3])) as Tensor).data()]).toEqual([7, 8, 9]);
+    expect([...evaluate(slice(iota([10]), [-3])).data()]).toEqual([7, 8, 9]);
   });
 
   test("more elements than kernels can count", () => {
@@ -275,7 +274,7 @@ describe("keys", () => {
     for (const count of [2.5, -1, Number.NaN]) expect(thrown(() => split(key, count))).toMatch(/^ConfigError: split/);
     for (const count of [2.5, -1, Number.NaN]) expect(thrown(() => permutation(1, count))).toMatch(/^ConfigError: permutation/);
     for (const seed of [0.5, -1, Number.NaN, 2 ** 53]) expect(thrown(() => randomKey(seed))).toMatch(/^ConfigError: randomKey/);
-    const folded = [0, 1, 2 ** 30 - 1].map((data) => (evaluate(foldIn(key, data)) as Tensor).data().join());
+    const folded = [0, 1, 2 ** 30 - 1].map((data) => evaluate(foldIn(key, data)).data().join());
     expect(new Set(folded).size).toBe(3);
   });
 });

@@ -37,7 +37,7 @@ describe.each([["wasm", threads] as const, ["webgpu", [gpu]] as const])("%s", (b
   async function within(f: (...args: Value[]) => Value, args: readonly Tensor[], expected: number, units: number, magnitudes = expected): Promise<void> {
     let first: ArrayLike<number> | undefined;
     for (const device of devices as readonly Device[]) {
-      const result = jit(f, { device })(...args) as Tensor;
+      const result = jit(f, { device })(...args);
       const values = await result.read();
       result.dispose();
       expect(Math.max(...Array.from(values, (v) => Math.abs(v - expected) / magnitudes))).toBeLessThan(units * 2 ** -24);
@@ -110,7 +110,7 @@ describe.each([["wasm", threads] as const, ["webgpu", [gpu]] as const])("%s", (b
       const data = new Float32Array(100_003).fill(1);
       data[5] = special;
       for (const device of devices as readonly Device[]) {
-        const result = jit((x: Value) => sum(x), { device })(tensor(data)) as Tensor;
+        const result = jit((x: Value) => sum(x), { device })(tensor(data));
         expect([...(await result.read())]).toEqual([special]);
       }
     }

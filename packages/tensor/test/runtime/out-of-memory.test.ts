@@ -113,7 +113,7 @@ for (const threads of [1, 2]) {
         // The operands, 16 KiB each, may have moved to the device; before the program is there, nothing else may.
         if (program.stats() === null) expect([0, 16_384, 32_768]).toContain(device.memory().liveBytes - before);
         // What others compute meanwhile goes elsewhere.
-        const others = Array.from({ length: 5 }, (_, i) => evaluate(mul(state, i), device) as Tensor);
+        const others = Array.from({ length: 5 }, (_, i) => evaluate(mul(state, i), device));
         expectAlive();
         expect(others.map(elements)).toEqual([[0], [2], [4], [6], [8]]);
         for (const other of others) other.dispose();
@@ -157,14 +157,14 @@ test("a program that is too large leaves scratch memory and live tensors alone",
   expect(() => large(column, row)).toThrow(outOfMemory);
   expect(() => large(column, row)).toThrow(/needed \d+ MiB of at most 4 MiB; use a smaller batch size or width, or dispose of tensors/);
   const alive = Array.from({ length: 20 }, (_, i) => jit((v: Value) => add(v, i), { device })(x));
-  for (let i = 0; i < 3; i++) expect((product(1)(x) as Tensor).item()).toBeCloseTo(64 ** 3 * Math.SQRT2, -1);
+  for (let i = 0; i < 3; i++) expect(product(1)(x).item()).toBeCloseTo(64 ** 3 * Math.SQRT2, -1);
   expect(alive.map(elements)).toEqual(alive.map((_, i) => [i + 1]));
 });
 
 test("results that do not fit: donated state stays usable, and once something is freed the same call works", async () => {
   const device = await open(1, 4 * 2 ** 20);
   const step = jit((s: Value, v: Value) => [add(s, 1), ...[1, 2, 3].map((i) => broadcastTo(add(v, i), [200_000]))], { device, donate: [0] });
-  const state = jit((v: Value) => add(v, 1), { device })(tensor(new Float32Array(1024).fill(6))) as Tensor;
+  const state = jit((v: Value) => add(v, 1), { device })(tensor(new Float32Array(1024).fill(6)));
   const v = tensor([1]);
   const large = on(device, tensor(new Float32Array(500_000).fill(2)));
   expect(() => step(state, v)).toThrow(outOfMemory);

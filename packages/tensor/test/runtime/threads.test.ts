@@ -48,7 +48,7 @@ async function run(threads: number): Promise<Float32Array[]> {
   const device: Device = await createDevice({ backend: "wasm", threads });
   afterAll(() => device.close());
   expect(device.threads).toBe(threads);
-  const random = (n: number, shape: number[]): Tensor => evaluate(mul(normal(randomKey(n), shape), 0.2), device) as Tensor;
+  const random = (n: number, shape: number[]): Tensor => evaluate(mul(normal(randomKey(n), shape), 0.2), device);
   let p: Params = { first: random(1, [16, 3, 3, 3]), second: random(2, [12, 16, 3, 3]), linear: random(3, [12 * 64, 10]) };
   const x = random(4, [8, 3, 16, 16]);
   const update = jit(step, { device });
@@ -67,7 +67,7 @@ test("many short programs on several threads", async () => {
   afterAll(() => device.close());
   const f = jit((x: Value) => sum(add(mul(x, x), 1), [0]), { device });
   for (let i = 0; i < 500; i++) {
-    const result = f(Float32Array.of(i, 1, 2)) as Tensor;
+    const result = f(Float32Array.of(i, 1, 2));
     expect(result.item()).toBe(i * i + 8);
     result.dispose();
   }

@@ -35,7 +35,7 @@ test("results are the same to the last bit", async () => {
         [0, 1, 2].map((i) => grad((w: Value) => penalty(x, ...([a, b, c].with(i, w) as [Value, Value, Value])))([a, b, c][i]!)),
       { device },
     );
-    return Promise.all((step(...(args as [Tensor, Tensor, Tensor, Tensor])) as Tensor[]).map(async (g) => [...(await g.read())]));
+    return Promise.all(step(...(args as [Tensor, Tensor, Tensor, Tensor])).map(async (g) => [...(await g.read())]));
   };
   const expected = await gradients(narrow);
   expect(await gradients(wide)).toEqual(expected);

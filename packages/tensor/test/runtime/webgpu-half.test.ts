@@ -19,7 +19,7 @@ async function stored(device: Device, values: readonly number[]): Promise<number
   x.set(values);
   const identity = Float32Array.from({ length: 64 }, (_, i) => (i % 9 === 0 ? 1 : 0));
   const f = jit((images: Value, w: Value) => mul(conv2d(images, w), 2), { device });
-  const y = await (f(tensor(x, [1, 8, 16, 32]), tensor(identity, [8, 8, 1, 1])) as Tensor).read();
+  const y = await f(tensor(x, [1, 8, 16, 32]), tensor(identity, [8, 8, 1, 1])).read();
   return Array.from(y.subarray(0, values.length), (value) => value / 2);
 }
 

@@ -1,5 +1,5 @@
 /** @file Tensor cores in a device: off unless asked for, proven before they are trusted. The matrices are emulated. */
-import { createDevice, type Device, jit, matmul, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { createDevice, type Device, jit, matmul, tensor, type Value } from "@gradalign/tensor";
 import { afterAll, expect, test } from "vitest";
 import { agree } from "../../src/runtime/webgpu/proof.ts";
 import { emulatedTensorCores } from "../support/emulated-matrices.ts";
@@ -29,7 +29,7 @@ async function open(tensorCores: "off" | "on" | "auto", how: { wrong?: boolean }
   opened.push(device);
   const product = jit((x: Value, y: Value) => matmul(x, y), { device });
   const numbers = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => ((i * 7) % 11) - 5);
-  const multiply = async (): Promise<ArrayLike<number>> => (product(tensor(numbers(8 * 12), [8, 12]), tensor(numbers(12 * 8), [12, 8])) as Tensor).read();
+  const multiply = async (): Promise<ArrayLike<number>> => product(tensor(numbers(8 * 12), [8, 12]), tensor(numbers(12 * 8), [12, 8])).read();
   return { device, multiply, shaders, tuning };
 }
 

@@ -43,7 +43,7 @@ describe("places", () => {
       },
       { device },
     );
-    const results = f(floats, bytes, flags) as unknown as Tensor[];
+    const results = f(floats, bytes, flags);
     expect(await read(results[0])).toEqual([26, 2, 88, 4, 150]);
     expect(await read(results[1])).toEqual([1, 1, 0, 1, 0]);
     expect(await read(results[2])).toEqual([26, 2, 88, 4, 150]);
@@ -90,7 +90,7 @@ describe("reading", () => {
     const same = jit((x: Value) => [x, add(convert(x, "int32"), 1)], { device });
     for (const n of [1, 2, 3, 5, 7]) {
       const x = Uint8Array.from({ length: n }, (_, i) => 250 + (i % 6));
-      const [copy, next] = same(x) as unknown as Tensor[];
+      const [copy, next] = same(x);
       expect(await read(copy)).toEqual([...x]);
       expect(await read(next)).toEqual([...x].map((v) => v + 1));
     }
@@ -277,7 +277,7 @@ describe("failures", () => {
     expect(upload).toThrow(expect.objectContaining(limit));
     expect(upload).toThrow("webgpu: a value of the program takes 80000 bytes, the adapter's maxStorageBufferBindingSize is 65536");
     const outer = jit((x: Value, y: Value) => sum(matmul(x, y)), { device });
-    const product = (n: number) => outer(tensor(new Float32Array(n), [n, 1]), tensor(new Float32Array(n), [1, n])) as Tensor;
+    const product = (n: number) => outer(tensor(new Float32Array(n), [n, 1]), tensor(new Float32Array(n), [1, n]));
     expect(() => product(200)).toThrow(expect.objectContaining({ code: "LimitError", needed: 160_000 }));
     expect(await read(product(100))).toEqual([0]);
   });

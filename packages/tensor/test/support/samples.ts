@@ -25,5 +25,5 @@ export function sampleInputs({ inputs }: Sample): Tensor[] {
 /** The operation's value on the sample. */
 export function runSample(operation: Operation, sample: Sample, device: Device): Promise<ArrayLike<number>> {
   const f = jit((...inputs: Node[]) => apply(operation.name, inputs, sample.attrs), { device });
-  return (f(...sampleInputs(sample)) as Tensor).read();
+  return f(...sampleInputs(sample)).read();
 }

@@ -6,7 +6,7 @@ import { hasLaneForm } from "./expr-code.ts";
 
 /** "map" computes element by element. Of the reductions, "rows" has lanes run along the innermost reduced loop and combines them
  * at the end; "columns" has them run along the innermost independent loop, a few vectors at a time. */
-export type Strategy = "map" | "rows" | "columns";
+type Strategy = "map" | "rows" | "columns";
 
 export interface LoopShape {
   readonly strategy: Strategy;

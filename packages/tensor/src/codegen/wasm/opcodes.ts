@@ -3,7 +3,7 @@
 export const I32 = 0x7f;
 export const F32 = 0x7d;
 export const F64 = 0x7c;
-export const I64 = 0x7e;
+const I64 = 0x7e;
 export const V128 = 0x7b;
 export type WasmType = typeof I32 | typeof I64 | typeof F32 | typeof F64 | typeof V128;
 

@@ -5,7 +5,7 @@ import { I32, OP } from "./opcodes.ts";
 import { evenPart, type PixelDimension } from "./pixels.ts";
 
 /** A walk over dimensions in parts. */
-export interface Passes {
+interface Passes {
   /** Dimensions walked by one pass, outermost first; the first one is cut into parts of `size`. */
   readonly inner: readonly PixelDimension[];
   readonly size: number;

@@ -18,7 +18,7 @@ import { emitWinogradConv, emitWinogradFilterGrad } from "./winograd.ts";
 /** A buffer of a kernel call: a fixed place in the arena, or entry `slot` of the run's address table. */
 export type BufferRef = { readonly kind: "arena"; readonly offset: number } | { readonly kind: "slot"; readonly slot: number };
 
-export interface ProgramCall {
+interface ProgramCall {
   readonly kernel: Kernel;
   readonly buffers: readonly BufferRef[];
 }
@@ -39,7 +39,7 @@ export const CONTROL = {
  * threads waited for one another rather than for tasks, with 300,000 loads, 4.77 alone and 18.5 ms. */
 const SPINS = 300_000;
 
-export interface EncodedProgram {
+interface EncodedProgram {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Bytes of control block that a run needs. */
   readonly controlBytes: number;

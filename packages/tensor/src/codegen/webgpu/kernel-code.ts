@@ -7,7 +7,7 @@ export interface KernelCode {
 }
 
 /** The limit every WebGPU implementation guarantees. */
-export const WORKGROUPS_PER_DIMENSION = 65535;
+const WORKGROUPS_PER_DIMENSION = 65535;
 
 /** Invocations of a workgroup, the most that every WebGPU implementation guarantees. */
 export const WORKGROUP = 256;

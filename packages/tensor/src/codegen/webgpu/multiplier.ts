@@ -9,7 +9,7 @@ export type AnyTile = Tile | MatrixTile;
 
 export const isMatrixTile = (tile: AnyTile): tile is MatrixTile => "matrix" in tile;
 
-export interface Multiplier {
+interface Multiplier {
   readonly threads: number;
   /** In what operands come from memory. */
   readonly factor: Factor;

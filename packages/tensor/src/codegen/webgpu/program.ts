@@ -21,7 +21,7 @@ export { type AnyTile, isMatrixTile } from "./multiplier.ts";
 export type { Factor } from "./tile.ts";
 
 /** How a kernel is computed. */
-export interface Variant {
+interface Variant {
   /** The most promising tile unless given. */
   readonly tile?: AnyTile | undefined;
   /** In what operands are multiplied; f32 unless given. */

@@ -93,7 +93,7 @@ interface NodeProcess {
   getBuiltinModule?(id: string): { Worker: new (source: string, options: { eval: boolean; execArgv: readonly string[] }) => AnyWorker };
 }
 
-export interface RunArguments {
+interface RunArguments {
   readonly control: number;
   readonly table: number;
   readonly arena: number;

@@ -47,7 +47,7 @@ const MATRICES = "chromium-experimental-subgroup-matrix" as GPUFeatureName;
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render|\bwarp\b/i;
 
 /** Whether an adapter computes on the CPU. */
-export function isSoftware({ isFallbackAdapter, vendor, architecture, device, description }: GPUAdapterInfo): boolean {
+function isSoftware({ isFallbackAdapter, vendor, architecture, device, description }: GPUAdapterInfo): boolean {
   return isFallbackAdapter === true || SOFTWARE.test([vendor, architecture, device, description].join(" "));
 }
 

@@ -18,7 +18,7 @@ interface Chunk {
 }
 
 /** Blocks start at multiples of this many bytes, as bindings must. */
-export const GPU_ALIGNMENT = 256;
+const GPU_ALIGNMENT = 256;
 
 /** Bytes of a buffer, unless more is needed or the adapter allows less. */
 const CHUNK_BYTES = 64 << 20;

@@ -69,7 +69,7 @@ const shift: Rule = (x, { choose }) => {
   return moved(x, t.shiftRight(x.value, choose.chance(0.5) ? t.and(x.value, 31) : choose.below(32)), { bound: 2 ** 31 });
 };
 
-const LARGEST_ANGLE = 1000;
+const LARGEST_ANGLE = 100_000;
 
 /** Keeps numbers small, so that programs can go on. */
 export const tame: Rule = (x, { choose }) => {
@@ -82,7 +82,7 @@ const FUNCTIONS = [t.exp, t.sin, t.cos, t.tanh, (x: t.Value) => t.sqrt(t.abs(x))
 /** Of any number: a result, with relative and absolute errors that a function of moderate numbers may have. */
 export const transcendentalOfAny: Rule = (x, { choose, family }) => {
   if (!isFloat(x)) return null;
-  // Angles are reduced with an error that grows with them.
+  // Larger angles are taken for a bound, whose sine says nothing of theirs.
   const angle = t.where(t.and(t.lt(LARGEST_ANGLE, t.abs(x.value)), t.lt(t.abs(x.value), Infinity)), 1, x.value);
   const f = choose.pick(FUNCTIONS);
   if (f === t.exp && x.bound > 80 && family.extreme !== "any") return null;
