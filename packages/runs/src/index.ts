@@ -1,10 +1,14 @@
 /** @file What a run is and how it is shown, in Node and in browsers. */
 
-export type { FigureOptions } from "./figures/figure-options.ts";
+export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
+export { type DrawMarkup, drawFigure, type FigureOptions } from "./figures/draw.ts";
+export { type Collapse, type Line, type PanelOptions, panelFigure } from "./figures/panel.ts";
+export { type LineStyle, PGD, type Series, type SeriesRow, seriesRows } from "./figures/series.ts";
 export { type CsvRow, csv } from "./pages/csv.ts";
 export { type HtmlPart, html, Markup, markup } from "./pages/html.ts";
 export { htmlPage, type PageOptions } from "./pages/page.ts";
 export { DARK_COLORS, LIGHT_COLORS, PAGE_STYLE } from "./pages/page-style.ts";
+export { compareReport, runReport } from "./pages/report.ts";
 export type { RunEvent, RunView } from "./run/events.ts";
 export type { FilterSnapshot, OverfittingPoint, ReportRun, RobustnessRecord, RunMachine } from "./run/run-data.ts";
 export { crc32 } from "./serve/crc32.ts";

@@ -1,9 +1,8 @@
 /** @file What needs Node: run folders, performing a run, reports as files, and the local server of a page. */
-export { drawFigure } from "./figures/node-draw.ts";
+export { figureMarkup } from "./figures/node-draw.ts";
 export { type AttackPart, noteRobustness, type RunSession, readRobustness, readSession } from "./folder/node-notes.ts";
 export { loadIfThere, readReportRun } from "./folder/node-read-run.ts";
 export { createRun, isRunFolder, isRunLock, openRun, type Run, withRunLock } from "./folder/node-run.ts";
-export { compareReport, runReport } from "./pages/report.ts";
 export { type AttackRequest, attackSaved, type FinalAttack } from "./perform/node-attack-saved.ts";
 export { arithmeticOptions, DEVICE_SETTINGS, machineOf, openDevice, resumedSettings, runSettingsOf } from "./perform/node-device.ts";
 export { ownRun, performRun, type RunOutcome, type RunRequest } from "./perform/node-perform-run.ts";

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../../tools/browser.ts";
-import { compareReport, runReport } from "../src/pages/report.ts";
+import { compareReport, runReport } from "./support/reports.ts";
 import { syntheticRun } from "./support/synthetic-run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-report-page-"));

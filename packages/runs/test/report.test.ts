@@ -5,8 +5,8 @@ import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { spread } from "../src/figures/panel.ts";
 import { runStyle } from "../src/figures/series.ts";
-import { compareReport, runReport } from "../src/pages/report.ts";
 import type { ReportRun, RobustnessRecord } from "../src/run/run-data.ts";
+import { compareReport, runReport } from "./support/reports.ts";
 import { syntheticRun } from "./support/synthetic-run.ts";
 
 const overfitted = syntheticRun("fgsm", 6.2);

@@ -4,6 +4,7 @@ import { EVALUATION_PGD, resolveTrainConfig } from "@gradalign/robustness";
 import { writeFileAtomic } from "@gradalign/robustness/node";
 import {
   attackName,
+  compareReport,
   count,
   decimals,
   defaultTexts,
@@ -17,9 +18,9 @@ import {
   textsOf,
 } from "@gradalign/runs";
 import {
-  compareReport,
   DEVICE_SETTINGS,
   type FinalAttack,
+  figureMarkup,
   isRunFolder,
   openDevice,
   openRun,
@@ -146,7 +147,7 @@ interface Conclusion {
 function conclude({ folder, labels, final, interrupted, json }: Conclusion, context: Context): void {
   const runs = labels.map((label) => readReportRun(join(folder, label), label));
   const file = resolve(folder, "report.html");
-  writeFileAtomic(file, compareReport(runs, "FGSM with and without GradAlign"));
+  writeFileAtomic(file, compareReport(runs, "FGSM with and without GradAlign", figureMarkup));
   if (json) {
     print(context, JSON.stringify({ type: "summary", interrupted, runs: runs.map((run) => summary(run, final)), report: file }));
     return;

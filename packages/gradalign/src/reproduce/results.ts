@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Experiment, Page } from "@gradalign/experiments";
 import { makeFolder, writeFileAtomic } from "@gradalign/robustness/node";
 import { csv, LIGHT_COLORS } from "@gradalign/runs";
-import { drawFigure } from "@gradalign/runs/node";
+import { figureMarkup } from "@gradalign/runs/node";
 import { experimentPage } from "./experiment-page.ts";
 import type { Results } from "./result-data.ts";
 
@@ -14,7 +14,7 @@ export function writeResults(folder: string, experiment: Experiment, results: Re
   write("data.json", formatResults(results));
   write("data.csv", csv(results.findings.measurements));
   for (const { figures = [] } of page.sections) {
-    for (const { id, options } of figures) write(join("figures", `${id}.svg`), standalone(drawFigure(options)));
+    for (const { id, options } of figures) write(join("figures", `${id}.svg`), standalone(figureMarkup(options)));
   }
   write("report.html", experimentPage(experiment, results, page));
   return join(folder, "report.html");

@@ -8,7 +8,8 @@
 import { imageSize } from "@gradalign/robustness";
 import type * as Plot from "@observablehq/plot";
 import type { ReportRun } from "../run/run-data.ts";
-import { drawPanel, type Line } from "./panel.ts";
+import type { FigureOptions } from "./draw.ts";
+import { type Line, panelFigure } from "./panel.ts";
 import {
   ACCURACIES,
   filterStyle,
@@ -24,14 +25,14 @@ import {
   TRAINING,
 } from "./series.ts";
 
-/** A drawn figure with the words around it. */
+/** A figure with the words around it. */
 export interface Figure {
   readonly id: string;
   readonly title: string;
   readonly caption: string;
   /** Its lines, the same in all panels; none if there is only one. */
   readonly legend: readonly Line[];
-  readonly panels: readonly { readonly title: string; readonly markup: string }[];
+  readonly panels: readonly { readonly title: string; readonly options: FigureOptions }[];
 }
 
 /** A group of quantities that share an axis. */
@@ -172,7 +173,7 @@ function figure(group: CurveGroup, panels: readonly PanelData[], { by, lines, wi
   const all = panels.flatMap(({ rows }) => rows);
   const log = scale === "loss" && needsLogScale(all);
   const epochs = Math.max(...panels.flatMap(({ runs }) => runs.map(({ config }) => config.epochs)), ...all.map((row) => row.epoch));
-  const y = { ...yScale(group, all, log), label: log ? `${axis} (log)` : axis };
+  const y = { ...yScale(scale, all, log), label: log ? `${axis} (log)` : axis };
   return {
     id,
     title,
@@ -180,7 +181,7 @@ function figure(group: CurveGroup, panels: readonly PanelData[], { by, lines, wi
     legend: lines.length > 1 ? lines : [],
     panels: panels.map((panel) => ({
       title: panel.title,
-      markup: drawPanel({
+      options: panelFigure({
         title: panel.title === title ? title : `${title}: ${panel.title}`,
         description: `${describeRanges(panel.rows, by, scale)} ${describeOverfitting(panel.runs)}`.trim(),
         rows: panel.rows,
@@ -198,10 +199,11 @@ function figure(group: CurveGroup, panels: readonly PanelData[], { by, lines, wi
   };
 }
 
-function yScale(group: CurveGroup, rows: readonly SeriesRow[], log: boolean): Plot.ScaleOptions {
+/** The axis of a quantity's values; percents reach up to `least` in any case. */
+export function yScale(scale: CurveGroup["scale"], rows: readonly SeriesRow[], log = false, least = Number.NEGATIVE_INFINITY): Plot.ScaleOptions {
   const values = rows.map((row) => row.value);
-  if (group.scale === "percent") return { domain: [0, niceTop(Math.max(...values))], percent: true, tickFormat: (value: number) => `${value} %` };
-  if (group.scale === "cosine") return { domain: [Math.min(0, ...values), 1] };
+  if (scale === "percent") return { domain: [0, niceTop(Math.max(least, ...values))], percent: true, tickFormat: (value: number) => `${value} %` };
+  if (scale === "cosine") return { domain: [Math.min(0, ...values), 1] };
   if (log) return { type: "log", nice: true, ticks: 5, tickFormat: "~g" };
   return { zero: true, nice: true, ticks: 6, tickFormat: "~g" };
 }

@@ -6,20 +6,20 @@
  */
 import * as Plot from "@observablehq/plot";
 import type { FilterSnapshot, ReportRun } from "../run/run-data.ts";
-import { drawFigure } from "./node-draw.ts";
+import type { FigureOptions } from "./draw.ts";
 
-/** One filter, drawn. */
+/** One filter. */
 export interface FilterPanel {
   readonly title: string;
   readonly caption: string;
-  readonly markup: string;
+  readonly options: FigureOptions;
 }
 
 /** All filters of a run with the scale they share. */
 export interface FilterGallery {
   readonly panels: readonly FilterPanel[];
-  /** Colour scale, as SVG markup. */
-  readonly legend: string;
+  /** The colour scale. */
+  readonly legend: FigureOptions;
 }
 
 interface Weight {
@@ -42,7 +42,7 @@ export function largestWeight(runs: readonly ReportRun[]): number {
 }
 
 /**
- * Draws the filters; undefined when the run has none that can be shown.
+ * The filters as figures; undefined when the run has none that can be shown.
  *
  * @param largest weight at the end of the colour scale.
  */
@@ -57,17 +57,17 @@ export function filterGallery(run: ReportRun, largest: number): FilterGallery | 
     panels: order.map((filter) => ({
       title: `w${filter + 1}`,
       caption: run.filters.map((snapshot) => `‖w‖ ${norm(snapshot, filter).toFixed(2)} (${snapshot.which})`).join(", "),
-      markup: drawPanel(run.filters, filter, domain),
+      options: filterFigure(run.filters, filter, domain),
     })),
-    legend: drawScale(domain),
+    legend: scaleFigure(domain),
   };
 }
 
-function drawPanel(snapshots: readonly FilterSnapshot[], filter: number, domain: [number, number]): string {
+function filterFigure(snapshots: readonly FilterSnapshot[], filter: number, domain: [number, number]): FigureOptions {
   const weights = snapshots.flatMap((snapshot) => filterWeights(snapshot, filter));
   const [, , height, width] = (snapshots[0] as FilterSnapshot).shape;
   const rows = snapshots.map(({ which }) => which);
-  return drawFigure({
+  return {
     ariaLabel: `Filter w${filter + 1}`,
     ariaDescription: snapshots.map((snapshot) => `${snapshot.which}: ${describeWeights(snapshot, filter)}`).join(". "),
     width: 3 * width * CELL + 74,
@@ -92,16 +92,16 @@ function drawPanel(snapshots: readonly FilterSnapshot[], filter: number, domain:
       }),
       Plot.frame({ stroke: "var(--line)" }),
     ],
-  });
+  };
 }
 
 /** A strip of cells from the most negative to the most positive weight; Plot's own ramp needs a canvas. */
-function drawScale(domain: [number, number]): string {
+function scaleFigure(domain: [number, number]): FigureOptions {
   const steps = 60;
   const [low, high] = domain;
   const size = (high - low) / steps;
   const cells = Array.from({ length: steps }, (_, i) => ({ from: low + i * size, to: low + (i + 1) * size, value: low + (i + 0.5) * size }));
-  return drawFigure({
+  return {
     ariaLabel: "Colour scale of the weights",
     ariaDescription: `Blue is negative, down to ${low.toFixed(2)}; red is positive, up to ${high.toFixed(2)}.`,
     width: 260,
@@ -114,7 +114,7 @@ function drawScale(domain: [number, number]): string {
     y: { axis: null },
     color: { type: "diverging", scheme: "RdBu", reverse: true, domain },
     marks: [Plot.rect(cells, { x1: "from", x2: "to", fill: "value", stroke: "value" })],
-  });
+  };
 }
 
 function filterWeights(snapshot: FilterSnapshot, filter: number): Weight[] {

@@ -1,6 +1,6 @@
 /** @file One panel of a figure: lines over the epochs, told apart by colour, dash and a label at their ends. */
 import * as Plot from "@observablehq/plot";
-import { drawFigure } from "./node-draw.ts";
+import type { FigureOptions } from "./draw.ts";
 import type { LineStyle, SeriesRow } from "./series.ts";
 
 /** A line of a panel: its name among the rows, how it looks, and what stands in the legend and at its end. */
@@ -33,6 +33,8 @@ export interface PanelOptions {
   /** A dotted horizontal line. */
   readonly bound: number | undefined;
   readonly width: number;
+  /** As in reports unless set. */
+  readonly height?: number;
 }
 
 /** More lines than this cannot have a label each. */
@@ -43,18 +45,18 @@ const [HEIGHT, MARGIN_TOP, MARGIN_BOTTOM] = [312, 34, 42];
 /** Pixels between the labels of neighbouring ends, and for a letter. */
 const [LABEL_GAP, LETTER] = [11, 7];
 
-/** The panel as SVG markup. */
-export function drawPanel({ title, description, rows, by, lines, collapses, epochs, y, bound, width }: PanelOptions): string {
+/** The panel as a figure. */
+export function panelFigure({ title, description, rows, by, lines, collapses, epochs, y, bound, width, height = HEIGHT }: PanelOptions): FigureOptions {
   const present = lines.filter((line) => rows.some((row) => row[by] === line.name));
-  const labels = present.length > 1 && present.length <= MOST_LABELS ? present : [];
+  const labels = present.length > 1 && present.length <= MOST_LABELS ? present.filter(({ short }) => short !== "") : [];
   const ends = labels.map(({ name, short }) => ({ ...(rows.findLast((row) => row[by] === name) as SeriesRow), short }));
   const dashes = [...new Set(present.map(({ dash }) => dash))];
   const drawn = (line: Line): readonly SeriesRow[] => rows.filter((row) => row[by] === line.name);
-  return drawFigure({
+  return {
     ariaLabel: title,
     ariaDescription: description,
     width,
-    height: HEIGHT,
+    height,
     marginTop: MARGIN_TOP,
     marginLeft: 50,
     marginRight: 12 + LETTER * Math.max(0, ...labels.map(({ short }) => short.length)),
@@ -80,19 +82,19 @@ export function drawPanel({ title, description, rows, by, lines, collapses, epoc
       ),
       // A run of few evaluations would otherwise be a line between unmarked points.
       ...(rows.length <= FEW_POINTS * present.length ? [Plot.dot(rows, { x: "epoch", y: "value", fill: by, r: 2.2 })] : []),
-      ...(ends.length > 0 ? [endLabels(ends, by)] : []),
+      ...(ends.length > 0 ? [endLabels(ends, by, height)] : []),
     ],
-  });
+  };
 }
 
 /** A word at the end of each line, moved apart where they would lie on each other. */
-function endLabels(ends: readonly (SeriesRow & { short: string })[], by: "series" | "run"): Plot.Markish {
+function endLabels(ends: readonly (SeriesRow & { short: string })[], by: "series" | "run", height: number): Plot.Markish {
   const options: Plot.TextOptions = { x: "epoch", y: "value", text: "short", fill: by, textAnchor: "start", dx: 5, fontWeight: 600 };
   return Plot.text(
     ends,
     Plot.initializer(options, (data, facets, _channels, scales) => {
       const at = ends.map(({ value }) => (scales.y as (value: number) => number)(scales.scales.y?.percent ? 100 * value : value));
-      return { data, facets, channels: { y: { value: spread(at, LABEL_GAP, [MARGIN_TOP, HEIGHT - MARGIN_BOTTOM]) } } };
+      return { data, facets, channels: { y: { value: spread(at, LABEL_GAP, [MARGIN_TOP, height - MARGIN_BOTTOM]) } } };
     }),
   );
 }

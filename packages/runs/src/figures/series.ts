@@ -72,7 +72,7 @@ export function filterStyle(i: number): LineStyle {
 }
 
 /** The points of a curve of some runs; what was not measured is left out. */
-export function seriesRows(runs: readonly ReportRun[], { key, label }: Series): SeriesRow[] {
+export function seriesRows(runs: readonly Pick<ReportRun, "label" | "evaluations">[], { key, label }: Pick<Series, "key" | "label">): SeriesRow[] {
   return runs.flatMap((run) =>
     run.evaluations.flatMap((evaluation) => {
       const value = evaluation[key];

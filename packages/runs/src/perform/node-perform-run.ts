@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Arithmetic, arithmeticDifference, arithmeticOf, type CheckpointSink, type TrainConfig, train } from "@gradalign/robustness";
 import { type LoadedDataset, type Lock, type LockOptions, writeFileAtomic } from "@gradalign/robustness/node";
 import type { Device } from "@gradalign/tensor";
+import { figureMarkup } from "../figures/node-draw.ts";
 import { noteSession } from "../folder/node-notes.ts";
 import { readReportRun } from "../folder/node-read-run.ts";
 import { createRun, openRun, type Run, withRunLock } from "../folder/node-run.ts";
@@ -92,7 +93,7 @@ export async function performRun(request: RunRequest, lock: Lock): Promise<RunOu
     }
   }
   const reportFile = join(folder, "report.html");
-  writeFileAtomic(reportFile, runReport(readReportRun(folder)));
+  writeFileAtomic(reportFile, runReport(readReportRun(folder), figureMarkup));
   view.event(label, { type: "report", path: reportFile });
   return { interrupted, reportFile };
 }

@@ -1,0 +1,28 @@
+/** @file Figures as Plot's options, and drawing them in a document: a browser's, or in Node one that only makes markup (`node-draw.ts`). */
+import * as Plot from "@observablehq/plot";
+
+/** Plot's options, with what a screen reader says of the figure. */
+export interface FigureOptions extends Plot.PlotOptions {
+  /** Names the figure. */
+  readonly ariaLabel: string;
+  /** Says what it shows. */
+  readonly ariaDescription: string;
+}
+
+/** Makes markup of a figure. */
+export type DrawMarkup = (options: FigureOptions) => string;
+
+/** Draws a figure, which takes its colours from the page: an SVG, after a colour legend if the options ask for one. */
+export function drawFigure(options: FigureOptions, document: Document): SVGSVGElement | HTMLElement {
+  const drawn = Plot.plot({ ...options, document });
+  const svg = drawn.tagName.toLowerCase() === "svg" ? drawn : drawn.lastElementChild;
+  svg?.setAttribute("role", "img");
+  const axes = [drawn.scale("x"), drawn.scale("y")].map(
+    (scale) => scale && { type: scale.type, domain: scale.domain, range: scale.range, percent: scale.percent },
+  );
+  // What the page's script turns a place in the figure back into values with.
+  if (axes.every((axis) => axis?.type === "linear" || axis?.type === "log") && !drawn.scale("fx") && !drawn.scale("fy")) {
+    svg?.setAttribute("data-axes", JSON.stringify(axes));
+  }
+  return drawn;
+}

@@ -1,0 +1,7 @@
+/** @file Reports as Node writes them. */
+import { figureMarkup } from "../../src/figures/node-draw.ts";
+import * as pages from "../../src/pages/report.ts";
+import type { ReportRun } from "../../src/run/run-data.ts";
+
+export const runReport = (run: ReportRun): string => pages.runReport(run, figureMarkup);
+export const compareReport = (runs: readonly ReportRun[], title: string): string => pages.compareReport(runs, title, figureMarkup);
