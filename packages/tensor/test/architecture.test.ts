@@ -55,6 +55,36 @@ function violations(files: readonly Source[], allowed: Readonly<Record<string, r
   });
 }
 
+/** What each folder of `packages/runs` may use. */
+const RUNS = {
+  words: [],
+  run: [],
+  serve: [],
+  settings: ["words"],
+  folder: ["run", "settings"],
+  figures: ["run", "words"],
+  pages: ["run", "words", "settings", "figures"],
+  perform: ["run", "settings", "folder", "figures", "pages"],
+};
+
+/** What each folder of `packages/gradalign` may use. */
+const COMMAND = {
+  terminal: [],
+  settings: [],
+  run: ["terminal"],
+  reproduce: ["terminal", "run"],
+  commands: ["terminal", "settings", "run", "reproduce"],
+};
+
+/** The folders as if they were files; a file of the root, such as an index or a leaf, stands for itself. */
+function foldersOf(files: readonly Source[]): Source[] {
+  const room = (path: string): string => (path.includes("/") ? folderOf(path) : path);
+  return [...new Set(files.map(({ path }) => room(path)))].map((path) => {
+    const local = files.filter((file) => room(file.path) === path).flatMap((file) => file.local.map(room));
+    return { path, text: "", local: local.filter((target) => target !== path), outside: [] };
+  });
+}
+
 /** A circle of imports, as the paths along it; empty if there is none. */
 function findCycle(files: readonly Source[]): string[] {
   const byPath = new Map(files.map((file) => [file.path, file]));
@@ -103,6 +133,11 @@ describe("imports", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("of runs and of the command run as this table says", () => {
+    expect(violations(sources.runs, { ...RUNS, ".": Object.keys(RUNS) })).toEqual([]);
+    expect(violations(sources.gradalign, { ...COMMAND, ".": ["commands", "terminal"] })).toEqual([]);
+  });
+
   test("go through packages' indexes, never upwards", () => {
     const foreign = (files: readonly Source[], pattern: RegExp): string[] =>
       files.flatMap(({ path, outside }) => outside.filter((target) => pattern.test(target)).map((target) => `${path} → ${target}`));
@@ -114,8 +149,9 @@ describe("imports", () => {
     for (const files of Object.values(sources)) for (const { path, local } of files) for (const target of local) expect(target, path).not.toMatch(/^\.\./);
   });
 
-  test.each(Object.entries(sources))("of %s have no cycle, and every imported file exists", (_, files) => {
+  test.each(Object.entries(sources))("of %s have no cycle among files nor among folders, and every imported file exists", (_, files) => {
     expect(findCycle(files)).toEqual([]);
+    expect(findCycle(foldersOf(files))).toEqual([]);
     const known = new Set(files.map(({ path }) => path));
     for (const { path, local } of files) for (const target of local) expect(known.has(target), `${path} → ${target}`).toBe(true);
   });

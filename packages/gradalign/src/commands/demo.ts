@@ -37,11 +37,11 @@ import { requireAgreement, withFullPath } from "../run/agreement.ts";
 import { loadDataset } from "../run/dataset.ts";
 import { interruptible } from "../run/interruptible.ts";
 import { freeFolder, requireFreeFolder, timestamp } from "../run/run-folder.ts";
+import { addSettingFlags, settingsFromFlags } from "../settings/setting-flags.ts";
 import { type Context, print } from "../terminal/context.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { textTable } from "../terminal/table.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
-import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
 
 /** Whether FGSM collapses depends on the seed; with this one it does. */
 const DEMO_SEED = 2;

@@ -6,12 +6,12 @@ import { arithmeticOptions, DEVICE_SETTINGS, noteRobustness, openDevice, ownRun,
 import type { Command } from "commander";
 import { loadDataset } from "../run/dataset.ts";
 import { loadSavedModel, modelOfSnapshot, type Which } from "../run/saved-model.ts";
+import { addSettingFlags, parseCountOrAll, settingsFromFlags } from "../settings/setting-flags.ts";
+import { whichOption } from "../settings/which-option.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { statusLine } from "../terminal/progress-bar.ts";
 import { describeRobustness } from "../terminal/run-events.ts";
-import { addSettingFlags, parseCountOrAll, settingsFromFlags } from "./setting-flags.ts";
-import { whichOption } from "./which-option.ts";
 
 const HELP = `
 PGD-50-10 is the paper's final evaluation: 50 steps of epsilon / 4, 10 random restarts, on the first 1000 test images. The

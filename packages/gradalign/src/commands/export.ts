@@ -6,8 +6,8 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { writeOutput } from "../run/output.ts";
 import { loadSavedModel, type Which } from "../run/saved-model.ts";
+import { whichOption } from "../settings/which-option.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
-import { whichOption } from "./which-option.ts";
 
 const HELP = `
 Names and layouts are PyTorch's, batch-norm statistics included:

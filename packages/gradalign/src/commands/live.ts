@@ -6,9 +6,9 @@ import { startLiveServer } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { loadDataset } from "../run/dataset.ts";
+import { addSettingFlags, settingsFromFlags } from "../settings/setting-flags.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 import { listenForInterrupt } from "../terminal/interrupt.ts";
-import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `
 Trains the paper's single-layer network with FGSM or FGSM + GradAlign in your browser, on the GPU where it has WebGPU and else on

@@ -7,9 +7,9 @@ import { DEVICE_SETTINGS, openDevice } from "@gradalign/runs/node";
 import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 import { writeOutput } from "../run/output.ts";
+import { addSettingFlags, parseCount, parseCountOrAll, settingsFromFlags } from "../settings/setting-flags.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
-import { addSettingFlags, parseCount, parseCountOrAll, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `
 Images are made up, of CIFAR-10's size: a step's time does not depend on the pixels. Steps are first timed as they run in training;

@@ -8,8 +8,8 @@ import { type Command, Option } from "commander";
 import { listExperiments } from "../reproduce/list.ts";
 import { reproduce } from "../reproduce/reproduce.ts";
 import { closestName } from "../settings/closest-name.ts";
+import { addSettingFlags, parseCount, settingsFromFlags } from "../settings/setting-flags.ts";
 import { type Context, print } from "../terminal/context.ts";
-import { addSettingFlags, parseCount, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `
 Scales: paper is the paper's own setting; laptop fits two cores in at most about half an hour (each page says what it changed);

@@ -11,10 +11,10 @@ import { loadDataset } from "../run/dataset.ts";
 import { interruptible } from "../run/interruptible.ts";
 import { defaultRunFolder, requireFreeFolder } from "../run/run-folder.ts";
 import { readConfigFile } from "../settings/config-file.ts";
+import { addSettingFlags, settingsFromFlags } from "../settings/setting-flags.ts";
 import type { Context } from "../terminal/context.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
-import { addSettingFlags, settingsFromFlags } from "./setting-flags.ts";
 
 const HELP = `
 Settings that are left out take the values of the paper's recipe for the data set, model and method: "by recipe" marks those, shown
