@@ -2,7 +2,7 @@
 
 import { keyOfSeed, philox } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Measurement, Scale } from "./experiment.ts";
+import type { Experiment, Measurement, Scale } from "./paper/experiment.ts";
 import { FIGURE_SIZE, seriesColor } from "./support/figure.ts";
 import { decimals } from "./support/statistics.ts";
 import { compiledSingleFilter, type SingleFilter, singleFilterFormula } from "./theory/single-filter.ts";

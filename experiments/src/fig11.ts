@@ -1,7 +1,7 @@
 /** @file Figure 11: accuracies, losses and alignment while the single-layer network overfits catastrophically. */
 import type { Evaluation } from "@gradalign/robustness";
-import type { Experiment, Measurement } from "./experiment.ts";
-import { PAPER_NUMBERS } from "./paper-numbers.ts";
+import type { Experiment, Measurement } from "./paper/experiment.ts";
+import { PAPER_NUMBERS } from "./paper/numbers.ts";
 import { curveFigure, curveOf } from "./support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "./support/evaluations.ts";
 import { collapseComparison, singleLayerExperiment } from "./support/single-layer.ts";

@@ -1,7 +1,7 @@
 /** @file Figure 2: the length of FGSM-RS's perturbation against its step size, and lemma 1's bound. */
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Measurement, Scale } from "./experiment.ts";
-import { PAPER_NUMBERS } from "./paper-numbers.ts";
+import type { Experiment, Measurement, Scale } from "./paper/experiment.ts";
+import { PAPER_NUMBERS } from "./paper/numbers.ts";
 import { FIGURE_SIZE, seriesColor } from "./support/figure.ts";
 import { decimals, mean } from "./support/statistics.ts";
 import { expectedNorm, normBound, sampleNorms } from "./theory/fgsm-rs-norm.ts";

@@ -1,7 +1,7 @@
 /** @file Figure 4: standard, FGSM and PGD-10 training watched side by side, and the moment FGSM overfits catastrophically. */
 import type { Evaluation } from "@gradalign/robustness";
-import type { Comparison, Experiment, Measurement, PaperNumber, Scale } from "./experiment.ts";
-import { PAPER_NUMBERS } from "./paper-numbers.ts";
+import type { Comparison, Experiment, Measurement, PaperNumber, Scale } from "./paper/experiment.ts";
+import { PAPER_NUMBERS } from "./paper/numbers.ts";
 import { curveFigure, curveOf } from "./support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "./support/evaluations.ts";
 import { METHOD_COLORS } from "./support/figure.ts";

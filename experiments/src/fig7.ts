@@ -3,7 +3,7 @@
 import { convolution, keyFor, linf, relu } from "@gradalign/robustness";
 import { add, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Figure, Measurement } from "./experiment.ts";
+import type { Experiment, Figure, Measurement } from "./paper/experiment.ts";
 import { EPSILON, EXAMPLES, FILTERS, grownFilter, hostFilters, pixelsOf, singleLayerExperiment } from "./support/single-layer.ts";
 import { decimals, percent } from "./support/statistics.ts";
 

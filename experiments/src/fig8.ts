@@ -1,5 +1,5 @@
 /** @file Figure 8: accuracy and robustness of six methods against the radius on CIFAR-10 and SVHN. */
-import type { Experiment } from "./experiment.ts";
+import type { Experiment } from "./paper/experiment.ts";
 import { attackedGrid, outcomesIn } from "./support/outcomes.ts";
 import { RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
 import { COMPARISON_CHANGE, type Compared, comparisonCells, curveComparisons, robustnessFigure, robustnessTable } from "./support/robustness-curves.ts";

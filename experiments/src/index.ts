@@ -4,7 +4,6 @@ import { collapseBySeed } from "./collapse-by-seed.ts";
 import { corners } from "./corners.ts";
 import { earlyStopping } from "./early-stopping.ts";
 import { eq6 } from "./eq6.ts";
-import type { Experiment } from "./experiment.ts";
 import { fig1 } from "./fig1.ts";
 import { fig2 } from "./fig2.ts";
 import { fig3 } from "./fig3.ts";
@@ -19,12 +18,13 @@ import { lemma1 } from "./lemma1.ts";
 import { lemma2 } from "./lemma2.ts";
 import { linearity } from "./linearity.ts";
 import { longTraining } from "./long-training.ts";
+import type { Experiment } from "./paper/experiment.ts";
 import { regularizers } from "./regularizers.ts";
 import { table1 } from "./table1.ts";
 import { tables } from "./tables.ts";
 
-export * from "./experiment.ts";
-export { paperValue } from "./paper-numbers.ts";
+export * from "./paper/experiment.ts";
+export { paperValue } from "./paper/numbers.ts";
 export { madeUpImages } from "./support/made-up-images.ts";
 export { levels, radius } from "./support/statistics.ts";
 

@@ -1,5 +1,5 @@
 /** @file Appendix D.4, first part: FGSM + GradAlign at radii 24/255 and 32/255. */
-import type { Experiment, Scale } from "./experiment.ts";
+import type { Experiment, Scale } from "./paper/experiment.ts";
 import { accuracyTable } from "./support/one-number.ts";
 import { percent } from "./support/statistics.ts";
 

@@ -1,6 +1,6 @@
 /** @file Lemma 1: a random step makes FGSM's perturbation shorter. Bound, exact expectation and samples. */
-import type { Experiment, Measurement, Scale } from "./experiment.ts";
-import { PAPER_NUMBERS } from "./paper-numbers.ts";
+import type { Experiment, Measurement, Scale } from "./paper/experiment.ts";
+import { PAPER_NUMBERS } from "./paper/numbers.ts";
 import { decimals, deviation, mean } from "./support/statistics.ts";
 import { expectedNorm, meanSquare, normBound, sampleNorms } from "./theory/fgsm-rs-norm.ts";
 

@@ -3,7 +3,7 @@
 import { crossEntropyPerExample, imageSize, keyFor } from "@gradalign/robustness";
 import { abs, add, grad, jit, mul, sign, sub, sum, tensor, uniform, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Figure, Lab, Measurement, Scale } from "./experiment.ts";
+import type { Experiment, Figure, Lab, Measurement, Scale } from "./paper/experiment.ts";
 import { FIGURE_SIZE, METHOD_COLORS } from "./support/figure.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
 import { pixelsOf } from "./support/single-layer.ts";

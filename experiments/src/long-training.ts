@@ -1,5 +1,5 @@
 /** @file Appendix D.4, second part: FGSM + GradAlign trained for up to 200 epochs. */
-import type { Experiment, Scale } from "./experiment.ts";
+import type { Experiment, Scale } from "./paper/experiment.ts";
 import { accuracyTable } from "./support/one-number.ts";
 import { mean, percent } from "./support/statistics.ts";
 

@@ -1,5 +1,5 @@
 /** @file Appendix D.5: GradAlign against regularisers of the input gradient's size and of the curvature. */
-import type { Experiment, Scale } from "./experiment.ts";
+import type { Experiment, Scale } from "./paper/experiment.ts";
 import { accuracyTable } from "./support/one-number.ts";
 import { gridMethod } from "./support/resnet-grid.ts";
 import { mean, percent } from "./support/statistics.ts";

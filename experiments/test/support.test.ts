@@ -2,7 +2,7 @@
 import type { Evaluation } from "@gradalign/robustness";
 import { describe, expect, test } from "vitest";
 import { fig11 } from "../src/fig11.ts";
-import { PAPER_CURVES, paperPoint } from "../src/paper-numbers.ts";
+import { PAPER_CURVES, paperPoint } from "../src/paper/numbers.ts";
 import { curveFigure } from "../src/support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "../src/support/evaluations.ts";
 import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "../src/support/laplace.ts";

@@ -2,7 +2,7 @@
 
 import type { Evaluation } from "@gradalign/robustness";
 import * as Plot from "@observablehq/plot";
-import type { Figure } from "../experiment.ts";
+import type { Figure } from "../paper/experiment.ts";
 import { FIGURE_SIZE, PERCENT_SCALE } from "./figure.ts";
 
 /** A point of a curve. */

@@ -1,6 +1,6 @@
 /** @file A run's evaluations as rows of a CSV file, and back. */
 import type { Evaluation } from "@gradalign/robustness";
-import type { FinishedTraining, Measurement } from "../experiment.ts";
+import type { FinishedTraining, Measurement } from "../paper/experiment.ts";
 import { radius } from "./statistics.ts";
 
 const QUANTITY = "evaluation";

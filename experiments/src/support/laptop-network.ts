@@ -6,7 +6,7 @@
  * 15 epochs FGSM stayed healthy at 12/255 and 14/255, and failed from the first epoch on at 16/255.
  */
 import { resolveTrainConfig } from "@gradalign/robustness";
-import type { Comparison, Experiment, FinalAttack, PaperNumber, Scale, Training } from "../experiment.ts";
+import type { Comparison, Experiment, FinalAttack, PaperNumber, Scale, Training } from "../paper/experiment.ts";
 import { attackedGrid, basisOf, type Outcome } from "./outcomes.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./resnet-grid.ts";
 import { FILTERS } from "./single-layer.ts";

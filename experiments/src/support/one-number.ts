@@ -1,5 +1,5 @@
 /** @file Experiments that are a table of trainings and their final accuracies: what appendices D.4 and D.5 share. */
-import type { Comparison, Experiment, Page, Scale } from "../experiment.ts";
+import type { Comparison, Experiment, Page, Scale } from "../paper/experiment.ts";
 import { attackedGrid, collapseOf, type Outcome, outcomesIn } from "./outcomes.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./resnet-grid.ts";
 import { percent } from "./statistics.ts";

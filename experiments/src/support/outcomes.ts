@@ -1,5 +1,5 @@
 /** @file The final accuracies of a grid as rows, and their means over seeds. */
-import type { Experiment, Lab, Measurement, Scale, Training } from "../experiment.ts";
+import type { Experiment, Lab, Measurement, Scale, Training } from "../paper/experiment.ts";
 import { type Cell, gridMethod } from "./resnet-grid.ts";
 import { decimals, radius } from "./statistics.ts";
 

@@ -1,6 +1,6 @@
 /** @file Trainings of the paper's ResNet at each scale, and the words for what a scale changes. */
 import { type MethodConfig, resolveTrainConfig } from "@gradalign/robustness";
-import type { FinalAttack, Scale, Training } from "../experiment.ts";
+import type { FinalAttack, Scale, Training } from "../paper/experiment.ts";
 
 /** A training method of the paper's comparisons, as its figures and tables call it. */
 export interface GridMethod {

@@ -1,7 +1,7 @@
 /** @file Robustness against the radius, one curve per method: what figures 1 and 8 and the tables of appendix D.3 share. */
 import * as Plot from "@observablehq/plot";
-import type { Comparison, Experiment, Figure, Scale, Table } from "../experiment.ts";
-import { type PaperCurve, paperPoint } from "../paper-numbers.ts";
+import type { Comparison, Experiment, Figure, Scale, Table } from "../paper/experiment.ts";
+import { type PaperCurve, paperPoint } from "../paper/numbers.ts";
 import { FIGURE_SIZE, METHOD_COLORS, PERCENT_SCALE } from "./figure.ts";
 import { attackedGrid, basisOf, collapseOf, divergedWords, type Outcome } from "./outcomes.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./resnet-grid.ts";

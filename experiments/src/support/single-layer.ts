@@ -2,8 +2,8 @@
 
 import { type ImageDataset, type JsonObject, resolveTrainConfig } from "@gradalign/robustness";
 import type { Tensor } from "@gradalign/tensor";
-import type { Comparison, Experiment, Findings, FinishedTraining, Lab, Measurement, SavedParameters, Scale, Training } from "../experiment.ts";
-import { PAPER_NUMBERS } from "../paper-numbers.ts";
+import type { Comparison, Experiment, Findings, FinishedTraining, Lab, Measurement, SavedParameters, Scale, Training } from "../paper/experiment.ts";
+import { PAPER_NUMBERS } from "../paper/numbers.ts";
 import { decimals, levels, radius } from "./statistics.ts";
 
 /** The paper's radius in this network (section 4). */
