@@ -170,7 +170,7 @@ def norms_zero(gradient):
 def make():
     problem = Problem(SEED)
     print("  margins: signs %.1e (relative), ReLU %.1e; Adam in float32 differs by %.1e" % margins(problem))
-    fixture = Fixture("gradalign", "cnn", "cnn.py")
+    fixture = Fixture("robustness", "cnn", "cnn.py")
     fixture.inputs("params/", problem.params)
     fixture.inputs("", {"x": problem.x, "eta": problem.eta, "noise": problem.noise, "labels": problem.labels})
     fixture.outputs("", dict(epsilon=EPSILON, weight_decay=WEIGHT_DECAY, learning_rates=LEARNING_RATES))

@@ -19,7 +19,7 @@ SCHEDULES = [(30, 0.3), (15, 0.05), (96, 0.04), (45, 0.01)]  # epochs, peak
 
 
 def make():
-    fixture = Fixture("gradalign", "optimizers", "optimizers.py")
+    fixture = Fixture("robustness", "optimizers", "optimizers.py")
     source = Source(400)
     x, target = source.normal(6, 3), source.uniform(6, 4, lo=-0.8, hi=0.8)
     start = {"w": source.normal(3, 4), "b": source.normal(4)}

@@ -97,7 +97,7 @@ def adversarial_margins(problem):
 def make():
     problem = Problem(SEED)
     print("  margins: signs of g1 %.1e (relative), ReLU at x + delta %.1e, at x %.1e" % adversarial_margins(problem))
-    fixture = Fixture("gradalign", "preact-resnet18", "preact_resnet18.py")
+    fixture = Fixture("robustness", "preact-resnet18", "preact_resnet18.py")
     fixture.inputs("params/", problem.params)
     fixture.inputs("state/", problem.state)
     fixture.inputs("", {"x": problem.x, "eta": problem.eta, "labels": problem.labels})

@@ -109,7 +109,7 @@ def margins(problem):
 def make():
     problem = Problem(SEED)
     print("  margins: signs %.1e (relative), ReLU %.1e" % margins(problem))
-    fixture = Fixture("gradalign", "regularizers", "regularizers.py")
+    fixture = Fixture("robustness", "regularizers", "regularizers.py")
     fixture.inputs("params/", problem.params)
     fixture.inputs("", {"x": problem.x, "noise": problem.noise, "labels": problem.labels})
     fixture.outputs("", dict(epsilon=EPSILON, mu=MU))

@@ -58,6 +58,7 @@ export { type Cosines, cosineSimilarity, meanCosine } from "./nn/cosine-similari
 export { ascentLossPerExample, countCorrect, crossEntropy, crossEntropyPerExample, isCorrect } from "./nn/cross-entropy.ts";
 export { initConvolution, initLinear } from "./nn/initialization.ts";
 export { convolution, globalAveragePool, linear, relu } from "./nn/layers.ts";
+export { dlrPerExample, marginPerExample, targetedDlrPerExample, targetMarginPerExample } from "./nn/margins.ts";
 export { countParameters, type Params, param } from "./nn/params.ts";
 export { type AdamOptions, type AdamState, adam } from "./optim/adam.ts";
 export { createOptimizer, type OptimizerConfig, schedules } from "./optim/index.ts";
@@ -66,9 +67,10 @@ export { cyclicSchedule, piecewiseSchedule, type Schedule, type ScheduleOptions 
 export { type SgdOptions, sgd } from "./optim/sgd.ts";
 export { boxDelta, saturatingClamp } from "./threat/box.ts";
 export { threats } from "./threat/index.ts";
+export { l1 } from "./threat/l1.ts";
 export { l2 } from "./threat/l2.ts";
 export { linf } from "./threat/linf.ts";
-export type { Threat } from "./threat/threat.ts";
+export type { HyperplaneProjection, Threat } from "./threat/threat.ts";
 export type { Augmentation } from "./train/batch.ts";
 export { checkTrainConfig, type MethodConfig, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
 export { EVALUATION_PGD } from "./train/evaluator.ts";

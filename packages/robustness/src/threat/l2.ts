@@ -1,13 +1,14 @@
 /** @file The l2 ball: the Euclidean norm of an example's perturbation is at most epsilon. */
-import { abs, and, broadcastAlong, div, exp, foldIn, ge, gt, log, max, mul, normal, sqrt, square, sum, uniform, type Value, where } from "@gradalign/tensor";
+import { abs, and, div, exp, foldIn, ge, gt, log, max, mul, normal, sqrt, square, sum, uniform, type Value, where } from "@gradalign/tensor";
 import { finite } from "../nn/finite.ts";
+import { boxDelta } from "./box.ts";
+import { MARGIN, perExample } from "./examples.ts";
+import { weightedWays } from "./hyperplane.ts";
 import type { Threat } from "./threat.ts";
 
 const AXES = [1, 2, 3];
 /** The least normal float32: what is smaller counts as zero. */
 const SMALLEST = 2 ** -126;
-/** A projected point is so much inside the ball, relative to the radius, that rounding while its norm is taken does not lead out of it. */
-const MARGIN = 2 ** -16;
 
 /** Radius in Euclidean norm over all pixels of an example. */
 export const l2: Threat = {
@@ -25,6 +26,9 @@ export const l2: Threat = {
     const outside = gt(norm, radius);
     return mul(delta, perExample(where(outside, div(radius, where(outside, norm, 1)), 1), delta));
   },
+  // Into the ball, then into the box, which leads no farther from its centre: not the nearest point of both, but what APGD takes.
+  within: (x, delta, epsilon) => boxDelta(x, l2.project(delta, epsilon)),
+  toHyperplane: weightedWays,
   steepest(gradient) {
     const { scaled, length, known } = scaledNorm(gradient);
     return mul(scaled, perExample(where(known, div(1, length), 0), gradient));
@@ -44,8 +48,4 @@ function scaledNorm(v: Value): { scaled: Value; largest: Value; length: Value; k
   const known = and(ge(largest, SMALLEST), finite(largest));
   const scaled = div(v, perExample(where(known, largest, 1), v));
   return { scaled, largest, length: where(known, sqrt(sum(square(scaled), AXES)), 1), known };
-}
-
-function perExample(v: Value, like: Value): Value {
-  return broadcastAlong(v, like.shape, [0]);
 }

@@ -5,6 +5,7 @@ import { type Outcome, runGpuTests } from "../../../../tools/in-browser/run-test
 export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
   "attacks/ball": () => import("../attacks/ball.test.ts"),
   "eval/non-finite": () => import("../eval/non-finite.test.ts"),
+  "fixtures-attacks": () => import("../fixtures-attacks.test.ts"),
   "fixtures-cnn": () => import("../fixtures-cnn.test.ts"),
   "fixtures-optimizers": () => import("../fixtures-optimizers.test.ts"),
   "fixtures-preact-resnet18": () => import("../fixtures-preact-resnet18.test.ts"),

@@ -1,6 +1,6 @@
 /** @file Balls and the box. */
 
-import { boxDelta, l2, linf, saturatingClamp, threats } from "@gradalign/robustness";
+import { boxDelta, l2, saturatingClamp, threats } from "@gradalign/robustness";
 import { evaluate, grad, mul, randomKey, sum, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
@@ -42,6 +42,24 @@ describe.each(Object.values(threats))("$name", (threat) => {
     for (const radius of values(threat.distance(threat.project(mul(gradient, 1e30), epsilon)))) expect(radius).toBeLessThanOrEqual(epsilon);
   });
 
+  it("finds a point of ball and box, both in exact arithmetic", () => {
+    const x = tensor(
+      Float32Array.from({ length: 60 }, (_, i) => (i % 7 === 0 ? 0 : i % 7 === 3 ? 1 : (i * 0.6180339) % 1)),
+      shape,
+    );
+    const norm = {
+      linf: (d: number[]) => Math.max(...d.map(Math.abs)),
+      l2: (d: number[]) => Math.hypot(...d),
+      l1: (d: number[]) => d.reduce((s, v) => s + Math.abs(v), 0),
+    };
+    for (const radius of [0, 0.01, epsilon, 3, 30]) {
+      const delta = values(threat.within(x, gradient, radius));
+      for (let i = 0; i < 60; i += 12) expect(norm[threat.name as "l1"](delta.slice(i, i + 12))).toBeLessThanOrEqual(Math.fround(radius));
+      expect(delta.every((d, i) => Math.fround(d + (x.data()[i] as number)) >= 0 && Math.fround(d + (x.data()[i] as number)) <= 1)).toBe(true);
+      expect(delta.some((d) => d !== 0)).toBe(radius > 0);
+    }
+  });
+
   it("steps a unit along the gradient, and nowhere where it is zero", () => {
     const step = threat.steepest(gradient);
     const lengths = values(threat.distance(step));
@@ -49,8 +67,8 @@ describe.each(Object.values(threats))("$name", (threat) => {
     for (const length of lengths.slice(1)) expect(length).toBeCloseTo(1, 5);
     // No unit step rises faster on a linear loss: its product with the gradient is the dual norm.
     const data = [...gradient.data()].slice(12, 24);
-    const dual = threat === linf ? data.reduce((s, g) => s + Math.abs(g), 0) : Math.hypot(...data);
-    expect(values(sum(mul(step, gradient), [1, 2, 3]))[1]).toBeCloseTo(dual, 3);
+    const dual = { linf: data.reduce((s, g) => s + Math.abs(g), 0), l2: Math.hypot(...data), l1: Math.max(...data.map(Math.abs)) }[threat.name];
+    expect(values(sum(mul(step, gradient), [1, 2, 3]))[1]).toBeCloseTo(dual as number, 3);
   });
 });
 

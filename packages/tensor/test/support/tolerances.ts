@@ -78,6 +78,7 @@ export const RANDOM_GRADIENT_TOLERANCES = { 1: 1e-5, 2: 1e-4 } as const;
 
 /** Of what PyTorch computed in float64, by what it is of: results and gradients of first and second order. */
 export const FIXTURE_TOLERANCES = {
+  attacks: 5e-6,
   "cross-entropy": 1e-6,
   "batch normalisation": 5e-6,
   convolution: 1e-5,
