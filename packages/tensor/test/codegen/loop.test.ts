@@ -15,6 +15,7 @@ import {
   minimum,
   mul,
   pad,
+  reshape,
   slice,
   sum,
   type Tensor,
@@ -151,4 +152,13 @@ describe.each(tested)("%s", (_, device) => {
     await same(device, (x) => gather(x, [rows, 1]), table);
     await same(device, (x) => gather(transpose(x), [2, rows]), table);
   });
+});
+
+test.each(tested)("rows of one buffer in two shapes are gathered each by its own stride, on %s", async (_, device) => {
+  const f = jit((x: Value, i: Value) => add(slice(gather(reshape(x, [4, 6]), [i]), [0, 0], [1, 4]), gather(reshape(x, [6, 4]), [i])), { device });
+  const x = tensor(
+    Float32Array.from({ length: 24 }, (_, i) => i),
+    [2, 12],
+  );
+  expect([...(await f(x, Int32Array.of(2)).read())]).toEqual([12 + 8, 13 + 9, 14 + 10, 15 + 11]);
 });

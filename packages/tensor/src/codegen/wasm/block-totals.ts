@@ -1,8 +1,8 @@
 /** @file Sums of many terms: accumulators go over a block of terms at a time, and the blocks' sums are added up in float64. */
 import type { DType } from "../../base/dtype.ts";
-import type { Form } from "./expr-code.ts";
 import type { FunctionBuilder } from "./function-builder.ts";
 import { F64, I32, OP, SIMD, V128 } from "./opcodes.ts";
+import type { Form } from "./scalar-code.ts";
 
 /** A local in which a block's terms are summed. */
 export interface Accumulator {

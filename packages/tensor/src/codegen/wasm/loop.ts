@@ -5,13 +5,15 @@ import type { Combine, LoopKernel } from "../../ir/kernel.ts";
 import { type Expr, forEachExpr, type Guard } from "../../ir/scalar.ts";
 import { structuralKey } from "../../ir/structure.ts";
 import { LONGEST_REDUCTION, sumBlock } from "../../ir/sums.ts";
+import { Addresses, type LoopScope } from "./addresses.ts";
 import { type Accumulator, BlockTotals } from "./block-totals.ts";
-import { ExprEmitter, emitStore, type Form, type LoopScope } from "./expr-code.ts";
+import { ExprEmitter } from "./expr-code.ts";
 import { FunctionBuilder } from "./function-builder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
 import { chooseShape, isCut, type LoopShape } from "./loop-shape.ts";
+import { emitStore } from "./memory-access.ts";
 import { F32, I32, OP, SIMD, V128 } from "./opcodes.ts";
-import { ELEMENT, LANES } from "./scalar-code.ts";
+import { ELEMENT, type Form, LANES, pushConstant } from "./scalar-code.ts";
 
 /** Elements of one task, about: enough to outweigh claiming it, few enough to share out evenly. */
 const TASK_ELEMENTS = 16384;
@@ -218,7 +220,7 @@ class LoopEmitter {
           this.#inner(emitter, from, to, (form) => {
             for (const member of members) {
               const { buffer, at, dtype } = member.output;
-              emitter.pushAddress(buffer, at, dtype);
+              emitter.addresses.push(buffer, at, dtype);
               emitter.push(pick(member), form);
               emitStore(this.#f, dtype, form);
             }
@@ -242,7 +244,7 @@ class LoopEmitter {
       };
       if (outer.length === 0) segments();
       else {
-        new ExprEmitter(this.#scope(), []).pushGuards(outer);
+        new Addresses(this.#scope()).pushGuards(outer);
         this.#f.if(segments, () => outside(0, extent));
       }
     }
@@ -309,7 +311,7 @@ class LoopEmitter {
     this.#afterPrologue(emitter, () => {
       outputs.forEach(({ buffer, at, dtype }, i) => {
         accumulators[i]!.forEach(({ local }, vector) => {
-          emitter.pushAddress(buffer, at, dtype);
+          emitter.addresses.push(buffer, at, dtype);
           f.get(local);
           emitStore(f, dtype, form, 16 * vector);
         });
@@ -361,11 +363,7 @@ class LoopEmitter {
   }
 
   #pushIdentity(combine: Combine, dtype: DType, form: Form): void {
-    const identity = identityOf(combine, dtype);
-    const isFloat = dtype === "float32";
-    if (form === "lanes") this.#f.v128(isFloat ? new Int32Array(new Float32Array([identity]).buffer)[0]! : identity);
-    else if (isFloat) this.#f.f32(identity);
-    else this.#f.i32(identity);
+    pushConstant(this.#f, dtype, identityOf(combine, dtype), form);
   }
 
   #combine(form: Form, dtype: DType, output: number): void {

@@ -4,7 +4,22 @@ import type { DType } from "../../base/dtype.ts";
 import { UnsupportedError } from "../../base/errors.ts";
 import type { ScalarOp } from "../../ir/scalar.ts";
 import type { FunctionBuilder } from "./function-builder.ts";
-import { OP, SIMD } from "./opcodes.ts";
+import { F32, I32, OP, SIMD, V128, type WasmType } from "./opcodes.ts";
+
+/** Whether a value stands for one element or for four neighbours. */
+export type Form = "element" | "lanes";
+
+/** The type of a value in WebAssembly. */
+export function wasmType(dtype: DType, form: Form): WasmType {
+  return form === "lanes" ? V128 : dtype === "float32" ? F32 : I32;
+}
+
+/** Pushes a constant. */
+export function pushConstant(f: FunctionBuilder, dtype: DType, value: number, form: Form): void {
+  if (form === "lanes") f.v128(dtype === "float32" ? new Int32Array(new Float32Array([value]).buffer)[0]! : dtype === "bool" ? -value : value);
+  else if (dtype === "float32") f.f32(value);
+  else f.i32(value);
+}
 
 /** Emits an instruction whose operands are on the stack; `operand` is the type of the (first non-condition) operand. */
 type Emit = (f: FunctionBuilder, operand: DType) => void;
