@@ -1,27 +1,27 @@
 /** @file The registry of the paper's experiments: one line each. */
 
-import { collapseBySeed } from "./collapse-by-seed.ts";
-import { corners } from "./corners.ts";
-import { earlyStopping } from "./early-stopping.ts";
-import { eq6 } from "./eq6.ts";
-import { fig1 } from "./fig1.ts";
-import { fig2 } from "./fig2.ts";
-import { fig3 } from "./fig3.ts";
-import { fig4 } from "./fig4.ts";
-import { fig5 } from "./fig5.ts";
-import { fig6 } from "./fig6.ts";
-import { fig7 } from "./fig7.ts";
-import { fig8 } from "./fig8.ts";
-import { fig11 } from "./fig11.ts";
-import { largeEpsilon } from "./large-epsilon.ts";
-import { lemma1 } from "./lemma1.ts";
-import { lemma2 } from "./lemma2.ts";
-import { linearity } from "./linearity.ts";
-import { longTraining } from "./long-training.ts";
+import { collapseBySeed } from "./experiments/collapse-by-seed.ts";
+import { corners } from "./experiments/corners.ts";
+import { earlyStopping } from "./experiments/early-stopping.ts";
+import { eq6 } from "./experiments/eq6.ts";
+import { fig1 } from "./experiments/fig1.ts";
+import { fig2 } from "./experiments/fig2.ts";
+import { fig3 } from "./experiments/fig3.ts";
+import { fig4 } from "./experiments/fig4.ts";
+import { fig5 } from "./experiments/fig5.ts";
+import { fig6 } from "./experiments/fig6.ts";
+import { fig7 } from "./experiments/fig7.ts";
+import { fig8 } from "./experiments/fig8.ts";
+import { fig11 } from "./experiments/fig11.ts";
+import { largeEpsilon } from "./experiments/large-epsilon.ts";
+import { lemma1 } from "./experiments/lemma1.ts";
+import { lemma2 } from "./experiments/lemma2.ts";
+import { linearity } from "./experiments/linearity.ts";
+import { longTraining } from "./experiments/long-training.ts";
+import { regularizers } from "./experiments/regularizers.ts";
+import { table1 } from "./experiments/table1.ts";
+import { tables } from "./experiments/tables.ts";
 import type { Experiment } from "./paper/experiment.ts";
-import { regularizers } from "./regularizers.ts";
-import { table1 } from "./table1.ts";
-import { tables } from "./tables.ts";
 
 export * from "./paper/experiment.ts";
 export { paperValue } from "./paper/numbers.ts";

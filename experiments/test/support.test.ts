@@ -1,7 +1,7 @@
 /** @file What experiments are built of: the Laplace measure, the paper's grid and recipes, its numbers, statistics. */
 import type { Evaluation } from "@gradalign/robustness";
 import { describe, expect, test } from "vitest";
-import { fig11 } from "../src/fig11.ts";
+import { fig11 } from "../src/experiments/fig11.ts";
 import { PAPER_CURVES, paperPoint } from "../src/paper/numbers.ts";
 import { curveFigure } from "../src/support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "../src/support/evaluations.ts";

@@ -3,11 +3,11 @@
 import { evaluateAlignment, type Params } from "@gradalign/robustness";
 import { type Tensor, tensor } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Figure, Measurement } from "./paper/experiment.ts";
-import { PAPER_NUMBERS } from "./paper/numbers.ts";
-import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "./support/laplace.ts";
-import { EPSILON, EXAMPLES, FILTERS, filtersJson, grownFilter, type HostFilters, hostFilters, singleLayerExperiment } from "./support/single-layer.ts";
-import { decimals, percent } from "./support/statistics.ts";
+import type { Experiment, Figure, Measurement } from "../paper/experiment.ts";
+import { PAPER_NUMBERS } from "../paper/numbers.ts";
+import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "../support/laplace.ts";
+import { EPSILON, EXAMPLES, FILTERS, filtersJson, grownFilter, type HostFilters, hostFilters, singleLayerExperiment } from "../support/single-layer.ts";
+import { decimals, percent } from "../support/statistics.ts";
 
 const CHANNELS = ["red", "green", "blue"] as const;
 

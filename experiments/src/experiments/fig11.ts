@@ -1,11 +1,11 @@
 /** @file Figure 11: accuracies, losses and alignment while the single-layer network overfits catastrophically. */
 import type { Evaluation } from "@gradalign/robustness";
-import type { Experiment, Measurement } from "./paper/experiment.ts";
-import { PAPER_NUMBERS } from "./paper/numbers.ts";
-import { curveFigure, curveOf } from "./support/curves.ts";
-import { evaluationRows, rowsAsEvaluations } from "./support/evaluations.ts";
-import { collapseComparison, singleLayerExperiment } from "./support/single-layer.ts";
-import { decimals, known, percent } from "./support/statistics.ts";
+import type { Experiment, Measurement } from "../paper/experiment.ts";
+import { PAPER_NUMBERS } from "../paper/numbers.ts";
+import { curveFigure, curveOf } from "../support/curves.ts";
+import { evaluationRows, rowsAsEvaluations } from "../support/evaluations.ts";
+import { collapseComparison, singleLayerExperiment } from "../support/single-layer.ts";
+import { decimals, known, percent } from "../support/statistics.ts";
 
 /** Figure 11. */
 export const fig11: Experiment = singleLayerExperiment({

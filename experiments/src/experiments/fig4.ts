@@ -1,14 +1,14 @@
 /** @file Figure 4: standard, FGSM and PGD-10 training watched side by side, and the moment FGSM overfits catastrophically. */
 import type { Evaluation } from "@gradalign/robustness";
-import type { Comparison, Experiment, Measurement, PaperNumber, Scale } from "./paper/experiment.ts";
-import { PAPER_NUMBERS } from "./paper/numbers.ts";
-import { curveFigure, curveOf } from "./support/curves.ts";
-import { evaluationRows, rowsAsEvaluations } from "./support/evaluations.ts";
-import { METHOD_COLORS } from "./support/figure.ts";
-import { LAPTOP_CHANGES, SECTION_EPS, SECTION_SEEDS, sectionTraining } from "./support/laptop-network.ts";
-import { collapseOf, outcomeRows, outcomesIn } from "./support/outcomes.ts";
-import { type Cell, gridMethod } from "./support/resnet-grid.ts";
-import { decimals, known, percent } from "./support/statistics.ts";
+import type { Comparison, Experiment, Measurement, PaperNumber, Scale } from "../paper/experiment.ts";
+import { PAPER_NUMBERS } from "../paper/numbers.ts";
+import { curveFigure, curveOf } from "../support/curves.ts";
+import { evaluationRows, rowsAsEvaluations } from "../support/evaluations.ts";
+import { METHOD_COLORS } from "../support/figure.ts";
+import { LAPTOP_CHANGES, SECTION_EPS, SECTION_SEEDS, sectionTraining } from "../support/laptop-network.ts";
+import { collapseOf, outcomeRows, outcomesIn } from "../support/outcomes.ts";
+import { type Cell, gridMethod } from "../support/resnet-grid.ts";
+import { decimals, known, percent } from "../support/statistics.ts";
 
 const METHODS = ["standard", "fgsm", "pgd-10"] as const;
 function cells(scale: Scale): Cell[] {

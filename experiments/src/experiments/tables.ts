@@ -1,9 +1,9 @@
 /** @file The tables of appendix D.3, without AutoAttack: clean and PGD accuracy at chosen radii, PGD-2 + GradAlign included. */
-import type { Experiment, Scale } from "./paper/experiment.ts";
-import { attackedGrid, basisOf, collapseOf, outcomesIn } from "./support/outcomes.ts";
-import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
-import { COMPARED, curveComparisons } from "./support/robustness-curves.ts";
-import { mean, percent } from "./support/statistics.ts";
+import type { Experiment, Scale } from "../paper/experiment.ts";
+import { attackedGrid, basisOf, collapseOf, outcomesIn } from "../support/outcomes.ts";
+import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "../support/resnet-grid.ts";
+import { COMPARED, curveComparisons } from "../support/robustness-curves.ts";
+import { mean, percent } from "../support/statistics.ts";
 
 const METHODS = ["standard", ...COMPARED, "pgd-2-gradalign"] as const;
 const GRID: Readonly<

@@ -3,9 +3,9 @@
 import { convolution, keyFor, linf, relu } from "@gradalign/robustness";
 import { add, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Figure, Measurement } from "./paper/experiment.ts";
-import { EPSILON, EXAMPLES, FILTERS, grownFilter, hostFilters, pixelsOf, singleLayerExperiment } from "./support/single-layer.ts";
-import { decimals, percent } from "./support/statistics.ts";
+import type { Experiment, Figure, Measurement } from "../paper/experiment.ts";
+import { EPSILON, EXAMPLES, FILTERS, grownFilter, hostFilters, pixelsOf, singleLayerExperiment } from "../support/single-layer.ts";
+import { decimals, percent } from "../support/statistics.ts";
 
 /** Test image that is shown. */
 const SHOWN = 1;

@@ -1,9 +1,9 @@
 /** @file How often the single-layer network overfits catastrophically: FGSM with and without GradAlign over ten seeds. */
 import type { Evaluation } from "@gradalign/robustness";
-import type { Experiment, Measurement, Scale } from "./paper/experiment.ts";
-import { collapseOf, type Outcome, outcomeRows } from "./support/outcomes.ts";
-import { EPSILON, singleLayerTraining } from "./support/single-layer.ts";
-import { decimals, known, levels, mean, percent } from "./support/statistics.ts";
+import type { Experiment, Measurement, Scale } from "../paper/experiment.ts";
+import { collapseOf, type Outcome, outcomeRows } from "../support/outcomes.ts";
+import { EPSILON, singleLayerTraining } from "../support/single-layer.ts";
+import { decimals, known, levels, mean, percent } from "../support/statistics.ts";
 
 const METHODS = ["fgsm", "fgsm-gradalign"] as const;
 type Method = (typeof METHODS)[number];

@@ -1,10 +1,10 @@
 /** @file Figure 2: the length of FGSM-RS's perturbation against its step size, and lemma 1's bound. */
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Measurement, Scale } from "./paper/experiment.ts";
-import { PAPER_NUMBERS } from "./paper/numbers.ts";
-import { FIGURE_SIZE, seriesColor } from "./support/figure.ts";
-import { decimals, mean } from "./support/statistics.ts";
-import { expectedNorm, normBound, sampleNorms } from "./theory/fgsm-rs-norm.ts";
+import type { Experiment, Measurement, Scale } from "../paper/experiment.ts";
+import { PAPER_NUMBERS } from "../paper/numbers.ts";
+import { FIGURE_SIZE, seriesColor } from "../support/figure.ts";
+import { decimals, mean } from "../support/statistics.ts";
+import { expectedNorm, normBound, sampleNorms } from "../theory/fgsm-rs-norm.ts";
 
 const EPSILON = 8 / 255;
 const GRID: Readonly<Record<Scale, { readonly dimensions: readonly number[]; readonly steps: number; readonly samples: number }>> = {

@@ -1,8 +1,8 @@
 /** @file Lemma 1: a random step makes FGSM's perturbation shorter. Bound, exact expectation and samples. */
-import type { Experiment, Measurement, Scale } from "./paper/experiment.ts";
-import { PAPER_NUMBERS } from "./paper/numbers.ts";
-import { decimals, deviation, mean } from "./support/statistics.ts";
-import { expectedNorm, meanSquare, normBound, sampleNorms } from "./theory/fgsm-rs-norm.ts";
+import type { Experiment, Measurement, Scale } from "../paper/experiment.ts";
+import { PAPER_NUMBERS } from "../paper/numbers.ts";
+import { decimals, deviation, mean } from "../support/statistics.ts";
+import { expectedNorm, meanSquare, normBound, sampleNorms } from "../theory/fgsm-rs-norm.ts";
 
 const GRID: Readonly<Record<Scale, { readonly dimensions: readonly number[]; readonly samples: number }>> = {
   paper: { dimensions: [1, 10, 100, 3072], samples: 1000 },

@@ -1,10 +1,10 @@
 /** @file Lemma 2: gradients of a randomly initialised single-layer network are aligned. Bound, limit, and finite networks. */
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Measurement, PaperNumber, Scale } from "./paper/experiment.ts";
-import { PAPER_NUMBERS } from "./paper/numbers.ts";
-import { FIGURE_SIZE, seriesColor } from "./support/figure.ts";
-import { decimals, deviation, mean } from "./support/statistics.ts";
-import { estimateLimit, sampleAlignment } from "./theory/initial-alignment.ts";
+import type { Experiment, Measurement, PaperNumber, Scale } from "../paper/experiment.ts";
+import { PAPER_NUMBERS } from "../paper/numbers.ts";
+import { FIGURE_SIZE, seriesColor } from "../support/figure.ts";
+import { decimals, deviation, mean } from "../support/statistics.ts";
+import { estimateLimit, sampleAlignment } from "../theory/initial-alignment.ts";
 
 interface Grid {
   readonly epsilons: readonly number[];

@@ -3,11 +3,11 @@
 import { crossEntropyPerExample, imageSize, keyFor } from "@gradalign/robustness";
 import { abs, add, grad, jit, mul, sign, sub, sum, tensor, uniform, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Figure, Lab, Measurement, Scale } from "./paper/experiment.ts";
-import { FIGURE_SIZE, METHOD_COLORS } from "./support/figure.ts";
-import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
-import { pixelsOf } from "./support/single-layer.ts";
-import { decimals } from "./support/statistics.ts";
+import type { Experiment, Figure, Lab, Measurement, Scale } from "../paper/experiment.ts";
+import { FIGURE_SIZE, METHOD_COLORS } from "../support/figure.ts";
+import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "../support/resnet-grid.ts";
+import { pixelsOf } from "../support/single-layer.ts";
+import { decimals } from "../support/statistics.ts";
 
 const METHODS = ["standard", "fgsm", "fgsm-gradalign", "pgd-10"] as const;
 const DIRECTIONS = ["random", "fgsm"] as const;

@@ -2,10 +2,10 @@
 
 import { keyOfSeed, philox } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
-import type { Experiment, Measurement, Scale } from "./paper/experiment.ts";
-import { FIGURE_SIZE, seriesColor } from "./support/figure.ts";
-import { decimals } from "./support/statistics.ts";
-import { compiledSingleFilter, type SingleFilter, singleFilterFormula } from "./theory/single-filter.ts";
+import type { Experiment, Measurement, Scale } from "../paper/experiment.ts";
+import { FIGURE_SIZE, seriesColor } from "../support/figure.ts";
+import { decimals } from "../support/statistics.ts";
+import { compiledSingleFilter, type SingleFilter, singleFilterFormula } from "../theory/single-filter.ts";
 
 /** Float32's rounding, accumulated over a sum of some hundred terms. */
 const TOLERANCE = 2e-6;

@@ -1,10 +1,10 @@
 /** @file Section 3: PGD training whose perturbations are pushed to the ball's corners is as robust as PGD training. */
-import type { Experiment } from "./paper/experiment.ts";
-import { PAPER_NUMBERS } from "./paper/numbers.ts";
-import { LAPTOP_CHANGES, sectionComparisons, sectionGrid } from "./support/laptop-network.ts";
-import { collapseOf, outcomesIn } from "./support/outcomes.ts";
-import { gridMethod } from "./support/resnet-grid.ts";
-import { mean, percent } from "./support/statistics.ts";
+import type { Experiment } from "../paper/experiment.ts";
+import { PAPER_NUMBERS } from "../paper/numbers.ts";
+import { LAPTOP_CHANGES, sectionComparisons, sectionGrid } from "../support/laptop-network.ts";
+import { collapseOf, outcomesIn } from "../support/outcomes.ts";
+import { gridMethod } from "../support/resnet-grid.ts";
+import { mean, percent } from "../support/statistics.ts";
 
 const METHODS = ["fgsm", "pgd-10", "pgd-10-corner"] as const;
 /** The experiment on diversity of section 3. */

@@ -1,8 +1,8 @@
 /** @file Figure 1: robustness of six methods against the radius on CIFAR-10, without and with early stopping. */
-import type { Experiment } from "./paper/experiment.ts";
-import { outcomesIn } from "./support/outcomes.ts";
-import { curveComparisons, LAST_AND_BEST, robustnessFigure, robustnessTable, valuesAt } from "./support/robustness-curves.ts";
-import { mean, percent } from "./support/statistics.ts";
+import type { Experiment } from "../paper/experiment.ts";
+import { outcomesIn } from "../support/outcomes.ts";
+import { curveComparisons, LAST_AND_BEST, robustnessFigure, robustnessTable, valuesAt } from "../support/robustness-curves.ts";
+import { mean, percent } from "../support/statistics.ts";
 
 /** Figure 1. */
 export const fig1: Experiment = {

@@ -1,10 +1,10 @@
 /** @file Table 1: FGSM with a shorter step and no randomness is as robust as FGSM with a random start. */
-import type { Experiment } from "./paper/experiment.ts";
-import { PAPER_NUMBERS } from "./paper/numbers.ts";
-import { LAPTOP_CHANGES, sectionComparisons, sectionGrid } from "./support/laptop-network.ts";
-import { collapseOf, outcomesIn } from "./support/outcomes.ts";
-import { gridMethod } from "./support/resnet-grid.ts";
-import { mean, percent } from "./support/statistics.ts";
+import type { Experiment } from "../paper/experiment.ts";
+import { PAPER_NUMBERS } from "../paper/numbers.ts";
+import { LAPTOP_CHANGES, sectionComparisons, sectionGrid } from "../support/laptop-network.ts";
+import { collapseOf, outcomesIn } from "../support/outcomes.ts";
+import { gridMethod } from "../support/resnet-grid.ts";
+import { mean, percent } from "../support/statistics.ts";
 
 const METHODS = ["fgsm", "fgsm-7/8", "fgsm-rs"] as const;
 /** Table 1. */

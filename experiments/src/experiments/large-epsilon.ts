@@ -1,7 +1,7 @@
 /** @file Appendix D.4, first part: FGSM + GradAlign at radii 24/255 and 32/255. */
-import type { Experiment, Scale } from "./paper/experiment.ts";
-import { accuracyTable } from "./support/one-number.ts";
-import { percent } from "./support/statistics.ts";
+import type { Experiment, Scale } from "../paper/experiment.ts";
+import { accuracyTable } from "../support/one-number.ts";
+import { percent } from "../support/statistics.ts";
 
 const SEEDS: Readonly<Record<Scale, readonly number[]>> = { paper: [0, 1, 2, 3, 4], laptop: [0], smoke: [0] };
 

@@ -1,9 +1,9 @@
 /** @file Appendix D.2: what early stopping costs in clean accuracy. */
-import type { Experiment } from "./paper/experiment.ts";
-import { outcomesIn } from "./support/outcomes.ts";
-import { gridMethod } from "./support/resnet-grid.ts";
-import { COMPARED, curveComparisons, LAST_AND_BEST, robustnessFigure, robustnessTable, valuesAt } from "./support/robustness-curves.ts";
-import { decimals, mean, percent } from "./support/statistics.ts";
+import type { Experiment } from "../paper/experiment.ts";
+import { outcomesIn } from "../support/outcomes.ts";
+import { gridMethod } from "../support/resnet-grid.ts";
+import { COMPARED, curveComparisons, LAST_AND_BEST, robustnessFigure, robustnessTable, valuesAt } from "../support/robustness-curves.ts";
+import { decimals, mean, percent } from "../support/statistics.ts";
 
 /** Appendix D.2. */
 export const earlyStopping: Experiment = {

@@ -1,7 +1,7 @@
 /** @file Appendix D.4, second part: FGSM + GradAlign trained for up to 200 epochs. */
-import type { Experiment, Scale } from "./paper/experiment.ts";
-import { accuracyTable } from "./support/one-number.ts";
-import { mean, percent } from "./support/statistics.ts";
+import type { Experiment, Scale } from "../paper/experiment.ts";
+import { accuracyTable } from "../support/one-number.ts";
+import { mean, percent } from "../support/statistics.ts";
 
 const EPOCHS: Readonly<Record<Scale, readonly number[]>> = { paper: [30, 50, 100, 200], laptop: [30, 60, 120], smoke: [60] };
 const SEEDS: Readonly<Record<Scale, readonly number[]>> = { paper: [0, 1, 2, 3, 4], laptop: [0], smoke: [0] };

@@ -1,11 +1,11 @@
 /** @file Figure 3: FGSM trained with a smaller radius, attacked with larger ones, against FGSM-RS. */
 import * as Plot from "@observablehq/plot";
-import type { Experiment, FinalAttack, Scale } from "./paper/experiment.ts";
-import { FIGURE_SIZE, PERCENT_SCALE, seriesColor } from "./support/figure.ts";
-import { LAPTOP_CHANGES, SECTION_SEEDS, sectionTraining } from "./support/laptop-network.ts";
-import { attackedGrid, basisOf, collapseOf, divergedWords, type Outcome, outcomesIn } from "./support/outcomes.ts";
-import type { Cell } from "./support/resnet-grid.ts";
-import { percent } from "./support/statistics.ts";
+import type { Experiment, FinalAttack, Scale } from "../paper/experiment.ts";
+import { FIGURE_SIZE, PERCENT_SCALE, seriesColor } from "../support/figure.ts";
+import { LAPTOP_CHANGES, SECTION_SEEDS, sectionTraining } from "../support/laptop-network.ts";
+import { attackedGrid, basisOf, collapseOf, divergedWords, type Outcome, outcomesIn } from "../support/outcomes.ts";
+import type { Cell } from "../support/resnet-grid.ts";
+import { percent } from "../support/statistics.ts";
 
 interface Grid {
   /** Radii of FGSM training; the last is also FGSM-RS's. */

@@ -1,9 +1,9 @@
 /** @file Figure 8: accuracy and robustness of six methods against the radius on CIFAR-10 and SVHN. */
-import type { Experiment } from "./paper/experiment.ts";
-import { attackedGrid, outcomesIn } from "./support/outcomes.ts";
-import { RESNET_CHANGES, resnetTraining } from "./support/resnet-grid.ts";
-import { COMPARISON_CHANGE, type Compared, comparisonCells, curveComparisons, robustnessFigure, robustnessTable } from "./support/robustness-curves.ts";
-import { mean, percent } from "./support/statistics.ts";
+import type { Experiment } from "../paper/experiment.ts";
+import { attackedGrid, outcomesIn } from "../support/outcomes.ts";
+import { RESNET_CHANGES, resnetTraining } from "../support/resnet-grid.ts";
+import { COMPARISON_CHANGE, type Compared, comparisonCells, curveComparisons, robustnessFigure, robustnessTable } from "../support/robustness-curves.ts";
+import { mean, percent } from "../support/statistics.ts";
 
 const DATASETS: readonly Compared[] = ["cifar10", "svhn"];
 const NAMES: Readonly<Record<Compared, string>> = { cifar10: "CIFAR-10", svhn: "SVHN" };

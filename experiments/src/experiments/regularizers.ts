@@ -1,8 +1,8 @@
 /** @file Appendix D.5: GradAlign against regularisers of the input gradient's size and of the curvature. */
-import type { Experiment, Scale } from "./paper/experiment.ts";
-import { accuracyTable } from "./support/one-number.ts";
-import { gridMethod } from "./support/resnet-grid.ts";
-import { mean, percent } from "./support/statistics.ts";
+import type { Experiment, Scale } from "../paper/experiment.ts";
+import { accuracyTable } from "../support/one-number.ts";
+import { gridMethod } from "../support/resnet-grid.ts";
+import { mean, percent } from "../support/statistics.ts";
 
 const METHODS = ["cure", "grad-norm", "llr-2", "fgsm-gradalign"] as const;
 const GRID: Readonly<Record<Scale, { readonly radii: readonly number[]; readonly seeds: readonly number[] }>> = {

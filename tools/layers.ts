@@ -1,0 +1,159 @@
+/**
+ * @file The layers of the source, once: which packages a package may import, and inside of it which folders a folder may import.
+ *
+ * The architecture test holds the tree to this table; docs/architecture.md draws it (`npm run tables`).
+ */
+
+/** A folder of a package's `src`. */
+export interface Folder {
+  readonly what: string;
+  /** Folders of the same package that it may import; besides, it may import leaves. */
+  readonly uses: readonly string[];
+}
+
+/** A package. */
+export interface Package {
+  readonly name: string;
+  /** From the repository's root. */
+  readonly path: string;
+  readonly what: string;
+  /** What it may know of the rest, in words. */
+  readonly knows: string;
+  /** Our packages that it may import, by the entries named. */
+  readonly imports: readonly string[];
+  /** Whether it may import packages of others. */
+  readonly others: boolean;
+  /** Where it may import Node's modules. */
+  readonly node: "nowhere" | "node-* files" | "everywhere";
+  /** Folders of `src`, from the bottom up: each uses only some before it. */
+  readonly folders: Readonly<Record<string, Folder>>;
+}
+
+/** Files at the top of `src` that may import every folder, and that no folder imports; other files there are leaves. */
+export const ENTRIES: readonly string[] = ["index.ts", "node.ts", "main.ts", "cli.ts"];
+
+const tensor: Package = {
+  name: "@gradalign/tensor",
+  path: "packages/tensor",
+  what: "a tensor compiler",
+  knows: "nothing of adversaries, of Node, of other packages",
+  imports: [],
+  others: false,
+  node: "nowhere",
+  folders: {
+    base: { what: "element types, shapes, errors, keys, the bits of random numbers", uses: [] },
+    ir: { what: "graphs, and kernels as data: what passes write and code generators read", uses: ["base"] },
+    ops: { what: "each operation: type rule, derivative, lowering, plain meaning, samples", uses: ["base", "ir"] },
+    autodiff: { what: "gradients: graph to graph", uses: ["base", "ir", "ops"] },
+    passes: { what: "graph to kernels and a plan of memory", uses: ["base", "ir", "ops"] },
+    codegen: { what: "kernels to WebAssembly and WGSL; knows no graphs, operations or devices", uses: ["base", "ir"] },
+    runtime: { what: "devices: memory, threads, running programs", uses: ["base", "ir", "ops", "passes", "codegen"] },
+    frontend: { what: "what a user calls: tensors, tracing, jit, functions", uses: ["base", "ir", "ops", "runtime"] },
+  },
+};
+
+const formats: Package = {
+  name: "@gradalign/formats",
+  path: "packages/formats",
+  what: "readers and writers of files of weights",
+  knows: "nothing but the compiler's classes of errors",
+  imports: ["@gradalign/tensor"],
+  others: false,
+  node: "nowhere",
+  folders: { onnx: { what: "ONNX's graph and its wire format", uses: [] } },
+};
+
+const robustness: Package = {
+  name: "@gradalign/robustness",
+  path: "packages/robustness",
+  what: "the library: models, methods, attacks, data, training",
+  knows: "nothing of kernels: the compiler by its index",
+  imports: ["@gradalign/tensor", "@gradalign/formats"],
+  others: true,
+  node: "node-* files",
+  folders: {
+    files: { what: "writing whole or not at all, locks, reading what may be anything", uses: [] },
+    nn: { what: "layers, batch norm, cross-entropy, cosine similarity, initialisation", uses: [] },
+    threat: { what: "norm balls and the box of valid images", uses: ["nn"] },
+    models: { what: "pure functions of named tensors: `init(key)` and `apply(params, state, x, { train })`", uses: ["nn"] },
+    optim: { what: "optimisers and learning-rate schedules", uses: ["nn"] },
+    diagnostics: { what: "gradient alignment, weight norms, detection of catastrophic overfitting", uses: ["nn"] },
+    data: { what: "data sets as bytes, their formats, recipes and downloads", uses: ["files"] },
+    interop: { what: "export to PyTorch", uses: [] },
+    checkpoint: { what: "manifests and tensor files of a run's state", uses: ["files"] },
+    device: { what: "WebGPU in Node, and what was measured of a GPU", uses: ["data", "files"] },
+    attacks: { what: "how an attack starts, steps and finishes", uses: ["threat", "models", "nn"] },
+    methods: { what: "the loss of one training batch", uses: ["attacks", "threat", "models", "nn", "data"] },
+    eval: { what: "accuracy on clean and attacked images", uses: ["attacks", "threat", "models", "nn", "data", "diagnostics"] },
+    train: {
+      what: "settings, the compiled step, the loop, evaluations while training",
+      uses: ["methods", "eval", "attacks", "threat", "models", "nn", "data", "optim", "diagnostics", "checkpoint"],
+    },
+  },
+};
+
+const runs: Package = {
+  name: "@gradalign/runs",
+  path: "packages/runs",
+  what: "runs: their folders, settings, figures and pages",
+  knows: "the library and the compiler by their indexes; nothing of commands and terminals",
+  imports: ["@gradalign/tensor", "@gradalign/formats", "@gradalign/robustness", "@gradalign/robustness/node"],
+  others: true,
+  node: "node-* files",
+  folders: {
+    words: { what: "how numbers and outcomes are written for people", uses: [] },
+    run: { what: "what a run is to whoever shows it: its data and its events", uses: [] },
+    serve: { what: "the local server of a page, and a data set in parts", uses: [] },
+    settings: { what: "every setting of a run once: its flag, its key in a config file, its rule", uses: ["words"] },
+    folder: { what: "run folders: settings, evaluations, checkpoints, notes", uses: ["run", "settings"] },
+    figures: { what: "series, curves and filters as figures", uses: ["run", "words"] },
+    pages: { what: "the report as one HTML file", uses: ["figures", "run", "settings", "words"] },
+    perform: { what: "a run from its folder to its report", uses: ["folder", "run", "settings", "figures", "pages"] },
+  },
+};
+
+const experiments: Package = {
+  name: "@gradalign/experiments",
+  path: "experiments",
+  what: "the paper's experiments: a file each says what to train, to measure and to show",
+  knows: "nothing of folders and processes",
+  imports: ["@gradalign/tensor", "@gradalign/robustness", "@gradalign/runs"],
+  others: true,
+  node: "nowhere",
+  folders: {
+    theory: { what: "the paper's formulas", uses: [] },
+    paper: { what: "the paper's numbers, and what an experiment is", uses: [] },
+    support: { what: "what several experiments share: grids, curves, tables", uses: ["paper"] },
+  },
+};
+
+const gradalign: Package = {
+  name: "gradalign",
+  path: "packages/gradalign",
+  what: "what people install: the command, and the library again",
+  knows: "all of them, by their indexes",
+  imports: [tensor, formats, robustness, runs, experiments].flatMap(({ name }) => [name, `${name}/node`]),
+  others: true,
+  node: "everywhere",
+  folders: {
+    terminal: { what: "events as a live view, lines or JSON; signals", uses: [] },
+    settings: { what: "settings as flags and in config files", uses: [] },
+    run: { what: "what commands that train have in common", uses: ["terminal"] },
+    reproduce: { what: "performs experiments: grids of trainings, their pages", uses: ["run", "terminal"] },
+    commands: { what: "a file per command", uses: ["reproduce", "run", "settings", "terminal"] },
+  },
+};
+
+const live: Package = {
+  name: "apps/live",
+  path: "apps/live",
+  what: "the page of `gradalign live`",
+  knows: "the library and runs, in a browser",
+  imports: ["@gradalign/tensor", "@gradalign/robustness", "@gradalign/runs", "@gradalign/runs/node"],
+  others: true,
+  node: "nowhere",
+  folders: {},
+};
+
+/** All packages, from the bottom up: each imports only some before it. */
+export const PACKAGES: readonly Package[] = [tensor, formats, robustness, runs, experiments, live, gradalign];
