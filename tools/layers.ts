@@ -124,6 +124,7 @@ const experiments: Package = {
     theory: { what: "the paper's formulas", uses: [] },
     paper: { what: "the paper's numbers, and what an experiment is", uses: [] },
     support: { what: "what several experiments share: grids, curves, tables", uses: ["paper"] },
+    experiments: { what: "a file per experiment", uses: ["paper", "support", "theory"] },
   },
 };
 

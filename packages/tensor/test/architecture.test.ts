@@ -4,8 +4,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { ENTRIES, PACKAGES, type Package } from "../../../tools/layers.ts";
 
-const packages = fileURLToPath(new URL("../../", import.meta.url));
+const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 interface Source {
   /** Path from the package's `src`, with forward slashes. */
@@ -25,7 +26,8 @@ function readPackage(folder: string): Source[] {
     .filter((file) => file.endsWith(".ts"))
     .map((file) => {
       const text = readFileSync(join(root, file), "utf8");
-      const targets = [...text.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3]!);
+      // Vite takes what follows the question mark.
+      const targets = [...text.matchAll(IMPORT)].map((match) => (match[1] ?? match[2] ?? match[3]!).replace(/\?worker$/, ""));
       return {
         path: file.replaceAll("\\", "/"),
         text,
@@ -35,46 +37,29 @@ function readPackage(folder: string): Source[] {
     });
 }
 
-const sources = {
-  tensor: readPackage(join(packages, "tensor")),
-  formats: readPackage(join(packages, "formats")),
-  robustness: readPackage(join(packages, "robustness")),
-  runs: readPackage(join(packages, "runs")),
-  experiments: readPackage(join(packages, "../experiments")),
-  gradalign: readPackage(join(packages, "gradalign")),
-};
+const sources: Readonly<Record<string, readonly Source[]>> = Object.fromEntries(PACKAGES.map(({ name, path }) => [name, readPackage(join(root, path))]));
+const sourcesOf = ({ name }: Package): readonly Source[] => sources[name]!;
 const folderOf = (path: string): string => (path.includes("/") ? path.slice(0, path.indexOf("/")) : ".");
 
-/** `file → target` for every import of a folder that its own folder may not use. */
-function violations(files: readonly Source[], allowed: Readonly<Record<string, readonly string[]>>): string[] {
-  return files.flatMap(({ path, local }) => {
+/** `file → target` for every import that the table of layers does not allow. */
+function violations({ folders, imports, others, node }: Package, files: readonly Source[]): string[] {
+  return files.flatMap(({ path, local, outside }) => {
     const from = folderOf(path);
-    const may = allowed[from];
-    if (!may) return [`${path}: folder without a rule`];
-    return local.filter((target) => folderOf(target) !== from && !may.includes(folderOf(target))).map((target) => `${path} → ${target}`);
+    const isEntry = ENTRIES.includes(path);
+    const folder = folders[from];
+    if (from !== "." && !folder) return [`${path}: tools/layers.ts has no folder ${from}`];
+    const mayUse = (target: string): boolean => {
+      const to = folderOf(target);
+      if (to === ".") return isEntry || !ENTRIES.includes(target);
+      return to === from || isEntry || (folder?.uses.includes(to) ?? false);
+    };
+    const mayImport = (module: string): boolean => {
+      if (module.startsWith("node:")) return node === "everywhere" || (node === "node-* files" && /(^|\/)node(-[a-z0-9-]+)?\.ts$/.test(path));
+      return /^(@gradalign\/|gradalign(\/|$))/.test(module) ? imports.includes(module) : others;
+    };
+    return [...local.filter((target) => !mayUse(target)), ...outside.filter((module) => !mayImport(module))].map((target) => `${path} → ${target}`);
   });
 }
-
-/** What each folder of `packages/runs` may use. */
-const RUNS = {
-  words: [],
-  run: [],
-  serve: [],
-  settings: ["words"],
-  folder: ["run", "settings"],
-  figures: ["run", "words"],
-  pages: ["run", "words", "settings", "figures"],
-  perform: ["run", "settings", "folder", "figures", "pages"],
-};
-
-/** What each folder of `packages/gradalign` may use. */
-const COMMAND = {
-  terminal: [],
-  settings: [],
-  run: ["terminal"],
-  reproduce: ["terminal", "run"],
-  commands: ["terminal", "settings", "run", "reproduce"],
-};
 
 /** The folders as if they were files; a file of the root, such as an index or a leaf, stands for itself. */
 function foldersOf(files: readonly Source[]): Source[] {
@@ -107,46 +92,31 @@ function findCycle(files: readonly Source[]): string[] {
 }
 
 describe("imports", () => {
-  test("inside the compiler run from base to index", () => {
-    const below = ["base", "ir", "ops"];
-    expect(
-      violations(sources.tensor, {
-        base: [],
-        ir: ["base"],
-        ops: ["base", "ir"],
-        autodiff: below,
-        passes: below,
-        codegen: ["base", "ir"],
-        runtime: [...below, "passes", "codegen"],
-        frontend: [...below, "autodiff", "passes", "codegen", "runtime"],
-        ".": [...below, "autodiff", "frontend", "runtime"],
-      }),
-    ).toEqual([]);
+  test.each(PACKAGES.map((entry) => [entry.name, entry] as const))("of %s are those that its layers allow", (_, entry) => {
+    expect(violations(entry, sourcesOf(entry))).toEqual([]);
+    for (const { path, local } of sourcesOf(entry)) for (const target of local) expect(target, path).not.toMatch(/^\.\./);
   });
 
-  test("inside the library run from threat over attacks and methods to train", () => {
-    const order = ["threat", "attacks", "methods", "train"];
-    const wrong = sources.robustness.flatMap(({ path, local }) => {
-      const from = order.indexOf(folderOf(path));
-      return from < 0 ? [] : local.filter((target) => order.indexOf(folderOf(target)) > from).map((target) => `${path} → ${target}`);
-    });
-    expect(wrong).toEqual([]);
-  });
-
-  test("of runs and of the command run as this table says", () => {
-    expect(violations(sources.runs, { ...RUNS, ".": Object.keys(RUNS) })).toEqual([]);
-    expect(violations(sources.gradalign, { ...COMMAND, ".": ["commands", "terminal"] })).toEqual([]);
-  });
-
-  test("go through packages' indexes, never upwards", () => {
-    const foreign = (files: readonly Source[], pattern: RegExp): string[] =>
-      files.flatMap(({ path, outside }) => outside.filter((target) => pattern.test(target)).map((target) => `${path} → ${target}`));
-    expect(foreign(sources.tensor, /./)).toEqual([]);
-    expect(foreign(sources.formats, /^(?!@gradalign\/tensor$)/)).toEqual([]);
-    expect(foreign(sources.robustness, /^@gradalign\/(?!tensor$|formats$)|^gradalign|^\.\.\/\.\.\/\.\./)).toEqual([]);
-    expect(foreign(sources.runs, /^@gradalign\/(?!tensor$|formats$|robustness(\/node)?$)|^gradalign/)).toEqual([]);
-    expect(foreign(sources.experiments, /^@gradalign\/(?!tensor$|robustness$|runs$)|^gradalign/)).toEqual([]);
-    for (const files of Object.values(sources)) for (const { path, local } of files) for (const target of local) expect(target, path).not.toMatch(/^\.\./);
+  test("that layers do not allow are found", () => {
+    const folders = { low: { what: "", uses: [] }, high: { what: "", uses: ["low"] } };
+    const entry: Package = { name: "x", path: "x", what: "", knows: "", imports: ["@gradalign/tensor"], others: false, node: "node-* files", folders };
+    const file = (path: string, local: readonly string[], outside: readonly string[] = []): Source => ({ path, text: "", local, outside });
+    const allowed = [
+      file("index.ts", ["high/a.ts", "leaf.ts"]),
+      file("high/a.ts", ["low/b.ts", "leaf.ts"], ["@gradalign/tensor"]),
+      file("low/node-c.ts", [], ["node:fs"]),
+    ];
+    expect(violations(entry, allowed)).toEqual([]);
+    const refused = [
+      file("low/a.ts", ["high/b.ts", "index.ts"], ["node:fs", "zod", "@gradalign/tensor/inner", "gradalign"]),
+      file("leaf.ts", ["low/b.ts"]),
+      file("new/a.ts", []),
+    ];
+    expect(violations(entry, refused)).toEqual([
+      ...["high/b.ts", "index.ts", "node:fs", "zod", "@gradalign/tensor/inner", "gradalign"].map((target) => `low/a.ts → ${target}`),
+      "leaf.ts → low/b.ts",
+      "new/a.ts: tools/layers.ts has no folder new",
+    ]);
   });
 
   test.each(Object.entries(sources))("of %s have no cycle among files nor among folders, and every imported file exists", (_, files) => {
@@ -156,19 +126,28 @@ describe("imports", () => {
     for (const { path, local } of files) for (const target of local) expect(known.has(target), `${path} → ${target}`).toBe(true);
   });
 
-  test("of Node's modules stand only in the library's node-* files and in the command line", () => {
-    const users = [...sources.tensor, ...sources.formats, ...sources.robustness, ...sources.runs, ...sources.experiments].filter(({ outside }) =>
-      outside.some((target) => target.startsWith("node:")),
-    );
-    for (const { path } of users) expect(path).toMatch(/(^|\/)node-[a-z0-9-]+\.ts$|^node\.ts$/);
-  });
-
   test("are found by this test's pattern", () => {
-    const all = sources.tensor.flatMap(({ local }) => local);
+    const all = sources["@gradalign/tensor"]!.flatMap(({ local }) => local);
     expect(all.length).toBeGreaterThan(200);
-    expect(sources.robustness.flatMap(({ outside }) => outside)).toContain("@gradalign/tensor");
+    expect(sources["@gradalign/robustness"]!.flatMap(({ outside }) => outside)).toContain("@gradalign/tensor");
     const sample = 'import {\n  a,\n  b,\n} from "./x.ts";\nexport * from "./y.ts";\nimport "./z.ts";\nimport type { Q } from "q";\nawait import("./w.ts");';
     expect([...sample.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3])).toEqual(["./x.ts", "./y.ts", "./z.ts", "q", "./w.ts"]);
+  });
+});
+
+describe("the table of layers", () => {
+  test("names packages and folders that are there, from the bottom up", () => {
+    const names = PACKAGES.map(({ name }) => name);
+    for (const [i, { path, folders, imports, ...entry }] of PACKAGES.entries()) {
+      const there = readdirSync(join(root, path, "src"), { withFileTypes: true }).filter((file) => file.isDirectory());
+      expect(Object.keys(folders).sort(), path).toEqual(there.map(({ name }) => name).sort());
+      expect(names.slice(0, i), entry.name).toEqual(expect.arrayContaining(imports.map((module) => module.replace(/\/node$/, ""))));
+      for (const [k, [name, { uses }]] of Object.entries(folders).entries()) {
+        expect(Object.keys(folders).slice(0, k), `${path}: ${name}`).toEqual(expect.arrayContaining([...uses]));
+      }
+    }
+    const workspaces = [...readdirSync(join(root, "packages")).map((folder) => `packages/${folder}`), "experiments", "apps/live"];
+    expect(PACKAGES.map(({ path }) => path).sort()).toEqual(workspaces.sort());
   });
 });
 
@@ -184,9 +163,10 @@ describe.each(Object.entries(sources))("files of %s", (_, files) => {
 
 test("an operation's file has the operation's name", () => {
   const shared = ["build", "convolution", "definition", "elementwise", "index", "leaves", "reduce", "view"];
-  const files = sources.tensor.filter(({ path }) => path.startsWith("ops/")).map(({ path }) => path.slice(4, -3));
+  const operations = sources["@gradalign/tensor"]!;
+  const files = operations.filter(({ path }) => path.startsWith("ops/")).map(({ path }) => path.slice(4, -3));
   for (const file of files.filter((name) => !shared.includes(name))) {
-    const { text } = sources.tensor.find(({ path }) => path === `ops/${file}.ts`)!;
+    const { text } = operations.find(({ path }) => path === `ops/${file}.ts`)!;
     expect(text, file).toMatch(new RegExp(`(name: |\\()"${file}"`));
   }
 });
