@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** CIFAR-10 can be had, and is small; other sets cannot. */
 async function loader(name: string) {
   if (name !== "cifar10") throw new DataError(`${name}: no source can be reached`);
-  return { dataset: madeUpImages(name, 256, 64), fingerprint: "made-up" };
+  return { dataset: madeUpImages(name, 256, 64), fingerprint: "made-up", classesFrom: "definition" };
 }
 
 async function run(names: readonly string[], out: string, given: { readonly chosen?: readonly ScaledExperiment[]; readonly jobs?: number | undefined } = {}) {

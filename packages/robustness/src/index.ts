@@ -36,7 +36,7 @@ export { type DatasetName, datasetNamed, datasets, imageSize, isDatasetName } fr
 export { type MatVariable, matVariables } from "./data/mat.ts";
 export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.ts";
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
-export { type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outcome.ts";
+export { majorityShare, type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outcome.ts";
 export { detectOverfitting, type Overfitting, type RobustnessPoint } from "./diagnostics/overfitting.ts";
 export { type EvaluateOptions, evaluateRobustness, type RobustnessReport } from "./eval/evaluate.ts";
 export { type AlignmentOptions, type AlignmentReport, evaluateAlignment, measureAlignment } from "./eval/evaluate-alignment.ts";

@@ -1,9 +1,9 @@
 /** @file `gradalign train`: one training run, new or resumed. */
 
 import { resolveTrainConfig } from "@gradalign/robustness";
-import { requireWritable } from "@gradalign/robustness/node";
+import { FileError, requireWritable } from "@gradalign/robustness/node";
 import { defaultTexts, FINAL_DEFAULTS, partialConfig, SETTING_NAMES, type Settings, shellWord } from "@gradalign/runs";
-import { openDevice, openRun, ownRun, performRun, type RunRequest, readSession, resumedSettings, runSettingsOf } from "@gradalign/runs/node";
+import { isRunFolder, openDevice, openRun, ownRun, performRun, type RunRequest, readSession, resumedSettings, runSettingsOf } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { requireAgreement, withFullPath } from "../run/agreement.ts";
@@ -81,12 +81,21 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
         view,
         signal,
       };
-      const outcome = await ownRun(folder, { note: view.note, signal }, (lock) => performRun(request, lock));
+      const outcome = await ownRun(folder, { note: view.note, signal }, (lock) => performRun(request, lock)).catch((error: unknown) => {
+        // What was written stays good: the run goes on, and its report is written, when there is room again.
+        if (isFileFault(error) && isRunFolder(folder)) view.note(`then go on with: ${commandName()} train --resume ${shellWord(folder)}`);
+        throw error;
+      });
       if (outcome.interrupted) view.note(`resume with: ${commandName()} train --resume ${shellWord(folder)}`);
     } finally {
       device.close();
     }
   });
+}
+
+/** Whether a file could not be written or read, of a checkpoint perhaps. */
+function isFileFault(error: unknown): boolean {
+  return error instanceof FileError || (error instanceof Error && error.cause instanceof FileError);
 }
 
 type PlannedRun = Pick<RunRequest, "folder" | "config" | "resume" | "asked">;

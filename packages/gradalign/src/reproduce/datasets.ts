@@ -47,7 +47,7 @@ export async function openShelf(
         loaded.set(name, known);
         return known;
       }
-      const images = madeUp.get(name) ?? { dataset: madeUpImages(name, MADE_UP.train, MADE_UP.test), fingerprint: "made-up" };
+      const images = madeUp.get(name) ?? { dataset: madeUpImages(name, MADE_UP.train, MADE_UP.test), fingerprint: "made-up", classesFrom: "definition" };
       madeUp.set(name, images);
       return images;
     },

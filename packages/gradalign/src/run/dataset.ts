@@ -21,7 +21,7 @@ export async function loadDataset(name: string, output: OutputStream, signal?: A
     const dataset = await loadKnown(name, { onProgress: display.event, ...(signal ? { signal } : {}) });
     const hash = createHash("sha256");
     for (const { checksum } of datasetNamed(name).files) hash.update(checksum.digest);
-    return { dataset, fingerprint: hash.digest("hex") };
+    return { dataset, fingerprint: hash.digest("hex"), classesFrom: "definition" };
   } finally {
     display.finish();
   }

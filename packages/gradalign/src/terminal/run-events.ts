@@ -1,6 +1,6 @@
 /** @file How each event of a run reads as lines of text. */
 import { EVALUATION_PGD, type Evaluation } from "@gradalign/robustness";
-import { attackName, count, decimals, percent, type RobustnessRecord, type RunEvent } from "@gradalign/runs";
+import { attackName, count, decimals, percent, type RobustnessRecord, type RunEvent, VERDICTS } from "@gradalign/runs";
 import type { Paint } from "./style.ts";
 
 /** With a space between them they fit a terminal of 80 columns. */
@@ -29,6 +29,8 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
         `${event.description}${event.resumed ? ", resumed" : ""}`,
         `${event.machine.backend}, ${event.machine.threads} thread${event.machine.threads === 1 ? "" : "s"}; run folder ${event.directory}`,
       ];
+    case "data":
+      return event.classesFrom === "definition" ? [] : [describeFolder(event)];
     case "start": {
       const from = event.iteration > 0 ? ` from step ${count(event.iteration)}` : "";
       return [`${count(event.parameters)} parameters, ${count(event.iterations)} steps${from}, compiled in ${decimals(event.compileMs / 1000, 1)} s`];
@@ -48,9 +50,16 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
       return [describeRobustness(event.record)];
     case "report":
       return [`report: ${event.path}`];
+    case "outcome":
+      return event.kind === "healthy" ? [] : [paint("red", `${VERDICTS[event.kind]}: ${event.evidence}`)];
     default:
       return [];
   }
+}
+
+function describeFolder({ train, test, classes, classesFrom }: Extract<RunEvent, { type: "data" }>): string {
+  const from = classesFrom === "labels" ? "counted from the labels" : `listed in ${classesFrom}`;
+  return `${count(train)} training and ${count(test)} test images of ${classes} classes, ${from}`;
 }
 
 function notFinite(share: number, paint: Paint): string[] {

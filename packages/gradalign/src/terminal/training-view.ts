@@ -59,8 +59,8 @@ function plainView({ streams, runs, compact = false }: TrainingViewOptions): Tra
         if (!headed) write(`${prefix("")}${evaluationHeading()}`);
         headed = true;
       }
-      // Several runs end in one report of their own.
-      if (compact && event.type === "report") return;
+      // Several runs end in one report of their own, and in a table of their outcomes.
+      if (compact && (event.type === "report" || event.type === "outcome")) return;
       for (const line of describeEvent(event, speeds.get(run), (_, text) => text)) write(`${prefix(run)}${line}`);
     },
     note: write,
@@ -118,7 +118,7 @@ function liveView({ streams, runs, compact = false }: TrainingViewOptions): Trai
       // Before the lines that stay, which are drawn at once and with it.
       region.show(lines());
       const isRow = event.type === "evaluation";
-      if (!(compact && (isRow || event.type === "report"))) {
+      if (!(compact && (isRow || event.type === "report" || event.type === "outcome"))) {
         if (isRow && !headed) region.log(paint("dim", `${prefix("")}${evaluationHeading()}`));
         headed ||= isRow;
         for (const line of describeEvent(event, state.speed, paint)) region.log(`${prefix(run)}${line}`);

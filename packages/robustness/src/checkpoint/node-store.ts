@@ -102,9 +102,12 @@ export function loadCheckpoint(folder: string, name: string, options: LoadCheckp
   const refused: RefusedCheckpoint[] = [];
   for (const file of [join(folder, `${name}.json`), join(folder, `${name}.previous.json`)]) {
     const result = readPair(folder, file, options);
-    if (typeof result !== "string") return { ...result, file, refused };
-    refused.push({ file, reason: result });
-    options.onRefused?.({ file, reason: result });
+    // One checkpoint was saved so far: there was none before it.
+    if (result === undefined && refused.length > 0) continue;
+    if (result !== undefined && typeof result !== "string") return { ...result, file, refused };
+    const reason = result ?? "does not exist";
+    refused.push({ file, reason });
+    options.onRefused?.({ file, reason });
   }
   const list = refused.map(({ file, reason }) => `${file}: ${reason}`).join("; ");
   throw new CheckpointError(`loadCheckpoint: no usable checkpoint "${name}" in ${folder} (${list}); save one there first, or name another folder`);
@@ -133,12 +136,16 @@ export function readManifests(folder: string, names: readonly string[]): { manif
   return { manifests, refused };
 }
 
-/** The checkpoint a manifest file describes, or the reason to refuse it. */
-function readPair(folder: string, file: string, { expectModel, refuse }: LoadCheckpointOptions): Pick<LoadedCheckpoint, "manifest" | "tensors"> | string {
+/** The checkpoint a manifest file describes, or the reason to refuse it; undefined where there is no such file. */
+function readPair(
+  folder: string,
+  file: string,
+  { expectModel, refuse }: LoadCheckpointOptions,
+): Pick<LoadedCheckpoint, "manifest" | "tensors"> | string | undefined {
   let reason = "";
   for (let look = 0; look < MAX_LOOKS; look++) {
     const bytes = readIfThere(file);
-    if (bytes === undefined) return "does not exist";
+    if (bytes === undefined) return undefined;
     let manifest: CheckpointManifest;
     try {
       manifest = decodeManifest(bytes, sha256);
@@ -175,7 +182,8 @@ function readPair(folder: string, file: string, { expectModel, refuse }: LoadChe
 function keepPrevious(folder: string, name: string): void {
   const file = join(folder, `${name}.json`);
   const current = readIfThere(file);
-  if (current === undefined || typeof readPair(folder, file, {}) === "string") return;
+  const pair = readPair(folder, file, {});
+  if (current === undefined || pair === undefined || typeof pair === "string") return;
   writeFileAtomic(join(folder, `${name}.previous.json`), current);
 }
 

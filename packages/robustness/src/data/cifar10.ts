@@ -6,17 +6,15 @@
  */
 import { DataError } from "@gradalign/tensor";
 import { byteReader } from "./byte-reader.ts";
+import { RECORD_BYTES, recordSplit } from "./cifar-records.ts";
 import type { SplitArrays } from "./dataset.ts";
 import { type DatasetDefinition, type DatasetFile, logLinear, type OpenFile } from "./definition.ts";
-
-/** Bytes of one record: label, then 3 x 32 x 32 pixels. */
-export const CIFAR10_RECORD_BYTES = 3073;
 
 const batch = (name: string, split: "train" | "test", digest: string): DatasetFile => ({
   name,
   split,
   images: 10_000,
-  bytes: 10_000 * CIFAR10_RECORD_BYTES,
+  bytes: 10_000 * RECORD_BYTES,
   checksum: { algorithm: "sha1", encoding: "hex", digest },
 });
 
@@ -87,25 +85,17 @@ export const cifar10: DatasetDefinition = {
  * @throws DataError when a file has the wrong length.
  */
 async function readCifar10Split(open: OpenFile, files: readonly DatasetFile[]): Promise<SplitArrays> {
-  const count = files.reduce((sum, file) => sum + file.images, 0);
-  const pixels = CIFAR10_RECORD_BYTES - 1;
-  const images = new Uint8Array(count * pixels);
-  const labels = new Uint8Array(count);
-  let next = 0;
+  const split = recordSplit(files.reduce((sum, file) => sum + file.images, 0));
   for (const { name, images: records } of files) {
     const reader = byteReader(open(name), name, "fetch the file again");
     try {
-      for (const end = next + records; next < end; next++) {
-        const record = await reader.take(CIFAR10_RECORD_BYTES, "a record");
-        labels[next] = record[0] as number;
-        images.set(record.subarray(1), next * pixels);
-      }
+      for (let record = 0; record < records; record++) split.add(await reader.take(RECORD_BYTES, "a record"));
       if (!(await reader.atEnd())) {
-        throw new DataError(`${name} is too long: expected ${records} records of ${CIFAR10_RECORD_BYTES} bytes, found more; fetch the file again`);
+        throw new DataError(`${name} is too long: expected ${records} records of ${RECORD_BYTES} bytes, found more; fetch the file again`);
       }
     } finally {
       await reader.close();
     }
   }
-  return { images, labels };
+  return split;
 }

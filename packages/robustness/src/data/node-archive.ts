@@ -12,7 +12,7 @@ import { decode } from "fast-png";
 import { createTarDecoder } from "modern-tar";
 import { LIMITS } from "../limits.ts";
 import { readAll } from "./byte-reader.ts";
-import { CIFAR10_RECORD_BYTES } from "./cifar10.ts";
+import { RECORD_BYTES } from "./cifar-records.ts";
 import type { DatasetFile } from "./definition.ts";
 
 /** How an archive holds the files. */
@@ -84,9 +84,9 @@ function packSheet(name: string, png: Uint8Array, file: DatasetFile): Uint8Array
   if (width !== PIXELS || height !== file.images || channels !== 3 || depth !== 8) {
     throw new DataError(`${name} must be an 8-bit RGB sheet of ${PIXELS} x ${file.images} pixels, got ${width} x ${height}, ${channels} x ${depth} bits`);
   }
-  const records = new Uint8Array(file.images * CIFAR10_RECORD_BYTES);
+  const records = new Uint8Array(file.images * RECORD_BYTES);
   for (let record = 0; record < file.images; record++) {
-    const red = record * CIFAR10_RECORD_BYTES + 1;
+    const red = record * RECORD_BYTES + 1;
     let source = record * PIXELS * 3;
     for (let pixel = 0; pixel < PIXELS; pixel++) {
       records[red + pixel] = data[source++] as number;
@@ -116,7 +116,7 @@ function addLabels(
   for (const file of chosen) {
     const records = contents.get(file.name);
     for (let record = 0; record < file.images; record++, next++) {
-      if (records !== undefined) records[record * CIFAR10_RECORD_BYTES] = labels[next];
+      if (records !== undefined) records[record * RECORD_BYTES] = labels[next];
     }
   }
 }

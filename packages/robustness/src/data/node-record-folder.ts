@@ -9,12 +9,11 @@ import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { DataError } from "@gradalign/tensor";
+import { RECORD_BYTES, type RecordSplit, recordSplit } from "./cifar-records.ts";
 import { type ImageDataset, imageDataset } from "./dataset.ts";
 import { datasets } from "./index.ts";
 import { firstBytes } from "./node-first-bytes.ts";
 
-const RECORD_BYTES = 3073;
-const PIXELS = RECORD_BYTES - 1;
 /** Bytes of one split, 698,811 images: all of them lie in memory while a run lasts, and in a device's, of which a WebAssembly has 4 GiB. */
 const MAX_SPLIT_BYTES = 2 ** 31;
 /** Bytes of a list of class names, of which there are at most 256. */
@@ -25,14 +24,17 @@ const SPLITS = { train: /^(train|data_batch).*\.bin$/, test: /^test.*\.bin$/ } a
 /** A data set and the fingerprint of the files it came from. */
 export interface LoadedDataset {
   readonly dataset: ImageDataset;
-  /** SHA-256 over the files' contents in reading order. */
+  /** SHA-256 over a folder's files in reading order, or over the checksums of a known data set's. */
   readonly fingerprint: string;
+  /** Where its classes are from: a list in the folder (its name), the `labels` themselves, or the `definition` of a known data set. */
+  readonly classesFrom: string;
 }
 
 /**
  * Reads a folder; the data set is named by its absolute path, and not augmented unless the run asks for it.
  *
- * @throws DataError when a split has no file, or a file is not one, cannot be read, is too large or not a whole number of records.
+ * @throws DataError when a split has no file, or a file is not one, cannot be read, is too large or not a whole number of records; when no
+ * list of classes is there and the labels leave a gap.
  */
 export function readRecordFolder(folder: string): LoadedDataset {
   let names: string[];
@@ -63,24 +65,36 @@ export function readRecordFolder(folder: string): LoadedDataset {
   const test = read("test");
   const listed = names.find((name) => name === "batches.meta.txt" || name === "classes.txt");
   const classes = listed === undefined ? [] : readLines(join(folder, listed));
-  const most = [train.labels, test.labels].reduce((largest, labels) => labels.reduce((a, b) => Math.max(a, b), largest), 1);
-  const classNames = classes.length > 0 ? classes : Array.from({ length: most + 1 }, (_, label) => String(label));
+  const classNames = classes.length > 0 ? classes : classesOfLabels(folder, [train.labels, test.labels]);
   const dataset = imageDataset({ name: resolve(folder), classNames, shape: [3, 32, 32], train, test });
-  return { dataset, fingerprint: hash.digest("hex") };
+  return { dataset, fingerprint: hash.digest("hex"), classesFrom: classes.length > 0 ? (listed as string) : "labels" };
+}
+
+/** Numbers as class names, as many as the labels need; a label far above the others is a wrong one, and would add classes that nothing is of. */
+function classesOfLabels(folder: string, splits: readonly Uint8Array[]): string[] {
+  const images = new Uint32Array(256);
+  for (const labels of splits) for (const label of labels) images[label] = (images[label] as number) + 1;
+  const classes = Math.max(2, images.findLastIndex((found) => found > 0) + 1);
+  const missing = images.subarray(0, classes).indexOf(0);
+  if (missing >= 0) {
+    const next = images.findIndex((found, label) => label > missing && found > 0);
+    const above = next < 0 ? "" : `, yet label ${next} (${images[next]} image${images[next] === 1 ? "" : "s"}) is there`;
+    throw new DataError(
+      `--dataset: the labels in ${folder} must be 0, 1, 2 and so on without a gap; no image has label ${missing}${above}; correct the labels, or list the class names in classes.txt, one a line`,
+    );
+  }
+  return Array.from({ length: classes }, (_, label) => String(label));
 }
 
 /** The records of all files, and the files' names and contents added to the hash. */
-function readRecords(files: readonly string[], hash: Hash): { images: Uint8Array; labels: Uint8Array } {
+function readRecords(files: readonly string[], hash: Hash): RecordSplit {
   const sizes = files.map((file) => reading(file, () => sizeOf(file)));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   if (total > MAX_SPLIT_BYTES) {
     throw new DataError(`--dataset: ${files.join(", ")} must hold at most ${MAX_SPLIT_BYTES} bytes in all, got ${total}; use fewer images`);
   }
-  const count = total / RECORD_BYTES;
-  const images = new Uint8Array(count * PIXELS);
-  const labels = new Uint8Array(count);
+  const split = recordSplit(total / RECORD_BYTES);
   const piece = Buffer.alloc(PIECE_RECORDS * RECORD_BYTES);
-  let next = 0;
   for (const [index, file] of files.entries()) {
     hash.update(basename(file));
     reading(file, () => {
@@ -94,10 +108,7 @@ function readRecords(files: readonly string[], hash: Hash): { images: Uint8Array
             filled += read;
           }
           hash.update(bytes);
-          for (let at = 0; at < bytes.length; at += RECORD_BYTES, next++) {
-            labels[next] = bytes[at] as number;
-            images.set(bytes.subarray(at + 1, at + RECORD_BYTES), next * PIXELS);
-          }
+          split.add(bytes);
           left -= bytes.length;
         }
       } finally {
@@ -105,7 +116,7 @@ function readRecords(files: readonly string[], hash: Hash): { images: Uint8Array
       }
     });
   }
-  return { images, labels };
+  return split;
 }
 
 /** Length of a file of records. */

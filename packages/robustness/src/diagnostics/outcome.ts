@@ -26,14 +26,22 @@ const ABOVE_CHANCE = 0.05;
 /** A training loss so many times that of guessing is one of confident wrong answers. */
 const EXPLODED = 2;
 
+/** The share of the commonest of some labels, [n]. */
+export function majorityShare(labels: Uint8Array): number {
+  const images = new Uint32Array(256);
+  for (const label of labels) images[label] = (images[label] as number) + 1;
+  return Math.max(...images) / labels.length;
+}
+
 /**
  * Judges a run by its evaluations, which may be those of a run in progress; null without any.
  *
  * @param points Evaluations in order of iteration.
  * @param chance Accuracy of guessing, 1 / classes.
  * @param adversarial Whether training had an adversary: only then is robustness expected.
+ * @param majority Accuracy of always answering the commonest class, {@link majorityShare} of the evaluated labels; `chance` where they are not known.
  */
-export function runOutcome(points: readonly OutcomePoint[], chance: number, adversarial: boolean): Outcome | null {
+export function runOutcome(points: readonly OutcomePoint[], chance: number, adversarial: boolean, majority: number = chance): Outcome | null {
   const [first, last] = [points[0], points.at(-1)];
   if (!first || !last) return null;
   const outcome = (kind: Outcome["kind"], evidence: string, overfitting: Overfitting | null = null): Outcome => ({ kind, evidence, overfitting });
@@ -46,8 +54,10 @@ export function runOutcome(points: readonly OutcomePoint[], chance: number, adve
   const overfitting = adversarial ? detectOverfitting(points, chance) : null;
   if (overfitting) return outcome("overfitted", overfitting.evidence, overfitting);
   const clean = `clean accuracy is ${percent(last.test_clean_acc)} at the end`;
-  if (last.test_clean_acc < chance + ABOVE_CHANCE) return outcome("learned nothing", `${clean}; guessing gives ${percent(chance)}`);
+  const least = Math.max(chance, majority);
+  const without = majority > chance ? "the commonest class alone gives" : "guessing gives";
+  if (last.test_clean_acc < least + ABOVE_CHANCE) return outcome("learned nothing", `${clean}; ${without} ${percent(least)}`);
   const robust = `PGD accuracy is ${percent(last.test_pgd_acc)} at the end`;
-  if (adversarial && last.test_pgd_acc < chance) return outcome("not robust", `${robust}; guessing gives ${percent(chance)}`);
+  if (adversarial && last.test_pgd_acc < least) return outcome("not robust", `${robust}; ${without} ${percent(least)}`);
   return outcome("healthy", `${clean}, ${robust}`);
 }

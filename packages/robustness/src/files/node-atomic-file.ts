@@ -24,6 +24,7 @@ export function writeFileAtomic(file: string, content: Uint8Array | string): voi
   onFile("write", file, () => {
     const target = targetOf(file);
     const temporary = temporaryName(target);
+    removeLeftovers(dirname(target), basename(target));
     try {
       const descriptor = openSync(temporary, "wx");
       try {
@@ -42,7 +43,7 @@ export function writeFileAtomic(file: string, content: Uint8Array | string): voi
 }
 
 /** Writes all bytes at the descriptor's position. */
-export function writeAll(descriptor: number, bytes: Uint8Array): void {
+function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written, bytes.length - written);
 }
 
@@ -90,7 +91,13 @@ export function requireWritable(folder: string): void {
     let existing = folder;
     // A dangling link is there, but cannot be made a folder.
     while (!statSync(existing, { throwIfNoEntry: false })) existing = dirname(existing);
-    rmdirSync(mkdtempSync(join(existing, ".gradalign-")));
+    try {
+      rmdirSync(mkdtempSync(join(existing, ".gradalign-")));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      // It is there: a file system of the system's own, such as /proc.
+      throw new FileError(`cannot write to ${folder}: nothing can be made in ${existing}; name another place`, { cause: error });
+    }
   });
 }
 
@@ -102,8 +109,8 @@ export function requireWritableFile(file: string): void {
   });
 }
 
-/** Removes unfinished files of processes that are no more; for the owner of the folder. */
-export function removeLeftovers(folder: string): void {
+/** Removes unfinished files of processes that are no more: all in the folder, for its owner, or those that were to become one file. */
+export function removeLeftovers(folder: string, file?: string): void {
   let names: string[];
   try {
     names = readdirSync(folder);
@@ -113,12 +120,13 @@ export function removeLeftovers(folder: string): void {
   }
   for (const name of names) {
     const match = TEMPORARY_FILE.exec(name);
-    if (match && !(match[2] !== undefined && isRunning(Number(match[2])))) rmSync(join(folder, name), { force: true });
+    if (match && (file === undefined || match[1] === file) && !(match[2] !== undefined && isRunning(Number(match[2]))))
+      rmSync(join(folder, name), { force: true });
   }
 }
 
 /** Flushes a folder's list of names, so that a rename survives a power cut. */
-export function syncFolder(folder: string): void {
+function syncFolder(folder: string): void {
   let descriptor: number;
   try {
     descriptor = openSync(folder, "r");

@@ -12,8 +12,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "no permission; change its permissions, or name another place",
   EPERM: "not permitted; change its permissions, or name another place",
   EROFS: "the file system is read-only; name another place",
-  ENOSPC: "the disk is full; free some space, then give the command again",
-  EDQUOT: "the disk quota is used up; free some space, then give the command again",
+  ENOSPC: "the disk is full; free some space, then try again",
+  EDQUOT: "the disk quota is used up; free some space, then try again",
   EFBIG: "the file would be larger than the limit (ulimit -f, or the file system's); raise it, or name another place",
   EISDIR: "it is a folder, not a file; name a file",
   ENOTDIR: "a part of this path is a file, not a folder; name another place",
@@ -22,11 +22,11 @@ const REASONS: Readonly<Record<string, string>> = {
   ELOOP: "its symbolic links go round in a circle; name another place",
   ENAMETOOLONG: "the name is too long; choose a shorter one",
   EMFILE: "too many files are open; raise the limit (ulimit -n)",
-  EIO: "the disk or its connection failed; check it, then give the command again",
+  EIO: "the disk or its connection failed; check it, then try again",
 };
 
 /** Whether an error is the system's own, such as EACCES. */
-export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).code === "string" && typeof (error as NodeJS.ErrnoException).syscall === "string";
 }
 
@@ -44,7 +44,7 @@ export function onFile<Result>(action: string, path: string, work: () => Result)
 }
 
 /** The {@link FileError} for what the system threw. */
-export function fileError(action: string, path: string, cause: NodeJS.ErrnoException): FileError {
+function fileError(action: string, path: string, cause: NodeJS.ErrnoException): FileError {
   const { code = "" } = cause;
   const reason = REASONS[code] ?? cause.message;
   return new FileError(`cannot ${action} ${path}: ${reason}${reason === cause.message ? "" : ` (${code})`}`, { cause });

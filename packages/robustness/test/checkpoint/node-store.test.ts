@@ -2,7 +2,7 @@
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RefusedCheckpoint } from "../../src/checkpoint/checkpoint.ts";
 import { loadCheckpoint, type SaveCheckpointOptions, saveCheckpoint } from "../../src/checkpoint/node-store.ts";
 
@@ -176,14 +176,22 @@ describe("a damaged checkpoint", () => {
   });
 
   it("lists every refused file when none is left", () => {
+    truncateSync(path("last.previous.json"), 10);
+    rmSync(path("last.json"));
+    expect(() => loadCheckpoint(folder, "last")).toThrow(/last\.json: does not exist; .*last\.previous\.json: not JSON.*save one there first/);
+  });
+
+  it("does not tell of one before it where there never was one", () => {
     truncateSync(path("last.json"), 10);
     rmSync(path("last.previous.json"));
-    expect(() => loadCheckpoint(folder, "last")).toThrow(
+    const onRefused = vi.fn();
+    expect(() => loadCheckpoint(folder, "last", { onRefused })).toThrow(
       expect.objectContaining({
         code: "CheckpointError",
-        message: expect.stringMatching(/no usable checkpoint "last" in .*last\.json: not JSON.*; .*last\.previous\.json: does not exist.*save one there first/),
+        message: expect.stringMatching(/no usable checkpoint "last" in .*last\.json: not JSON[^;]*; save one there first/),
       }),
     );
+    expect(onRefused).toHaveBeenCalledTimes(1);
   });
 });
 

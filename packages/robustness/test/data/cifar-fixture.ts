@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { encode } from "fast-png";
 import { packTar } from "modern-tar";
-import { CIFAR10_RECORD_BYTES, cifar10 } from "../../src/data/cifar10.ts";
+import { RECORD_BYTES } from "../../src/data/cifar-records.ts";
+import { cifar10 } from "../../src/data/cifar10.ts";
 import { type DatasetDefinition, type DatasetFile, type DatasetSource, readDataset, type SourcePart } from "../../src/data/definition.ts";
 
 const RECORDS = { "data_batch_1.bin": 4, "data_batch_2.bin": 3, "test_batch.bin": 2 };
@@ -13,7 +14,7 @@ export const contents: ReadonlyMap<string, Uint8Array> = new Map(Object.entries(
 export const files: readonly DatasetFile[] = [...contents].map(([name, bytes]) => ({
   name,
   split: name === "test_batch.bin" ? "test" : "train",
-  images: bytes.length / CIFAR10_RECORD_BYTES,
+  images: bytes.length / RECORD_BYTES,
   bytes: bytes.length,
   checksum: { algorithm: "sha1", encoding: "hex", digest: createHash("sha1").update(bytes).digest("hex") },
 }));
@@ -37,7 +38,7 @@ export async function recordsArchive(): Promise<Uint8Array> {
 /** The npm mirror's layout. */
 export async function sheetsArchive(): Promise<Uint8Array> {
   const sheets = [...contents].map(([name, bytes]) => {
-    const body = encode({ width: 1024, height: bytes.length / CIFAR10_RECORD_BYTES, channels: 3, depth: 8, data: interleaved(bytes) });
+    const body = encode({ width: 1024, height: bytes.length / RECORD_BYTES, channels: 3, depth: 8, data: interleaved(bytes) });
     return { header: { name: `package/${name.replace(".bin", ".png")}`, size: body.length }, body };
   });
   const labels = (split: string) => JSON.stringify(files.filter((file) => file.split === split).flatMap((file) => labelsOf(contents.get(file.name)!)));
@@ -55,24 +56,24 @@ export function sourceOf(archive: Uint8Array, url: string, change: Partial<Datas
 
 function records(count: number, seed: number): Uint8Array {
   let state = seed;
-  const bytes = new Uint8Array(count * CIFAR10_RECORD_BYTES).map(() => {
+  const bytes = new Uint8Array(count * RECORD_BYTES).map(() => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state >>> 24;
   });
-  for (let i = 0; i < count; i++) bytes[i * CIFAR10_RECORD_BYTES] = (i + seed) % 10;
+  for (let i = 0; i < count; i++) bytes[i * RECORD_BYTES] = (i + seed) % 10;
   return bytes;
 }
 
 function interleaved(bytes: Uint8Array): Uint8Array {
-  const count = bytes.length / CIFAR10_RECORD_BYTES;
+  const count = bytes.length / RECORD_BYTES;
   return new Uint8Array(count * 3072).map((_, i) => {
     const [record, rest] = [Math.floor(i / 3072), i % 3072];
-    return bytes[record * CIFAR10_RECORD_BYTES + 1 + (rest % 3) * 1024 + Math.floor(rest / 3)]!;
+    return bytes[record * RECORD_BYTES + 1 + (rest % 3) * 1024 + Math.floor(rest / 3)]!;
   });
 }
 
 function labelsOf(bytes: Uint8Array): number[] {
-  return [...bytes].filter((_, i) => i % CIFAR10_RECORD_BYTES === 0);
+  return [...bytes].filter((_, i) => i % RECORD_BYTES === 0);
 }
 
 /** Not a Buffer, whose `slice` shares its memory. */

@@ -1,6 +1,7 @@
 /** @file The binary record format. */
 import { describe, expect, it } from "vitest";
-import { CIFAR10_RECORD_BYTES, cifar10 } from "../../src/data/cifar10.ts";
+import { RECORD_BYTES } from "../../src/data/cifar-records.ts";
+import { cifar10 } from "../../src/data/cifar10.ts";
 import { contents, readFrom, tinyCifar10 } from "./cifar-fixture.ts";
 
 describe("CIFAR-10's records", () => {
@@ -11,7 +12,7 @@ describe("CIFAR-10's records", () => {
     expect([...data.train.labels]).toEqual([1, 2, 3, 4, 2, 3, 4]);
     expect([...data.test.labels]).toEqual([3, 4]);
     const secondFile = contents.get("data_batch_2.bin")!;
-    expect(data.train.images.subarray(4 * 3072, 5 * 3072)).toEqual(secondFile.subarray(1, CIFAR10_RECORD_BYTES));
+    expect(data.train.images.subarray(4 * 3072, 5 * 3072)).toEqual(secondFile.subarray(1, RECORD_BYTES));
   });
 
   it.each([

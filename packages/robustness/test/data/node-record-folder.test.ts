@@ -33,6 +33,18 @@ test("the records of all files follow one another, batch 10 after batch 9", () =
   expect(fingerprint).toBe(hash.digest("hex"));
 });
 
+test("classes are those of a list, or counted from the labels", () => {
+  expect(readRecordFolder(folder)).toMatchObject({ classesFrom: "labels", dataset: { classNames: Array.from({ length: 10 }, (_, i) => String(i)) } });
+  writeFileSync(join(folder, "classes.txt"), Array.from({ length: 12 }, (_, i) => `class ${i}\n`).join(""));
+  expect(readRecordFolder(folder)).toMatchObject({ classesFrom: "classes.txt", dataset: { classNames: { length: 12 } } });
+});
+
+test("a label far above the others is refused: it would add classes of nothing", () => {
+  writeFileSync(join(folder, "train.bin"), readFileSync(join(folder, "train.bin")).fill(200, 3073 * 17, 3073 * 17 + 1));
+  const message = "no image has label 10, yet label 200 (1 image) is there; correct the labels, or list the class names in classes.txt, one a line";
+  expect(() => readRecordFolder(folder)).toThrow(expect.objectContaining({ code: "DataError", message: expect.stringContaining(message) }));
+});
+
 describe("a folder is refused with the path and what to do when", () => {
   const cases: [what: string, change: () => void, name: string, message: string][] = [
     ["train.bin is a folder", () => replace("train.bin", mkdirSync), "train.bin", "must be a file of records, is a folder; move it away"],

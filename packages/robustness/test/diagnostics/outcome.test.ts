@@ -1,5 +1,5 @@
 /** @file The outcome of runs that went well, collapsed, diverged, or never learned. */
-import { type OutcomePoint, runOutcome } from "@gradalign/robustness";
+import { majorityShare, type OutcomePoint, runOutcome } from "@gradalign/robustness";
 import { describe, expect, it } from "vitest";
 
 /** Evaluations of a run on four classes, whose numbers change evenly from a fresh model's to those given. */
@@ -56,6 +56,18 @@ describe("runOutcome", () => {
     const points = series({ train_loss: 1.39, test_clean_acc: 0.28, test_fgsm_acc: 0.25, test_pgd_acc: 0.25 });
     expect(runOutcome(points, 0.25, true)).toMatchObject({ kind: "learned nothing", evidence: "clean accuracy is 28.0% at the end; guessing gives 25.0%" });
     expect(kindOf(points, false)).toBe("learned nothing");
+  });
+
+  it("of a run no better than always answering the commonest class, where that is known", () => {
+    const points = series({ test_clean_acc: 0.71, test_pgd_acc: 0.7 });
+    expect(kindOf(points)).toBe("healthy");
+    const labels = Uint8Array.from({ length: 100 }, (_, i) => (i < 70 ? 2 : i % 4));
+    expect(majorityShare(labels)).toBeCloseTo(0.78);
+    expect(runOutcome(points, 0.25, true, 0.7)).toMatchObject({
+      kind: "learned nothing",
+      evidence: "clean accuracy is 71.0% at the end; the commonest class alone gives 70.0%",
+    });
+    expect(runOutcome(series({ test_clean_acc: 0.8, test_pgd_acc: 0.6 }), 0.25, true, 0.7)?.kind).toBe("not robust");
   });
 
   it("of a run that PGD always defeats, which is a fault only if it was trained against an adversary", () => {

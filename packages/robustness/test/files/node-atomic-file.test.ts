@@ -48,12 +48,21 @@ describe("writing", () => {
   });
 });
 
+it("a write removes what killed writes of the same file left, and nothing else", () => {
+  const ended = spawnSync(process.execPath, ["-e", ""]).pid;
+  const others = [`.other.${ended}.0123456789ab.tmp`, `.model.${process.pid}.0123456789ab.tmp`];
+  for (const name of [`.model.${ended}.0123456789ab.tmp`, ...others]) writeFileSync(path(name), "");
+  writeFileAtomic(path("model"), "new");
+  expect(readdirSync(folder).sort()).toEqual([...others, "model"].sort());
+});
+
 it("checking a folder that is to be made leaves nothing behind", () => {
   requireWritable(path("a/b/c"));
   expect(readdirSync(folder)).toEqual([]);
   writeFileSync(path("file"), "");
   expect(() => requireWritable(path("file/run"))).toThrow(`cannot write to ${path("file/run")}: a part of this path is a file`);
   expect(() => requireWritable("/proc/run")).toThrow(FileError);
+  expect(() => requireWritable("/proc/run")).toThrow("cannot write to /proc/run: nothing can be made in /proc; name another place");
 });
 
 it("reading never waits for a pipe, and says what a thing is that is no file", () => {

@@ -16,6 +16,8 @@ export interface RunSession {
   readonly machine: RunMachine;
   /** Settings that are not the training's: what computes, and the final attack; those that were given. */
   readonly asked: RunSettings;
+  /** Share of the commonest class among the test images of evaluations; older runs do not say. */
+  readonly majority?: number;
 }
 
 const SESSION_FILE = "session.json";
@@ -26,6 +28,7 @@ const asked = Object.fromEntries(Object.entries(RUN_SETTINGS).map(([name, { sche
 const sessionForm = z.object({
   machine: z.object({ backend: z.string(), threads: z.int().min(1), version: z.string(), node: z.string() }),
   asked: z.strictObject(asked).transform((settings) => settings as RunSettings),
+  majority: z.exactOptional(z.number().min(0).max(1)),
 });
 
 const count = z.int().min(0);

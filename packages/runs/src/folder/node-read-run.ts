@@ -22,7 +22,7 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
   const evaluations = run.sealedEvaluations();
   const chance = 1 / (run.seal?.data.classNames.length ?? 10);
   // Standard training never was robust: nothing can collapse.
-  const outcome = runOutcome(evaluations, chance, config.method.name !== "standard");
+  const outcome = runOutcome(evaluations, chance, config.method.name !== "standard", session?.majority);
   let best: ReportRun["best"] = null;
   for (const evaluation of evaluations) {
     const pgdAccuracy = selectionAccuracy(evaluation);

@@ -1,6 +1,6 @@
 /** @file One training run from its folder to its report: train, attack the saved models, write the report. */
 import { join } from "node:path";
-import { type Arithmetic, arithmeticDifference, arithmeticOf, type CheckpointSink, type TrainConfig, train } from "@gradalign/robustness";
+import { type Arithmetic, arithmeticDifference, arithmeticOf, type CheckpointSink, majorityShare, type TrainConfig, train } from "@gradalign/robustness";
 import { type LoadedDataset, type Lock, type LockOptions, writeFileAtomic } from "@gradalign/robustness/node";
 import type { Device } from "@gradalign/tensor";
 import { figureMarkup } from "../figures/node-draw.ts";
@@ -59,14 +59,17 @@ export async function performRun(request: RunRequest, lock: Lock): Promise<RunOu
   const { label, folder, config, data, device, asked, view, signal } = request;
   const run = request.resume ? openRun(folder, lock) : createRun(folder, config, lock);
   const machine = machineOf(device);
+  const { train: training, test, classNames } = data.dataset;
+  const majority = majorityShare(test.labels.subarray(0, config.evalExamples));
   view.event(label, { type: "run", directory: folder, description: describeRun(config), resumed: request.resume, machine });
+  view.event(label, { type: "data", train: training.count, test: test.count, classes: classNames.length, classesFrom: data.classesFrom });
   const resume = request.resume ? resumePoint(run, view) : undefined;
   const checkpoints: CheckpointSink = {
     ...run.sink,
     // From here on the run is under way.
     rewind(evaluations) {
       run.sink.rewind?.(evaluations);
-      noteSession(folder, { machine, asked });
+      noteSession(folder, { machine, asked, majority });
     },
   };
   const arithmetic: Arithmetic = arithmeticOptions(device, asked);
@@ -93,8 +96,10 @@ export async function performRun(request: RunRequest, lock: Lock): Promise<RunOu
     }
   }
   const reportFile = join(folder, "report.html");
-  writeFileAtomic(reportFile, runReport(readReportRun(folder), figureMarkup));
+  const shown = readReportRun(folder);
+  writeFileAtomic(reportFile, runReport(shown, figureMarkup));
   view.event(label, { type: "report", path: reportFile });
+  if (!interrupted && shown.outcome) view.event(label, { type: "outcome", kind: shown.outcome.kind, evidence: shown.outcome.evidence });
   return { interrupted, reportFile };
 }
 

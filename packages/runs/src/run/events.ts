@@ -1,14 +1,18 @@
 /** @file What happens during a run. */
-import type { TrainEvent } from "@gradalign/robustness";
+import type { Outcome, TrainEvent } from "@gradalign/robustness";
 import type { RobustnessRecord, RunMachine } from "./run-data.ts";
 
 /** Events of a run: the library's, and what is done around them. */
 export type RunEvent =
   | TrainEvent
   | { readonly type: "run"; readonly directory: string; readonly description: string; readonly resumed: boolean; readonly machine: RunMachine }
+  /** The images that were read, and where their classes are from: `labels`, a list's file name, or a known data set's `definition`. */
+  | { readonly type: "data"; readonly train: number; readonly test: number; readonly classes: number; readonly classesFrom: string }
   | { readonly type: "attacking"; readonly attack: string; readonly which: string; readonly done: number; readonly total: number }
   | { readonly type: "robustness"; readonly record: RobustnessRecord }
-  | { readonly type: "report"; readonly path: string };
+  | { readonly type: "report"; readonly path: string }
+  /** How it ended, once it has. */
+  | ({ readonly type: "outcome" } & Pick<Outcome, "kind" | "evidence">);
 
 /** Who is told of runs. */
 export interface RunView {
