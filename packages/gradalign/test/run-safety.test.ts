@@ -224,6 +224,18 @@ describe("a command that is refused", () => {
   });
 });
 
+test("a run whose files find no room tells how it goes on", async () => {
+  const copy = changed("no room", "robustness.jsonl", () => "");
+  for (const file of ["report.html", "attack-parts.jsonl"]) rmSync(join(copy, file));
+  mkdirSync(join(copy, "report.html"));
+  const { code, stdout, stderr } = await gradalign("train", "--resume", copy);
+  expect(code).toBe(1);
+  expect(stderr).toContain("report.html: it is a folder, not a file");
+  expect(stdout).toMatch(/then go on with: (npx )?gradalign train --resume .*no-room\n$/);
+  rmSync(join(copy, "report.html"), { recursive: true });
+  expect((await gradalign("train", "--resume", copy)).code).toBe(0);
+});
+
 test.each([
   ["export", "config.json"],
   ["export", "checkpoints/model.safetensors"],

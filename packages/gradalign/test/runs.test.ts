@@ -31,7 +31,8 @@ describe("train", () => {
       .filter((type) => type !== "attacking");
     expect(types[0]).toBe("run");
     expect(types.filter((type) => type === "evaluation")).toHaveLength(3);
-    expect(types.slice(-3)).toEqual(["robustness", "robustness", "report"]);
+    expect(types.slice(-4)).toEqual(["robustness", "robustness", "report", "outcome"]);
+    expect(jsonLines(trained.stdout)[1]).toEqual({ type: "data", train: 256, test: 64, classes: 10, classesFrom: "labels" });
   });
 
   test("flags win over the config file, the recipe fills in the rest", () => {
@@ -56,7 +57,9 @@ describe("train", () => {
     expect(stdout).toMatch(/^cnn with 4 filters, fgsm, ε = 8\/255, 1 epoch, seed 0\n/);
     expect(stdout).toMatch(/\n +iteration +epoch|\niteration +epoch/);
     expect(stdout).toMatch(/\nlast \(iteration 8\): clean .*, PGD-3-2 .*, first 64 test images\n/);
-    expect(stdout).toMatch(/\nreport: .*report\.html\n$/);
+    expect(stdout).toContain("\n256 training and 64 test images of 10 classes, counted from the labels\n");
+    // So few steps teach nothing, which must not stand in the report alone.
+    expect(stdout).toMatch(/\nreport: .*report\.html\nThe model learned nothing: clean accuracy is .*; the commonest class alone gives 12\.5%\n$/);
   });
 });
 
