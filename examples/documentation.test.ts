@@ -166,6 +166,25 @@ describe("links", () => {
   });
 });
 
+describe("lines of prose", () => {
+  /** Lines longer than this are hard to read beside code. */
+  const WIDEST = 120;
+  /** Lines outside of code and tables that could be broken and are too long, with their numbers. */
+  const tooLong = (text: string): string[] => {
+    const prose = text.replace(/^```[\s\S]*?^```$/gm, (code) => "\n".repeat(code.split("\n").length - 1));
+    return prose.split("\n").flatMap((line, i) => (line.length > WIDEST && !line.startsWith("|") && /\S\s+\S/.test(line) ? [`${i + 1}: ${line}`] : []));
+  };
+
+  test.each(markdown)("of %s have at most 120 characters", (page) => {
+    expect(tooLong(readText(page))).toEqual([]);
+  });
+
+  test("that are too long are found", () => {
+    const [words, link] = ["word ".repeat(25), `![](${"a".repeat(130)})`];
+    expect(tooLong(`a\n\`\`\`js\n${words}\n\`\`\`\n| ${words} |\n${link}\n${words}`)).toEqual([`7: ${words}`]);
+  });
+});
+
 describe("the source documents itself", () => {
   test("every file says what it is for", () => {
     const sources = [...files("packages", ".ts"), ...files("examples", ".ts", ".js")].filter((path) => path.includes("/src/") || path.startsWith("examples"));

@@ -18,7 +18,7 @@ then every kernel is timed by itself: on the wasm backend on one thread, on the 
 Examples:
   gradalign profile --model cnn --method fgsm --epsilon 8
   gradalign profile --model preact-resnet18 --width 16 --batch-size 32 --top 40
-  gradalign profile --model cnn --method pgd --trace step.json   (open in ui.perfetto.dev or chrome://tracing)`;
+  gradalign profile --model cnn --method pgd --trace step.json    # open in ui.perfetto.dev or chrome://tracing`;
 
 const FLAGS = ["model", "filters", "width", "method", "epsilon", "stepSize", "steps", "lambda", "replays", "batchSize", ...DEVICE_SETTINGS] as const;
 
