@@ -86,7 +86,7 @@ export class Addresses {
   }
 
   /** Emits what `push` has put off, to stand before the loop. */
-  emitBases(pushIndex: (index: Expr) => void): void {
+  emitBases(pushIndex: (index: Expr) => void = () => {}): void {
     const { f, inner, buffers } = this.#scope;
     for (const { local, buffer, at, bytes, terms } of this.#bases.values()) {
       const outer = { offset: at.offset, strides: at.strides.map((stride, loop) => (loop === inner ? 0 : stride)) };
