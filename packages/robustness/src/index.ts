@@ -19,6 +19,7 @@ export {
 export { randomCorner, randomSigns } from "./attacks/random-corner.ts";
 export { type Classifier, functionVictim, modelClassifier, modelVictim, type Victim, type VictimOptions, type VictimTensors } from "./attacks/victim.ts";
 export type { CheckpointManifest, ModelIdentity } from "./checkpoint/checkpoint.ts";
+export { CheckpointError } from "./checkpoint/errors.ts";
 export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageDataset, type SplitArrays, takeFirst } from "./data/dataset.ts";
 export {
   type DatasetDefinition,

@@ -7,7 +7,7 @@
 
 import type { StoredTensor } from "@gradalign/formats";
 import { canonicalJson, type JsonObject, parseJson, shown } from "@gradalign/formats";
-import { CheckpointError } from "@gradalign/tensor";
+import { CheckpointError } from "./errors.ts";
 
 /** Which model the tensors belong to; both parts must match to load them. */
 export interface ModelIdentity {

@@ -6,12 +6,13 @@
  * file's name holds the start of its digest, so it is never overwritten with other content and a manifest never points at
  * tensors of another save. Everything is synchronous: a save happens between two training steps, with nothing else to do.
  */
+
 import { createHash } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { JsonObject } from "@gradalign/formats";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "@gradalign/formats";
-import { CheckpointError, ConfigError } from "@gradalign/tensor";
+import { ConfigError } from "@gradalign/tensor";
 import { makeFolder, removeLeftovers, writeFileAtomic } from "../files/node-atomic-file.ts";
 import { readIfThere } from "../files/node-read.ts";
 import {
@@ -24,6 +25,7 @@ import {
   type RefusedCheckpoint,
   sameModel,
 } from "./checkpoint.ts";
+import { CheckpointError } from "./errors.ts";
 
 /** What is saved. */
 export interface SaveCheckpointOptions {

@@ -1,7 +1,8 @@
 /** @file What a run is: its settings, its data, and the arithmetic it is computed with. Sealed in every checkpoint, compared by whoever uses one. */
 
 import { canonicalJson } from "@gradalign/formats";
-import { CheckpointError, DataError, type Device, wasmFeatures } from "@gradalign/tensor";
+import { DataError, type Device, wasmFeatures } from "@gradalign/tensor";
+import { CheckpointError } from "../checkpoint/errors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import type { TrainConfig } from "./config.ts";
 

@@ -1,8 +1,9 @@
 /** @file Snapshots of a run: everything that later bits depend on, as named arrays and JSON. */
 
 import type { StoredTensor } from "@gradalign/formats";
-import { CheckpointError, type Computed, type Tensor, type TreeOf, tensor, treeLeaves, treePaths, treeUnflatten, type Value } from "@gradalign/tensor";
+import { type Computed, type Tensor, type TreeOf, tensor, treeLeaves, treePaths, treeUnflatten, type Value } from "@gradalign/tensor";
 import type { ModelIdentity } from "../checkpoint/checkpoint.ts";
+import { CheckpointError } from "../checkpoint/errors.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
 import type { BestCheckpoint, Evaluation } from "./events.ts";
 import type { RunSeal } from "./seal.ts";

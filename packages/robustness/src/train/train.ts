@@ -1,7 +1,8 @@
 /** @file The training loop: iterations, evaluations, checkpoints, and a way to stop and go on with the same bits. */
 
 import type { StoredTensor } from "@gradalign/formats";
-import { CheckpointError, type Computed, ConfigError, type Device, GradalignError, LimitError, tensor, zeros } from "@gradalign/tensor";
+import { type Computed, ConfigError, type Device, GradalignError, LimitError, tensor, zeros } from "@gradalign/tensor";
+import { CheckpointError } from "../checkpoint/errors.ts";
 import { type ImageDataset, imageDataset } from "../data/dataset.ts";
 import { detectOverfitting, type Overfitting } from "../diagnostics/overfitting.ts";
 import { pauser } from "../eval/pause.ts";

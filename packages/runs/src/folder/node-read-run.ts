@@ -1,7 +1,7 @@
 /** @file A run folder as a report shows it. */
+
 import { basename, resolve } from "node:path";
-import { runOutcome, type Snapshot, selectionAccuracy } from "@gradalign/robustness";
-import { CheckpointError } from "@gradalign/tensor";
+import { CheckpointError, runOutcome, type Snapshot, selectionAccuracy } from "@gradalign/robustness";
 import type { FilterSnapshot, ReportRun } from "../run/run-data.ts";
 import { readRobustness, readSession } from "./node-notes.ts";
 import { openRun, type Run } from "./node-run.ts";

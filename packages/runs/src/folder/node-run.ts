@@ -5,12 +5,13 @@
  * The metrics file only grows. A checkpoint notes how long it was and its checksum, so saving costs the same however many evaluations there
  * are, and a resumed run finds exactly the evaluations that belong to its checkpoint.
  */
+
 import { createHash, type Hash } from "node:crypto";
 import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { JsonObject } from "@gradalign/formats";
 import type { CheckpointSink, Evaluation, Snapshot } from "@gradalign/robustness";
-import { type CheckpointManifest, checkTrainConfig, type RunSeal, requireSameConfig, type TrainConfig } from "@gradalign/robustness";
+import { CheckpointError, type CheckpointManifest, checkTrainConfig, type RunSeal, requireSameConfig, type TrainConfig } from "@gradalign/robustness";
 import {
   checkForm,
   FileError,
@@ -30,7 +31,7 @@ import {
   withLock,
   writeFileAtomic,
 } from "@gradalign/robustness/node";
-import { CheckpointError, ConfigError } from "@gradalign/tensor";
+import { ConfigError } from "@gradalign/tensor";
 import type { z } from "zod";
 import { evaluationForm, runRecordForm, trainConfigForm } from "./node-forms.ts";
 

@@ -37,9 +37,6 @@ export class ConfigError extends errorNamed("ConfigError") {}
 /** Data are missing, damaged, or not what they claim to be. */
 export class DataError extends errorNamed("DataError") {}
 
-/** A checkpoint is missing, damaged, or belongs to something else. */
-export class CheckpointError extends errorNamed("CheckpointError") {}
-
 /** A device's memory does not suffice. On wasm everything is as before the call, which works once enough was freed; on webgpu the device is over. */
 export class OutOfMemoryError extends errorNamed("OutOfMemoryError") {}
 

@@ -4,7 +4,6 @@ import {
   and,
   argmax,
   broadcastTo,
-  CheckpointError,
   ConfigError,
   concat,
   conv2d,
@@ -210,7 +209,7 @@ test("bugs of our own ask to be reported", () => {
 
 test("every class has its name as code, and keeps the cause", () => {
   const cause = new Error("why");
-  const classes = { ShapeError, DTypeError, TraceError, UnsupportedError, ConfigError, DataError, CheckpointError, InvariantError };
+  const classes = { ShapeError, DTypeError, TraceError, UnsupportedError, ConfigError, DataError, InvariantError };
   for (const [name, type] of Object.entries(classes)) {
     const error = new type("what", { cause });
     expect(error).toBeInstanceOf(GradalignError);
