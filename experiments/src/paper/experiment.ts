@@ -16,7 +16,7 @@ export const SCALES: readonly Scale[] = ["paper", "laptop", "smoke"];
 
 /** An attack on a saved model after training. */
 export interface FinalAttack {
-  /** As `parseAttack` reads it, e.g. `pgd-50-10`. */
+  /** As `attackPlan` reads it, e.g. `pgd-50-10`. */
   readonly attack: string;
   /** Radius in pixel units [0, 1]. */
   readonly epsilon: number;

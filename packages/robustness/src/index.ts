@@ -1,10 +1,12 @@
 /** @file The public face of gradalign: fast adversarial training, in Node and in browsers. */
 
 export { canonicalJson, decodeSafetensors, encodeSafetensors, type JsonObject, type JsonValue, type StoredTensor } from "@gradalign/formats";
-export type { Attack, AttackOptions, AttackSite, AttackState, Differentiated, Moment, Oracle, Slope } from "./attacks/attack.ts";
+export { type ApgdOptions, apgdCe, apgdDlr, apgdT } from "./attacks/apgd.ts";
+export type { Attack, AttackOptions, AttackSite, AttackState, Differentiated, Moment, Oracle, Selection, Slope } from "./attacks/attack.ts";
+export { type FabOptions, fab, fabT } from "./attacks/fab.ts";
 export { fgsm } from "./attacks/fgsm.ts";
 export { fgsmRs } from "./attacks/fgsm-rs.ts";
-export { ATTACK_NAMES, attacks, type NamedAttack, parseAttack } from "./attacks/index.ts";
+export { ATTACK_NAMES, type AttackPlan, attackPlan, attacks, type NamedAttack, parseAttack } from "./attacks/index.ts";
 export { pgd } from "./attacks/pgd.ts";
 export { pgdCorner, toCorner } from "./attacks/pgd-corner.ts";
 export {
@@ -17,6 +19,7 @@ export {
   unrollAttack,
 } from "./attacks/projected-gradient.ts";
 export { randomCorner, randomSigns } from "./attacks/random-corner.ts";
+export { type SquareOptions, square } from "./attacks/square.ts";
 export { type Classifier, functionVictim, modelClassifier, modelVictim, type Victim, type VictimOptions, type VictimTensors } from "./attacks/victim.ts";
 export type { CheckpointManifest, ModelIdentity } from "./checkpoint/checkpoint.ts";
 export { CheckpointError } from "./checkpoint/errors.ts";
@@ -39,8 +42,10 @@ export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.t
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
 export { majorityShare, type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outcome.ts";
 export { detectOverfitting, type Overfitting, type RobustnessPoint } from "./diagnostics/overfitting.ts";
+export { type AttackImagesOptions, type AttackProgress, type AttackReport, attack, type ImageOutcome } from "./eval/attack.ts";
 export { type EvaluateOptions, evaluateRobustness, type RobustnessReport } from "./eval/evaluate.ts";
 export { type AlignmentOptions, type AlignmentReport, evaluateAlignment, measureAlignment } from "./eval/evaluate-alignment.ts";
+export type { Passes } from "./eval/oracle.ts";
 export { type ClassifierPrograms, classifierPrograms, modelPrograms, type Scored, type Scores } from "./eval/programs.ts";
 export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner, type RunOptions } from "./eval/run-attack.ts";
 export { wilsonInterval } from "./eval/wilson.ts";

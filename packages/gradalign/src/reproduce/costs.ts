@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { madeUpImages, type Training } from "@gradalign/experiments";
-import { canonicalJson, createModel, createSession, modelPrograms, parseAttack, type TrainConfig } from "@gradalign/robustness";
+import { attackPlan, canonicalJson, createModel, createSession, modelPrograms, type TrainConfig } from "@gradalign/robustness";
 import { makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
 import { VERSION } from "@gradalign/runs/node";
 import { DataError, type Device, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
@@ -172,8 +172,9 @@ export function estimate({ config, attacks }: Pick<Training, "config" | "attacks
   // PGD-10 on training and test images; FGSM, alignment and a few forward passes on the latter.
   const evaluation = config.evalExamples * gradient * (10 + 10 + 5);
   const attack = attacks.reduce((sum, { attack: name, examples }) => {
-    const { steps: length = 1, restarts = 1 } = parseAttack(name)?.options ?? {};
-    return sum + examples * gradient * (length * restarts + 1);
+    const planned = attackPlan(name)?.attacks ?? [];
+    const passes = planned.map(({ attack: each, options }) => each.steps(options) * (each.runs?.(options, 10) ?? 1));
+    return sum + examples * gradient * passes.reduce((total, steps) => total + steps, 1);
   }, 0);
   return { train: compile + steps * step + evaluations * evaluation, attack };
 }

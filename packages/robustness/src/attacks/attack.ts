@@ -70,7 +70,11 @@ export interface Moment {
   readonly epsilon: number;
   /** An image's shape [C, H, W]. */
   readonly shape: readonly number[];
+  readonly threat: Threat;
 }
+
+/** Of several runs the first counts that fools the classifier, or, as in the paper, the one with the highest loss, per image. */
+export type Selection = "success" | "highest-loss";
 
 /** An attack: one file, one line in the registry. */
 export interface Attack<Options extends AttackOptions = AttackOptions, State extends AttackState = AttackState, Asked extends Slope = Oracle> {
@@ -81,6 +85,10 @@ export interface Attack<Options extends AttackOptions = AttackOptions, State ext
   readonly defaults: Options;
   /** Names of the threat models it is defined in; all unless set. */
   readonly threats?: readonly string[];
+  /** Options that numbers in its name give, in order, e.g. pgd-50-10: the first is needed. */
+  readonly numbers?: readonly string[];
+  /** How it chooses between its runs unless told otherwise; by success unless set. */
+  readonly selection?: Selection;
   /** Whether it aims at one class after another, the second most likely first, instead of any wrong one. */
   readonly targeted?: boolean;
   /** Names of the options that shape the compiled step; all unless set. Attacks with one `step` share programs where these are equal. */
@@ -99,8 +107,8 @@ export interface Attack<Options extends AttackOptions = AttackOptions, State ext
   step(site: AttackSite<Asked>, state: State, options: Options): State;
   /** The perturbation that counts: [N, C, H, W]. */
   finish(site: AttackSite<Asked>, state: State, options: Options): Value;
-  /** Where the state holds an adversarial example already, in float32, 1 or 0: [N]. Such images are attacked no further where success is what counts. */
-  found?(state: State): Value;
+  /** The leaf of the state, float32 [N], that is 1 where the state holds an adversarial example: such images need not be attacked further. */
+  readonly found?: string;
 }
 
 /**

@@ -45,6 +45,8 @@ export function projectedGradientAttack(
   return {
     ...description,
     structural: [],
+    numbers: description.defaults.steps > 1 ? ["steps", "restarts"] : [],
+    selection: "highest-loss",
     steps: ({ steps }) => steps,
     runs: ({ restarts }) => restarts,
     schedule: ({ stepSize }, { epsilon }) => ({ length: stepSize * epsilon }),

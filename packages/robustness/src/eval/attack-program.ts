@@ -40,9 +40,12 @@ export interface AttackProgram {
   step(tensors: VictimTensors, rows: RowTensors, state: StateTensors, moment: Moment): StateTensors;
   /** The perturbation that counts, in the ball and the box: [N, C, H, W]. The state stays. */
   end(tensors: VictimTensors, rows: RowTensors, state: StateTensors, moment: Moment): Tensor;
-  /** Passes over each image, from the beginning, after so many steps. */
-  passes(steps: number): Passes;
+  /** Passes over each image of a part's last call. */
+  passes(part: AttackPart): Passes;
 }
+
+/** The programs of an attack. */
+export type AttackPart = "begin" | "step" | "end";
 
 /** What varies from call to call: inputs of the programs. */
 interface Inputs {
@@ -56,7 +59,7 @@ type Step = [VictimTensors, AttackRows, AttackState, Inputs];
 type End = [...Step, Value];
 
 /** Keys of the classifier's own randomness and of the attack's never meet. */
-const CLASSIFIER = { begin: 1 << 28, step: (1 << 28) + 1, end: (1 << 28) + 2 } as const;
+const CLASSIFIER: Readonly<Record<AttackPart, number>> = { begin: 1 << 28, step: (1 << 28) + 1, end: (1 << 28) + 2 };
 
 /**
  * Prepares an attack on a compiled classifier. Programs live as long as the classifier's.
@@ -66,8 +69,8 @@ const CLASSIFIER = { begin: 1 << 28, step: (1 << 28) + 1, end: (1 << 28) + 2 } a
 export function attackProgram(programs: ClassifierPrograms, attack: Attack, options: AttackOptions, threat: Threat): AttackProgram {
   checkThreat(attack, threat);
   const { classifier, device } = programs;
-  const counted: Record<keyof typeof CLASSIFIER, Passes> = { begin: NO_PASSES, step: NO_PASSES, end: NO_PASSES };
-  const traced = (part: keyof typeof CLASSIFIER, tensors: VictimTensors, rows: AttackRows, inputs: Inputs, use: (site: AttackSite) => AttackState | Value) => {
+  const counted: Record<AttackPart, Passes> = { begin: NO_PASSES, step: NO_PASSES, end: NO_PASSES };
+  const traced = (part: AttackPart, tensors: VictimTensors, rows: AttackRows, inputs: Inputs, use: (site: AttackSite) => AttackState | Value) => {
     const keys = foldIn(foldIn(rows.keys, CLASSIFIER[part]), inputs.iteration);
     const { oracle, passes } = traceOracle({ classifier, device, tensors, x: rows.x, labels: rows.labels, keys });
     const result = use({ ...rows, ...inputs, victim: oracle, threat });
@@ -116,20 +119,14 @@ export function attackProgram(programs: ClassifierPrograms, attack: Attack, opti
     begin: (tensors, rows, moment) => at(moment, (inputs) => begin(tensors, rows, inputs)),
     step: (tensors, rows, state, moment) => at(moment, (inputs) => step(tensors, rows, state, inputs)),
     end: (tensors, rows, state, moment) => at(moment, (inputs) => end(tensors, rows, state, inputs, floorFloat32(moment.epsilon))),
-    passes(steps) {
-      const parts = [begin.passes(), end.passes(), ...Array.from({ length: steps }, () => step.passes())];
-      return {
-        forward: parts.reduce((total, { forward }) => total + forward, 0),
-        backward: parts.reduce((total, { backward }) => total + backward, 0),
-      };
-    },
+    passes: (part) => ({ begin, step, end })[part].passes(),
   };
 }
 
 const NO_PASSES: Passes = { forward: 0, backward: 0 };
 
 /** The largest float32 that is not above a number of at least 0. */
-function floorFloat32(value: number): number {
+export function floorFloat32(value: number): number {
   const bits = new Uint32Array(Float32Array.of(value).buffer);
   if (Math.fround(value) > value) (bits[0] as number)--;
   return new Float32Array(bits.buffer)[0] as number;

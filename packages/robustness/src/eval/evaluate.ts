@@ -1,12 +1,15 @@
 /** @file The accuracy of a trained model on clean and on attacked images. */
 import { ConfigError, type Device, type Tensor } from "@gradalign/tensor";
-import { parseAttack } from "../attacks/index.ts";
+import type { Selection } from "../attacks/attack.ts";
+import { type AttackPlan, attackPlan } from "../attacks/index.ts";
+import { modelVictim, type Victim } from "../attacks/victim.ts";
 import type { ImageSplit } from "../data/dataset.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
 import { linf } from "../threat/linf.ts";
 import type { Threat } from "../threat/threat.ts";
+import { attack as attackImages } from "./attack.ts";
 import { checkEvaluation, checkRadius, disposeBatch, exampleBatch } from "./examples.ts";
 import { countZeros } from "./mean.ts";
 import { pauser } from "./pause.ts";
@@ -17,8 +20,10 @@ import { wilsonInterval } from "./wilson.ts";
 /** How {@link evaluateRobustness} evaluates. */
 export interface EvaluateOptions {
   readonly device: Device;
-  /** `none`, `fgsm`, `fgsm-rs`, `random-corner`, `pgd-STEPS`, `pgd-STEPS-RESTARTS`, `pgd-corner-STEPS`; the paper's is `pgd-50-10`. */
+  /** As `attackPlan` reads it: `none`, `fgsm`, `pgd-STEPS-RESTARTS`, `apgd-ce`, `autoattack` and others; the paper's is `pgd-50-10`. */
   readonly attack: string;
+  /** How restarts are chosen between; the attack's own way unless set: the paper's attacks go by the highest loss, all others by success. */
+  readonly selection?: Selection;
   /** Radius in the threat model's units; pixel units [0, 1] for l-infinity. */
   readonly epsilon: number;
   /** The first so many examples; 1000 unless set (the paper's number). */
@@ -26,7 +31,7 @@ export interface EvaluateOptions {
   /** Leaves out so many examples before them, so that an evaluation can be done in parts; 0 unless set. */
   readonly skip?: number;
   readonly seed?: number;
-  /** Examples at a time; 128 unless set. It does not change the results. */
+  /** Examples at a time; 128 unless set, or 64 where success counts. It does not change the results. */
   readonly batchSize?: number;
   /** Image shape [C, H, W]; the model's own unless set. */
   readonly imageShape?: readonly number[];
@@ -39,6 +44,7 @@ export interface EvaluateOptions {
 /** An evaluation's outcome; accuracies in [0, 1]. */
 export interface RobustnessReport {
   readonly attack: string;
+  readonly selection: Selection;
   readonly epsilon: number;
   readonly n: number;
   readonly cleanAccuracy: number;
@@ -60,8 +66,12 @@ export interface RobustnessReport {
  */
 export async function evaluateRobustness(model: Model, params: Params, state: Params, split: ImageSplit, options: EvaluateOptions): Promise<RobustnessReport> {
   const started = performance.now();
-  const { device, attack, epsilon, seed = 0, threat = linf, signal } = options;
-  const named = parseAttack(attack);
+  const { attack, epsilon, threat = linf } = options;
+  const plan = attackPlan(attack);
+  const selection = options.selection ?? plan?.selection ?? "highest-loss";
+  if (selection === "highest-loss" && plan && plan.attacks.length > 1) {
+    throw new ConfigError(`evaluate: selection (="highest-loss") compares the restarts of one attack, got ${attack}; leave it out, or name one attack`);
+  }
   const imageShape = checkEvaluation("evaluate", model, params, state, split, options.imageShape);
   checkRadius("evaluate", epsilon, threat);
   const skip = options.skip ?? 0;
@@ -69,13 +79,58 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
     throw new ConfigError(`evaluate: skip (=${skip}) must be an integer from 0 to ${split.count - 1}, below the number of images`);
   }
   const total = exampleCount(options.n ?? Math.min(1000, split.count - skip), split.count - skip);
-  const size = Math.min(options.batchSize ?? 128, total);
+  const size = Math.min(options.batchSize ?? (selection === "success" ? 64 : 128), total);
   if (!Number.isInteger(size) || size < 1) throw new ConfigError(`evaluate: batchSize (=${options.batchSize}) must be a positive integer`);
 
+  const images = { split, imageShape, skip, total, size };
+  const totals =
+    selection === "success" && plan
+      ? await bySuccess(modelVictim(model, params, state, { shape: imageShape }), plan, threat, images, options)
+      : await byHighestLoss(model, { params, state }, plan, threat, images, options);
+  return {
+    attack,
+    selection,
+    epsilon,
+    n: total,
+    cleanAccuracy: totals.clean / total,
+    robustAccuracy: totals.robust / total,
+    confidence95: wilsonInterval(totals.robust, total),
+    meanLoss: totals.loss / total,
+    nonFiniteShare: totals.nonFinite / total,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** The images of an evaluation, and how many are in a batch. */
+interface Images {
+  readonly split: ImageSplit;
+  readonly imageShape: readonly number[];
+  readonly skip: number;
+  readonly total: number;
+  readonly size: number;
+}
+
+/** Images with a right answer, clean and attacked, the sum of losses, and images whose logits are not finite. */
+interface Totals {
+  clean: number;
+  robust: number;
+  loss: number;
+  nonFinite: number;
+}
+
+/** As the paper's code does: every restart on every image, in batches of one size; without an attack, the clean images. */
+async function byHighestLoss(
+  model: Model,
+  tensors: { readonly params: Params; readonly state: Params },
+  plan: AttackPlan | null,
+  threat: Threat,
+  { split, imageShape, skip, total, size }: Images,
+  { device, epsilon, seed = 0, signal, onProgress }: EvaluateOptions,
+): Promise<Totals> {
   const pause = pauser();
-  const tensors = { params, state };
   const keyOf = (index: number, restart: number) => keyFor(seed, "evaluation", index, restart);
   const programs = modelPrograms(model, device);
+  const [named] = plan?.attacks ?? [];
   const runner = named && attackRunner(programs, named.attack, named.options, threat);
   const totals = { clean: 0, robust: 0, loss: 0, nonFinite: 0 };
   try {
@@ -91,23 +146,47 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
       for (const value of new Set<Tensor>([...Object.values(clean), ...Object.values(attacked)])) value.dispose();
       disposeBatch(batch);
       const done = first + batch.count;
-      options.onProgress?.({ done, total, cleanAccuracy: totals.clean / done, robustAccuracy: totals.robust / done });
+      onProgress?.({ done, total, cleanAccuracy: totals.clean / done, robustAccuracy: totals.robust / done });
       await pause();
     }
   } finally {
     runner?.dispose();
     programs.dispose();
   }
+  return totals;
+}
+
+/** One attack after another on the images that are still answered rightly; the loss of an image that nothing broke is the clean one's. */
+async function bySuccess(
+  victim: Victim,
+  plan: AttackPlan,
+  threat: Threat,
+  { split, skip, total, size }: Images,
+  { device, epsilon, seed = 0, signal, onProgress }: EvaluateOptions,
+): Promise<Totals> {
+  const pixels = split.images.length / split.count;
+  const { outcomes } = await attackImages(
+    victim,
+    Float32Array.from(split.images.subarray(skip * pixels, (skip + total) * pixels), (byte) => byte / 255),
+    split.labels.slice(skip, skip + total),
+    {
+      device,
+      attack: plan,
+      threat,
+      epsilon,
+      key: seed,
+      indices: Array.from({ length: total }, (_, i) => skip + i),
+      batchSize: size,
+      ...(signal ? { signal } : {}),
+      onProgress: ({ done, total: rounds, cleanAccuracy, robustAccuracy }) =>
+        onProgress?.({ done: Math.floor((total * done) / rounds), total, cleanAccuracy, robustAccuracy }),
+    },
+  );
   return {
-    attack,
-    epsilon,
-    n: total,
-    cleanAccuracy: totals.clean / total,
-    robustAccuracy: totals.robust / total,
-    confidence95: wilsonInterval(totals.robust, total),
-    meanLoss: totals.loss / total,
-    nonFiniteShare: totals.nonFinite / total,
-    seconds: (performance.now() - started) / 1000,
+    clean: outcomes.filter(({ clean }) => clean).length,
+    robust: outcomes.filter(({ robust }) => robust).length,
+    loss: outcomes.reduce((sum, { loss }) => sum + loss, 0),
+    nonFinite: outcomes.filter(({ finite }) => !finite).length,
   };
 }
 

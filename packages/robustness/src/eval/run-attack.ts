@@ -69,14 +69,14 @@ export function attackRunner(programs: ClassifierPrograms, attack: Attack, optio
     const { tensors, x, labels, indices } = target;
     const keys = keyTensor(indices.map((index) => keyOf(index, run)));
     const rows: RowTensors = { x, labels, target: labels, keys };
-    const shape = x.shape.slice(1);
+    const moment = { run, epsilon, threat, shape: x.shape.slice(1) };
     const steps = attack.steps(options);
-    let state = program.begin(tensors, rows, { run, iteration: 0, epsilon, shape });
+    let state = program.begin(tensors, rows, { ...moment, iteration: 0 });
     for (let iteration = 0; iteration < steps; iteration++) {
-      state = program.step(tensors, rows, state, { run, iteration, epsilon, shape });
+      state = program.step(tensors, rows, state, { ...moment, iteration });
       await pause?.();
     }
-    const delta = program.end(tensors, rows, state, { run, iteration: steps, epsilon, shape });
+    const delta = program.end(tensors, rows, state, { ...moment, iteration: steps });
     const point = move(x, delta);
     const scores = programs.score(tensors, point, labels);
     dispose(point, keys, ...Object.values(state));

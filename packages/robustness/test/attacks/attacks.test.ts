@@ -1,6 +1,20 @@
 /** @file What every attack keeps to, and what each does on a model simple enough to know the answer. */
 
-import { type AscentOptions, attacks, linf, parseAttack, randomSigns, unrollAttack } from "@gradalign/robustness";
+import {
+  type AscentAttack,
+  type AscentOptions,
+  attackPlan,
+  attacks,
+  fgsm,
+  fgsmRs,
+  linf,
+  parseAttack,
+  pgd,
+  pgdCorner,
+  randomCorner,
+  randomSigns,
+  unrollAttack,
+} from "@gradalign/robustness";
 import { evaluate, mul, randomKey, sign, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
@@ -15,7 +29,9 @@ const slope = tensor(
   shape,
 );
 
-describe.each(Object.values(attacks))("$id", (attack) => {
+const ascents: Readonly<Record<string, AscentAttack>> = { fgsm, "fgsm-rs": fgsmRs, pgd, "pgd-corner": pgdCorner, "random-corner": randomCorner };
+
+describe.each(Object.values(ascents))("unrolled into a program, $id", (attack) => {
   const run = (epsilon: number, seed = 0, options: Partial<AscentOptions> = {}): number[] =>
     values(
       unrollAttack(attack, {
@@ -51,7 +67,7 @@ describe.each(Object.values(attacks))("$id", (attack) => {
 describe("steps", () => {
   const site = { x: tensor(new Float32Array(48).fill(0.5), shape), threat: linf, epsilon: 0.1 };
   const against = (name: string, options: Partial<AscentOptions>): number[] => {
-    const attack = attacks[name] as (typeof attacks)[string];
+    const attack = ascents[name] as AscentAttack;
     return values(unrollAttack(attack, { site, gradient: () => slope, key: randomKey(0), options: { ...attack.defaults, ...options } }));
   };
 
@@ -88,6 +104,40 @@ describe("names", () => {
     expect(parseAttack("fgsm")?.options).toEqual({ steps: 1, restarts: 1, stepSize: 1, start: "zero" });
     expect(parseAttack("fgsm-rs")?.options).toMatchObject({ stepSize: 1.25, start: "random" });
     expect(parseAttack("pgd-corner-7")?.options.steps).toBe(7);
-    for (const name of ["pgd-0", "fgsm-3", "autoattack", "pgd-5-0", "toString"]) expect(() => parseAttack(name)).toThrow(/attack: name/);
+    for (const name of ["pgd-0", "fgsm-3", "autoattack", "pgd-5-0", "pgd", "apgd-ce-3", "toString"]) expect(() => parseAttack(name)).toThrow(/attack: name/);
+  });
+
+  it("of several attacks", () => {
+    const plan = (name: string) => attackPlan(name)?.attacks.map(({ attack, options }) => [attack.id, options["restarts"]]);
+    expect(attackPlan("none")).toBeNull();
+    expect(plan("autoattack")).toEqual([
+      ["apgd-ce", 1],
+      ["apgd-t", 1],
+      ["fab-t", 1],
+      ["square", 1],
+    ]);
+    expect(plan("autoattack-plus")).toEqual([
+      ["apgd-ce", 5],
+      ["apgd-dlr", 5],
+      ["fab", 5],
+      ["square", 1],
+      ["apgd-t", 1],
+      ["fab-t", 1],
+    ]);
+    expect(plan("pgd-5-2+square")).toEqual([
+      ["pgd", 2],
+      ["square", 1],
+    ]);
+    expect(["pgd-50-10", "pgd-50-10+fgsm", "apgd-ce", "autoattack"].map((name) => attackPlan(name)?.selection)).toEqual([
+      "highest-loss",
+      "success",
+      "success",
+      "success",
+    ]);
+    expect(() => attackPlan("apgd-ce+nothing")).toThrow(/attack: name \(="nothing"\)/);
+  });
+
+  it("are their attacks' own", () => {
+    for (const [name, { id }] of Object.entries(attacks)) expect(id).toBe(name);
   });
 });

@@ -51,12 +51,20 @@ test.each([
   golden(`preact-resnet18-w${width}-${method}`, "brief", (device) => trainingStep(device, { name: "preact-resnet18", width }, method, batch)),
 );
 
-test.each(Object.keys(attacks))("evaluation of the single-layer network under %s", (name) =>
+/** One of each kind. */
+const ATTACKS = ["fgsm", "fgsm-rs", "pgd", "pgd-corner", "random-corner", "apgd-ce", "fab-t", "square"];
+
+test.each(ATTACKS)("evaluation of the single-layer network under %s", (name) =>
   golden(`cnn-attack-${name}`, "brief", async (device) => {
     const attack = attacks[name]!;
     const model = createModel({ name: "cnn" }, { classes: 10, shape: dataset.shape });
     const { params, state } = evaluate(model.init(tensor(new Int32Array(2))), device);
-    const runner = attackRunner(modelPrograms(model, device), attack, { ...attack.defaults, steps: 1, restarts: 2 }, linf);
+    const runner = attackRunner(
+      modelPrograms(model, device),
+      attack,
+      { ...attack.defaults, ...("queries" in attack.defaults ? { queries: 1 } : { steps: 1 }), restarts: 2 },
+      linf,
+    );
     const x = tensor(new Float32Array(4 * 3072), [4, ...dataset.shape]);
     const target = { tensors: { params, state }, x, labels: tensor(new Int32Array(4)), indices: [0, 1, 2, 3] };
     await runner.run(target, { epsilon: 8 / 255, keyOf: (index, restart) => keyFor(0, "evaluation", index, restart) });

@@ -12,7 +12,7 @@ import type { RobustnessRecord } from "../run/run-data.ts";
 
 /** One attack on one saved model. */
 export interface FinalAttack {
-  /** As `parseAttack` reads it; `none` for no evaluation at all. */
+  /** As `attackPlan` reads it; `none` for no evaluation at all. */
   readonly attack: string;
   /** Radius in pixel units; the training's unless set. */
   readonly epsilon?: number;

@@ -5,7 +5,7 @@
  * setting means to training, and its default, is the library's business; here only its form is checked.
  */
 
-import { ATTACK_NAMES, datasets, methods, parseAttack } from "@gradalign/robustness";
+import { ATTACK_NAMES, attackPlan, datasets, methods } from "@gradalign/robustness";
 import { ConfigError } from "@gradalign/tensor";
 import { z } from "zod";
 import { levelsRemedy, readLevels } from "./levels.ts";
@@ -117,7 +117,7 @@ export const TRAINING_SETTINGS = {
 
 function isAttackName(name: string): boolean {
   try {
-    parseAttack(name);
+    attackPlan(name);
     return true;
   } catch {
     return false;

@@ -1,0 +1,165 @@
+/**
+ * @file Auto-PGD: projected gradient ascent with momentum whose step is halved where the loss stops rising (Croce & Hein 2020, "Reliable
+ * evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks", algorithm 1).
+ *
+ * As in the authors' code the first check compares the oldest loss with 0, and after a return to the best point the momentum still counts
+ * from the point before. Of several adversarial points the first is kept, where theirs keeps the last: an image that has one need not be
+ * attacked further.
+ */
+import { add, and, broadcastAlong, convert, div, ge, gt, le, mul, normal, not, or, sub, uniform, type Value, where, zeros } from "@gradalign/tensor";
+import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
+import { dlrPerExample, targetedDlrPerExample } from "../nn/margins.ts";
+import type { Attack, AttackSite, Differentiated } from "./attack.ts";
+
+/** Settings of {@link apgdCe} and its kin. */
+export type ApgdOptions = {
+  readonly steps: number;
+  /** Runs from points of their own. */
+  readonly restarts: number;
+  /** Gradients averaged per step, against classifiers that answer at random. */
+  readonly eot: number;
+  /** Classes that are aimed at, the most likely ones first. */
+  readonly targets?: number;
+  /** The part of the steps between two checks in which the loss must rise, or the step is halved. */
+  readonly rho: number;
+};
+
+/** All [N, ...], the images' axis first; flags are 0 or 1. */
+type ApgdState = {
+  readonly point: Value;
+  readonly before: Value;
+  readonly gradient: Value;
+  readonly best: Value;
+  readonly bestGradient: Value;
+  readonly bestLoss: Value;
+  /** The loss of the last step. */
+  readonly loss: Value;
+  /** Steps since the last check in which the loss rose. */
+  readonly rises: Value;
+  /** The best loss at the last check. */
+  readonly checkedLoss: Value;
+  readonly halved: Value;
+  readonly length: Value;
+  readonly adversarial: Value;
+  readonly found: Value;
+};
+
+type Loss = (logits: Value, site: AttackSite) => Value;
+
+/** On cross-entropy. */
+export const apgdCe = apgd({ id: "apgd-ce", loss: (logits, { labels }) => crossEntropyPerExample(logits, labels) });
+
+/** On the difference of logits ratio. */
+export const apgdDlr = apgd({ id: "apgd-dlr", loss: (logits, { labels }) => dlrPerExample(logits, labels) });
+
+/** On the targeted difference of logits ratio, for one class after another. */
+export const apgdT = apgd({ id: "apgd-t", loss: (logits, { labels, target }) => targetedDlrPerExample(logits, labels, target), targets: 9 });
+
+function apgd({ id, loss, targets }: { readonly id: string; readonly loss: Loss; readonly targets?: number }): Attack<ApgdOptions, ApgdState> {
+  const at = (site: AttackSite, point: Value, { eot }: ApgdOptions): Differentiated => {
+    const passes = Array.from({ length: eot }, () => site.victim.gradient(point, (logits) => loss(logits, site)));
+    // Losses and answers are the last pass's alone, as in the authors' code; the runner has the last word.
+    const last = passes.at(-1) as Differentiated;
+    return eot === 1
+      ? last
+      : {
+          ...last,
+          gradient: mul(
+            passes.map(({ gradient }) => gradient).reduce((a, b) => add(a, b)),
+            1 / eot,
+          ),
+        };
+  };
+  return {
+    id,
+    paper: "Croce, Hein 2020, Reliable evaluation of adversarial robustness",
+    defaults: { steps: 100, restarts: 1, eot: 1, rho: 0.75, ...(targets === undefined ? {} : { targets }) },
+    threats: ["linf", "l2"],
+    targeted: targets !== undefined,
+    structural: ["eot"],
+    steps: ({ steps }) => steps,
+    runs: ({ restarts, targets: aims = 1 }, classes) => restarts * Math.min(aims, Math.max(1, classes - 1)),
+    rank: ({ restarts }, run) => 1 + Math.floor(run / restarts),
+    schedule({ steps, rho }, { iteration }) {
+      const window = checkWindows(steps).get(iteration);
+      return { momentum: iteration === 0 ? 1 : 0.75, check: window === undefined ? 0 : 1, fewest: rho * (window ?? 0) };
+    },
+    init(site, options) {
+      const { x, epsilon, threat, labels, keys } = site;
+      const direction = threat.name === "linf" ? uniform(keys, x.shape, -1, 1) : normal(keys, x.shape);
+      // On the sphere, not in the ball: its farthest pixel, or its Euclidean norm, is epsilon.
+      const start = threat.name === "linf" ? div(direction, spread(add(threat.distance(direction), 1e-12), x)) : threat.steepest(direction);
+      const point = add(x, threat.within(x, mul(start, epsilon), epsilon));
+      const { logits, losses, gradient } = at(site, point, options);
+      const none = zeros(losses.shape);
+      return {
+        point,
+        before: point,
+        gradient,
+        best: point,
+        bestGradient: gradient,
+        bestLoss: losses,
+        loss: none,
+        rises: none,
+        checkedLoss: losses,
+        halved: add(none, 1),
+        length: add(none, mul(epsilon, 2)),
+        adversarial: point,
+        found: convert(not(isCorrect(logits, labels)), "float32"),
+      };
+    },
+    step(site, state, options) {
+      const { x, threat, epsilon, labels, schedule } = site;
+      const { momentum, check, fewest } = schedule as { readonly momentum: Value; readonly check: Value; readonly fewest: Value };
+      const within = (point: Value): Value => add(x, threat.within(x, sub(point, x), epsilon));
+      const ahead = within(add(state.point, mul(threat.steepest(state.gradient), spread(state.length, x))));
+      const moved = add(mul(momentum, sub(ahead, state.point)), mul(sub(1, momentum), sub(state.point, state.before)));
+      const point = within(add(state.point, moved));
+      const { logits, losses, gradient } = at(site, point, options);
+
+      const wrong = not(isCorrect(logits, labels));
+      const first = and(wrong, le(state.found, 0));
+      const better = gt(losses, state.bestLoss);
+      const best = where(spread(better, x), point, state.best);
+      const bestGradient = where(spread(better, x), gradient, state.bestGradient);
+      const bestLoss = where(better, losses, state.bestLoss);
+      const rises = add(state.rises, convert(gt(losses, state.loss), "float32"));
+
+      const checks = gt(add(zeros(losses.shape), check), 0);
+      const stalled = and(le(state.halved, 0), ge(state.checkedLoss, bestLoss));
+      const halve = and(checks, or(le(rises, fewest), stalled));
+      return {
+        point: where(spread(halve, x), best, point),
+        before: state.point,
+        gradient: where(spread(halve, x), bestGradient, gradient),
+        best,
+        bestGradient,
+        bestLoss,
+        loss: losses,
+        rises: where(checks, 0, rises),
+        checkedLoss: where(checks, bestLoss, state.checkedLoss),
+        halved: where(checks, convert(halve, "float32"), state.halved),
+        length: mul(state.length, where(halve, 0.5, 1)),
+        adversarial: where(spread(first, x), point, state.adversarial),
+        found: where(wrong, 1, state.found),
+      };
+    },
+    finish: ({ x }, { found, adversarial, best }) => sub(where(spread(gt(found, 0), x), adversarial, best), x),
+    found: "found",
+  };
+}
+
+/** Numbers [N] spread over the pixels of x. */
+function spread(v: Value, x: Value): Value {
+  return broadcastAlong(v, x.shape, [0]);
+}
+
+/** The steps after which the loss's course is checked, and how many steps each looks back on: after 22, 41, 57, 70, 80, 87, 93 and 99 of 100. */
+export function checkWindows(steps: number): ReadonlyMap<number, number> {
+  const part = (share: number): number => Math.max(Math.floor(share * steps), 1);
+  const windows = new Map<number, number>();
+  for (let window = part(0.22), after = window; after <= steps; window = Math.max(window - part(0.03), part(0.06)), after += window) {
+    windows.set(after - 1, window);
+  }
+  return windows;
+}

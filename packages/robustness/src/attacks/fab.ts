@@ -1,0 +1,154 @@
+/**
+ * @file The fast adaptive boundary attack: steps to where the linearised classifier changes its answer, drawn towards the image, so that the
+ * nearest adversarial point is found (Croce & Hein 2020, "Minimally distorted adversarial examples with a fast adaptive boundary attack").
+ *
+ * epsilon is only where restarts begin and what is accepted; `norm` in the state is the length of the least perturbation found.
+ */
+import {
+  abs,
+  add,
+  and,
+  broadcastAlong,
+  clamp,
+  convert,
+  div,
+  eq,
+  full,
+  le,
+  lt,
+  max,
+  maximum,
+  minimum,
+  mul,
+  normal,
+  not,
+  sub,
+  sum,
+  uniform,
+  type Value,
+  where,
+  zeros,
+} from "@gradalign/tensor";
+import { isCorrect } from "../nn/cross-entropy.ts";
+import { LARGEST } from "../nn/finite.ts";
+import { targetMarginPerExample } from "../nn/margins.ts";
+import { l2 } from "../threat/l2.ts";
+import type { Attack, AttackSite } from "./attack.ts";
+
+/** Settings of {@link fab} and {@link fabT}. */
+export type FabOptions = {
+  readonly steps: number;
+  /** Runs; the first begins at the image, the others half-way to the sphere. */
+  readonly restarts: number;
+  /** Classes that are aimed at, the most likely ones first. */
+  readonly targets?: number;
+  /** Largest weight of the image in a step. */
+  readonly alpha: number;
+  /** How far a step goes, as a multiple of the way to the boundary. */
+  readonly overshoot: number;
+  /** What part of an adversarial perturbation is kept for the next step. */
+  readonly beta: number;
+};
+
+type FabState = {
+  readonly point: Value;
+  readonly best: Value;
+  /** Length of the least adversarial perturbation, [N]; the largest float32 before there is one. */
+  readonly norm: Value;
+  /** 1 where that is within epsilon. */
+  readonly found: Value;
+};
+
+/** Where the linearised classifier changes its answer: `normal` · (x - point) + `residual` = 0, per example. */
+interface Boundary {
+  readonly residual: Value;
+  readonly normal: Value;
+}
+
+/** To the nearest of all boundaries; a backward pass for each class. */
+export const fab = fabAttack("fab", ({ victim, labels, threat }, point) => {
+  const classes = Array.from({ length: victim.classes }, (_, k) => k);
+  const { losses, gradients } = victim.gradients(point, (logits) => classes.map((k) => targetMarginPerExample(logits, labels, full(labels.shape, k, "int32"))));
+  const boundaries = classes.map((k) => {
+    const [residual, slope] = [losses[k] as Value, gradients[k] as Value];
+    return { residual, normal: slope, distance: where(eq(labels, k), LARGEST, div(abs(residual), add(dualNorm(threat.name, slope), 1e-12))) };
+  });
+  return boundaries.reduce((nearest, other) => {
+    const nearer = lt(other.distance, nearest.distance);
+    return {
+      residual: where(nearer, other.residual, nearest.residual),
+      normal: where(spread(nearer, point), other.normal, nearest.normal),
+      distance: minimum(other.distance, nearest.distance),
+    };
+  });
+});
+
+/** To the boundaries with one class after another. */
+export const fabT = fabAttack(
+  "fab-t",
+  ({ victim, labels, target }, point) => {
+    const { losses, gradient } = victim.gradient(point, (logits) => targetMarginPerExample(logits, labels, target));
+    return { residual: losses, normal: gradient };
+  },
+  9,
+);
+
+function fabAttack(id: string, boundary: (site: AttackSite, point: Value) => Boundary, targets?: number): Attack<FabOptions, FabState> {
+  return {
+    id,
+    paper: "Croce, Hein 2020, Minimally distorted adversarial examples with a fast adaptive boundary attack",
+    defaults: { steps: 100, restarts: 1, alpha: 0.1, overshoot: 1.05, beta: 0.9, ...(targets === undefined ? {} : { targets }) },
+    targeted: targets !== undefined,
+    structural: [],
+    steps: ({ steps }) => steps,
+    runs: ({ restarts, targets: aims = 1 }, classes) => restarts * Math.min(aims, Math.max(1, classes - 1)),
+    rank: ({ restarts }, run) => 1 + Math.floor(run / restarts),
+    schedule: ({ alpha, overshoot, beta, restarts }, { run }) => ({ alpha, overshoot, beta, away: run % restarts === 0 ? 0 : 0.5 }),
+    init({ x, threat, epsilon, keys, schedule }) {
+      const direction = threat.name === "linf" ? uniform(keys, x.shape, -1, 1) : normal(keys, x.shape);
+      const unit = div(direction, spread(maximum(threat.distance(direction), 1e-12), x));
+      const none = zeros(x.shape.slice(0, 1));
+      return { point: clamp(add(x, mul(mul(unit, epsilon), schedule["away"] as Value)), 0, 1), best: x, norm: add(none, LARGEST), found: none };
+    },
+    step(site, state) {
+      const { x, threat, labels, victim, epsilon } = site;
+      const { alpha: most, overshoot, beta } = site.schedule as Readonly<Record<"alpha" | "overshoot" | "beta", Value>>;
+      const { point } = state;
+      const { residual, normal: w } = boundary(site, point);
+      const back = sub(x, point);
+      const fromPoint = threat.toHyperplane(point, w, residual);
+      const fromImage = threat.toHyperplane(x, w, add(residual, sum(mul(w, back), pixelAxes(x))));
+      const [near, far] = [fromPoint, fromImage].map((way) => maximum(threat.distance(way), 1e-8)) as [Value, Value];
+      const alpha = spread(clamp(div(near, add(near, far)), 0, most), x);
+      const moved = clamp(add(mul(add(point, mul(fromPoint, overshoot)), sub(1, alpha)), mul(add(x, mul(fromImage, overshoot)), alpha)), 0, 1);
+      const wrong = not(isCorrect(victim.logits(moved), labels));
+      const norm = threat.distance(sub(moved, x));
+      const nearer = and(wrong, lt(norm, state.norm));
+      const least = where(nearer, norm, state.norm);
+      return {
+        point: where(spread(wrong, x), add(x, mul(sub(moved, x), beta)), moved),
+        best: where(spread(nearer, x), moved, state.best),
+        norm: least,
+        found: convert(le(least, epsilon), "float32"),
+      };
+    },
+    // What is farther away than epsilon is no success of this attack, and projecting it would make another one of it.
+    finish: ({ x }, { best, found }) => mul(sub(best, x), spread(found, x)),
+    found: "found",
+  };
+}
+
+/** Norm of gradients in which a step of length 1 raises a linear loss the most: [N]. */
+function dualNorm(norm: string, gradient: Value): Value {
+  const axes = pixelAxes(gradient);
+  if (norm === "linf") return sum(abs(gradient), axes);
+  return norm === "l1" ? max(abs(gradient), axes) : l2.distance(gradient);
+}
+
+function pixelAxes({ shape }: Value): number[] {
+  return shape.map((_, axis) => axis).slice(1);
+}
+
+function spread(v: Value, x: Value): Value {
+  return broadcastAlong(v, x.shape, [0]);
+}

@@ -1,0 +1,156 @@
+/**
+ * @file The Square attack: random search with square patches that shrink, from logits alone (Andriushchenko, Croce, Flammarion, Hein 2020,
+ * "Square attack: a query-efficient black-box adversarial attack via random search").
+ *
+ * Each image draws patches of its own, where the authors' code draws one for a whole batch. As in it, no patch ends at the last row or
+ * column, and a step that puts the label behind is taken even if another did more so.
+ */
+import {
+  add,
+  broadcastAlong,
+  clamp,
+  convert,
+  div,
+  floor,
+  foldIn,
+  le,
+  lt,
+  maximum,
+  mul,
+  neg,
+  not,
+  or,
+  reshape,
+  slice,
+  sqrt,
+  square as squared,
+  sub,
+  sum,
+  uniform,
+  type Value,
+  where,
+} from "@gradalign/tensor";
+import { isCorrect } from "../nn/cross-entropy.ts";
+import { marginPerExample } from "../nn/margins.ts";
+import type { Attack, AttackSite } from "./attack.ts";
+import { column, drawnTiling, patchShare, patchSide, patternAt, patternTable, tiling, windowAt } from "./square-patches.ts";
+
+/** Settings of {@link square}. */
+export type SquareOptions = {
+  /** Forward passes after the first. */
+  readonly queries: number;
+  readonly restarts: number;
+  /** Part of the pixels that the first patches cover. */
+  readonly p: number;
+};
+
+type SquareState = {
+  readonly point: Value;
+  /** How far the label's logit is ahead of the others, [N]. */
+  readonly margin: Value;
+  readonly found: Value;
+};
+
+const TINY = 1e-12;
+
+/** Random search without gradients. */
+export const square: Attack<SquareOptions, SquareState> = {
+  id: "square",
+  paper: "Andriushchenko, Croce, Flammarion, Hein 2020, Square attack",
+  defaults: { queries: 5000, restarts: 1, p: 0.8 },
+  threats: ["linf", "l2"],
+  structural: [],
+  steps: ({ queries }) => queries,
+  runs: ({ restarts }) => restarts,
+  schedule({ p }, { iteration, shape, threat }) {
+    const [, height, width] = shape as [number, number, number];
+    const side = patchSide(patchShare(p, iteration), height, width, threat.name !== "linf");
+    return threat.name === "linf" ? { side } : { side, pattern: patternTable(side, height, width, 2) };
+  },
+  init(site) {
+    const { x, threat, epsilon } = site;
+    return judged(site, clamp(add(x, mul(threat.name === "linf" ? stripes(site) : threat.steepest(tiles(site)), epsilon)), 0, 1));
+  },
+  step(site, state) {
+    const { x, threat, epsilon } = site;
+    const delta = sub(state.point, x);
+    const point =
+      threat.name === "linf"
+        ? add(x, threat.within(x, add(delta, flipped(site)), epsilon))
+        : clamp(add(x, mul(threat.steepest(moved(site, delta)), epsilon)), 0, 1);
+    const next = judged(site, point);
+    const accepted = or(lt(next.margin, state.margin), le(next.margin, 0));
+    return {
+      point: where(broadcastAlong(accepted, x.shape, [0]), next.point, state.point),
+      margin: where(accepted, next.margin, state.margin),
+      found: where(accepted, next.found, state.found),
+    };
+  },
+  finish: ({ x }, { point }) => sub(point, x),
+  found: "found",
+};
+
+function judged({ victim, labels }: AttackSite, point: Value): SquareState {
+  const logits = victim.logits(point);
+  return { point, margin: neg(marginPerExample(logits, labels)), found: convert(not(isCorrect(logits, labels)), "float32") };
+}
+
+/** Vertical stripes of random signs: a sign per image, channel and column. */
+function stripes({ x, keys }: AttackSite): Value {
+  const [n, channels, , width] = x.shape as [number, number, number, number];
+  return broadcastAlong(signs(uniform(keys, [n, channels, width])), x.shape, [0, 1, 3]);
+}
+
+/** Patterns side by side over the whole image. */
+function tiles({ x, keys }: AttackSite): Value {
+  const [n, channels, height, width] = x.shape as [number, number, number, number];
+  const laid = tiling(height, width, 2);
+  return drawnTiling(laid, uniform(foldIn(keys, 0), [n, laid.tiles]), uniform(foldIn(keys, 1), [n, channels * laid.tiles]), x.shape);
+}
+
+/** This step's random numbers, [N, count] uniform in [0, 1). */
+function drawn({ x, keys, iteration }: AttackSite, count: number): Value {
+  return uniform(foldIn(keys, add(iteration, 2)), [x.shape[0] as number, count]);
+}
+
+function signs(u: Value): Value {
+  return where(lt(u, 0.5), -1, 1);
+}
+
+/** A window's first row or column, from a uniform number. */
+function corner(u: Value, extent: number, side: Value): Value {
+  return floor(mul(u, sub(extent, side)));
+}
+
+/** Twice epsilon with a sign per channel, in a window. */
+function flipped(site: AttackSite): Value {
+  const { x, epsilon } = site;
+  const [n, channels, height, width] = x.shape as [number, number, number, number];
+  const side = site.schedule["side"] as Value;
+  const u = drawn(site, 2 + channels);
+  const inside = windowAt(corner(column(u, 0), height, side), corner(column(u, 1), width, side), side, x.shape);
+  const sign = broadcastAlong(signs(slice(u, [0, 2], [n, 2 + channels])), x.shape, [0, 1]);
+  return where(inside, mul(sign, mul(epsilon, 2)), 0);
+}
+
+/** The perturbation with a pattern laid over one window and with what another window held, which becomes zero, added to its length. */
+function moved(site: AttackSite, delta: Value): Value {
+  const { x, epsilon, threat } = site;
+  const [n, channels, height, width] = x.shape as [number, number, number, number];
+  const side = site.schedule["side"] as Value;
+  const u = drawn(site, 5 + channels);
+  const [row, left] = [corner(column(u, 0), height, side), corner(column(u, 1), width, side)];
+  const target = windowAt(row, left, side, x.shape);
+  const source = windowAt(corner(column(u, 2), height, side), corner(column(u, 3), width, side), side, x.shape);
+  const lengths = (v: Value): Value => sqrt(sum(squared(v), [2, 3]));
+  const perChannel = (v: Value): Value => broadcastAlong(v, x.shape, [0, 1]);
+
+  const table = reshape(site.schedule["pattern"] as Value, [height, width]);
+  const pattern = mul(perChannel(signs(slice(u, [0, 5], [n, 5 + channels]))), patternAt(table, row, left, lt(column(u, 4), 0.5), x.shape));
+  const old = where(target, delta, 0);
+  const laid = where(target, add(pattern, div(old, perChannel(add(lengths(old), TINY)))), 0);
+  const unused = div(maximum(sub(mul(epsilon, epsilon), squared(threat.distance(delta))), 0), channels);
+  const held = squared(lengths(where(or(target, source), delta, 0)));
+  const length = sqrt(add(broadcastAlong(unused, held.shape, [0]), held));
+  return where(target, mul(laid, perChannel(div(length, add(lengths(laid), TINY)))), where(source, 0, delta));
+}

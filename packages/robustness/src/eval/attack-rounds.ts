@@ -1,0 +1,309 @@
+/**
+ * @file Attacks one after another on the images that are still answered rightly: what "robust accuracy under AutoAttack" means.
+ *
+ * An attack begins anew for every restart and every target class: a round. Every round starts from the clean images and sees those that no
+ * round before has broken. Images are attacked in batches of a few sizes; one that is broken leaves its batch, and what remains moves to a
+ * smaller one. An image's outcome depends on the victim, the image, its number, the seed and the attack alone: not on the batch size, the
+ * order of the images or which others are still there.
+ *
+ * Nothing an attack says counts. What it leaves is projected to the ball and the box; then a forward pass and the measured norm decide.
+ */
+import { add, convert, type Device, gather, jit, type Key, philox, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import type { NamedAttack } from "../attacks/index.ts";
+import type { Victim, VictimTensors } from "../attacks/victim.ts";
+import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
+import { finiteExamples } from "../nn/finite.ts";
+import type { Threat } from "../threat/threat.ts";
+import { type AttackPart, type AttackProgram, attackProgram, floorFloat32, type RowTensors, type StateTensors } from "./attack-program.ts";
+import type { Passes } from "./oracle.ts";
+import { classifierPrograms } from "./programs.ts";
+
+/** An image to attack, on the host. */
+export interface Subject {
+  /** The number that, with the seed, its random numbers depend on. */
+  readonly index: number;
+  /** Pixels [C, H, W] in [0, 1]. */
+  readonly image: Float32Array;
+  readonly label: number;
+}
+
+/** A round: an attack, begun anew. */
+export interface Round {
+  /** The attack's place in the list. */
+  readonly attack: number;
+  readonly run: number;
+}
+
+/** A forward pass over an image, as it is or attacked. */
+export interface Answer {
+  readonly correct: boolean;
+  /** Whether all logits are finite; where not, no answer is right. */
+  readonly finite: boolean;
+  /** Cross-entropy. */
+  readonly loss: number;
+  readonly logits: Float32Array;
+}
+
+/** A perturbed image that the victim answers wrongly, inside ball and box. */
+export interface Adversarial {
+  readonly delta: Float32Array;
+  /** The perturbation's norm as measured. */
+  readonly norm: number;
+  readonly answer: Answer;
+}
+
+/** How {@link attackRounds} runs. */
+export interface RoundsOptions {
+  readonly device: Device;
+  readonly attacks: readonly NamedAttack[];
+  readonly threat: Threat;
+  /** Radius, in the threat's units. */
+  readonly epsilon: number;
+  readonly seed: Key;
+  /** Images in the largest batch; it does not change the results. */
+  readonly batchSize?: number;
+  /** Lets others run between steps; may throw to stop. */
+  readonly pause?: () => Promise<void>;
+}
+
+/** A victim under attack. */
+export interface Rounds {
+  readonly rounds: readonly Round[];
+  /** Passes over images so far, the padding of batches left out. */
+  readonly passes: Passes;
+  /** Forward passes over the images as they are. */
+  answers(subjects: readonly Subject[]): Promise<Answer[]>;
+  /** One round on images that the victim answers rightly, whose clean answers are given: what it broke, and null for the others. */
+  attack(round: Round, subjects: readonly Subject[], clean: readonly Answer[]): Promise<(Adversarial | null)[]>;
+  dispose(): void;
+}
+
+/** A batch's rows need no less than this: programs for fewer images may round in another way. */
+const SMALLEST = 8;
+/** Steps between looks at which images are done. */
+const LOOK = 4;
+/** Apart from what `keyFor` draws with. */
+const DOMAIN = 0x726f756e;
+
+/**
+ * Prepares the rounds of a list of attacks.
+ *
+ * @throws ConfigError for an attack that is not defined in the threat model.
+ */
+export function attackRounds(victim: Victim, { device, attacks, threat, epsilon, seed, batchSize = 64, pause = async () => {} }: RoundsOptions): Rounds {
+  const programs = classifierPrograms(victim, device);
+  const prepared = attacks.map(({ attack, options }) => attackProgram(programs, attack, options, threat));
+  const rounds = prepared.flatMap(({ attack, options }, place) =>
+    Array.from({ length: attack.runs?.(options, victim.classes) ?? 1 }, (_, run): Round => ({ attack: place, run })),
+  );
+  const judge = jit(
+    (tensors: VictimTensors, x: Value, delta: Value, labels: Value, keys: Value) => {
+      const logits = victim.logits(tensors, add(x, delta), keys);
+      return {
+        logits,
+        losses: crossEntropyPerExample(logits, labels),
+        correct: convert(isCorrect(logits, labels), "float32"),
+        finite: convert(finiteExamples(logits), "float32"),
+        norms: threat.distance(delta),
+      };
+    },
+    { device },
+  );
+  const pick = jit(
+    (leaves: Readonly<Record<string, Value>>, rows: Value) => Object.fromEntries(Object.entries(leaves).map(([name, leaf]) => [name, gather(leaf, [rows])])),
+    { device },
+  );
+  const total = { forward: 0, backward: 0 };
+  const count = ({ forward, backward }: Passes, images: number): void => {
+    total.forward += forward * images;
+    total.backward += backward * images;
+  };
+  const sizes = batchSizes(batchSize);
+  const fit = (images: number): number => sizes.find((size) => size >= images) as number;
+  const pixels = victim.shape.reduce((product, extent) => product * extent, 1);
+  const limit = floorFloat32(epsilon);
+
+  /** Values of a batch's images, the last one repeated where the batch is larger. */
+  const rowTensor = (values: readonly Float32Array[], size: number): Tensor => {
+    const data = new Float32Array(size * pixels);
+    for (let row = 0; row < size; row++) data.set(values[Math.min(row, values.length - 1)] as Float32Array, row * pixels);
+    return tensor(data, [size, ...victim.shape]);
+  };
+  const numbers = (values: readonly number[], size: number): Tensor =>
+    tensor(Int32Array.from({ length: size }, (_, row) => values[Math.min(row, values.length - 1)] as number));
+  const keys = (subjects: readonly Subject[], what: string, run: number, size: number): Tensor => {
+    const drawn = subjects.map(({ index }) => philox([index, run, hash(what), DOMAIN], seed));
+    return tensor(
+      Int32Array.from({ length: 2 * size }, (_, i) => (drawn[Math.min(i >> 1, drawn.length - 1)] as readonly number[])[i & 1] as number),
+      [size, 2],
+    );
+  };
+
+  const judgeAll = async (subjects: readonly Subject[], deltas: readonly Float32Array[]): Promise<(Answer & { readonly norm: number })[]> => {
+    const judged: (Answer & { readonly norm: number })[] = [];
+    for (let first = 0; first < subjects.length; first += batchSize) {
+      const batch = subjects.slice(first, first + batchSize);
+      const size = fit(batch.length);
+      const inputs = [
+        rowTensor(
+          batch.map(({ image }) => image),
+          size,
+        ),
+        rowTensor(deltas.slice(first, first + batchSize), size),
+        numbers(
+          batch.map(({ label }) => label),
+          size,
+        ),
+        keys(batch, "judge", 0, size),
+      ] as const;
+      const result = judge(victim.tensors, ...inputs);
+      const [logits, losses, correct, finite, norms] = (await Promise.all(
+        [result.logits, result.losses, result.correct, result.finite, result.norms].map((value) => value.read()),
+      )) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+      dispose(...inputs, ...Object.values(result));
+      count({ forward: 1, backward: 0 }, batch.length);
+      batch.forEach((_, row) => {
+        judged.push({
+          correct: correct[row] === 1,
+          finite: finite[row] === 1,
+          loss: losses[row] as number,
+          logits: logits.slice(row * victim.classes, (row + 1) * victim.classes),
+          norm: norms[row] as number,
+        });
+      });
+      await pause();
+    }
+    return judged;
+  };
+
+  /** Attacks one batch; `keep` gets what may be adversarial, by the image's place in the batch. */
+  const attackBatch = async (
+    program: AttackProgram,
+    run: number,
+    batch: readonly Subject[],
+    targets: readonly number[],
+    keep: (place: number, delta: Float32Array) => void,
+  ): Promise<void> => {
+    const { attack, options } = program;
+    const { tensors } = victim;
+    const at = (iteration: number) => ({ run, iteration, epsilon, threat, shape: victim.shape });
+    let size = fit(batch.length);
+    // Places in the batch, row by row.
+    let live = batch.map((_, place) => place);
+    let rows: RowTensors = {
+      x: rowTensor(
+        batch.map(({ image }) => image),
+        size,
+      ),
+      labels: numbers(
+        batch.map(({ label }) => label),
+        size,
+      ),
+      target: numbers(targets, size),
+      keys: keys(batch, attack.id, run, size),
+    };
+    let state = program.begin(tensors, rows, at(0));
+    const passed = (part: AttackPart): void => count(program.passes(part), live.length);
+    passed("begin");
+    const doneRows = async (): Promise<number[]> => {
+      const flags = attack.found === undefined ? null : await (state[attack.found] as Tensor).read();
+      return [...live.keys()].filter((row) => flags === null || (flags[row] as number) > 0);
+    };
+    const take = async (done: readonly number[], iteration: number): Promise<void> => {
+      const delta = program.end(tensors, rows, state, at(iteration));
+      const data = (await delta.read()) as Float32Array;
+      for (const row of done) keep(live[row] as number, data.slice(row * pixels, (row + 1) * pixels));
+      delta.dispose();
+    };
+    const steps = attack.steps(options);
+    for (let iteration = 0; iteration < steps; iteration++) {
+      if (attack.found !== undefined && iteration % LOOK === 0) {
+        const done = await doneRows();
+        const rest = [...live.keys()].filter((row) => !done.includes(row));
+        if (rest.length === 0 || (done.length > 0 && fit(rest.length) < size)) {
+          await take(done, iteration);
+          live = rest.map((row) => live[row] as number);
+          if (live.length === 0) break;
+          size = fit(live.length);
+          const chosen = numbers(rest, size);
+          const [fewer, moved]: [RowTensors, StateTensors] = [pick(rows, chosen) as RowTensors, pick(state, chosen)];
+          dispose(chosen, ...Object.values(rows), ...Object.values(state));
+          [rows, state] = [fewer, moved];
+        }
+      }
+      state = program.step(tensors, rows, state, at(iteration));
+      passed("step");
+      await pause();
+    }
+    if (live.length > 0) {
+      const done = await doneRows();
+      if (done.length > 0) await take(done, steps);
+    }
+    dispose(...Object.values(rows), ...Object.values(state));
+  };
+
+  return {
+    rounds,
+    get passes() {
+      return { ...total };
+    },
+    async answers(subjects) {
+      return judgeAll(
+        subjects,
+        subjects.map(() => new Float32Array(pixels)),
+      );
+    },
+    async attack({ attack: place, run }, subjects, clean) {
+      const program = prepared[place] as AttackProgram;
+      const { attack, options } = program;
+      const rank = attack.rank?.(options, run) ?? run + 1;
+      const deltas: (Float32Array | null)[] = subjects.map(() => null);
+      for (let first = 0; first < subjects.length; first += batchSize) {
+        const batch = subjects.slice(first, first + batchSize);
+        const targets = batch.map(({ label }, i) => (attack.targeted ? rankedClass((clean[first + i] as Answer).logits, label, rank) : label));
+        await attackBatch(program, run, batch, targets, (row, delta) => {
+          deltas[first + row] = delta;
+        });
+      }
+      const tried = [...deltas.keys()].filter((i) => deltas[i] !== null);
+      const judged = await judgeAll(
+        tried.map((i) => subjects[i] as Subject),
+        tried.map((i) => deltas[i] as Float32Array),
+      );
+      const broken: (Adversarial | null)[] = subjects.map(() => null);
+      tried.forEach((i, k) => {
+        const { norm, ...answer } = judged[k] as Answer & { readonly norm: number };
+        if (!answer.correct && norm <= limit) broken[i] = { delta: deltas[i] as Float32Array, norm, answer };
+      });
+      return broken;
+    },
+    dispose() {
+      for (const program of [programs, judge, pick]) program.dispose();
+    },
+  };
+}
+
+/** The largest batch and smaller ones, each half of the one before. */
+function batchSizes(largest: number): number[] {
+  const sizes = [Math.max(largest, SMALLEST)];
+  while ((sizes[0] as number) > SMALLEST) sizes.unshift(Math.max(SMALLEST, Math.ceil((sizes[0] as number) / 2)));
+  return sizes;
+}
+
+/** The class of a rank by its logit among all but the label: 1 is the most likely; of equals the first. */
+function rankedClass(logits: Float32Array, label: number, rank: number): number {
+  const others = [...logits.keys()].filter((k) => k !== label);
+  others.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
+  return others[rank - 1] ?? label;
+}
+
+/** A number for a name (FNV-1a). */
+function hash(name: string): number {
+  let bits = 0x811c9dc5;
+  for (const letter of name) bits = Math.imul(bits ^ (letter.codePointAt(0) as number), 0x01000193);
+  return bits | 0;
+}
+
+function dispose(...tensors: readonly Tensor[]): void {
+  for (const value of tensors) value.dispose();
+}

@@ -1,0 +1,212 @@
+/** @file An attack on images of one's own: what breaks which, with norms, passes and the perturbed images. */
+import { ConfigError, DataError, type Device, keyOfSeed, Tensor } from "@gradalign/tensor";
+import { type AttackPlan, attackPlan } from "../attacks/index.ts";
+import type { Victim } from "../attacks/victim.ts";
+import { threats } from "../threat/index.ts";
+import type { Threat } from "../threat/threat.ts";
+import { type Answer, attackRounds, type Rounds, type Subject } from "./attack-rounds.ts";
+import { checkRadius } from "./examples.ts";
+import type { Passes } from "./oracle.ts";
+import { pauser } from "./pause.ts";
+import { wilsonInterval } from "./wilson.ts";
+
+/** How {@link attack} attacks. */
+export interface AttackImagesOptions {
+  readonly device: Device;
+  /** A name as `attackPlan` reads it, e.g. `autoattack` or `apgd-ce+square`, or a list of attacks of one's own. */
+  readonly attack: string | AttackPlan;
+  /** l-infinity unless set. */
+  readonly threat?: Threat | keyof typeof threats;
+  /** Radius in the threat's units; pixel units [0, 1] for l-infinity. */
+  readonly epsilon: number;
+  /** Seed of all randomness; 0 unless set. */
+  readonly key?: number;
+  /** Numbers of the images, which their random numbers depend on; 0, 1, 2 … unless set. */
+  readonly indices?: readonly number[];
+  /** Images in the largest batch; 64 unless set. It does not change the results. */
+  readonly batchSize?: number;
+  readonly onProgress?: (progress: AttackProgress) => void;
+  /** Stops between steps by rejecting with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far an attack has come. */
+export interface AttackProgress {
+  /** The attack at work. */
+  readonly attack: string;
+  /** Rounds done, a round for every restart and target of every attack. */
+  readonly done: number;
+  readonly total: number;
+  readonly cleanAccuracy: number;
+  /** Share of the images that nothing has broken so far. */
+  readonly robustAccuracy: number;
+}
+
+/** What became of one image. */
+export interface ImageOutcome {
+  readonly index: number;
+  readonly label: number;
+  /** Whether the victim's answer to the image as it is is right. Images of wrong answers are not attacked. */
+  readonly clean: boolean;
+  /** Whether it still is after all attacks. */
+  readonly robust: boolean;
+  /** The attack that broke it, and in which of its runs. */
+  readonly brokenBy: string | null;
+  readonly run: number | null;
+  /** Norm of the perturbation; 0 of images that are not broken by an attack. */
+  readonly norm: number;
+  /** Cross-entropy and the predicted class on the perturbed image, or on the clean one where there is none. */
+  readonly loss: number;
+  readonly predicted: number;
+  /** Whether all logits were finite, clean and attacked. */
+  readonly finite: boolean;
+}
+
+/** What {@link attack} found. */
+export interface AttackReport {
+  readonly attack: string;
+  /** Any run that fools the victim counts. */
+  readonly selection: "success";
+  readonly threat: string;
+  readonly epsilon: number;
+  readonly n: number;
+  /** The images [N, C, H, W], perturbed where an attack broke them. */
+  readonly adversarials: Float32Array;
+  /** Whether the victim's answer to the adversarial is wrong. */
+  readonly success: readonly boolean[];
+  readonly norms: Float32Array;
+  readonly outcomes: readonly ImageOutcome[];
+  readonly cleanAccuracy: number;
+  readonly robustAccuracy: number;
+  /** Wilson's 95 % interval of the robust accuracy. */
+  readonly confidence95: readonly [low: number, high: number];
+  readonly passes: Passes;
+  readonly seconds: number;
+}
+
+/**
+ * Attacks images in [0, 1], float32 [N, C, H, W], one attack after another on those that are still answered rightly.
+ *
+ * @throws ConfigError for an unknown attack, one that the threat model does not have, or an impossible number; DataError where images and
+ * labels do not fit the victim.
+ */
+export async function attack(
+  victim: Victim,
+  images: Float32Array | Tensor,
+  labels: ArrayLike<number>,
+  { device, attack: asked, epsilon, key = 0, indices, signal, onProgress, ...options }: AttackImagesOptions,
+): Promise<AttackReport> {
+  const started = performance.now();
+  const plan = typeof asked === "string" ? attackPlan(asked) : asked;
+  if (!plan) throw new ConfigError('attack: name (="none") must be an attack\'s; count correct answers with evaluateRobustness');
+  const threat = typeof options.threat === "string" ? threats[options.threat] : (options.threat ?? threats.linf);
+  checkRadius("attack", epsilon, threat);
+  const batchSize = options.batchSize ?? 64;
+  if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`attack: batchSize (=${batchSize}) must be a positive integer`);
+  const subjects = subjectsOf(victim, images instanceof Tensor ? ((await images.read()) as Float32Array) : images, labels, indices);
+  const turn = pauser();
+  const pause = async (): Promise<void> => {
+    signal?.throwIfAborted();
+    await turn();
+  };
+  const rounds = attackRounds(victim, { device, attacks: plan.attacks, threat, epsilon, seed: keyOfSeed(key), batchSize, pause });
+  try {
+    const outcomes = await runRounds(rounds, plan, subjects, onProgress);
+    const adversarials = new Float32Array(subjects.length * (subjects[0] as Subject).image.length);
+    subjects.forEach(({ image }, i) => {
+      const { delta } = outcomes[i] as Tracked;
+      adversarials.set(delta ? image.map((v, j) => v + (delta[j] as number)) : image, i * image.length);
+    });
+    const robust = outcomes.filter((outcome) => outcome.robust).length;
+    return {
+      attack: plan.name,
+      selection: "success",
+      threat: threat.name,
+      epsilon,
+      n: subjects.length,
+      adversarials,
+      success: outcomes.map((outcome) => !outcome.robust),
+      norms: Float32Array.from(outcomes, ({ norm }) => norm),
+      outcomes: outcomes.map(({ delta: _, ...outcome }) => outcome),
+      cleanAccuracy: outcomes.filter(({ clean }) => clean).length / subjects.length,
+      robustAccuracy: robust / subjects.length,
+      confidence95: wilsonInterval(robust, subjects.length),
+      passes: rounds.passes,
+      seconds: (performance.now() - started) / 1000,
+    };
+  } finally {
+    rounds.dispose();
+  }
+}
+
+type Tracked = ImageOutcome & { readonly delta: Float32Array | null };
+
+async function runRounds(rounds: Rounds, plan: AttackPlan, subjects: readonly Subject[], onProgress: AttackImagesOptions["onProgress"]): Promise<Tracked[]> {
+  const answers = await rounds.answers(subjects);
+  const outcomes = subjects.map(({ index, label }, i): Tracked => {
+    const answer = answers[i] as Answer;
+    const { correct, finite, loss } = answer;
+    return { index, label, clean: correct, robust: correct, brokenBy: null, run: null, norm: 0, loss, predicted: predictedClass(answer), finite, delta: null };
+  });
+  const share = (of: (outcome: Tracked) => boolean): number => outcomes.filter(of).length / outcomes.length;
+  for (const [done, round] of rounds.rounds.entries()) {
+    const brokenBy = plan.attacks[round.attack]?.attack.id ?? "";
+    onProgress?.({
+      attack: brokenBy,
+      done,
+      total: rounds.rounds.length,
+      cleanAccuracy: share(({ clean }) => clean),
+      robustAccuracy: share(({ robust }) => robust),
+    });
+    const left = [...outcomes.keys()].filter((i) => outcomes[i]?.robust);
+    if (left.length === 0) break;
+    const found = await rounds.attack(
+      round,
+      left.map((i) => subjects[i] as Subject),
+      left.map((i) => answers[i] as Answer),
+    );
+    left.forEach((i, k) => {
+      const adversarial = found[k];
+      if (!adversarial) return;
+      const { answer, norm, delta } = adversarial;
+      const before = outcomes[i] as Tracked;
+      outcomes[i] = {
+        ...before,
+        robust: false,
+        brokenBy,
+        run: round.run,
+        norm,
+        delta,
+        loss: answer.loss,
+        predicted: predictedClass(answer),
+        finite: before.finite && answer.finite,
+      };
+    });
+  }
+  return outcomes;
+}
+
+/** The largest logit's class; the first of equals, and of what is not a number. */
+function predictedClass({ logits }: Answer): number {
+  const broken = logits.findIndex(Number.isNaN);
+  return broken < 0 ? logits.indexOf(Math.max(...logits)) : broken;
+}
+
+function subjectsOf(victim: Victim, images: Float32Array, labels: ArrayLike<number>, indices: readonly number[] | undefined): Subject[] {
+  const size = victim.shape.reduce((product, extent) => product * extent, 1);
+  const n = labels.length;
+  if (n < 1 || images.length !== n * size) {
+    throw new DataError(`attack: ${n} labels need images of ${n * size} values, [${[n, ...victim.shape].join(", ")}], got ${images.length}`);
+  }
+  const outside = images.findIndex((value) => !(value >= 0 && value <= 1));
+  if (outside >= 0)
+    throw new DataError(`attack: images[${outside}] (=${images[outside]}) must be from 0 to 1; divide bytes by 255, and leave normalising to the victim`);
+  if (indices && indices.length !== n) throw new DataError(`attack: indices must be ${n} numbers, one per image, got ${indices.length}`);
+  return Array.from({ length: n }, (_, i) => {
+    const label = labels[i] as number;
+    if (!Number.isInteger(label) || label < 0 || label >= victim.classes) {
+      throw new DataError(`attack: labels[${i}] (=${label}) must be an integer from 0 to ${victim.classes - 1}, a class of the victim ${victim.name}`);
+    }
+    return { index: indices?.[i] ?? i, image: images.slice(i * size, (i + 1) * size), label };
+  });
+}

@@ -1,0 +1,205 @@
+/** @file Attacks in rounds on images that are left: what counts, what it does not depend on, and how many passes it takes. */
+import { type Attack, type AttackImagesOptions, attack, attackPlan, attacks, functionVictim, l2, linf, pgd } from "@gradalign/robustness";
+import {
+  add,
+  broadcastAlong,
+  concat,
+  createDevice,
+  type Device,
+  div,
+  full,
+  mean,
+  mul,
+  normal,
+  reshape,
+  slice,
+  sub,
+  tanh,
+  tensor,
+  type Value,
+} from "@gradalign/tensor";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { tinyDataset } from "../support/tiny-dataset.ts";
+
+const N = 20;
+const data = tinyDataset({ train: 64, test: N });
+const images = Float32Array.from(data.test.images, (byte) => byte / 255);
+const labels = [...data.test.labels];
+const size = images.length / N;
+const EPSILON = 0.29;
+
+/** The brightness of the four quarters, whose brightest is the class: every image is answered rightly, and not linearly. */
+function quarters(x: Value): Value {
+  const bent = tanh(mul(2, sub(x, 0.4)));
+  const quarter = (top: number, left: number): Value => mean(slice(bent, [0, 0, top, left], [x.shape[0] as number, 3, top + 4, left + 4]), [1, 2, 3]);
+  const columns = [quarter(0, 0), quarter(0, 4), quarter(4, 0), quarter(4, 4)];
+  return concat(
+    columns.map((column) => mul(10, reshape(column, [column.shape[0] as number, 1]))),
+    1,
+  );
+}
+
+const victim = functionVictim(quarters, { shape: [3, 8, 8] });
+let device: Device;
+let single: Device;
+beforeAll(async () => {
+  [device, single] = await Promise.all([createDevice({ backend: "wasm", threads: 2 }), createDevice({ backend: "wasm", threads: 1 })]);
+});
+afterAll(() => {
+  device.close();
+  single.close();
+});
+
+const QUICK = ["square", "fab-t", "apgd-ce", "apgd-t"].map((name) => {
+  const found = attacks[name] as Attack;
+  return { attack: found, options: { ...found.defaults, ...("queries" in found.defaults ? { queries: 20 } : { steps: 8 }) } };
+});
+const PLAN = { name: "quick", attacks: QUICK, selection: "success" } as const;
+
+const run = (options: Partial<AttackImagesOptions> = {}, which: readonly number[] = Array.from({ length: N }, (_, i) => i)) =>
+  attack(
+    victim,
+    Float32Array.from(which.flatMap((i) => [...images.subarray(i * size, (i + 1) * size)])),
+    which.map((i) => labels[i] as number),
+    { device, attack: PLAN, epsilon: EPSILON, indices: which, ...options },
+  );
+
+describe("an image's outcome", () => {
+  it.each([linf, l2])("in $name depends neither on the batch size nor on threads, the order of images, or the others among them", async (threat) => {
+    const epsilon = threat === linf ? EPSILON : 2.9;
+    // FAB takes long to compile: once is enough.
+    const plan = threat === linf ? PLAN : { ...PLAN, attacks: QUICK.filter(({ attack: { id } }) => id !== "fab-t") };
+    const whole = await run({ attack: plan, threat, epsilon });
+    expect(whole.robustAccuracy).toBeLessThan(whole.cleanAccuracy);
+    expect(whole.robustAccuracy).toBeGreaterThan(0);
+    expect(new Set(whole.outcomes.map(({ brokenBy }) => brokenBy)).size).toBeGreaterThan(1);
+    const small = await run({ attack: plan, threat, epsilon, batchSize: 9, device: single });
+    expect(small.outcomes).toEqual(whole.outcomes);
+    expect(small.adversarials).toEqual(whole.adversarials);
+    const order = Array.from({ length: 13 }, (_, i) => (7 * i + 3) % N);
+    const some = await run({ attack: plan, threat, epsilon }, order);
+    expect(some.outcomes).toEqual(order.map((i) => whole.outcomes[i]));
+  });
+
+  it("depends on the seed and the image's number", async () => {
+    const random = { attack: { ...PLAN, attacks: QUICK.slice(0, 1) }, epsilon: 0.5 };
+    const [one, other] = await Promise.all([run(random), run({ ...random, key: 1 })]);
+    expect(other.adversarials).not.toEqual(one.adversarials);
+    const renumbered = await run({ ...random, indices: Array.from({ length: N }, (_, i) => i + 1) });
+    expect(renumbered.adversarials).not.toEqual(one.adversarials);
+  });
+});
+
+describe("every attack", () => {
+  const cases = ["pgd", "apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "square"]
+    .map((name) => attacks[name] as Attack)
+    .flatMap((each) =>
+      [linf, l2].filter(({ name }) => each.threats?.includes(name) ?? true).map((threat) => ({ name: `${each.id} in ${threat.name}`, each, threat })),
+    );
+
+  it.each(cases)("$name finds what there is to find, inside the ball and the box", async ({ each, threat }) => {
+    const few = { ...each.defaults, ...("queries" in each.defaults ? { queries: 60 } : { steps: Math.min(Number(each.defaults["steps"]), 20) }) };
+    const plan = { name: each.id, attacks: [{ attack: each, options: few }], selection: "success" } as const;
+    const nothing = await run({ attack: plan, threat, epsilon: 0 });
+    expect(nothing.robustAccuracy).toBe(nothing.cleanAccuracy);
+    const epsilon = threat === linf ? 0.6 : 8;
+    const found = await run({ attack: plan, threat, epsilon });
+    expect(found.robustAccuracy).toBe(0);
+    found.outcomes.forEach(({ norm }, i) => {
+      const delta = found.adversarials.subarray(i * size, (i + 1) * size).map((v, j) => v - (images[i * size + j] as number));
+      const measured = threat === linf ? Math.max(...delta.map(Math.abs)) : Math.hypot(...delta);
+      expect(measured).toBeCloseTo(norm, 5);
+      expect(norm).toBeLessThanOrEqual(epsilon);
+    });
+    expect(found.adversarials.every((v) => v >= 0 && v <= 1)).toBe(true);
+  });
+});
+
+describe("what an attack says", () => {
+  const claiming = (delta: (x: Value) => Value): Attack => ({
+    id: "claims",
+    paper: "none",
+    defaults: {},
+    steps: () => 1,
+    init: ({ x, labels }) => ({ delta: delta(x), sure: full(labels.shape, 1) }),
+    step: (_, state) => state,
+    finish: (_, { delta }) => delta as Value,
+    found: "sure",
+  });
+  const with1 = (own: Attack, epsilon: number) => run({ attack: { name: "own", attacks: [{ attack: own, options: {} }], selection: "success" }, epsilon });
+
+  it("counts only if a forward pass agrees", async () => {
+    const report = await with1(
+      claiming((x) => mul(x, 0)),
+      0.1,
+    );
+    expect(report.robustAccuracy).toBe(report.cleanAccuracy);
+    expect(report.cleanAccuracy).toBeGreaterThan(0.8);
+  });
+
+  it("is brought into the ball and the box before", async () => {
+    const own = claiming((x) => mul(5, sub(0.5, x)));
+    const large = await with1(own, 0.9);
+    expect(large.robustAccuracy).toBeLessThan(large.cleanAccuracy);
+    const tiny = await with1(own, 1e-4);
+    expect(tiny.robustAccuracy).toBe(tiny.cleanAccuracy);
+    expect(Math.max(...large.norms)).toBeLessThanOrEqual(0.9);
+    expect(large.adversarials.every((v) => v >= 0 && v <= 1)).toBe(true);
+  });
+});
+
+describe("passes", () => {
+  it("are those over images that are left, without the padding of batches", async () => {
+    const plan = attackPlan("pgd-7-2");
+    // Nothing breaks at radius 0: a pass over each image, then two runs of seven steps on those answered rightly, and their judgement.
+    const idle = await run({ attack: plan ?? "none", epsilon: 0 });
+    const right = idle.cleanAccuracy * N;
+    expect(idle.passes).toEqual({ forward: N + 2 * (7 + 1) * right, backward: 2 * 7 * right });
+    // FAB makes a forward pass more in each step; one target of four classes is the label.
+    const few = { ...(attacks["fab-t"] as Attack).defaults, steps: 5 };
+    const fab = await run({ attack: { name: "fab", attacks: [{ attack: attacks["fab-t"] as Attack, options: few }], selection: "success" }, epsilon: 0 });
+    expect(fab.passes).toEqual({ forward: N + 3 * 5 * 2 * right, backward: 3 * 5 * right });
+  });
+
+  it("are not spent on images that are broken", async () => {
+    const long = { attack: pgd, options: { ...pgd.defaults, steps: 40, restarts: 5 } };
+    const [easy, hard] = await Promise.all([0.6, 0].map((epsilon) => run({ attack: { name: "pgd", attacks: [long], selection: "success" }, epsilon })));
+    expect((easy?.passes.forward ?? 0) * 4).toBeLessThan(hard?.passes.forward ?? 0);
+  });
+});
+
+function normalised(x: Value, mean: readonly number[], std: readonly number[]): Value {
+  return div(sub(x, broadcastAlong(tensor(mean), x.shape, [1])), broadcastAlong(tensor(std), x.shape, [1]));
+}
+
+describe("victims", () => {
+  it("are functions of one's own in one line, which draw from keys if they answer at random", async () => {
+    const report = await attack(victim, images, labels, { device, attack: "apgd-ce", epsilon: 0.3 });
+    expect(report.n).toBe(N);
+    const random = functionVictim((x, keys) => add(quarters(x), mul(100, normal(keys, [x.shape[0] as number, 4]))), { shape: [3, 8, 8] });
+    const [one, two] = await Promise.all([8, 20].map((batchSize) => attack(random, images, labels, { device, attack: "apgd-ce", epsilon: 0.3, batchSize })));
+    expect(one?.outcomes).toEqual(two?.outcomes);
+    expect(one?.cleanAccuracy).not.toBe(report.cleanAccuracy);
+  });
+
+  it("normalise inside, so that images and radius are in [0, 1]", async () => {
+    const [mean, std] = [
+      [0.1, 0.2, 0.3],
+      [0.5, 0.25, 2],
+    ];
+    const inside = functionVictim(quarters, { shape: [3, 8, 8], mean, std });
+    const outside = functionVictim((x) => quarters(normalised(x, mean, std)), { shape: [3, 8, 8] });
+    const [one, other] = await Promise.all([inside, outside].map((each) => attack(each, images, labels, { device, attack: "pgd-5-1", epsilon: 0.2 })));
+    expect(one?.outcomes).toEqual(other?.outcomes);
+    expect(() => functionVictim(quarters, { shape: [3, 8, 8], std: [1, 1] })).toThrow("victim: std must have a number per channel, 3, got 2");
+  });
+
+  it.each([
+    [{ labels: [7, ...labels.slice(1)] }, "attack: labels[0] (=7) must be an integer from 0 to 3, a class of the victim function"],
+    [{ images: images.map((v) => v * 255) }, /^attack: images\[\d+\] \(=\d+\) must be from 0 to 1; divide bytes by 255/],
+    [{ labels: labels.slice(1) }, "attack: 19 labels need images of 3648 values, [19, 3, 8, 8], got 3840"],
+  ])("get images and labels of their own: %#", async (change, message) => {
+    const bad = { images, labels, ...change };
+    await expect(attack(victim, bad.images, bad.labels, { device, attack: "pgd-1-1", epsilon: 0.1 })).rejects.toThrow(message);
+  });
+});
