@@ -3,13 +3,10 @@
 /** Longest line of prose, with room for links to grow by a `../`. */
 const WIDTH = 112;
 
-/** An aligned table. */
+/** A table; {@link linked} aligns it. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
-  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => [...(row[column] ?? "")].length)));
-  const line = (row: readonly string[]): string => `| ${row.map((cell, i) => cell + " ".repeat((widths[i] as number) - [...cell].length)).join(" | ")} |`;
-  const [first, ...rest] = cells as [string[], ...string[][]];
-  return [line(first), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...rest.map(line)].join("\n");
+  const line = (row: readonly string[]): string => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
 /** A paragraph in lines; those after the first begin with `indent`. Links are not broken. */
@@ -30,15 +27,28 @@ export function list(entries: readonly string[]): string {
   return entries.map((entry) => paragraph(`- ${entry}`, "  ")).join("\n");
 }
 
-const REGION = /^<!-- measured: (.+?) -->$[\s\S]*?^<!-- end measured -->$/gm;
+const REGION = /^<!-- (measured|drawn): (.+?) -->$[\s\S]*?^<!-- end \1 -->$/gm;
 
-/** A page with every measured region written anew by `write`, which gets the words after `measured:`. */
-export function withRegions(page: string, write: (words: readonly string[]) => string): string {
-  return page.replace(REGION, (_, words: string) => `<!-- measured: ${words} -->\n\n${write(words.split(" "))}\n\n<!-- end measured -->`);
+/** A page with every measured or drawn region written anew by `write`, which gets the kind and the words after it. */
+export function withRegions(page: string, write: (kind: "measured" | "drawn", words: readonly string[]) => string): string {
+  return page.replace(REGION, (_, kind: "measured" | "drawn", words: string) => {
+    return `<!-- ${kind}: ${words} -->\n\n${write(kind, words.split(" "))}\n\n<!-- end ${kind} -->`;
+  });
 }
 
-/** A text whose links begin at the repository's root (`/docs/cli.md`), for a page of the repository. */
-export function linksFrom(page: string, text: string): string {
+/** A text whose links begin at the repository's root (`/docs/cli.md`), for a page of the repository, its tables aligned. */
+export function linked(page: string, text: string): string {
   const up = "../".repeat(page.split("/").length - 1);
-  return text.replaceAll("](/", `](${up}`);
+  return text.replaceAll("](/", `](${up}`).replace(/^\|.*\|(\n\|.*\|)+$/gm, aligned);
+}
+
+function aligned(text: string): string {
+  const rows = text.split("\n").map((line) =>
+    line
+      .slice(1, -1)
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim()),
+  );
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
+  return rows.map((row, i) => `| ${widths.map((width, column) => (row[column] ?? "").padEnd(width, i === 1 ? "-" : " ")).join(" | ")} |`).join("\n");
 }
