@@ -166,6 +166,13 @@ describe("links", () => {
   });
 });
 
+test.each(["docs", "docs/decisions"])("the contents of %s name every page", (folder) => {
+  const contents = folder === "docs" ? "docs/index.md" : "docs/decisions/README.md";
+  const own = markdown.filter((page) => dirname(page) === folder && page !== contents);
+  const linked = [...readText(contents).matchAll(/\]\(([^)#]+)\)/g)].map(([, target = ""]) => join(folder, target));
+  expect(own.filter((page) => !linked.includes(page))).toEqual([]);
+});
+
 describe("lines of prose", () => {
   /** Lines longer than this are hard to read beside code. */
   const WIDEST = 120;
