@@ -1,5 +1,5 @@
 /** @file The page: its form and buttons, what the training worker reports, and when to draw. */
-import { type Evaluation, runOutcome } from "@gradalign/robustness";
+import { type Evaluation, majorityShare, runOutcome } from "@gradalign/robustness";
 import { bytes, count, duration, levelsRemedy, readLevels, VERDICTS } from "@gradalign/runs";
 import { type Curve, drawPanel, latestValue, PANELS } from "./charts.ts";
 import type { Command, LiveBackend, LiveMethod, Report, RunSettings } from "./protocol.ts";
@@ -45,6 +45,8 @@ let backend: LiveBackend = "auto";
 let created = 0;
 /** Classes of the data set; one in so many guesses is right. */
 let classes = 10;
+/** Of the test images, the first of which evaluations use. */
+let testLabels: Uint8Array = new Uint8Array();
 
 worker.onmessage = ({ data: report }: MessageEvent<Report>) => receive(report);
 worker.onerror = (event) => fail(`The training worker failed: ${event.message || "its script could not be loaded"}. Load this page again.`);
@@ -58,10 +60,10 @@ function receive(report: Report): void {
       ]);
       break;
     case "ready":
-      show("Ready", 0, [`${count(report.data.trainImages)} training and ${count(report.data.testImages)} test images of ${report.data.name}`]);
-      classes = report.data.classes;
+      show("Ready", 0, [`${count(report.data.trainImages)} training and ${count(report.data.testLabels.length)} test images of ${report.data.name}`]);
+      ({ classes, testLabels } = report.data);
       form["trainSize"].max = String(report.data.trainImages);
-      form["evalExamples"].max = String(report.data.testImages);
+      form["evalExamples"].max = String(report.data.testLabels.length);
       enter("idle");
       break;
     case "device": {
@@ -351,7 +353,7 @@ function drawCard(run: Run): void {
   }
   const verdict = Object.assign(document.createElement("p"), { className: "verdict-line" });
   // While a run goes on it may have learned nothing yet.
-  const outcome = runOutcome(evaluations, 1 / classes, true);
+  const outcome = runOutcome(evaluations, 1 / classes, true, majorityShare(testLabels.subarray(0, run.settings.evalExamples)));
   const bad = overfitting === null && outcome !== null && (outcome.kind === "diverged" || (end !== null && outcome.kind !== "healthy")) ? outcome : null;
   const strong = (text: string) => Object.assign(document.createElement("strong"), { textContent: text });
   if (bad) verdict.append(strong(VERDICTS[bad.kind]), `: ${bad.evidence}.`);

@@ -32,7 +32,8 @@ export interface DataDescription {
   readonly name: string;
   readonly classes: number;
   readonly trainImages: number;
-  readonly testImages: number;
+  /** Of the test images, one byte each. */
+  readonly testLabels: Uint8Array;
 }
 
 /** What computes. */

@@ -43,7 +43,7 @@ async function loadData(): Promise<ImageDataset> {
     const rate = receivedBytes / (performance.now() - started);
     report({ type: "data", receivedBytes, totalBytes, etaSeconds: (totalBytes - receivedBytes) / rate / 1000 });
   });
-  report({ type: "ready", data: { name: loaded.name, classes: loaded.classNames.length, trainImages: loaded.train.count, testImages: loaded.test.count } });
+  report({ type: "ready", data: { name: loaded.name, classes: loaded.classNames.length, trainImages: loaded.train.count, testLabels: loaded.test.labels } });
   return loaded;
 }
 

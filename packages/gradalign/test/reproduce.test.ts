@@ -187,6 +187,8 @@ describe("costs", () => {
 
   test("add up steps, evaluations and attacks", () => {
     expect(stepsOf(config)).toBe(780);
+    expect(stepsOf({ ...config, validationSize: 10_000 })).toBe(624);
+    expect(stepsOf(resolveTrainConfig({ dataset: "svhn", model: "cnn", method: "fgsm", epochs: 1 }))).toBe(572);
     // Compiling, 780 steps, evaluations at 0, 390 and 780 with 25 gradients for each of 100 images; 500 steps and a score for 1000.
     expect(estimate(training, cost(0.1))).toEqual({ train: 1 + 78 + 3 * 2.5, attack: 501 });
   });

@@ -23,7 +23,7 @@ export { type SquareOptions, square } from "./attacks/square.ts";
 export { type Classifier, functionVictim, modelClassifier, modelVictim, type Victim, type VictimOptions, type VictimTensors } from "./attacks/victim.ts";
 export type { CheckpointManifest, ModelIdentity } from "./checkpoint/checkpoint.ts";
 export { CheckpointError } from "./checkpoint/errors.ts";
-export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageDataset, type SplitArrays, takeFirst } from "./data/dataset.ts";
+export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageDataset, type SplitArrays, sliceSplit, takeFirst } from "./data/dataset.ts";
 export {
   type DatasetDefinition,
   type DatasetFile,
@@ -92,6 +92,6 @@ export {
   requireSameConfig,
   requireSameData,
 } from "./train/seal.ts";
-export { createSession, type Session } from "./train/session.ts";
+export { createSession, type Session, trainingSize } from "./train/session.ts";
 export { type CheckpointSink, type RunRecord, restoreModel, type Snapshot } from "./train/snapshot.ts";
 export { TrainingError, type TrainOptions, type TrainResult, train } from "./train/train.ts";

@@ -1,7 +1,7 @@
 /** @file What needs Node: run folders, performing a run, reports as files, and the local server of a page. */
 export { figureMarkup } from "./figures/node-draw.ts";
 export { type AttackPart, noteRobustness, type RunSession, readRobustness, readSession } from "./folder/node-notes.ts";
-export { loadIfThere, readReportRun } from "./folder/node-read-run.ts";
+export { chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";
 export { createRun, isRunFolder, isRunLock, openRun, type Run, withRunLock } from "./folder/node-run.ts";
 export { type AttackRequest, attackSaved, type FinalAttack } from "./perform/node-attack-saved.ts";
 export { arithmeticOptions, DEVICE_SETTINGS, machineOf, openDevice, resumedSettings, runSettingsOf } from "./perform/node-device.ts";

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { madeUpImages, type Training } from "@gradalign/experiments";
-import { attackPlan, canonicalJson, createModel, createSession, modelPrograms, type TrainConfig } from "@gradalign/robustness";
+import { attackPlan, canonicalJson, createModel, createSession, datasetNamed, modelPrograms, type TrainConfig, trainingSize } from "@gradalign/robustness";
 import { makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
 import { VERSION } from "@gradalign/runs/node";
 import { DataError, type Device, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
@@ -111,7 +111,7 @@ async function timeRepeated(run: (index: number) => void, device: Device): Promi
 
 async function timeSteps(config: TrainConfig, batch: number, device: Device): Promise<{ step: number; batch: number; compile: number }> {
   const images = madeUpImages(config.dataset, TIMED_BATCHES * batch, 2);
-  const model = createModel(config.model, { classes: 10, shape: images.shape });
+  const model = createModel(config.model, { classes: images.classNames.length, shape: images.shape });
   const session = createSession(model, { ...config, batchSize: batch, trainSize: null, epochs: 1 }, images, device);
   try {
     session.initialize();
@@ -125,7 +125,7 @@ async function timeSteps(config: TrainConfig, batch: number, device: Device): Pr
 /** Seconds of one image's input gradient. */
 async function timeGradient(config: TrainConfig, batch: number, device: Device): Promise<number> {
   const images = madeUpImages(config.dataset, 1, batch);
-  const model = createModel(config.model, { classes: 10, shape: images.shape });
+  const model = createModel(config.model, { classes: images.classNames.length, shape: images.shape });
   const init = jit((key: Value) => model.init(key) as unknown as Record<string, Record<string, Value>>, { device });
   const { params, state } = init(Int32Array.of(0, 0)) as unknown as ReturnType<typeof model.init>;
   const programs = modelPrograms(model, device);
@@ -158,11 +158,9 @@ function guessedCost({ method, batchSize }: TrainConfig): Cost {
 }
 
 /** Steps of a training. */
-export function stepsOf({ epochs, batchSize, trainSize, dataset }: TrainConfig): number {
-  return epochs * Math.floor((trainSize ?? TRAIN_IMAGES[dataset] ?? 50_000) / batchSize);
+export function stepsOf(config: TrainConfig): number {
+  return config.epochs * Math.floor(trainingSize(config, datasetNamed(config.dataset).splits.train) / config.batchSize);
 }
-
-const TRAIN_IMAGES: Readonly<Record<string, number>> = { cifar10: 50_000, svhn: 73_257, mnist: 60_000, "fashion-mnist": 60_000 };
 
 /** What a training will take with these costs; without them, in no particular unit. */
 export function estimate({ config, attacks }: Pick<Training, "config" | "attacks">, costs: Cost | undefined): Estimate {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { FinalAttack, FinishedTraining, Lab, SavedParameters, Training } from "@gradalign/experiments";
 import { detectOverfitting, restoreModel, wilsonInterval } from "@gradalign/robustness";
 import type { LoadedDataset } from "@gradalign/robustness/node";
-import { openRun, readRobustness } from "@gradalign/runs/node";
+import { chanceOf, openRun, readRobustness } from "@gradalign/runs/node";
 import { type Device, InvariantError } from "@gradalign/tensor";
 import { modelOfSnapshot } from "../run/saved-model.ts";
 import { type GridTraining, isSameAttack, readFinished } from "./grid.ts";
@@ -46,7 +46,7 @@ function finishedTraining({ id, folder, label }: GridTraining): FinishedTraining
     id,
     config,
     evaluations,
-    overfitting: config.method.name === "standard" ? null : detectOverfitting(evaluations, 1 / 10),
+    overfitting: config.method.name === "standard" ? null : detectOverfitting(evaluations, chanceOf(run)),
     diverged,
     attacked(wanted: FinalAttack) {
       if (diverged !== null && (wanted.which === "last" || !run.hasCheckpoint("best"))) return noAnswers(wanted.examples);

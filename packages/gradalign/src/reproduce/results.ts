@@ -21,7 +21,7 @@ export function writeResults(folder: string, experiment: Experiment, results: Re
 }
 
 /** JSON with one line per field, and one per measurement (to seven digits), training, claim and comparison. */
-export function formatResults({ findings: { measurements, details }, ...rest }: Results): string {
+function formatResults({ findings: { measurements, details }, ...rest }: Results): string {
   const list = (values: readonly unknown[]): string => (values.length === 0 ? "[]" : `[\n${values.map((value) => JSON.stringify(value)).join(",\n")}\n]`);
   const fields = Object.entries(rest).map(([name, value]) => `"${name}": ${Array.isArray(value) ? list(value) : JSON.stringify(value)}`);
   const rounded = measurements.map((row) =>

@@ -98,15 +98,19 @@ export function takeFirst(split: ImageSplit, n: number): ImageSplit {
   if (!Number.isInteger(n) || n < 1 || n > split.count) {
     throw new DataError(`takeFirst: n (=${n}) must be an integer from 1 to ${split.count}, the number of examples in the split`);
   }
-  const size = split.images.length / split.count;
-  return Object.freeze({ images: split.images.subarray(0, n * size), labels: split.labels.subarray(0, n), count: n });
+  return sliceSplit(split, 0, n);
 }
 
 /** The last `n` examples of a split, sharing its memory; `n` is at most the split's count. */
 export function takeLast(split: ImageSplit, n: number): ImageSplit {
+  return sliceSplit(split, split.count - n, n);
+}
+
+/** The examples from `first` on, `count` of them, sharing the split's memory; as many must be there. */
+export function sliceSplit(split: ImageSplit, first: number, count: number): ImageSplit {
   const size = split.images.length / split.count;
-  const first = split.count - n;
-  return Object.freeze({ images: split.images.subarray(first * size), labels: split.labels.subarray(first), count: n });
+  const images = split.images.subarray(first * size, (first + count) * size);
+  return Object.freeze({ images, labels: split.labels.subarray(first, first + count), count });
 }
 
 /**

@@ -26,6 +26,11 @@ import { methodOptions, type TrainConfig } from "./config.ts";
 import { restoreTree } from "./snapshot.ts";
 import { initialState, type MetricSums, noSums, type StepInputs, type StepOptions, type TrainState, trainingStep } from "./step.ts";
 
+/** How many of a data set's training images a run trains on. */
+export function trainingSize({ trainSize, validationSize = 0 }: Pick<TrainConfig, "trainSize" | "validationSize">, images: number): number {
+  return trainSize ?? images - validationSize;
+}
+
 /** Sums on the host. */
 export type HostSums = Readonly<Record<keyof MetricSums, number>>;
 
@@ -77,7 +82,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     scaleLoss: device.precision === "float16",
   };
   const available = dataset.train.count - (config.validationSize ?? 0);
-  const size = config.trainSize ?? available;
+  const size = trainingSize(config, dataset.train.count);
   if (size > available) {
     const held = config.validationSize === undefined ? "" : ` less the ${config.validationSize} held out`;
     throw new DataError(`train: trainSize (=${size}) must be at most ${available}, the number of training images${held}`);

@@ -1,7 +1,7 @@
 /** @file A run folder as a report shows it. */
 
 import { basename, resolve } from "node:path";
-import { CheckpointError, runOutcome, type Snapshot, selectionAccuracy } from "@gradalign/robustness";
+import { CheckpointError, datasets, isDatasetName, runOutcome, type Snapshot, selectionAccuracy } from "@gradalign/robustness";
 import type { FilterSnapshot, ReportRun } from "../run/run-data.ts";
 import { readRobustness, readSession } from "./node-notes.ts";
 import { openRun, type Run } from "./node-run.ts";
@@ -20,9 +20,8 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
   const session = readSession(folder);
   const { config } = run;
   const evaluations = run.sealedEvaluations();
-  const chance = 1 / (run.seal?.data.classNames.length ?? 10);
   // Standard training never was robust: nothing can collapse.
-  const outcome = runOutcome(evaluations, chance, config.method.name !== "standard", session?.majority);
+  const outcome = runOutcome(evaluations, chanceOf(run), config.method.name !== "standard", session?.majority);
   let best: ReportRun["best"] = null;
   for (const evaluation of evaluations) {
     const pgdAccuracy = selectionAccuracy(evaluation);
@@ -40,6 +39,11 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
     filters: config.model.name === "cnn" ? (["best", "last"] as const).flatMap((which) => readFilters(run, which) ?? []) : [],
     machine: session?.machine ?? null,
   };
+}
+
+/** Accuracy of guessing among a run's classes; before its first checkpoint, a folder's are taken to be as many as CIFAR-10's. */
+export function chanceOf({ seal, config: { dataset } }: Pick<Run, "seal" | "config">): number {
+  return 1 / (seal?.data.classNames ?? datasets[isDatasetName(dataset) ? dataset : "cifar10"].classNames).length;
 }
 
 function readFilters(run: Run, which: "best" | "last"): FilterSnapshot | undefined {

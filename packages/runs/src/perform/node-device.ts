@@ -23,38 +23,32 @@ export async function openDevice(
   { backend = "auto", threads, vectorBits, softwareGpu, precision, tensorCores = "off" }: DeviceSettings,
   note: (text: string) => void,
 ): Promise<Device> {
-  const allowSoftware = softwareGpu === "yes";
-  if (backend === "reference") return createDevice({ backend });
-  const openGpu = async (): Promise<Device> =>
-    createDevice({
-      backend: "webgpu",
-      gpu: await nodeGpu({ experimental: tensorCores !== "off" }),
-      allowSoftware,
-      precision: precision === "f16" ? "float16" : "float32",
-      tensorCores,
-      ...(allowSoftware ? {} : { tuning: nodeTuning() }),
-    });
   if (precision === "f16" && backend !== "webgpu") throw new ConfigError('--precision (="f16") needs a GPU; add --backend webgpu');
   if (tensorCores !== "off" && precision !== "f16") throw new ConfigError(`--tensor-cores (="${tensorCores}") needs float16; add --precision f16`);
-  if (backend === "webgpu") return openGpu();
-  if (backend === "auto" && (allowSoftware || mayHaveGpu())) {
-    try {
-      return await openGpu();
-    } catch (error) {
-      if (!(error instanceof UnsupportedError)) throw error;
-    }
-  }
-  try {
-    return await createDevice({
-      backend: "wasm",
+  const allowSoftware = softwareGpu === "yes";
+  const open = async (taken: typeof backend): Promise<Device> =>
+    createDevice({
+      backend: taken,
+      ...(taken === "wasm" || taken === "reference" ? {} : { gpu: await nodeGpu({ experimental: tensorCores !== "off" }) }),
+      allowSoftware,
+      ...(precision === "f16" ? { precision: "float16" } : {}),
+      tensorCores,
+      ...(allowSoftware ? {} : { tuning: nodeTuning() }),
       ...(threads === undefined ? {} : { threads }),
       ...(vectorBits === undefined ? {} : { vectorBits: vectorBits === "256" ? 256 : 128 }),
     });
-  } catch (error) {
-    if (backend === "wasm" || !(error instanceof UnsupportedError)) throw error;
-    note(`the wasm backend does not work here (${error.message}); using the reference backend, which is very slow`);
-    return createDevice({ backend: "reference" });
+  if (backend !== "auto") return open(backend);
+  // What there is decides createDevice; here, which of it Node lets it try, and what serves where that does not work.
+  const order = allowSoftware || mayHaveGpu() ? (["auto", "wasm"] as const) : (["wasm"] as const);
+  for (const taken of order) {
+    try {
+      return await open(taken);
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+      if (taken === "wasm") note(`the wasm backend does not work here (${error.message}); using the reference backend, which is very slow`);
+    }
   }
+  return open("reference");
 }
 
 /** What a run notes about where it is computed. */

@@ -1,7 +1,7 @@
 /** @file A data set cut into parts that a page fetches one by one: bytes, checksums, and the list of them. */
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import type { ImageDataset } from "@gradalign/robustness";
+import { type ImageDataset, sliceSplit } from "@gradalign/robustness";
 
 /** One part: the images `first` … `first + count - 1` of a split as [count, C, H, W], then their `count` labels, one byte each. */
 export interface DataPart {
@@ -17,13 +17,9 @@ export interface DataPart {
 }
 
 /** All a page must know to put the data set together again; served as JSON at {@link DATA_LIST}. */
-export interface DataList {
+export interface DataList extends Pick<ImageDataset, "classNames" | "shape" | "flip" | "crop"> {
   /** A known data set's name, or a folder's own name and a slash: where the folder lies is nobody's business. */
   readonly name: string;
-  readonly classNames: readonly string[];
-  readonly shape: readonly [number, number, number];
-  readonly flip: boolean;
-  readonly crop: number;
   /** Number of images of each split. */
   readonly counts: { readonly train: number; readonly test: number };
   readonly parts: readonly DataPart[];
@@ -43,18 +39,17 @@ export function cutIntoParts(dataset: ImageDataset, imagesPerPart: number = IMAG
   const { classNames, shape, flip, crop } = dataset;
   // A folder is told by its last part, and by the slash from a known name.
   const name = dataset.name === basename(dataset.name) ? dataset.name : `${basename(dataset.name)}/`;
-  const pixels = shape[0] * shape[1] * shape[2];
   const parts: DataPart[] = [];
   const bytes = new Map<string, readonly Uint8Array[]>();
   for (const split of ["train", "test"] as const) {
-    const { images, labels, count: total } = dataset[split];
+    const { count: total } = dataset[split];
     for (let first = 0; first < total; first += imagesPerPart) {
-      const count = Math.min(imagesPerPart, total - first);
-      const content = [images.subarray(first * pixels, (first + count) * pixels), labels.subarray(first, first + count)];
+      const { images, labels, count } = sliceSplit(dataset[split], first, Math.min(imagesPerPart, total - first));
+      const content = [images, labels];
       const sum = content.reduce((crc, piece) => crc32(piece, crc), 0);
       // The checksum in the name lets browsers keep a part for ever.
       const path = `${split}-${first}-${sum.toString(16).padStart(8, "0")}.bin`;
-      parts.push({ split, first, count, bytes: count * (pixels + 1), crc32: sum, path });
+      parts.push({ split, first, count, bytes: images.length + labels.length, crc32: sum, path });
       bytes.set(path, content);
     }
   }
