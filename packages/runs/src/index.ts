@@ -1,7 +1,7 @@
 /** @file What a run is and how it is shown, in Node and in browsers. */
 
 export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
-export { type DrawMarkup, drawFigure, type FigureOptions } from "./figures/draw.ts";
+export { drawFigure, type FigureOptions, figureMarkup } from "./figures/draw.ts";
 export { type Collapse, type Line, type PanelOptions, panelFigure } from "./figures/panel.ts";
 export { type LineStyle, PGD, type Series, type SeriesRow, seriesRows } from "./figures/series.ts";
 export { type CsvRow, csv } from "./pages/csv.ts";

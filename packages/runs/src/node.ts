@@ -1,5 +1,5 @@
 /** @file What needs Node: run folders, performing a run, reports as files, and the local server of a page. */
-export { figureMarkup } from "./figures/node-draw.ts";
+export { nodeDocument } from "./figures/node-document.ts";
 export { type AttackPart, noteRobustness, type RunSession, readRobustness, readSession } from "./folder/node-notes.ts";
 export { chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";
 export { createRun, isRunFolder, isRunLock, openRun, type Run, withRunLock } from "./folder/node-run.ts";

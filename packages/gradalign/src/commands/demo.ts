@@ -20,8 +20,8 @@ import {
 import {
   DEVICE_SETTINGS,
   type FinalAttack,
-  figureMarkup,
   isRunFolder,
+  nodeDocument,
   openDevice,
   openRun,
   ownRun,
@@ -147,7 +147,7 @@ interface Conclusion {
 function conclude({ folder, labels, final, interrupted, json }: Conclusion, context: Context): void {
   const runs = labels.map((label) => readReportRun(join(folder, label), label));
   const file = resolve(folder, "report.html");
-  writeFileAtomic(file, compareReport(runs, "FGSM with and without GradAlign", figureMarkup));
+  writeFileAtomic(file, compareReport(runs, "FGSM with and without GradAlign", nodeDocument()));
   if (json) {
     print(context, JSON.stringify({ type: "summary", interrupted, runs: runs.map((run) => summary(run, final)), report: file }));
     return;

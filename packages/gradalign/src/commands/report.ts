@@ -1,7 +1,7 @@
 /** @file `gradalign report`: writes the report of a run again, or one that compares several. */
 import { basename, join, resolve } from "node:path";
 import { compareReport, runReport } from "@gradalign/runs";
-import { figureMarkup, readReportRun } from "@gradalign/runs/node";
+import { nodeDocument, readReportRun } from "@gradalign/runs/node";
 import type { Command } from "commander";
 import { writeOutput } from "../run/output.ts";
 import { type Context, print } from "../terminal/context.ts";
@@ -27,7 +27,7 @@ export function registerReport(program: Command, context: Context): void {
       const runs = folders.map((folder, i) => readReportRun(folder, several ? labels[i] : undefined));
       const file = options.out ?? (several ? "comparison.html" : join(folders[0] as string, "report.html"));
       const [first] = runs;
-      if (first) writeOutput(file, several ? compareReport(runs, "Runs compared", figureMarkup) : runReport(first, figureMarkup));
+      if (first) writeOutput(file, several ? compareReport(runs, "Runs compared", nodeDocument()) : runReport(first, nodeDocument()));
       print(context, resolve(file));
     });
 }

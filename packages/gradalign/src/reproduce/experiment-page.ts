@@ -1,7 +1,7 @@
 /** @file An experiment's page: what the paper says and what was found, figures, numbers, and how to get them again. */
 import { type Claim, type Comparison, type Experiment, type Figure, type Page, paperValue, type Section, type Table } from "@gradalign/experiments";
-import { describeSettings, html, htmlPage, type Markup, markup } from "@gradalign/runs";
-import { figureMarkup } from "@gradalign/runs/node";
+import { describeSettings, figureMarkup, html, htmlPage, type Markup, markup } from "@gradalign/runs";
+import { nodeDocument } from "@gradalign/runs/node";
 import type { Results } from "./result-data.ts";
 
 const SCALE_NAMES = { paper: "the paper's scale", laptop: "laptop scale", smoke: "smoke scale: this only shows that everything runs" } as const;
@@ -68,7 +68,7 @@ ${tables.map(dataTable)}</section>\n`;
 }
 
 function figureCard({ id, title, caption, wide, options }: Figure): Markup {
-  return html`<section class="card${wide && " wide"}" id="${id}"><h3>${title}</h3><p class="caption">${caption}</p>${markup(figureMarkup(options))}</section>\n`;
+  return html`<section class="card${wide && " wide"}" id="${id}"><h3>${title}</h3><p class="caption">${caption}</p>${markup(figureMarkup(options, nodeDocument()))}</section>\n`;
 }
 
 function dataTable({ title, caption, columns, rows }: Table): Markup {

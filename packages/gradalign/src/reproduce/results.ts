@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import type { Experiment, Page } from "@gradalign/experiments";
 import { makeFolder, writeFileAtomic } from "@gradalign/robustness/node";
-import { csv, LIGHT_COLORS } from "@gradalign/runs";
-import { figureMarkup } from "@gradalign/runs/node";
+import { csv, figureMarkup, LIGHT_COLORS } from "@gradalign/runs";
+import { nodeDocument } from "@gradalign/runs/node";
 import { experimentPage } from "./experiment-page.ts";
 import type { Results } from "./result-data.ts";
 
@@ -14,7 +14,7 @@ export function writeResults(folder: string, experiment: Experiment, results: Re
   write("data.json", formatResults(results));
   write("data.csv", csv(results.findings.measurements));
   for (const { figures = [] } of page.sections) {
-    for (const { id, options } of figures) write(join("figures", `${id}.svg`), standalone(figureMarkup(options)));
+    for (const { id, options } of figures) write(join("figures", `${id}.svg`), standalone(figureMarkup(options, nodeDocument())));
   }
   write("report.html", experimentPage(experiment, results, page));
   return join(folder, "report.html");

@@ -1,4 +1,4 @@
-/** @file Figures as Plot's options, and drawing them in a document: a browser's, or in Node one that only makes markup (`node-draw.ts`). */
+/** @file Figures as Plot's options, and drawing them in a document: a browser's, or in Node `nodeDocument()`. */
 import * as Plot from "@observablehq/plot";
 
 /** Plot's options, with what a screen reader says of the figure. */
@@ -8,9 +8,6 @@ export interface FigureOptions extends Plot.PlotOptions {
   /** Says what it shows. */
   readonly ariaDescription: string;
 }
-
-/** Makes markup of a figure. */
-export type DrawMarkup = (options: FigureOptions) => string;
 
 /** Draws a figure, which takes its colours from the page: an SVG, after a colour legend if the options ask for one. */
 export function drawFigure(options: FigureOptions, document: Document): SVGSVGElement | HTMLElement {
@@ -25,4 +22,9 @@ export function drawFigure(options: FigureOptions, document: Document): SVGSVGEl
     svg?.setAttribute("data-axes", JSON.stringify(axes));
   }
   return drawn;
+}
+
+/** As {@link drawFigure}, as markup. */
+export function figureMarkup(options: FigureOptions, document: Document): string {
+  return drawFigure(options, document).outerHTML;
 }

@@ -1,7 +1,7 @@
 /** @file The report of one run, and of several side by side, as a self-contained HTML file. */
 import type { Evaluation } from "@gradalign/robustness";
 import { comparisonFigures, type Figure, runFigures } from "../figures/curves.ts";
-import type { DrawMarkup } from "../figures/draw.ts";
+import { figureMarkup } from "../figures/draw.ts";
 import { filterGallery, largestWeight } from "../figures/filters.ts";
 import { PGD } from "../figures/series.ts";
 import type { ReportRun, RobustnessRecord } from "../run/run-data.ts";
@@ -13,8 +13,8 @@ import { html, type Markup, markup } from "./html.ts";
 import { htmlPage } from "./page.ts";
 import { evaluatedImages, evaluationsTable, firstImages, lastRecords, lineSample, outcomeTable, settingsTable, summaryTable } from "./tables.ts";
 
-/** The report of one run; `draw` is `figureMarkup` in Node. */
-export function runReport(run: ReportRun, draw: DrawMarkup): string {
+/** The report of one run; `document` is what figures are drawn in, `nodeDocument()` in Node. */
+export function runReport(run: ReportRun, document: Document): string {
   const outcome = outcomeTable([run]);
   return htmlPage({
     title: `${run.config.method.name} on ${run.config.dataset}`,
@@ -24,9 +24,9 @@ ${verdict(run)}
 ${tiles(run)}
 </section>
 ${outcome && html`<section><h2>Accuracy of the saved models</h2>${robustnessCsv([run])}${outcome}${intervalNote()}</section>`}
-<section><h2>While training</h2>${evaluationsCsv([run])}<div class="figures">${runFigures(run).map((figure) => figureCard(figure, draw))}</div>
+<section><h2>While training</h2>${evaluationsCsv([run])}<div class="figures">${runFigures(run).map((figure) => figureCard(figure, document))}</div>
 ${evaluationsTable(run, `All ${run.evaluations.length} evaluations in numbers`)}</section>
-${filterSection(run, "Filters", largestWeight([run]), draw)}
+${filterSection(run, "Filters", largestWeight([run]), document)}
 <section><h2>Settings</h2>${settingsTable([run])}
 <h2>Run it again</h2><pre>${reproduceCommand(run.config)}</pre></section>`,
     footer: footer([run]),
@@ -34,7 +34,7 @@ ${filterSection(run, "Filters", largestWeight([run]), draw)}
 }
 
 /** One report of several runs: the same figures, coloured or split by run. Labels must be distinct. */
-export function compareReport(runs: readonly ReportRun[], title: string, draw: DrawMarkup): string {
+export function compareReport(runs: readonly ReportRun[], title: string, document: Document): string {
   return htmlPage({
     title,
     // Of more runs than can be read at a glance the settings' table tells more.
@@ -44,8 +44,8 @@ ${runs.map((run) => verdict(run, run.label))}
 <h2>At the end of training</h2>
 ${summaryTable(runs)}${intervalNote()}
 </section>
-<section><h2>While training</h2>${evaluationsCsv(runs)}<div class="figures">${comparisonFigures(runs).map((figure) => figureCard(figure, draw))}</div></section>
-${runs.map((run) => filterSection(run, `Filters, ${run.label}`, largestWeight(runs), draw))}
+<section><h2>While training</h2>${evaluationsCsv(runs)}<div class="figures">${comparisonFigures(runs).map((figure) => figureCard(figure, document))}</div></section>
+${runs.map((run) => filterSection(run, `Filters, ${run.label}`, largestWeight(runs), document))}
 <section><h2>Accuracy of the saved models</h2>${robustnessCsv(runs)}${outcomeTable(runs) ?? html`<p class="note">No saved model was attacked after training.</p>`}</section>
 <section><h2>Settings</h2>${settingsTable(runs)}
 <h2>Run them again</h2><pre>${runs.map((run) => reproduceCommand(run.config)).join("\n")}</pre>
@@ -114,7 +114,7 @@ function tileRow(title: string, list: readonly Tile[]): Markup {
 }
 
 /** A figure with its legend above its panels. */
-function figureCard({ id, title, caption, legend, panels }: Figure, draw: DrawMarkup): Markup {
+function figureCard({ id, title, caption, legend, panels }: Figure, document: Document): Markup {
   const several = panels.length > 1;
   const items = legend.map((line) => html`<li data-line="${line.name}">${lineSample(line)}${line.legend}</li>`);
   return html`<section class="card${several && " wide"}" id="${id}"><h3>${title}</h3><p class="caption">${caption}</p>${
@@ -123,20 +123,21 @@ function figureCard({ id, title, caption, legend, panels }: Figure, draw: DrawMa
     (panel) =>
       html`<figure class="panel" data-name="${several ? `${id}-${panel.title}` : id}">${
         several && html`<figcaption>${panel.title}</figcaption>`
-      }${markup(draw(panel.options))}</figure>`,
+      }${markup(figureMarkup(panel.options, document))}</figure>`,
   )}</div></section>\n`;
 }
 
-function filterSection(run: ReportRun, heading: string, largest: number, draw: DrawMarkup): Markup | undefined {
+function filterSection(run: ReportRun, heading: string, largest: number, document: Document): Markup | undefined {
   const gallery = filterGallery(run, largest);
   if (gallery === undefined) return undefined;
   const rows = run.filters.map((snapshot) => `${snapshot.which}: iteration ${count(snapshot.iteration)}`).join("; ");
   return html`<section class="filter-section"><h2>${heading}</h2>
 <p class="caption">The first layer's filters by colour channel, red positive and blue negative, all on one scale (${rows}).</p>
 <div class="filters">${gallery.panels.map(
-    (panel) => html`<section class="card"><h3>${panel.title}</h3><p class="caption">${panel.caption}</p>${markup(draw(panel.options))}</section>\n`,
+    (panel) =>
+      html`<section class="card"><h3>${panel.title}</h3><p class="caption">${panel.caption}</p>${markup(figureMarkup(panel.options, document))}</section>\n`,
   )}</div>
-<div class="card" style="display:inline-block;margin-top:16px;padding:8px 12px">${markup(draw(gallery.legend))}</div></section>`;
+<div class="card" style="display:inline-block;margin-top:16px;padding:8px 12px">${markup(figureMarkup(gallery.legend, document))}</div></section>`;
 }
 
 /** Every evaluation of the runs with all digits, to be saved. */

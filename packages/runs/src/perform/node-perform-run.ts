@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Arithmetic, arithmeticDifference, arithmeticOf, type CheckpointSink, majorityShare, type TrainConfig, train } from "@gradalign/robustness";
 import { type LoadedDataset, type Lock, type LockOptions, writeFileAtomic } from "@gradalign/robustness/node";
 import type { Device } from "@gradalign/tensor";
-import { figureMarkup } from "../figures/node-draw.ts";
+import { nodeDocument } from "../figures/node-document.ts";
 import { noteSession } from "../folder/node-notes.ts";
 import { readReportRun } from "../folder/node-read-run.ts";
 import { createRun, openRun, type Run, withRunLock } from "../folder/node-run.ts";
@@ -97,7 +97,7 @@ export async function performRun(request: RunRequest, lock: Lock): Promise<RunOu
   }
   const reportFile = join(folder, "report.html");
   const shown = readReportRun(folder);
-  writeFileAtomic(reportFile, runReport(shown, figureMarkup));
+  writeFileAtomic(reportFile, runReport(shown, nodeDocument()));
   view.event(label, { type: "report", path: reportFile });
   if (!interrupted && shown.outcome) view.event(label, { type: "outcome", kind: shown.outcome.kind, evidence: shown.outcome.evidence });
   return { interrupted, reportFile };

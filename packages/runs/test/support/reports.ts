@@ -1,7 +1,7 @@
 /** @file Reports as Node writes them. */
-import { figureMarkup } from "../../src/figures/node-draw.ts";
+import { nodeDocument } from "../../src/figures/node-document.ts";
 import * as pages from "../../src/pages/report.ts";
 import type { ReportRun } from "../../src/run/run-data.ts";
 
-export const runReport = (run: ReportRun): string => pages.runReport(run, figureMarkup);
-export const compareReport = (runs: readonly ReportRun[], title: string): string => pages.compareReport(runs, title, figureMarkup);
+export const runReport = (run: ReportRun): string => pages.runReport(run, nodeDocument());
+export const compareReport = (runs: readonly ReportRun[], title: string): string => pages.compareReport(runs, title, nodeDocument());
