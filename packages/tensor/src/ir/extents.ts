@@ -1,6 +1,6 @@
 /** @file The one thing that code generators ask of a kernel's numbers: there is something to do. */
 import { InvariantError } from "../base/errors.ts";
-import type { Kernel, PlanarShape } from "./kernel.ts";
+import type { ConvKernel, FilterGradKernel, Kernel, PlanarShape } from "./kernel.ts";
 
 /** Throws an InvariantError for a kernel that has a loop of no turns: simplification leaves no values without elements, and divisions by
  * extents and loops that test their condition last may count on that. */
@@ -14,9 +14,9 @@ function extentsOf(kernel: Kernel): readonly number[] {
     case "loop":
       return kernel.extents;
     case "conv":
-      return [kernel.batch, kernel.height, kernel.width, kernel.channels, kernel.rows, kernel.run];
+      return [kernel.batch, kernel.height, kernel.width, kernel.channels, kernel.rows, kernel.run, ...sharesOf(kernel)];
     case "filter-grad":
-      return [kernel.batch, kernel.height, kernel.width, kernel.channels, kernel.rows, kernel.run, kernel.chunks];
+      return [kernel.batch, kernel.height, kernel.width, kernel.channels, kernel.rows, kernel.run, kernel.chunks, ...sharesOf(kernel)];
     case "planar-conv":
       return planarExtents(kernel);
     case "planar-filter-grad":
@@ -32,6 +32,10 @@ function extentsOf(kernel: Kernel): readonly number[] {
     case "scatter-add":
       return [kernel.count, kernel.slice, ...kernel.extents];
   }
+}
+
+function sharesOf({ columns, groups }: ConvKernel | FilterGradKernel): number[] {
+  return [columns?.count ?? 1, groups?.count ?? 1];
 }
 
 function planarExtents({ batch, channels, inputs, height, width, rows, columns }: PlanarShape): number[] {

@@ -46,7 +46,7 @@ export function isWideMap({ extents, reduced, outputs }: LoopKernel): boolean {
 
 /** Whether a contraction's channels are written in groups. */
 export function writesChannelGroups(kernel: ConvKernel | FilterGradKernel): boolean {
-  return kernel.channels % 4 === 0 && (kernel.kind === "filter-grad" || pixelsAligned(kernel.output));
+  return kernel.channels % 4 === 0 && (kernel.kind === "filter-grad" || (pixelsAligned(kernel.output) && (kernel.groups?.output ?? 0) % 4 === 0));
 }
 
 /** Whether a kernel writes its results only in aligned groups of four. */

@@ -46,9 +46,15 @@ export function filterBlock(channels: number, wide = false): 4 | 8 | 12 | 16 {
   return channels > 8 && channels <= 12 ? 12 : channelBlock(channels);
 }
 
+/** Columns of a window row that do not continue each other: so many, with so many elements from one to the next. */
+export interface WindowColumns {
+  readonly count: number;
+  readonly step: number;
+}
+
 /** Dense contraction of image windows with a packed filter (convolution, its input gradient, matrix product):
- * out[b,y,x,k] = Σ_r Σ_i in[input(b,y,x) + tapRow·r + i] · filter[⌊k/block⌋][r][i][k mod block].
- * A window row (filter width × channels) is one contiguous run of the input; padding has been made explicit before. */
+ * out[b,y,x,k] = Σ_r Σ_s Σ_i in[input(b,y,x) + tapRow·r + step·s + i] · filter[⌊k/block⌋][r][s][i][k mod block].
+ * A window row (filter width × channels) is one contiguous run of the input, unless it has `columns` apart; padding has been made explicit before. */
 export interface ConvKernel {
   readonly kind: "conv";
   readonly batch: number;
@@ -60,19 +66,21 @@ export interface ConvKernel {
   readonly block: number;
   /** Filter rows. */
   readonly rows: number;
-  /** Contiguous length of a window row. */
+  /** Contiguous length of a window row, or of each of its columns. */
   readonly run: number;
+  readonly columns?: WindowColumns;
   readonly tapRow: number;
   /** Steps of the window over the input. */
   readonly input: ImageStrides;
   readonly output: ImageStrides;
-  /** Elements from one image's filter to the next one's; 0 where all images share a filter. */
-  readonly filterImage: number;
+  /** Convolutions of the same shape, each with a filter of its own: elements from one to the next in each buffer. */
+  readonly groups?: { readonly count: number; readonly input: number; readonly filter: number; readonly output: number };
   /** Buffers: 0 input, 1 packed filter, 2 output. Channels of the output are contiguous. */
 }
 
 /** Gradient of a convolution with respect to its filter (and the product Aᵀ·B):
- * out[chunk][r][i][k] = Σ over the chunk's images b and all y, x of in[input(b,y,x) + tapRow·r + i] · cotangent[cotangent(b,y,x) + k]. */
+ * out[chunk][group][r][s][i][k] = Σ over the chunk's images b and all y, x of in[input(b,y,x) + tapRow·r + step·s + i] · cotangent[cotangent(b,y,x) + k],
+ * each group from places of its own. */
 export interface FilterGradKernel {
   readonly kind: "filter-grad";
   readonly batch: number;
@@ -81,12 +89,20 @@ export interface FilterGradKernel {
   readonly channels: number;
   readonly rows: number;
   readonly run: number;
+  readonly columns?: WindowColumns;
   readonly tapRow: number;
   readonly input: ImageStrides;
   readonly cotangent: ImageStrides;
+  /** Elements from one group to the next. */
+  readonly groups?: { readonly count: number; readonly input: number; readonly cotangent: number };
   /** The batch is split into this many equal parts, each with its own partial sum (divides `batch`). */
   readonly chunks: number;
   /** Buffers: 0 input, 1 cotangent, 2 output. */
+}
+
+/** Elements of a window. */
+export function windowSize({ rows, columns, run }: Pick<ConvKernel, "rows" | "columns" | "run">): number {
+  return rows * (columns?.count ?? 1) * run;
 }
 
 /** A stride-1 convolution of planar images: x is dense [batch, inputs, height + rows - 1, width + columns - 1] with its padding made

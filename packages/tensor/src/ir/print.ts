@@ -1,7 +1,15 @@
 /** @file Graphs and kernels as text, for errors, tests and debugging. */
 import { formatShape } from "../base/shape.ts";
 import { type Node, topologicalOrder } from "./graph.ts";
-import type { Kernel, PlanarShape, WinogradConvKernel, WinogradFilterGradKernel } from "./kernel.ts";
+import {
+  type ConvKernel,
+  type FilterGradKernel,
+  type Kernel,
+  type PlanarShape,
+  type WinogradConvKernel,
+  type WinogradFilterGradKernel,
+  windowSize,
+} from "./kernel.ts";
 import { type Expr, forEachExpr } from "./scalar.ts";
 
 /** One line per node: `%3 = mul(%1, %2) float32[2, 3] {axis: 1}`; numbering starts at 0 whatever ran before. */
@@ -24,9 +32,9 @@ export function describeKernel(kernel: Kernel): string {
       return `loop [${kept.join(",")}]${reduced}, ${kernel.outputs.length} out, ${countInstructions(kernel.outputs.map((output) => output.value))} ops`;
     }
     case "conv":
-      return `conv ${kernel.batch}x${kernel.height}x${kernel.width} window ${kernel.rows}x${kernel.run} to ${kernel.channels}`;
+      return `conv ${kernel.batch}x${kernel.height}x${kernel.width} window ${describeWindow(kernel)} to ${kernel.channels}`;
     case "filter-grad":
-      return `filter-grad ${kernel.batch}x${kernel.height}x${kernel.width} window ${kernel.rows}x${kernel.run} by ${kernel.channels}, ${kernel.chunks} chunks`;
+      return `filter-grad ${kernel.batch}x${kernel.height}x${kernel.width} window ${describeWindow(kernel)} by ${kernel.channels}, ${kernel.chunks} chunks`;
     case "planar-conv":
       return `planar conv ${describePlanar(kernel)}`;
     case "planar-filter-grad":
@@ -49,7 +57,7 @@ export function kernelFlops(kernel: Kernel): number {
   switch (kernel.kind) {
     case "conv":
     case "filter-grad":
-      return 2 * kernel.batch * kernel.height * kernel.width * kernel.rows * kernel.run * kernel.channels;
+      return 2 * kernel.batch * kernel.height * kernel.width * windowSize(kernel) * kernel.channels * (kernel.groups?.count ?? 1);
     case "planar-conv":
     case "planar-filter-grad":
       return 2 * kernel.batch * kernel.height * kernel.width * kernel.rows * kernel.columns * kernel.inputs * kernel.channels;
@@ -59,6 +67,10 @@ export function kernelFlops(kernel: Kernel): number {
     default:
       return 0;
   }
+}
+
+function describeWindow({ rows, columns, run, groups }: ConvKernel | FilterGradKernel): string {
+  return `${[rows, ...(columns ? [columns.count] : []), run].join("x")}${groups ? ` of ${groups.count} groups` : ""}`;
 }
 
 function describePlanar({ batch, height, width, rows, columns, inputs, channels }: PlanarShape): string {

@@ -145,22 +145,31 @@ interface ConvCase extends ConvGeometry {
   readonly y: Shape;
 }
 
-const convCase = (x: Shape, w: Shape, stride: Pair, [vertical, horizontal]: Pair): ConvCase => {
-  const geometry: ConvGeometry = { stride, padding: [vertical, vertical, horizontal, horizontal], dilation: [1, 1], groups: 1 };
-  return { x, w, y: checkConvolution("conv2d", x, w, geometry), ...geometry };
+const convCase = (x: Shape, w: Shape, geometry: Partial<ConvGeometry>): ConvCase => {
+  const whole: ConvGeometry = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1, ...geometry };
+  return { x, w, y: checkConvolution("conv2d", x, w, whole), ...whole };
 };
 
-/** Geometries for the conformance tests: stride, padding, filter size, odd sizes, channel counts around 4 and 8. */
+/** Geometries for the conformance tests: stride, padding, filter size, odd sizes, channel counts around 4 and 8, dilation and groups. */
 export const CONV_CASES: readonly ConvCase[] = [
-  convCase([2, 3, 8, 8], [4, 3, 3, 3], [1, 1], [1, 1]),
-  convCase([1, 8, 6, 7], [16, 8, 3, 3], [1, 1], [1, 1]),
-  convCase([2, 4, 8, 8], [8, 4, 3, 3], [2, 2], [1, 1]),
-  convCase([2, 4, 8, 8], [8, 4, 1, 1], [2, 2], [0, 0]),
-  convCase([1, 5, 9, 7], [3, 5, 3, 2], [2, 1], [1, 0]),
-  convCase([2, 2, 7, 7], [5, 2, 5, 5], [1, 1], [2, 2]),
-  convCase([1, 3, 7, 9], [6, 3, 1, 1], [1, 1], [0, 0]),
-  convCase([1, 2, 10, 10], [4, 2, 3, 3], [3, 3], [2, 2]),
-  convCase([3, 16, 4, 4], [12, 16, 3, 3], [1, 1], [1, 1]),
-  convCase([2, 16, 8, 12], [24, 16, 3, 3], [1, 1], [1, 1]),
-  convCase([1, 24, 6, 6], [16, 24, 3, 3], [1, 1], [0, 0]),
+  convCase([2, 3, 8, 8], [4, 3, 3, 3], { padding: [1, 1, 1, 1] }),
+  convCase([1, 8, 6, 7], [16, 8, 3, 3], { padding: [1, 1, 1, 1] }),
+  convCase([2, 4, 8, 8], [8, 4, 3, 3], { stride: [2, 2], padding: [1, 1, 1, 1] }),
+  convCase([2, 4, 8, 8], [8, 4, 1, 1], { stride: [2, 2] }),
+  convCase([1, 5, 9, 7], [3, 5, 3, 2], { stride: [2, 1], padding: [1, 1, 0, 0] }),
+  convCase([2, 2, 7, 7], [5, 2, 5, 5], { padding: [2, 2, 2, 2] }),
+  convCase([1, 3, 7, 9], [6, 3, 1, 1], {}),
+  convCase([1, 2, 10, 10], [4, 2, 3, 3], { stride: [3, 3], padding: [2, 2, 2, 2] }),
+  convCase([3, 16, 4, 4], [12, 16, 3, 3], { padding: [1, 1, 1, 1] }),
+  convCase([2, 16, 8, 12], [24, 16, 3, 3], { padding: [1, 1, 1, 1] }),
+  convCase([1, 24, 6, 6], [16, 24, 3, 3], {}),
+  convCase([1, 16, 5, 5], [16, 16, 3, 3], { padding: [0, 1, 1, 0] }),
+  convCase([2, 5, 9, 8], [4, 5, 3, 3], { dilation: [2, 3], padding: [2, 2, 3, 3] }),
+  convCase([1, 3, 8, 6], [4, 3, 3, 2], { dilation: [2, 1], padding: [1, 2, 0, 3] }),
+  convCase([2, 8, 6, 7], [12, 4, 3, 3], { groups: 2, padding: [1, 1, 1, 1] }),
+  convCase([1, 4, 11, 10], [6, 2, 3, 3], { groups: 2, stride: [2, 3], dilation: [3, 2], padding: [2, 1, 0, 3] }),
+  convCase([2, 8, 7, 6], [8, 1, 3, 3], { groups: 8, padding: [1, 1, 1, 1] }),
+  convCase([1, 6, 9, 8], [6, 1, 3, 4], { groups: 6, stride: [2, 2], dilation: [1, 2], padding: [0, 1, 2, 1] }),
+  convCase([1, 3, 6, 6], [6, 1, 3, 3], { groups: 3, stride: [2, 1] }),
+  convCase([2, 4, 5, 5], [4, 1, 1, 1], { groups: 4, stride: [2, 2] }),
 ];

@@ -38,7 +38,7 @@ const isContraction = ({ kind }: Kernel): boolean => kind === "conv" || kind ===
 
 /** Whether the kernel is a convolution of images, not a matrix product (one image of one row), to enough channels. */
 function isFeatureMap(kernel: Kernel): boolean {
-  return kernel.kind === "conv" && kernel.channels >= FEATURE_CHANNELS && (kernel.batch > 1 || kernel.height > 1);
+  return kernel.kind === "conv" && kernel.channels >= FEATURE_CHANNELS && (kernel.batch > 1 || kernel.height > 1 || kernel.groups !== undefined);
 }
 
 /** Whether all operands of about the value's size are in float16 already, or flags. */

@@ -89,7 +89,7 @@ const taps = (g: Geometry): { rows: number; run: number; tapRow: number } => ({
 function convKernel(g: Geometry): ConvKernel {
   const { batch, height, width, channels } = g;
   const { input, output } = strides(g);
-  return { kind: "conv", batch, height, width, channels, block: block(g), ...taps(g), input, output, filterImage: 0 };
+  return { kind: "conv", batch, height, width, channels, block: block(g), ...taps(g), input, output };
 }
 
 function filterGradKernel(g: Geometry): FilterGradKernel {

@@ -29,7 +29,7 @@ function kernels(batch: number, size: number, inputs: number, channels: number):
     input: image(padded, padded, inputs),
   };
   return {
-    conv: { kind: "conv", ...shape, block: 8, output: image(size, size, channels), filterImage: 0 },
+    conv: { kind: "conv", ...shape, block: 8, output: image(size, size, channels) },
     filterGrad: { kind: "filter-grad", ...shape, cotangent: image(size, size, channels), chunks: 1 },
   };
 }

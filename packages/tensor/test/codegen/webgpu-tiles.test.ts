@@ -46,7 +46,6 @@ describe.each(TILES.map((tile, i) => ({ ...tile, i })))("tile $m × $n × $k, $r
       tapRow: paddedWidth * inputs,
       input: imageStrides(paddedHeight, paddedWidth, inputs),
       output: imageStrides(height, width, channels),
-      filterImage: 0,
     };
     const x = numbers(batch * paddedHeight * paddedWidth * inputs, 1);
     const filter = numbers(Math.ceil(channels / block) * block * 9 * inputs, 2);
@@ -120,7 +119,6 @@ test("operands and results in float16 are the same numbers", async () => {
     tapRow: 20,
     input: imageStrides(4, 5, 4),
     output: imageStrides(3, 5, 8),
-    filterImage: 0,
   };
   const [x, filter] = [numbers(84, 6), numbers(128, 7)];
   const expected = await execute(generateConv(kernel, PLACES), [x, filter], 120);

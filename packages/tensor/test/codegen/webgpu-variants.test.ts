@@ -32,7 +32,7 @@ test("tiles in float32 and float16", async () => {
   const common = { batch: 4, height: 32, width: 32, rows: 3 };
   for (const { inputs, channels } of SHAPES) {
     const shape = { ...common, channels, run: 3 * inputs, tapRow: 34 * inputs, input: image(34, 34, inputs) };
-    const conv: ConvKernel = { kind: "conv", ...shape, block: 8, output: image(32, 32, channels), filterImage: 0 };
+    const conv: ConvKernel = { kind: "conv", ...shape, block: 8, output: image(32, 32, channels) };
     const filterGrad: FilterGradKernel = { kind: "filter-grad", ...shape, cotangent: image(32, 32, channels), chunks: 2 };
     for (const tile of TILES) {
       for (const factor of ["f32", "f16"] as const) {

@@ -1,5 +1,5 @@
 /** @file Code for window contractions (convolution, input gradient, matrix product): register tiles of pixels × channels. */
-import type { ConvKernel } from "../../ir/kernel.ts";
+import { type ConvKernel, windowSize } from "../../ir/kernel.ts";
 import { LONGEST_CONTRACTION, sumBlock } from "../../ir/sums.ts";
 import { FunctionBuilder } from "./function-builder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
@@ -26,8 +26,8 @@ interface TiledDimension extends PixelDimension {
 /** Generates the function of a window contraction. Buffers: input, packed filter, output.
  * Where tiles do not divide a dimension the last tile overlaps the one before it and computes the same bits again. */
 export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode {
-  if (kernel.filterImage !== 0) return emitConvPerImage(kernel, module);
-  const { block, channels, rows, run } = kernel;
+  if (kernel.groups) return emitConvPerGroup(kernel, kernel.groups, module);
+  const { block, channels, rows, columns, run } = kernel;
   const pixels = pixelDimensions([kernel.batch, kernel.height, kernel.width], kernel.input, kernel.output);
   const dimensions = tileDimensions(pixels, tileRows(block / 4, module.wide));
   const offsets = tileOffsets(dimensions);
@@ -35,10 +35,11 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
   const rowOffsets = offsets.map((offset) => offset.second);
   const tiles = dimensions.reduce((product, d) => product * d.tiles, 1);
   const blocks = Math.ceil(channels / block);
-  const split = splitTasks(tiles, blocks, offsets.length, block * rows * run);
-  const blockBytes = 4 * rows * run * block;
+  const split = splitTasks(tiles, blocks, offsets.length, block * windowSize(kernel));
+  const blockBytes = 4 * windowSize(kernel) * block;
   const window: PixelDimension[] = [{ extent: run, first: 4, second: 4 * block }];
-  if (rows > 1) window.unshift({ extent: rows, first: 4 * kernel.tapRow, second: 4 * block * run });
+  if (columns && columns.count > 1) window.unshift({ extent: columns.count, first: 4 * columns.step, second: 4 * block * run });
+  if (rows > 1) window.unshift({ extent: rows, first: 4 * kernel.tapRow, second: 4 * block * run * (columns?.count ?? 1) });
 
   const loops = window.map((d): ReductionLoop => ({ count: d.extent, scalarStep: d.first, vectorStep: d.second }));
 
@@ -49,7 +50,7 @@ export function emitConv(kernel: ConvKernel, module: ModuleContext): KernelCode 
   const micro = new MicroKernel(f, module.relaxed);
 
   const emitTile = (lanes: readonly LaneGroup[]): void => {
-    if (rows * run > LONGEST_CONTRACTION) emitLongSum(f, micro, { scalars, lanes }, from, weights, window);
+    if (windowSize(kernel) > LONGEST_CONTRACTION) emitLongSum(f, micro, { scalars, lanes }, from, weights, window);
     else micro.accumulate({ scalars, lanes }, from, weights, loops);
     micro.store({ scalars, lanes }, to, rowOffsets);
   };
@@ -110,21 +111,21 @@ function emitLongSum(f: FunctionBuilder, micro: MicroKernel, tile: RegisterTile,
   micro.takeTotals(tile);
 }
 
-/** Images with a filter each: the code for one image, called with each image's addresses. */
-function emitConvPerImage(kernel: ConvKernel, module: ModuleContext): KernelCode {
-  const one = emitConv({ ...kernel, batch: 1, filterImage: 0 }, module);
+/** Groups with a filter each: the code for one of them, called with each one's addresses. */
+function emitConvPerGroup({ groups: _, ...kernel }: ConvKernel, groups: NonNullable<ConvKernel["groups"]>, module: ModuleContext): KernelCode {
+  const one = emitConv(kernel, module);
   const f = new FunctionBuilder([I32, I32, I32, I32]);
-  const image = f.local(I32);
-  f.get(0).i32(one.tasks).op(OP.i32_div_u).set(image);
+  const group = f.local(I32);
+  f.get(0).i32(one.tasks).op(OP.i32_div_u).set(group);
   f.get(0).i32(one.tasks).op(OP.i32_rem_u);
-  [kernel.input.image, kernel.filterImage, kernel.output.image].forEach((stride, i) => {
+  [groups.input, groups.filter, groups.output].forEach((stride, i) => {
     f.get(i + 1)
-      .get(image)
+      .get(group)
       .i32(4 * stride)
       .op(OP.i32_mul, OP.i32_add);
   });
   f.call(one.entry);
-  return { tasks: kernel.batch * one.tasks, entry: module.add(f) };
+  return { tasks: groups.count * one.tasks, entry: module.add(f) };
 }
 
 /** Adds the byte offsets of a tile's first pixel to the two addresses. */

@@ -1,7 +1,7 @@
 /** @file Code for the gradient of a window contraction with respect to its filter (and for Aᵀ·B): register tiles of window
  * positions × channels, summed over pixels. */
 import { invariant } from "../../base/errors.ts";
-import { channelBlock, type FilterGradKernel } from "../../ir/kernel.ts";
+import { channelBlock, type FilterGradKernel, windowSize } from "../../ir/kernel.ts";
 import { LONGEST_REDUCTION, sumBlock } from "../../ir/sums.ts";
 import { FunctionBuilder } from "./function-builder.ts";
 import { type KernelCode, type ModuleContext, SCRATCH } from "./kernel-code.ts";
@@ -51,7 +51,7 @@ export function emitFilterGradPass(kernel: FilterGradKernel, module: ModuleConte
 
 /** The function of one pass: task, pass, then the buffers. */
 function emitPasses(kernel: FilterGradKernel, module: ModuleContext, goesOn = false): KernelCode & { readonly passes: number } {
-  const { channels, run, rows, chunks } = kernel;
+  const { channels, run, rows, columns, groups, chunks } = kernel;
   const images = kernel.batch / chunks;
   const pixels = pixelDimensions([images, kernel.height, kernel.width], kernel.input, kernel.cotangent);
   const passes = splitPasses(pixels, passPixels(pixels));
@@ -75,34 +75,42 @@ function emitPasses(kernel: FilterGradKernel, module: ModuleContext, goesOn = fa
   const micro = new MicroKernel(f, module.relaxed);
   const loops = passLoops(passes, count);
 
-  // slice = chunk·rows + filter row
+  // slice = ((chunk·groups + group)·rows + filter row)·columns + filter column
+  const parts = [
+    ...(groups ? [groups] : []),
+    { count: rows, input: kernel.tapRow, cotangent: 0 },
+    ...(columns ? [{ count: columns.count, input: columns.step, cotangent: 0 }] : []),
+  ];
+  const slices = parts.reduce((product, { count }) => product * count, 1);
   f.get(task)
     .i32(positionGroups * channelGroups)
     .op(OP.i32_div_u)
     .set(slice);
-  f.get(input)
-    .i32(4 * kernel.input.offset)
-    .op(OP.i32_add);
-  f.get(slice)
-    .i32(rows)
-    .op(OP.i32_rem_u)
-    .i32(4 * kernel.tapRow)
-    .op(OP.i32_mul, OP.i32_add);
-  f.get(slice)
-    .i32(rows)
-    .op(OP.i32_div_u)
-    .i32(4 * images * kernel.input.image)
-    .op(OP.i32_mul, OP.i32_add)
-    .set(windows);
-  f.get(cotangent)
-    .i32(4 * kernel.cotangent.offset)
-    .op(OP.i32_add);
-  f.get(slice)
-    .i32(rows)
-    .op(OP.i32_div_u)
-    .i32(4 * images * kernel.cotangent.image)
-    .op(OP.i32_mul, OP.i32_add)
-    .set(gradients);
+  const pushPlace = (buffer: number, which: "input" | "cotangent"): void => {
+    f.get(buffer)
+      .i32(4 * kernel[which].offset)
+      .op(OP.i32_add);
+    let inner = slices;
+    for (const part of parts) {
+      inner /= part.count;
+      if (which === "cotangent" && part.cotangent === 0) continue;
+      f.get(slice);
+      if (inner > 1) f.i32(inner).op(OP.i32_div_u);
+      f.i32(part.count)
+        .op(OP.i32_rem_u)
+        .i32(4 * part[which])
+        .op(OP.i32_mul, OP.i32_add);
+    }
+    f.get(slice)
+      .i32(slices)
+      .op(OP.i32_div_u)
+      .i32(4 * images * kernel[which].image)
+      .op(OP.i32_mul, OP.i32_add);
+  };
+  pushPlace(input, "input");
+  f.set(windows);
+  pushPlace(cotangent, "cotangent");
+  f.set(gradients);
   f.get(output)
     .get(slice)
     .i32(4 * run * channels)
@@ -201,7 +209,7 @@ function emitPasses(kernel: FilterGradKernel, module: ModuleContext, goesOn = fa
         .op(OP.i32_eq)
         .if(rest, whole);
   });
-  return { tasks: chunks * rows * positionGroups * channelGroups, entry: module.add(f), passes: passes.count };
+  return { tasks: chunks * slices * positionGroups * channelGroups, entry: module.add(f), passes: passes.count };
 }
 
 /** Pixels of a pass. */
@@ -250,7 +258,7 @@ interface TaskTiles {
 
 function splitTasks(kernel: FilterGradKernel, side: number, positionTiles: number, channelTiles: ChannelTiles): TaskTiles {
   const pixels = (kernel.batch / kernel.chunks) * kernel.height * kernel.width;
-  const total = pixels * kernel.chunks * kernel.rows * kernel.run * kernel.channels;
+  const total = pixels * kernel.chunks * (kernel.groups?.count ?? 1) * windowSize(kernel) * kernel.channels;
   const wanted = Math.min(TASK_WORK, Math.max(MINIMUM_TASK_WORK, total / WANTED_TASKS));
   const width = 4 * channelTiles.vectors;
   const limit = clamp(wanted / (pixels * TASK_POSITIONS.least), TASK_CHANNELS);

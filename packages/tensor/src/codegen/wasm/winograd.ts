@@ -34,7 +34,7 @@ export function emitWinogradConv(kernel: WinogradConvKernel, module: ModuleConte
   const fromTiles = tiles.backward(after, outputs, m, kernel.output);
   const product: ConvKernel = {
     kind: "conv",
-    batch: positions,
+    batch: 1,
     height: 1,
     width: run * tileColumns,
     channels: outputs,
@@ -42,9 +42,9 @@ export function emitWinogradConv(kernel: WinogradConvKernel, module: ModuleConte
     rows: 1,
     run: inputs,
     tapRow: 0,
-    input: { offset: 0, image: v.position, row: 0, pixel: inputs },
-    output: { offset: 0, image: m.position, row: 0, pixel: outputs },
-    filterImage: kernel.filterPosition,
+    input: { offset: 0, image: 0, row: 0, pixel: inputs },
+    output: { offset: 0, image: 0, row: 0, pixel: outputs },
+    groups: { count: positions, input: v.position, filter: kernel.filterPosition, output: m.position },
   };
   const multiply = emitConv(product, tiles.module);
 

@@ -1,7 +1,7 @@
 /** @file Window contractions (convolution, input gradient, matrix product) in WGSL, as an implicit matrix product: rows are output
  * pixels, columns output channels, the depth is the window. */
 import { pixelsAligned, writesChannelGroups } from "../../ir/groups.ts";
-import type { ConvKernel, ImageStrides } from "../../ir/kernel.ts";
+import { type ConvKernel, type FilterGradKernel, type ImageStrides, windowSize } from "../../ir/kernel.ts";
 import { ceilDiv, type KernelCode, linearGrid } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
 import { type AnyTile, multiplierOf, sumsOver } from "./multiplier.ts";
@@ -16,11 +16,23 @@ export function pixelAddress(pixel: string, height: number, width: number, strid
   return terms.join(" + ");
 }
 
+/** Where element number `k` (an identifier, or in parentheses) of a window is, from the window's first one. */
+export function windowPlace({ rows, columns, run, tapRow }: Pick<ConvKernel, "rows" | "columns" | "run" | "tapRow">, k: string): string {
+  if (!columns) return rows === 1 ? k : `${k} / ${run} * ${tapRow} + ${k} % ${run}`;
+  const column = rows === 1 ? `${k} / ${run}` : `${k} / ${run} % ${columns.count}`;
+  return `${rows === 1 ? "" : `${k} / ${run * columns.count} * ${tapRow} + `}${column} * ${columns.step} + ${k} % ${run}`;
+}
+
+/** Whether windows are read in groups of four elements. */
+export function readsWindowGroups({ run, tapRow, columns, groups, input }: ConvKernel | FilterGradKernel): boolean {
+  return [run, tapRow, columns?.step ?? 0, groups?.input ?? 0].every((step) => step % 4 === 0) && pixelsAligned(input);
+}
+
 /** Tiles for a kernel, the most promising first. */
-export function convTiles<T extends AnyTile>({ batch, height, width, channels, rows, run, filterImage }: ConvKernel, tiles: readonly T[]): T[] {
-  const perImage = filterImage !== 0;
-  const fitting = tiles.filter((tile) => sumsOver(tile, rows * run));
-  return rankTiles((perImage ? 1 : batch) * height * width, channels, perImage ? batch : 1, fitting);
+export function convTiles<T extends AnyTile>(kernel: ConvKernel, tiles: readonly T[]): T[] {
+  const { batch, height, width, channels, groups } = kernel;
+  const fitting = tiles.filter((tile) => sumsOver(tile, windowSize(kernel)));
+  return rankTiles(batch * height * width, channels, groups?.count ?? 1, fitting);
 }
 
 /** Buffers: input, packed filter, output. */
@@ -30,25 +42,24 @@ export function generateConv(
   tile: AnyTile = convTiles(kernel, TILES)[0]!,
   wanted: Factor = "f32",
 ): KernelCode {
-  const { batch, height, width, channels, block, rows, run, tapRow, input, output, filterImage } = kernel;
-  const perImage = filterImage !== 0;
-  const pixels = (perImage ? 1 : batch) * height * width;
-  const depth = rows * run;
-  const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
+  const { batch, height, width, channels, block, input, output, groups } = kernel;
+  const pixels = batch * height * width;
+  const depth = windowSize(kernel);
+  const wideInput = readsWindowGroups(kernel);
   const wideOutput = writesChannelGroups(kernel);
   const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) =>
-    buffer === 0 ? wideInput : buffer === 1 ? filterImage % 4 === 0 : wideOutput,
+    buffer === 0 ? wideInput : buffer === 1 ? (groups?.filter ?? 0) % 4 === 0 : wideOutput,
   );
   const multiplier = multiplierOf(tile, wanted, false);
   const { threads, factor } = multiplier;
   const [tilesM, tilesN] = [ceilDiv(pixels, tile.m), ceilDiv(channels, tile.n)];
-  const { workgroups, index } = linearGrid(tilesM * tilesN * (perImage ? batch : 1));
+  const { workgroups, index } = linearGrid(tilesM * tilesN * (groups?.count ?? 1));
   const body = [
     `let number = ${index};`,
     // Neighbouring workgroups share pixels: their windows are then in cache.
     `let n0 = number % ${tilesN} * ${tile.n};`,
     `let m0 = number / ${tilesN} % ${tilesM} * ${tile.m};`,
-    perImage ? `let image = min(number / ${tilesM * tilesN}, ${batch - 1});` : "",
+    groups ? `let image = min(number / ${tilesM * tilesN}, ${groups.count - 1});` : "",
     ...multiplier.setup,
   ];
   const a = slots((tile.m * tile.k) / 4, threads);
@@ -59,7 +70,7 @@ export function generateConv(
     body.push(
       `let a_slot${s} = i32(lane) + ${s * threads};`,
       `let a_pixel${s} = min(m0 + a_slot${s} / ${across}, ${pixels - 1});`,
-      `let a_at${s} = ${perImage ? `image * ${input.image} + ` : ""}${pixelAddress(`a_pixel${s}`, height, width, perImage ? { ...input, image: 0 } : input)};`,
+      `let a_at${s} = ${groups ? `image * ${groups.input} + ` : ""}${pixelAddress(`a_pixel${s}`, height, width, input)};`,
       `let a_k${s} = a_slot${s} % ${across} * 4;`,
     );
   }
@@ -68,11 +79,11 @@ export function generateConv(
     body.push(
       `let b_slot${s} = i32(lane) + ${s * threads};`,
       `let b_n${s} = min(n0 + b_slot${s} % ${tile.n / 4} * 4, ${filterChannels - 4});`,
-      `let b_at${s} = ${perImage ? `image * ${filterImage} + ` : ""}b_n${s} / ${block} * ${depth * block} + b_n${s} % ${block};`,
+      `let b_at${s} = ${groups ? `image * ${groups.filter} + ` : ""}b_n${s} / ${block} * ${depth * block} + b_n${s} % ${block};`,
       `let b_k${s} = b_slot${s} / ${tile.n / 4};`,
     );
   }
-  const element = (k: string): string => (rows === 1 ? k : `${k} / ${run} * ${tapRow} + ${k} % ${run}`);
+  const element = (k: string): string => windowPlace(kernel, k);
   const exact = depth % tile.k === 0;
   const blocks = multiplier.inBlocks(depth);
   body.push(...blocks.before, `for (var k0 = 0; k0 < ${depth}; k0 += ${tile.k}) {`);
@@ -95,9 +106,9 @@ export function generateConv(
     body.push(...fill([multiplier.fill("b", `b_slot${s}`, memory.factors4(1, `(b_at${s} + (${k}) * ${block})`, factor))]));
   }
   body.push("workgroupBarrier();", ...multiplier.multiply, ...blocks.step, "workgroupBarrier();", "}", ...blocks.after);
-  const results = multiplier.results((row, groups) => {
-    const base = `${perImage ? `image * ${output.image} + ` : ""}${pixelAddress("pixel", height, width, perImage ? { ...output, image: 0 } : output)}`;
-    const stores = groups.map(({ column, value }, c) => {
+  const results = multiplier.results((row, quads) => {
+    const base = `${groups ? `image * ${groups.output} + ` : ""}${pixelAddress("pixel", height, width, output)}`;
+    const stores = quads.map(({ column, value }, c) => {
       const n = `channel${c}`;
       const declare = `let ${n} = n0 + ${column};`;
       if (wideOutput) return `${declare} if (${n} < ${channels}) { ${memory.store4(2, "float32", `at + ${n}`, value)} }`;

@@ -1,8 +1,8 @@
 /** @file Filter gradients (and products with a transposed left factor) in WGSL, as a matrix product: rows are places of the window,
  * columns output channels, the depth is a chunk's pixels. */
 import { pixelsAligned, writesChannelGroups } from "../../ir/groups.ts";
-import type { FilterGradKernel } from "../../ir/kernel.ts";
-import { pixelAddress } from "./conv.ts";
+import { type FilterGradKernel, windowSize } from "../../ir/kernel.ts";
+import { pixelAddress, readsWindowGroups, windowPlace } from "./conv.ts";
 import { ceilDiv, type KernelCode, linearGrid } from "./kernel-code.ts";
 import { type BufferBinding, Memory } from "./memory.ts";
 import { type AnyTile, isMatrixTile, multiplierOf, sumsOver } from "./multiplier.ts";
@@ -10,10 +10,10 @@ import { type Factor, rankTiles, slots, TILES } from "./tile.ts";
 
 /** Tiles for a kernel, the most promising first. */
 export function filterGradTiles<T extends AnyTile>(kernel: FilterGradKernel, tiles: readonly T[]): T[] {
-  const { rows, run, channels, chunks } = kernel;
+  const { channels, chunks, groups } = kernel;
   // Rows of a register tile share a vec4, so there are at least four.
   const fitting = tiles.filter((tile) => (isMatrixTile(tile) || tile.rows % 4 === 0) && sumsOver(tile, depthOf(kernel)));
-  return rankTiles(rows * run, channels, chunks, fitting);
+  return rankTiles(windowSize(kernel), channels, chunks * (groups?.count ?? 1), fitting);
 }
 
 /** Pixels of a chunk. */
@@ -28,30 +28,34 @@ export function generateFilterGrad(
   tile: AnyTile = filterGradTiles(kernel, TILES)[0]!,
   wanted: Factor = "f32",
 ): KernelCode {
-  const { batch, height, width, channels, rows, run, tapRow, input, cotangent, chunks } = kernel;
-  const window = rows * run;
+  const { batch, height, width, channels, input, cotangent, chunks, groups } = kernel;
+  const window = windowSize(kernel);
   const images = batch / chunks;
   const depth = depthOf(kernel);
-  const wideInput = run % 4 === 0 && tapRow % 4 === 0 && pixelsAligned(input);
-  const wideCotangent = channels % 4 === 0 && pixelsAligned(cotangent);
+  const wideInput = readsWindowGroups(kernel);
+  const wideCotangent = channels % 4 === 0 && (groups?.cotangent ?? 0) % 4 === 0 && pixelsAligned(cotangent);
   const wideOutput = writesChannelGroups(kernel);
   const memory = new Memory(places, ["float32", "float32", "float32"], (buffer) => [wideInput, wideCotangent, wideOutput][buffer]!);
   const multiplier = multiplierOf(tile, wanted, true);
   const { threads, factor } = multiplier;
   const [tilesM, tilesN] = [ceilDiv(window, tile.m), ceilDiv(channels, tile.n)];
-  const { workgroups, index } = linearGrid(tilesM * tilesN * chunks);
+  // A part is a chunk's group.
+  const parts = chunks * (groups?.count ?? 1);
+  const placeOfPart = (chunk: number, group = 0): string =>
+    groups ? `chunk / ${groups.count} * ${chunk} + chunk % ${groups.count} * ${group}` : `chunk * ${chunk}`;
+  const { workgroups, index } = linearGrid(tilesM * tilesN * parts);
   const body = [
     `let number = ${index};`,
     `let n0 = number % ${tilesN} * ${tile.n};`,
     `let m0 = number / ${tilesN} % ${tilesM} * ${tile.m};`,
-    `let chunk = min(number / ${tilesM * tilesN}, ${chunks - 1});`,
-    `let a_chunk = chunk * ${images * input.image};`,
-    `let b_chunk = chunk * ${images * cotangent.image};`,
+    `let chunk = min(number / ${tilesM * tilesN}, ${parts - 1});`,
+    `let a_chunk = ${placeOfPart(images * input.image, groups?.input)};`,
+    `let b_chunk = ${placeOfPart(images * cotangent.image, groups?.cotangent)};`,
     ...multiplier.setup,
   ];
   const a = slots((tile.m * tile.k) / 4, threads);
   const b = slots((tile.k * tile.n) / 4, threads);
-  const place = (m: string): string => (rows === 1 ? m : `${m} / ${run} * ${tapRow} + ${m} % ${run}`);
+  const place = (m: string): string => windowPlace(kernel, m);
   for (let s = 0; s < a.times; s++) {
     body.push(
       `let a_slot${s} = i32(lane) + ${s * threads};`,

@@ -66,6 +66,9 @@ export const resultPixels = ({ batch, result }: Convolution): number => batch * 
 /** Terms of each element of the result. */
 export const windowTerms = ({ inputs, groups, window }: Convolution): number => (inputs / groups) * window[0] * window[1];
 
+/** Multiply-adds of a convolution or of either of its gradients. */
+export const multiplyAdds = (shape: Convolution): number => resultPixels(shape) * windowTerms(shape) * shape.outputs;
+
 /** Instructions of a register tile per pixel and term, with so many channels: a multiply-add per vector, and for every two vectors the load of
  * a factor that both take. */
 export function tileSteps(channels: number): number {

@@ -10,15 +10,22 @@ export interface FilterView {
   readonly node: Node;
   /** Where the axes (out channel, in channel, row, column) are in `node`. */
   readonly axes: readonly [number, number, number, number];
+  /** Where the groups are, if there are any; channels are then those of a group. */
+  readonly group?: number;
 }
 
-/** A filter of the graph. */
-export function filterOf({ node, permutation }: Placed): FilterView {
-  return { node, axes: permutation as FilterView["axes"] };
+/** A filter of the graph, [out, in of a group, row, column]. */
+export function filterOf({ node, permutation }: Placed, groups: number): FilterView {
+  if (groups === 1) return { node, axes: permutation as FilterView["axes"] };
+  const group = permutation[0]!;
+  const split = node.shape.flatMap((extent, axis) => (axis === group ? [groups, extent / groups] : [extent]));
+  const axes = permutation.map((axis) => (axis >= group ? axis + 1 : axis)) as unknown as FilterView["axes"];
+  return { node: reshape(node, split), axes, group };
 }
 
-/** Packs a filter as [⌈out/block⌉, rows, columns, in, block], zero-padded: the order in which the kernel reads it. */
-export function packFilter({ node, axes }: FilterView, { wide }: Target): Node {
+/** Packs a filter as [groups, ⌈out/block⌉, rows, columns, in, block], zero-padded: the order in which the kernel reads it. Without groups the first
+ * axis is left out. */
+export function packFilter({ node, axes, group }: FilterView, { wide }: Target): Node {
   const [out, channel, row, column] = axes;
   const block = filterBlock(node.shape[out]!, wide);
   const missing = (block - (node.shape[out]! % block)) % block;
@@ -34,16 +41,14 @@ export function packFilter({ node, axes }: FilterView, { wide }: Target): Node {
     padded.shape.flatMap((extent, axis) => (axis === out ? [extent / block, block] : [extent])),
   );
   const place = (axis: number): number => (axis > out ? axis + 1 : axis);
-  return transpose(split, [out, place(row), place(column), place(channel), out + 1]);
+  return transpose(split, [...(group === undefined ? [] : [place(group)]), out, place(row), place(column), place(channel), out + 1]);
 }
 
 /** The filter turned by 180° with in and out channels exchanged: convolving a cotangent with it gives the input's gradient. */
-export function turnFilter({ node, axes: [out, channel, row, column] }: FilterView): FilterView {
-  return {
-    node: flip(
-      node,
-      [row, column].sort((a, b) => a - b),
-    ),
-    axes: [channel, out, row, column],
-  };
+export function turnFilter({ node, axes: [out, channel, row, column], ...rest }: FilterView): FilterView {
+  const turned = flip(
+    node,
+    [row, column].sort((a, b) => a - b),
+  );
+  return { ...rest, node: turned, axes: [channel, out, row, column] };
 }

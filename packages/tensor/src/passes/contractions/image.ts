@@ -1,7 +1,5 @@
-/** @file Images with their padding made explicit, and where kernels find their pixels. */
-import { stridesOf } from "../../base/shape.ts";
+/** @file Images with their padding made explicit. */
 import type { Node } from "../../ir/graph.ts";
-import type { ImageStrides } from "../../ir/kernel.ts";
 import { pad, slice } from "../../ops/build.ts";
 import type { Pair } from "../../ops/convolution.ts";
 import { arrange, type Numbers, type Placed, permute } from "../placed.ts";
@@ -20,10 +18,4 @@ export function padImage(image: Placed, { low, high }: { readonly low: Pair; rea
     [1, 1, 1, 1],
   );
   return pad(cut, along(low, positive), along(high, positive), [0, 0, 0, 0]);
-}
-
-/** Strides of a dense [N, H, W, C] image. */
-export function imageStrides(shape: Numbers, step: Pair, offset = 0): ImageStrides {
-  const [image, row, pixel] = stridesOf(shape) as [number, number, number, number];
-  return { offset, image, row: row * step[0], pixel: pixel * step[1] };
 }

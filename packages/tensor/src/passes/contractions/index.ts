@@ -7,21 +7,21 @@ import { convolutionOf } from "../../ops/convolution.ts";
 import { operation } from "../../ops/definition.ts";
 import type { Placed } from "../placed.ts";
 import { cheapest, type FilterGradient, type Forward, type InputGradient, type Product, turned, type Way } from "./contraction.ts";
-import { directConvolution } from "./direct-convolution.ts";
+import { depthwiseConvolution, depthwiseFilterGradient, depthwiseInputGradient } from "./depthwise.ts";
+import { directConvolution, directInputGradient } from "./direct.ts";
 import { directFilterGradient } from "./direct-filter-gradient.ts";
 import { filterOf, turnFilter } from "./filter.ts";
-import { phasedInputGradient } from "./phased-input-gradient.ts";
 import { planarConvolution, planarFilterGradient } from "./planar.ts";
 import { rowProduct, transposedProduct, turnedProduct } from "./products.ts";
 import { winogradConvolution } from "./winograd-convolution.ts";
 import { winogradFilterGradient } from "./winograd-filter-gradient.ts";
 
-const FORWARD: readonly Way<Forward>[] = [directConvolution, planarConvolution, winogradConvolution];
+const FORWARD: readonly Way<Forward>[] = [directConvolution, depthwiseConvolution, planarConvolution, winogradConvolution];
 
 /** Of convolutions with a stride; those without one are {@link FORWARD} convolutions. */
-const INPUT_GRADIENT: readonly Way<InputGradient>[] = [phasedInputGradient];
+const INPUT_GRADIENT: readonly Way<InputGradient>[] = [directInputGradient, depthwiseInputGradient];
 
-const FILTER_GRADIENT: readonly Way<FilterGradient>[] = [directFilterGradient, planarFilterGradient, winogradFilterGradient];
+const FILTER_GRADIENT: readonly Way<FilterGradient>[] = [directFilterGradient, depthwiseFilterGradient, planarFilterGradient, winogradFilterGradient];
 
 const PRODUCT: readonly Way<Product>[] = [rowProduct, transposedProduct, turnedProduct];
 
@@ -43,8 +43,8 @@ export function placeContraction(node: Node, [first, second]: readonly Placed[],
   }
   const shape = convolutionOf(node);
   if (node.op === "conv2d-filter-grad") return compute(FILTER_GRADIENT, { shape, image: first!, cotangent: second! });
-  if (node.op === "conv2d") return compute(FORWARD, { shape, image: first!, filter: filterOf(second!) });
-  const filter = turnFilter(filterOf(second!));
+  if (node.op === "conv2d") return compute(FORWARD, { shape, image: first!, filter: filterOf(second!, shape.groups) });
+  const filter = turnFilter(filterOf(second!, shape.groups));
   if (shape.stride.every((step) => step === 1)) return compute(FORWARD, { shape: turned(shape), image: first!, filter });
   return compute(INPUT_GRADIENT, { shape, cotangent: first!, filter });
 }

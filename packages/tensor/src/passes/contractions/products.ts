@@ -1,14 +1,22 @@
 /** @file Matrix products. They are convolutions with a window of one pixel: of the left factor's rows, or, where it is stored transposed, filter
  * gradients. */
 import { reshape } from "../../ops/build.ts";
+import { kernelNode } from "../kernel-node.ts";
 import { arrange, type Placed, plain, same } from "../placed.ts";
 import { type Product, tileSteps, type Way } from "./contraction.ts";
-import { packedConv } from "./direct-convolution.ts";
+import { tileKernel } from "./direct.ts";
 import { packedFilterGrad } from "./direct-filter-gradient.ts";
 import { type FilterView, packFilter } from "./filter.ts";
+import { windowsOf } from "./windows.ts";
 
 /** Channels that fill a contraction's vectors without a rest. */
 const LANES = 8;
+
+/** A convolution of so many pixels of one row to so many channels, with a window of one pixel. */
+const pixels = (count: number, outputs: number) => ({
+  ...({ outputs, groups: 1, window: [1, 1], stride: [1, 1], dilation: [1, 1] } as const),
+  result: [1, count] as const,
+});
 
 const isStraight = ({ left }: Product): boolean => same(left.permutation, [0, 1]);
 
@@ -20,7 +28,9 @@ export const rowProduct: Way<Product> = {
   lower({ rows, depth, columns, left, right: { node, permutation } }, target) {
     const filter: FilterView = { node: reshape(node, [...node.shape, 1, 1]), axes: [permutation[1]!, permutation[0]!, 2, 3] };
     const image = reshape(left.node, [1, 1, rows, depth]);
-    return plain(reshape(packedConv(image, packFilter(filter, target), columns, [1, 1], [1, rows]), [rows, columns]));
+    const packed = packFilter(filter, target);
+    const kernel = tileKernel(windowsOf(image.shape, pixels(rows, columns)), packed.shape.at(-1)!);
+    return plain(reshape(kernelNode(kernel, [image, packed], [1, 1, rows, columns]), [rows, columns]));
   },
 };
 
@@ -36,7 +46,7 @@ export const transposedProduct: Way<Product> = {
   cost: ({ rows, depth, columns }) => rows * depth * Math.ceil(columns / LANES),
   lower(product) {
     const [left, right] = asImages(product);
-    return plain(reshape(packedFilterGrad(left, right, [1, 1], [1, 1], 1), [product.rows, product.columns]));
+    return plain(reshape(packedFilterGrad(left, right, pixels(product.depth, product.columns), 1), [product.rows, product.columns]));
   },
 };
 
@@ -47,6 +57,6 @@ export const turnedProduct: Way<Product> = {
   cost: ({ rows, depth, columns }) => columns * depth * Math.ceil(rows / LANES),
   lower(product): Placed {
     const [left, right] = asImages(product);
-    return { node: reshape(packedFilterGrad(right, left, [1, 1], [1, 1], 1), [product.columns, product.rows]), permutation: [1, 0] };
+    return { node: reshape(packedFilterGrad(right, left, pixels(product.depth, product.rows), 1), [product.columns, product.rows]), permutation: [1, 0] };
   },
 };

@@ -64,7 +64,7 @@ function winogradConv(x: Node, filter: Node, outputs: number, size: Pair, target
   const product = tiles * outputs + SKEW;
   const kernel: ConvKernel = {
     kind: "conv",
-    batch: POSITIONS,
+    batch: 1,
     height: 1,
     width: tiles,
     channels: outputs,
@@ -72,9 +72,9 @@ function winogradConv(x: Node, filter: Node, outputs: number, size: Pair, target
     rows: 1,
     run: inputs,
     tapRow: 0,
-    input: { offset: 0, image: v.shape[1]!, row: 0, pixel: inputs },
-    output: { offset: 0, image: product, row: 0, pixel: outputs },
-    filterImage: filterPosition,
+    input: { offset: 0, image: 0, row: 0, pixel: inputs },
+    output: { offset: 0, image: 0, row: 0, pixel: outputs },
+    groups: { count: POSITIONS, input: v.shape[1]!, filter: filterPosition, output: product },
   };
   const m = kernelNode(kernel, [v, u], [POSITIONS, product]);
 

@@ -52,7 +52,7 @@ function product(block: 8 | 16): { time(): number; result(): Float32Array } {
   const strides = (pixel: number) => ({ offset: 0, image: 0, row: 0, pixel });
   const kernel: ConvKernel = {
     kind: "conv",
-    ...{ batch: 1, height: 1, width: ROWS, channels: COLUMNS, block, rows: 1, run: INNER, tapRow: 0, filterImage: 0 },
+    ...{ batch: 1, height: 1, width: ROWS, channels: COLUMNS, block, rows: 1, run: INNER, tapRow: 0 },
     ...{ input: strides(INNER), output: strides(COLUMNS) },
   };
   const functions: FunctionBuilder[] = [];

@@ -21,10 +21,10 @@ const ROUNDS = 3;
 /** Contractions with equal keys run at equal speed. */
 export function shapeKey({ kernel, half }: Pick<StoredKernel, "kernel" | "half">): string | null {
   if (kernel.kind !== "conv" && kernel.kind !== "filter-grad") return null;
-  const { kind, batch, height, width, channels, rows, run } = kernel;
-  const split = kind === "conv" ? Number(kernel.filterImage !== 0) : kernel.chunks;
+  const { kind, batch, height, width, channels, rows, run, columns, groups } = kernel;
+  const split = [groups?.count ?? 1, ...(kind === "conv" ? [] : [kernel.chunks])];
   const stored = half.includes(true) ? [half.map((each) => (each ? "h" : "f")).join("")] : [];
-  return [kind, batch, height, width, channels, rows, run, split, ...stored].join(" ");
+  return [kind, batch, height, width, channels, rows, columns?.count ?? 1, run, ...split, ...stored].join(" ");
 }
 
 /** How contractions are multiplied, and with what. */
