@@ -72,9 +72,14 @@ const convolution: Rule = (x, context) => {
   const { choose, family } = context;
   const [batch, channels, ...size] = x.value.shape as [number, number, number, number];
   const few = (most: number): number => (family.empty && choose.chance(0.1) ? 0 : 1 + choose.below(most));
-  const others = channels === WIDE && !family.extreme && choose.chance(0.7) ? WIDE : few(9);
+  const groups = choose.chance(0.3) ? choose.pick([1, 2, 3, 4, channels].filter((n) => n > 0 && channels % n === 0)) : 1;
+  const others = channels === WIDE && !family.extreme && choose.chance(0.7) ? WIDE : groups * few(Math.ceil(9 / groups));
   const window = size.map((extent) => Math.min(extent, few(3))) as [number, number];
-  const options = { stride: 1 + choose.below(2), padding: choose.below(2) };
+  const dilation = window.map(() => (choose.chance(0.2) ? 2 : 1)) as [number, number];
+  const even = choose.below(2);
+  const sides = [0, 1].map(() => (choose.chance(0.2) ? [choose.below(3), choose.below(3)] : [even, even])) as [[number, number], [number, number]];
+  const options = { stride: 1 + choose.below(2), padding: sides, dilation, groups };
+  const extents = window.map((extent, axis) => (extent - 1) * dilation[axis]! + 1 - sides[axis]![0] - sides[axis]![1]);
   const linear = (shape: readonly number[], terms: number, apply: (value: t.Value, small: t.Value) => t.Value): Known => {
     const small = smallNumbers(shape).value;
     const value = apply(x.value, small);
@@ -84,17 +89,19 @@ const convolution: Rule = (x, context) => {
   };
   switch (choose.below(3)) {
     case 0:
-      return linear([others, channels, ...window], channels * t.sizeOf(window), (image, w) => t.conv2d(image, w, options));
+      if (size.some((extent, axis) => extent < extents[axis]!)) return null;
+      return linear([others, channels / groups, ...window], channels * t.sizeOf(window), (image, w) => t.conv2d(image, w, options));
     case 1: {
       // The image whose convolution has this size.
-      const image = size.map((extent, axis) => (extent - 1) * options.stride + window[axis]! - 2 * options.padding);
+      const image = size.map((extent, axis) => (extent - 1) * options.stride + extents[axis]!);
       if (image.some((extent) => extent < 0) || size.includes(0)) return null;
       const inputShape = [batch, others, ...image];
-      return linear([channels, others, ...window], channels * t.sizeOf(window), (dy, w) => t.conv2dInputGrad(dy, w, { ...options, inputShape }));
+      return linear([channels, others / groups, ...window], channels * t.sizeOf(window), (dy, w) => t.conv2dInputGrad(dy, w, { ...options, inputShape }));
     }
     default: {
-      const result = size.map((extent, axis) => Math.floor((extent + 2 * options.padding - window[axis]!) / options.stride) + 1);
-      const filterShape = [others, channels, ...window];
+      const result = size.map((extent, axis) => Math.floor((extent - extents[axis]!) / options.stride) + 1);
+      if (result.some((extent) => extent < 1)) return null;
+      const filterShape = [others, channels / groups, ...window];
       return linear([batch, others, ...result], batch * t.sizeOf(result), (image, dy) => t.conv2dFilterGrad(image, dy, { ...options, filterShape }));
     }
   }
