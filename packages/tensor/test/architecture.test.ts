@@ -162,7 +162,7 @@ describe.each(Object.entries(sources))("files of %s", (_, files) => {
 });
 
 test("an operation's file has the operation's name", () => {
-  const shared = ["build", "convolution", "definition", "elementwise", "index", "leaves", "reduce", "view"];
+  const shared = ["build", "convolution", "definition", "elementwise", "index", "leaves", "pooling", "reduce", "view"];
   const operations = sources["@gradalign/tensor"]!;
   const files = operations.filter(({ path }) => path.startsWith("ops/")).map(({ path }) => path.slice(4, -3));
   for (const file of files.filter((name) => !shared.includes(name))) {

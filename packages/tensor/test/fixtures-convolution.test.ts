@@ -14,7 +14,12 @@ describeOracle("convolution", (oracle) => {
 
 function describeCase(oracle: Oracle, prefix: string): void {
   const [x, w, dy, u, v] = fixture.inputs(prefix, "x", "w", "dy", "u", "v");
-  const options = { stride: pair(prefix, "stride"), padding: pair(prefix, "padding") };
+  const [top, bottom, left, right] = fixture.numbers(`${prefix}padding`) as [number, number, number, number];
+  const padding = [
+    [top, bottom],
+    [left, right],
+  ] as const;
+  const options = { stride: pair(prefix, "stride"), padding, dilation: pair(prefix, "dilation"), groups: fixture.number(`${prefix}groups`) };
   const convolve = (x: Value, w: Value): Value => conv2d(x, w, options);
   const inputGrad = (dy: Value, w: Value): Value => conv2dInputGrad(dy, w, { ...options, inputShape: x.shape });
   const filterGrad = (x: Value, dy: Value): Value => conv2dFilterGrad(x, dy, { ...options, filterShape: w.shape });

@@ -20,13 +20,15 @@ export interface ConvOptions {
   readonly groups?: number;
 }
 
-function pair(op: string, name: string, option: Both): readonly [number, number] {
+/** An option for both directions, checked. */
+export function pair(op: string, name: string, option: Both): readonly [number, number] {
   if (typeof option === "number") return [option, option];
   if (option.length !== 2) throw new ShapeError(`${op}: ${name} is one number or [vertical, horizontal], got ${JSON.stringify(option)}`);
   return option;
 }
 
-function sides(op: string, padding: NonNullable<ConvOptions["padding"]>): ConvGeometry["padding"] {
+/** Padding of the four sides, checked. */
+export function sides(op: string, padding: NonNullable<ConvOptions["padding"]>): ConvGeometry["padding"] {
   if (typeof padding === "number") return [padding, padding, padding, padding];
   const [vertical, horizontal] = padding.map((side) => (typeof side === "number" ? [side, side] : side));
   if (padding.length !== 2 || vertical?.length !== 2 || horizontal?.length !== 2)

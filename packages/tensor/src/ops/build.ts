@@ -6,6 +6,7 @@ import { type Shape, sameShape } from "../base/shape.ts";
 import type { Attributes, Node } from "../ir/graph.ts";
 import type { ConvGeometry, Pair } from "./convolution.ts";
 import { apply } from "./definition.ts";
+import type { PoolGeometry } from "./pooling.ts";
 
 const unary =
   (name: string) =>
@@ -131,6 +132,21 @@ export function conv2dFilterGrad(x: Node, dy: Node, geometry: ConvGeometry, filt
 /** The geometry alone, in this order: equal operations have equal attributes. */
 function attributesOf({ stride, padding, dilation, groups }: ConvGeometry): Attributes {
   return { stride: [...stride], padding: [...padding], dilation: [...dilation], groups };
+}
+/** The largest element of each window. */
+export function maxPool2d(x: Node, geometry: PoolGeometry): Node {
+  return apply("max-pool2d", [x], poolAttributes(geometry));
+}
+/** Of each window the element with this number; 0 in the padding. */
+export function windowGather(x: Node, index: Node, geometry: PoolGeometry): Node {
+  return apply("window-gather", [x, index], poolAttributes(geometry));
+}
+/** Zeros with `dy` added to each window's element with this number. */
+export function windowScatter(dy: Node, index: Node, geometry: PoolGeometry, inputSize: Pair): Node {
+  return apply("window-scatter", [dy, index], { ...poolAttributes(geometry), inputSize: [...inputSize] });
+}
+function poolAttributes({ window, stride, padding }: PoolGeometry): Attributes {
+  return { window: [...window], stride: [...stride], padding: [...padding] };
 }
 export function randomBits(key: Node, stream: Node, shape: Shape): Node {
   return apply("random-bits", [key, stream], { shape: [...shape] });

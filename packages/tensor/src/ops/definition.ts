@@ -44,7 +44,7 @@ export interface Sample {
   readonly attrs?: Attributes;
 }
 
-interface SampleInput {
+export interface SampleInput {
   readonly shape: Shape;
   readonly dtype?: DType;
   /** Values; pseudo-random in [-2, 2] when absent. */

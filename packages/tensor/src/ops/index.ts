@@ -24,6 +24,7 @@ import { constantLeaf, input } from "./leaves.ts";
 import { log } from "./log.ts";
 import { lt } from "./lt.ts";
 import { max } from "./max.ts";
+import { maxPool2d } from "./max-pool2d.ts";
 import { maximum } from "./maximum.ts";
 import { min } from "./min.ts";
 import { minimum } from "./minimum.ts";
@@ -46,6 +47,8 @@ import { sub } from "./sub.ts";
 import { sum } from "./sum.ts";
 import { tanh } from "./tanh.ts";
 import { transpose } from "./transpose.ts";
+import { windowGather } from "./window-gather.ts";
+import { windowScatter } from "./window-scatter.ts";
 import { xor } from "./xor.ts";
 
 /** Every operation there is. */
@@ -75,6 +78,7 @@ export const operations: readonly Operation[] = [
   log,
   lt,
   max,
+  maxPool2d,
   maximum,
   min,
   minimum,
@@ -97,6 +101,8 @@ export const operations: readonly Operation[] = [
   sum,
   tanh,
   transpose,
+  windowGather,
+  windowScatter,
   xor,
 ];
 

@@ -9,6 +9,7 @@ export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
   "conformance/operations": () => import("../conformance/operations.test.ts"),
   "fixtures-batch-norm": () => import("../fixtures-batch-norm.test.ts"),
   "fixtures-convolution": () => import("../fixtures-convolution.test.ts"),
+  "fixtures-pooling": () => import("../fixtures-pooling.test.ts"),
   "fixtures-cross-entropy": () => import("../fixtures-cross-entropy.test.ts"),
   "frontend/clamp": () => import("../frontend/clamp.test.ts"),
   "frontend/jit": () => import("../frontend/jit.test.ts"),

@@ -3,6 +3,7 @@ import {
   add,
   and,
   argmax,
+  avgPool2d,
   broadcastTo,
   ConfigError,
   concat,
@@ -20,6 +21,7 @@ import {
   jit,
   matmul,
   max,
+  maxPool2d,
   min,
   not,
   pad,
@@ -81,6 +83,39 @@ describe("shapes", () => {
     );
     expect(thrown(() => conv2d(image, tensor(new Float32Array(3), [1, 3, 1, 1]), { stride: 0 }))).toMatchInlineSnapshot(
       `"ShapeError: conv2d: stride must be positive and padding non-negative integers, got x [2, 3, 4, 4], filter [1, 3, 1, 1], stride [0, 0], padding [0, 0]"`,
+    );
+    expect(thrown(() => conv2d(image, tensor(new Float32Array(12), [3, 1, 2, 2]), { groups: 2 }))).toMatchInlineSnapshot(
+      `"ShapeError: conv2d: groups must divide the channels of x (3) and the filters (3); got x [2, 3, 4, 4], filter [3, 1, 2, 2], stride [1, 1], padding [0, 0], groups 2"`,
+    );
+    expect(thrown(() => conv2d(image, tensor(new Float32Array(24), [3, 2, 2, 2]), { groups: 3 }))).toMatchInlineSnapshot(
+      `"ShapeError: conv2d: x has 3 channels but the filter expects 2 in each of 3 groups; got x [2, 3, 4, 4], filter [3, 2, 2, 2], stride [1, 1], padding [0, 0], groups 3"`,
+    );
+    expect(thrown(() => conv2d(image, tensor(new Float32Array(27), [1, 3, 3, 3]), { dilation: 2 }))).toMatchInlineSnapshot(
+      `"ShapeError: conv2d: the filter is larger than the padded input, got x [2, 3, 4, 4], filter [1, 3, 3, 3], stride [1, 1], padding [0, 0], dilation [2, 2]"`,
+    );
+    expect(thrown(() => conv2d(image, tensor(new Float32Array(27), [1, 3, 3, 3]), { dilation: 0 }))).toMatchInlineSnapshot(
+      `"ShapeError: conv2d: dilation and groups must be positive integers, got x [2, 3, 4, 4], filter [1, 3, 3, 3], stride [1, 1], padding [0, 0], dilation [0, 0]"`,
+    );
+    expect(
+      thrown(() =>
+        conv2d(image, tensor(new Float32Array(27), [1, 3, 3, 3]), {
+          padding: [
+            [1, 0],
+            [-1, 0],
+          ],
+        }),
+      ),
+    ).toMatchInlineSnapshot(
+      `"ShapeError: conv2d: stride must be positive and padding non-negative integers, got x [2, 3, 4, 4], filter [1, 3, 3, 3], stride [1, 1], padding [[1, 0], [-1, 0]]"`,
+    );
+    expect(thrown(() => maxPool2d(image, { kernel: 2, padding: 2 }))).toMatchInlineSnapshot(
+      `"ShapeError: maxPool2d: padding must be at least 0 and at most half the window, got x [2, 3, 4, 4], window [2, 2], stride [2, 2], padding [[2, 2], [2, 2]]"`,
+    );
+    expect(thrown(() => avgPool2d(image, { kernel: 5 }))).toMatchInlineSnapshot(
+      `"ShapeError: avgPool2d: the window is larger than the padded input, got x [2, 3, 4, 4], window [5, 5], stride [5, 5], padding [[0, 0], [0, 0]]"`,
+    );
+    expect(thrown(() => maxPool2d(image, { kernel: [2] as never }))).toMatchInlineSnapshot(
+      `"ShapeError: maxPool2d: kernel is one number or [vertical, horizontal], got [2]"`,
     );
     expect(thrown(() => conv2dFilterGrad(image, image, { filterShape: [3, 3, 3, 3] }))).toMatchInlineSnapshot(
       `"ShapeError: conv2dFilterGrad: cotangent must be [2, 3, 2, 2], got [2, 3, 4, 4] for x [2, 3, 4, 4], filter [3, 3, 3, 3], stride [1, 1], padding [0, 0]"`,

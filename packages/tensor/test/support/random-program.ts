@@ -5,7 +5,7 @@ import * as t from "@gradalign/tensor";
 import { ELEMENTWISE, tame, transcendental, transcendentalOfAny } from "./random/elementwise.ts";
 import { Chooser, type Context, EXACT, type Family, type Known, type Rule } from "./random/known.ts";
 import { gathering, joining, moving, reshaping } from "./random/movement.ts";
-import { contraction, reducing, scattering } from "./random/sums.ts";
+import { contraction, pooling, reducing, scattering } from "./random/sums.ts";
 
 const LARGEST_SIZE = 24_000;
 /** The largest float32. */
@@ -96,7 +96,7 @@ function acceptable({ value, bound, step, error }: Known, { extreme }: Family): 
 function rulesOf({ images, extreme }: Family, exactOnly: boolean): readonly Rule[] {
   const functions = exactOnly ? [] : [extreme ? transcendentalOfAny : transcendental];
   const all = [...RULES, ...functions];
-  return images ? [...all, ...Array.from({ length: 10 }, () => contraction), tame, tame, tame] : all;
+  return images ? [...all, ...Array.from({ length: 10 }, () => contraction), pooling, pooling, tame, tame, tame] : all;
 }
 
 const RULES: readonly Rule[] = [

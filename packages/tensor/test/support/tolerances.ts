@@ -41,6 +41,7 @@ const OPERATIONS: Readonly<Record<string, Tolerance>> = {
   log: tolerance(ROUNDED, ROUNDED),
   lt: tolerance(EXACT, null),
   max: tolerance(EXACT, ROUNDED),
+  "max-pool2d": tolerance(EXACT, ROUNDED),
   maximum: tolerance(EXACT, ROUNDED),
   min: tolerance(EXACT, ROUNDED),
   minimum: tolerance(EXACT, ROUNDED),
@@ -63,6 +64,8 @@ const OPERATIONS: Readonly<Record<string, Tolerance>> = {
   sum: tolerance(ROUNDED, EXACT),
   tanh: tolerance(ROUNDED, ROUNDED),
   transpose: tolerance(EXACT, EXACT),
+  "window-gather": tolerance(EXACT, ROUNDED),
+  "window-scatter": tolerance(ROUNDED, EXACT),
   xor: tolerance(EXACT, null),
 };
 
@@ -82,6 +85,7 @@ export const FIXTURE_TOLERANCES = {
   "cross-entropy": 1e-6,
   "batch normalisation": 5e-6,
   convolution: 1e-5,
+  pooling: 1e-6,
   optimisers: 1e-5,
   CNN: 1e-4,
   "PreAct ResNet-18": 1e-4,

@@ -5,6 +5,7 @@ import { type Node, topologicalOrder } from "../../ir/graph.ts";
 import type { Target } from "../../ir/target.ts";
 import { convolutionOf } from "../../ops/convolution.ts";
 import { operation } from "../../ops/definition.ts";
+import { poolGeometryOf, poolingOf } from "../../ops/pooling.ts";
 import type { Placed } from "../placed.ts";
 import { cheapest, type FilterGradient, type Forward, type InputGradient, type Product, turned, type Way } from "./contraction.ts";
 import { depthwiseConvolution, depthwiseFilterGradient, depthwiseInputGradient } from "./depthwise.ts";
@@ -12,6 +13,7 @@ import { directConvolution, directInputGradient } from "./direct.ts";
 import { directFilterGradient } from "./direct-filter-gradient.ts";
 import { filterOf, turnFilter } from "./filter.ts";
 import { planarConvolution, planarFilterGradient } from "./planar.ts";
+import { loopGather, loopMaximum, loopScatter, type Maximum, type Selection } from "./pooling.ts";
 import { rowProduct, transposedProduct, turnedProduct } from "./products.ts";
 import { winogradConvolution } from "./winograd-convolution.ts";
 import { winogradFilterGradient } from "./winograd-filter-gradient.ts";
@@ -24,6 +26,12 @@ const INPUT_GRADIENT: readonly Way<InputGradient>[] = [directInputGradient, dept
 const FILTER_GRADIENT: readonly Way<FilterGradient>[] = [directFilterGradient, depthwiseFilterGradient, planarFilterGradient, winogradFilterGradient];
 
 const PRODUCT: readonly Way<Product>[] = [rowProduct, transposedProduct, turnedProduct];
+
+const MAXIMUM: readonly Way<Maximum>[] = [loopMaximum];
+
+const GATHER: readonly Way<Selection>[] = [loopGather];
+
+const SCATTER: readonly Way<Selection>[] = [loopScatter];
 
 /** Whether a node is computed in one of these ways. */
 export function isContraction(node: Node): boolean {
@@ -41,6 +49,11 @@ export function placeContraction(node: Node, [first, second]: readonly Placed[],
     const [rows, depth] = node.inputs[0]!.shape as [number, number];
     return compute(PRODUCT, { rows, depth, columns: node.shape[1]!, left: first!, right: second! });
   }
+  if (node.op === "max-pool2d") return compute(MAXIMUM, { shape: poolingOf(node.inputs[0]!.shape, poolGeometryOf(node.attrs)), image: first! });
+  if (node.op === "window-gather") {
+    return compute(GATHER, { shape: poolingOf(node.inputs[0]!.shape, poolGeometryOf(node.attrs)), of: first!, index: second! });
+  }
+  if (node.op === "window-scatter") return compute(SCATTER, { shape: poolingOf(node.shape, poolGeometryOf(node.attrs)), of: first!, index: second! });
   const shape = convolutionOf(node);
   if (node.op === "conv2d-filter-grad") return compute(FILTER_GRADIENT, { shape, image: first!, cotangent: second! });
   if (node.op === "conv2d") return compute(FORWARD, { shape, image: first!, filter: filterOf(second!, shape.groups) });

@@ -54,13 +54,13 @@ export function inputGradientBy(form: Form): Way<InputGradient> {
   };
 }
 
-function zeros(size: number): LoopKernel {
+export function zeros(size: number): LoopKernel {
   const value = { kind: "const", dtype: "float32", value: 0 } as const;
   return { kind: "loop", extents: [size], reduced: 0, outputs: [{ buffer: 0, dtype: "float32", at: { offset: 0, strides: [1] }, value }] };
 }
 
 /** Input positions of one class along an axis: those that are `phase` modulo the stride. */
-interface Phase {
+export interface Phase {
   readonly phase: number;
   /** Number of input positions in the class. */
   readonly count: number;
@@ -75,7 +75,7 @@ interface Phase {
 }
 
 /** The classes that some tap meets. Input position s·i + phase meets output o through tap k where s·i + phase + padding = s·o + d·k. */
-function phasesOf(shape: Convolution, d: 0 | 1): Phase[] {
+export function phasesOf(shape: Convolution, d: 0 | 1): Phase[] {
   const [size, window, stride, dilation, padding] = [shape.size[d], shape.window[d], shape.stride[d], shape.dilation[d], shape.low[d]];
   const common = greatestDivisor(stride, dilation);
   const phases: Phase[] = [];

@@ -107,6 +107,40 @@ const convolution: Rule = (x, context) => {
   }
 };
 
+/** Pooling, most often with several maxima in a window; or an element of each window by its number, and the transpose of that. */
+export const pooling: Rule = (x, { choose }) => {
+  if (!isFloat(x) || rank(x) !== 4 || x.value.shape.includes(0)) return null;
+  const [batch, channels, ...size] = x.value.shape as [number, number, number, number];
+  const window = size.map((extent) => Math.min(extent, 1 + choose.below(3))) as [number, number];
+  const stride = [1 + choose.below(3), 1 + choose.below(3)] as const;
+  const padding = window.flatMap((extent) => [0, 1].map(() => choose.below(Math.floor(extent / 2) + 1))) as [number, number, number, number];
+  const geometry = { window, stride, padding };
+  const result = size.map((extent, d) => Math.floor((extent + padding[2 * d]! + padding[2 * d + 1]! - window[d]!) / stride[d]!) + 1);
+  const numbers = (shape: readonly number[]): t.Value => {
+    const some = t.and(t.mul(t.iota([t.sizeOf(shape)]), 5), 15);
+    return t.reshape(t.convert(some, "int32"), shape);
+  };
+  switch (choose.below(3)) {
+    case 0: {
+      const sides: [[number, number], [number, number]] = [
+        [padding[0], padding[1]],
+        [padding[2], padding[3]],
+      ];
+      return moved(x, t.maxPool2d(x.value, { kernel: window, stride, padding: sides }));
+    }
+    case 1:
+      return moved(x, build.windowGather(x.value, numbers([batch, channels, ...result]), geometry));
+    default: {
+      if (x.error > 0) return null;
+      // The image whose windows are as many as there are elements.
+      const image = size.map((extent, d) => (extent - 1) * stride[d]! + window[d]! - padding[2 * d]! - padding[2 * d + 1]!);
+      if (image.some((extent) => extent < 1)) return null;
+      const scattered = build.windowScatter(x.value, numbers(x.value.shape), geometry, image as [number, number]);
+      return moved(x, scattered, { bound: x.bound * window[0] * window[1] });
+    }
+  }
+};
+
 /** Matrix products, convolutions, and gradients of convolutions. */
 export const contraction: Rule = (x, context) => {
   if (!isFloat(x) || x.error > 0) return null;
