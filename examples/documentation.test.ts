@@ -1,7 +1,7 @@
 /** @file The documentation is true: its code runs and does what it says, its links lead somewhere, and the source documents itself. */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { evaluate, grad, jit, mul, randomKey, sum, tensor, type Value } from "@gradalign/tensor";
+import { evaluate, grad, jit, mul, randomKey, sizeOf, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import {
   type AscentAttack,
   attacks,
@@ -24,7 +24,14 @@ import {
   unrollAttack,
 } from "gradalign";
 import { describe, expect, test, vi } from "vitest";
+import { CPU } from "../packages/tensor/src/ir/target.ts";
+import { conv2d } from "../packages/tensor/src/ops/build.ts";
+import { convolutionOf } from "../packages/tensor/src/ops/convolution.ts";
 import { apply, type Operation, register } from "../packages/tensor/src/ops/definition.ts";
+import { cheapest, type Forward, type Way } from "../packages/tensor/src/passes/contractions/contraction.ts";
+import { directConvolution } from "../packages/tensor/src/passes/contractions/direct.ts";
+import { filterOf } from "../packages/tensor/src/passes/contractions/filter.ts";
+import { arrange, NCHW, plain } from "../packages/tensor/src/passes/placed.ts";
 import { openDevices, relativeError } from "../packages/tensor/test/support/devices.ts";
 import { blockOfFile, codeBlocks, files, importBlock, pages, ROOT, readText } from "./support/code-blocks.ts";
 
@@ -32,6 +39,11 @@ const { reference, tested } = await openDevices();
 const wasm = tested[0]![1];
 
 const markdown = pages();
+const numbers = (shape: number[], factor: number): Tensor =>
+  tensor(
+    Float32Array.from({ length: sizeOf(shape) }, (_, i) => ((i * factor) % 101) / 50 - 1),
+    shape,
+  );
 const values = (value: Value): number[] => [...evaluate(value).data()];
 
 describe("code in the pages", () => {
@@ -89,6 +101,24 @@ describe("code in the pages", () => {
         expect(relativeError(compiled(tensor(x)).data(), expected[i]!)).toBeLessThan(1e-6);
       }
     }
+  });
+
+  test("the way of computing a convolution is the cheapest where it fits, and computes it", async () => {
+    const file = "packages/tensor/src/passes/contractions/whole-image.ts";
+    const { wholeImage } = await importBlock<{ wholeImage: Way<Forward> }>(blockOfFile("docs/adding-a-contraction.md", file));
+    const [x, w] = [numbers([3, 5, 4, 4], 37), numbers([7, 5, 6, 5], 53)];
+    const padding = { padding: [1, 1, 1, 0] as const };
+    const chosen = jit(
+      (image: Value, filter: Value): Value => {
+        const y = conv2d(image, filter, { stride: [1, 1], dilation: [1, 1], groups: 1, ...padding });
+        const problem: Forward = { shape: convolutionOf(y), image: plain(image), filter: filterOf(plain(filter), 1) };
+        expect(cheapest([directConvolution, wholeImage], problem, CPU)).toBe(wholeImage);
+        return arrange(wholeImage.lower(problem, CPU), NCHW);
+      },
+      { device: wasm },
+    );
+    const expected = jit((image: Value, filter: Value): Value => conv2d(image, filter, { stride: [1, 1], dilation: [1, 1], groups: 1, ...padding }));
+    expect(relativeError((chosen(x, w) as Tensor).data(), (expected(x, w) as Tensor).data())).toBeLessThan(1e-6);
   });
 
   test("the attack keeps the contract of attacks", async () => {

@@ -47,7 +47,7 @@ export function filterBlock(channels: number, wide = false): 4 | 8 | 12 | 16 {
 }
 
 /** Columns of a window row that do not continue each other: so many, with so many elements from one to the next. */
-export interface WindowColumns {
+interface WindowColumns {
   readonly count: number;
   readonly step: number;
 }

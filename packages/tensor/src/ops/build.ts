@@ -137,6 +137,10 @@ function attributesOf({ stride, padding, dilation, groups }: ConvGeometry): Attr
 export function maxPool2d(x: Node, geometry: PoolGeometry): Node {
   return apply("max-pool2d", [x], poolAttributes(geometry));
 }
+/** The number of the largest element of each window. */
+export function windowArgmax(x: Node, geometry: PoolGeometry): Node {
+  return apply("window-argmax", [x], poolAttributes(geometry));
+}
 /** Of each window the element with this number; 0 in the padding. */
 export function windowGather(x: Node, index: Node, geometry: PoolGeometry): Node {
   return apply("window-gather", [x, index], poolAttributes(geometry));

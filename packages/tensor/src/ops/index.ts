@@ -47,6 +47,7 @@ import { sub } from "./sub.ts";
 import { sum } from "./sum.ts";
 import { tanh } from "./tanh.ts";
 import { transpose } from "./transpose.ts";
+import { windowArgmax } from "./window-argmax.ts";
 import { windowGather } from "./window-gather.ts";
 import { windowScatter } from "./window-scatter.ts";
 import { xor } from "./xor.ts";
@@ -101,6 +102,7 @@ export const operations: readonly Operation[] = [
   sum,
   tanh,
   transpose,
+  windowArgmax,
   windowGather,
   windowScatter,
   xor,

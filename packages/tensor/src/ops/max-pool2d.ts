@@ -1,8 +1,8 @@
 /** @file The largest element of each window of an image. Padding counts as −∞. */
 import { sizeOf } from "../base/shape.ts";
-import { windowScatter } from "./build.ts";
+import { windowArgmax, windowScatter } from "./build.ts";
 import type { Operation } from "./definition.ts";
-import { checkPooling, forEachElement, maximumIndex, POOL_CASES, poolGeometryOf, poolingOf } from "./pooling.ts";
+import { checkPooling, forEachElement, POOL_CASES, poolGeometryOf, poolingOf } from "./pooling.ts";
 
 export const maxPool2d: Operation = {
   name: "max-pool2d",
@@ -10,7 +10,7 @@ export const maxPool2d: Operation = {
   // The cotangent goes to the maximum, all of it to the first of equal ones.
   vjp({ inputs: [x], attrs }, ct) {
     const geometry = poolGeometryOf(attrs);
-    return [windowScatter(ct, maximumIndex(x!, geometry), geometry, [x!.shape[2]!, x!.shape[3]!])];
+    return [windowScatter(ct, windowArgmax(x!, geometry), geometry, [x!.shape[2]!, x!.shape[3]!])];
   },
   lower: { kind: "contraction" },
   reference([x], node) {

@@ -1,8 +1,7 @@
 /** @file What pooling is made of: its geometry, as the convolution of every channel by itself, and which element of a window is its maximum. */
 import { DTypeError, ShapeError } from "../base/errors.ts";
 import { formatShape, type Shape, sizeOf } from "../base/shape.ts";
-import type { Attributes, Node } from "../ir/graph.ts";
-import * as build from "./build.ts";
+import type { Attributes } from "../ir/graph.ts";
 import { type ConvGeometry, type Convolution, describe, type Pair } from "./convolution.ts";
 import type { SampleInput, TensorType } from "./definition.ts";
 
@@ -48,27 +47,6 @@ export function forEachElement({ batch, inputs, size, window, result, stride, lo
             if (iy < 0 || iy >= size[0] || ix < 0 || ix >= size[1]) continue;
             visit((plane * size[0] + iy) * size[1] + ix, r * window[1] + s, (plane * result[0] + oy) * result[1] + ox);
           }
-}
-
-/** The number of each window's maximum, counted row by row: the first of equal ones, the last NaN if there are any, as in PyTorch. */
-export function maximumIndex(x: Node, geometry: PoolGeometry): Node {
-  const { low, high, window, stride, result } = poolingOf(x.shape, geometry);
-  const padded = build.pad(x, [0, 0, ...low], [0, 0, ...high], [0, 0, 0, 0], Number.NEGATIVE_INFINITY);
-  const [batch, channels] = x.shape as [number, number, number, number];
-  const element = (tap: number): Node => {
-    const start = [Math.floor(tap / window[1]), tap % window[1]] as const;
-    const end = start.map((from, d) => from + (result[d]! - 1) * stride[d]! + 1);
-    return build.slice(padded, [0, 0, ...start], [batch, channels, ...end], [1, 1, ...stride]);
-  };
-  let largest = element(0);
-  let index = build.full([batch, channels, ...result], 0, "int32");
-  for (let tap = 1; tap < window[0] * window[1]; tap++) {
-    const next = element(tap);
-    const better = build.or(build.lt(largest, next), build.not(build.eq(next, next)));
-    largest = build.select(better, next, largest);
-    index = build.select(better, build.full(index.shape, tap, "int32"), index);
-  }
-  return index;
 }
 
 /** Samples of the operations of pooling: ties left out, since derivatives are compared with finite differences. */

@@ -1,4 +1,5 @@
 /** @file The one operation that exists only below the layout pass: a value that kernels of its own compute, which it carries with it. */
+import type { DType } from "../base/dtype.ts";
 import { InvariantError } from "../base/errors.ts";
 import type { Attributes } from "../ir/graph.ts";
 import { Node } from "../ir/graph.ts";
@@ -15,15 +16,15 @@ export interface Step {
   readonly inputs: readonly number[];
 }
 
-/** A float32 value that one kernel makes of the inputs. */
-export function kernelNode(kernel: Kernel, inputs: readonly Node[], shape: readonly number[]): Node {
-  return stepsNode([{ kernel, inputs: inputs.map((_, i) => i) }], inputs, shape);
+/** A value that one kernel makes of the inputs. */
+export function kernelNode(kernel: Kernel, inputs: readonly Node[], shape: readonly number[], dtype: DType = "float32"): Node {
+  return stepsNode([{ kernel, inputs: inputs.map((_, i) => i) }], inputs, shape, dtype);
 }
 
-/** A float32 value that several kernels make together. */
-export function stepsNode(steps: readonly Step[], inputs: readonly Node[], shape: readonly number[]): Node {
+/** A value that several kernels make together. */
+export function stepsNode(steps: readonly Step[], inputs: readonly Node[], shape: readonly number[], dtype: DType = "float32"): Node {
   // Kernels are plain data, like all attributes.
-  return new Node(KERNELS, inputs, { steps } as unknown as Attributes, shape, "float32");
+  return new Node(KERNELS, inputs, { steps } as unknown as Attributes, shape, dtype);
 }
 
 export function stepsOf({ attrs }: Node): readonly Step[] {

@@ -64,6 +64,7 @@ const OPERATIONS: Readonly<Record<string, Tolerance>> = {
   sum: tolerance(ROUNDED, EXACT),
   tanh: tolerance(ROUNDED, ROUNDED),
   transpose: tolerance(EXACT, EXACT),
+  "window-argmax": tolerance(EXACT, null),
   "window-gather": tolerance(EXACT, ROUNDED),
   "window-scatter": tolerance(ROUNDED, EXACT),
   xor: tolerance(EXACT, null),

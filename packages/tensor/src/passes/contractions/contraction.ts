@@ -36,6 +36,19 @@ export interface Product {
   readonly right: Placed;
 }
 
+/** The largest element of each window. */
+export interface Maximum {
+  readonly shape: Convolution;
+  readonly image: Placed;
+}
+
+/** An element of each window by its number, or the transpose: `of` is the image or the cotangent. */
+export interface Selection {
+  readonly shape: Convolution;
+  readonly of: Placed;
+  readonly index: Placed;
+}
+
 /** One way of computing a contraction. */
 export interface Way<Contraction> {
   readonly name: string;

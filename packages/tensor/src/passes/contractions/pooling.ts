@@ -6,55 +6,52 @@ import { coalesce } from "../../ir/loop-nest.ts";
 import { type Affine, constant, type Expr, type Guard, scalar } from "../../ir/scalar.ts";
 import type { Convolution } from "../../ops/convolution.ts";
 import { kernelNode, type Step, stepsNode } from "../kernel-node.ts";
-import { arrange, NHWC, type Placed } from "../placed.ts";
-import { resultPixels, type Way, windowTerms } from "./contraction.ts";
+import { arrange, NHWC } from "../placed.ts";
+import { type Maximum, multiplyAdds, type Selection, type Way } from "./contraction.ts";
 import { type Phase, phasesOf, zeros } from "./phases.ts";
 import { imageStrides } from "./windows.ts";
 
-/** The largest element of each window. */
-export interface Maximum {
-  readonly shape: Convolution;
-  readonly image: Placed;
-}
-
-/** An element of each window by its number, or the transpose: `of` is the image or the cotangent. */
-export interface Selection {
-  readonly shape: Convolution;
-  readonly of: Placed;
-  readonly index: Placed;
-}
-
 const always = (): boolean => true;
-const cost = ({ shape }: { readonly shape: Convolution }): number => resultPixels(shape) * windowTerms(shape) * shape.outputs;
+const cost = ({ shape }: { readonly shape: Convolution }): number => multiplyAdds(shape);
 
-export const loopMaximum: Way<Maximum> = {
-  name: "maximum by a loop",
-  fits: always,
-  cost,
-  lower({ shape, image }) {
-    const x = arrange(image, NHWC);
-    const kept = resultOf(shape);
-    const { low, size, stride, window } = shape;
-    const guards: Guard[] = [0, 1].map((d) => ({
-      offset: -low[d]!,
-      strides: [0, d === 0 ? stride[0] : 0, d === 1 ? stride[1] : 0, 0, d === 0 ? 1 : 0, d === 1 ? 1 : 0],
-      extent: size[d]!,
-    }));
-    const at = place(x.shape, stride, low);
-    const [row, pixel] = [x.shape[2]! * x.shape[3]!, x.shape[3]!];
-    const inside: Expr = { kind: "load", dtype: "float32", buffer: 0, at: { offset: at.offset, strides: [...at.strides, row, pixel] } };
-    const value = guarded(guards, inside, Number.NEGATIVE_INFINITY, [...kept, ...window]);
-    const output = dense(kept);
-    const kernel = coalesce({
-      kind: "loop",
-      extents: [...kept, ...window],
-      reduced: 2,
-      combine: "max",
-      outputs: [{ buffer: 1, dtype: "float32", at: { offset: 0, strides: [...output.strides, 0, 0] }, value }],
-    });
-    return { node: kernelNode(kernel, [x], kept), permutation: NHWC };
-  },
-};
+/** The largest element and its number, both by one chain of comparisons: kernels that read the same image become one. */
+function maximumBy(name: string, dtype: "float32" | "int32"): Way<Maximum> {
+  return {
+    name,
+    fits: always,
+    cost,
+    lower({ shape, image }) {
+      const x = arrange(image, NHWC);
+      const kept = resultOf(shape);
+      let largest = elementOf(shape, x, 0, Number.NEGATIVE_INFINITY);
+      let number = constant("int32", 0);
+      for (let tap = 1; tap < shape.window[0] * shape.window[1]; tap++) {
+        const next = elementOf(shape, x, tap, Number.NEGATIVE_INFINITY);
+        const unordered = scalar("not", "bool", scalar("eq", "bool", next, next));
+        const better = scalar("or", "bool", scalar("lt", "bool", largest, next), unordered);
+        number = scalar("select", "int32", better, constant("int32", tap), number);
+        largest = scalar("select", "float32", better, next, largest);
+      }
+      const value = dtype === "int32" ? number : largest;
+      const kernel = coalesce({ kind: "loop", extents: kept, reduced: 0, outputs: [{ buffer: 1, dtype, at: dense(kept), value }] });
+      return { node: kernelNode(kernel, [x], kept, dtype), permutation: NHWC };
+    },
+  };
+}
+
+export const loopMaximum = maximumBy("maximum by a loop", "float32");
+export const loopArgmax = maximumBy("place of the maximum by a loop", "int32");
+
+/** Element number `tap` of each window. */
+function elementOf(shape: Convolution, x: Node, tap: number, fill: number): Expr {
+  const { low, size, stride, window } = shape;
+  const start = [low[0] - Math.floor(tap / window[1]), low[1] - (tap % window[1])] as const;
+  const guards: Guard[] = [
+    { offset: -start[0], strides: [0, stride[0], 0, 0], extent: size[0] },
+    { offset: -start[1], strides: [0, 0, stride[1], 0], extent: size[1] },
+  ];
+  return guarded(guards, { kind: "load", dtype: "float32", buffer: 0, at: place(x.shape, stride, start) }, fill, resultOf(shape));
+}
 
 export const loopGather: Way<Selection> = {
   name: "gathering by a loop",
@@ -63,20 +60,12 @@ export const loopGather: Way<Selection> = {
   lower({ shape, of, index }) {
     const [x, numbers] = [arrange(of, NHWC), arrange(index, NHWC)];
     const kept = resultOf(shape);
-    const output = dense(kept);
-    const number: Expr = { kind: "load", dtype: "int32", buffer: 1, at: output };
-    const { low, size, stride, window } = shape;
+    const number: Expr = { kind: "load", dtype: "int32", buffer: 1, at: dense(kept) };
     let value: Expr = constant("float32", 0);
-    for (let tap = 0; tap < window[0] * window[1]; tap++) {
-      const start = [low[0] - Math.floor(tap / window[1]), low[1] - (tap % window[1])] as const;
-      const guards: Guard[] = [
-        { offset: -start[0], strides: [0, stride[0], 0, 0], extent: size[0] },
-        { offset: -start[1], strides: [0, 0, stride[1], 0], extent: size[1] },
-      ];
-      const load: Expr = { kind: "load", dtype: "float32", buffer: 0, at: place(x.shape, stride, start) };
-      value = scalar("select", "float32", scalar("eq", "bool", number, constant("int32", tap)), guarded(guards, load, 0, kept), value);
+    for (let tap = 0; tap < shape.window[0] * shape.window[1]; tap++) {
+      value = scalar("select", "float32", scalar("eq", "bool", number, constant("int32", tap)), elementOf(shape, x, tap, 0), value);
     }
-    const kernel: LoopKernel = { kind: "loop", extents: kept, reduced: 0, outputs: [{ buffer: 2, dtype: "float32", at: output, value }] };
+    const kernel: LoopKernel = { kind: "loop", extents: kept, reduced: 0, outputs: [{ buffer: 2, dtype: "float32", at: dense(kept), value }] };
     return { node: kernelNode(coalesce(kernel), [x, numbers], kept), permutation: NHWC };
   },
 };
