@@ -16,7 +16,7 @@ if (!options.plain && process.version.startsWith("v20.")) v8.setFlagsFromString(
 const { emitConv, emitFilterGrad } = await import(`${options.modules}/codegen/wasm/contraction.js`);
 const { encodeModule } = await import(`${options.modules}/codegen/wasm/module.js`);
 const { filterBlock } = await import(`${options.modules}/ir/kernel.js`);
-const { filterGradChunks } = await import(`${options.modules}/passes/physical.js`);
+const { filterGradChunks } = await import(`${options.modules}/passes/contractions/direct-filter-gradient.js`);
 const { CPU } = await import(`${options.modules}/ir/target.js`);
 
 /** Convolution geometry: images, channels, output side, filters, filter side, stride. */
@@ -109,7 +109,7 @@ for (const shape of SHAPES) {
   const pixels = shape.batch * shape.side ** 2;
   const inputSize = shape.batch * kernel.input.image;
   measure(`conv ${shape.name}`, shape, emitConv, kernel, [inputSize, blocks * kernel.block * kernel.rows * kernel.run, pixels * shape.channels]);
-  const chosen = shape.side === 1 ? 1 : filterGradChunks(shape.batch, shape.side, shape.side, CPU);
+  const chosen = shape.side === 1 ? 1 : filterGradChunks({ batch: shape.batch, result: [shape.side, shape.side] }, CPU);
   for (const chunks of new Set([1, chosen])) {
     const grad = filterGradKernel(shape, chunks);
     measure(`filter-grad ${shape.name} /${chunks}`, shape, emitFilterGrad, grad, [

@@ -1,0 +1,70 @@
+/** @file Which way of computing a contraction is taken: the cheapest of those that fit. */
+import { avgPool2d, type ConvOptions, conv2d, grad, maxPool2d, square, sum, type Value } from "@gradalign/tensor";
+import { expect, test } from "vitest";
+import { Node } from "../../src/ir/graph.ts";
+import type { Kernel } from "../../src/ir/kernel.ts";
+import { CPU, GPU } from "../../src/ir/target.ts";
+import { cheapest, type Way } from "../../src/passes/contractions/contraction.ts";
+import { compileGraph } from "../../src/passes/pipeline.ts";
+
+function kernelsOf(f: (...inputs: Value[]) => Value, shapes: readonly (readonly number[])[], target = CPU): Kernel[] {
+  const inputs = shapes.map((shape) => new Node("input", [], {}, shape, "float32"));
+  const outputs = [f(...inputs)];
+  return compileGraph(
+    inputs,
+    outputs,
+    inputs.map(() => false),
+    target,
+  ).calls.map(({ kernel }) => kernel);
+}
+
+const convolution = (x: number[], w: number[], options: ConvOptions, target = CPU): Kernel[] =>
+  kernelsOf((image, filter) => conv2d(image!, filter!, options), [x, w], target).filter(({ kind }) => kind !== "loop");
+
+test("the cheapest way that fits is taken, of equal ones the first, and none if none fits", () => {
+  const way = (name: string, fits: boolean, cost: number): Way<null> => ({
+    name,
+    fits: () => fits,
+    cost: () => cost,
+    lower: () => ({ node: new Node("full", [], {}, [], "float32"), permutation: [] }),
+  });
+  expect(cheapest([way("a", true, 3), way("b", true, 2), way("c", false, 1), way("d", true, 2)], null, CPU)?.name).toBe("b");
+  expect(cheapest([way("a", false, 1)], null, CPU)).toBeNull();
+});
+
+test.each([
+  ["CPU", CPU],
+  ["GPU", GPU],
+] as const)("groups are one kernel, and channels by themselves loops, on a %s", (_, target) => {
+  const [grouped, ...others] = convolution([2, 32, 8, 8], [32, 8, 3, 3], { groups: 4, padding: 1 }, target);
+  expect(others).toEqual([]);
+  expect(grouped).toMatchObject({ kind: "conv", groups: { count: 4 }, channels: 8, columns: { count: 3, step: 32 }, run: 8 });
+  expect(convolution([2, 32, 8, 8], [32, 1, 3, 3], { groups: 32, padding: 1 }, target)).toEqual([]);
+});
+
+test("dilation and uneven padding change what is read, not how", () => {
+  expect(convolution([2, 16, 8, 8], [16, 16, 3, 3], { padding: 1 })).toMatchObject([{ kind: "tile-transform" }, { kind: "winograd-conv" }]);
+  const oneSide = [
+    [2, 0],
+    [0, 2],
+  ] as const;
+  expect(convolution([2, 16, 8, 8], [16, 16, 3, 3], { padding: oneSide })).toMatchObject([{ kind: "tile-transform" }, { kind: "winograd-conv" }]);
+  // A window row of three columns that are not neighbours, in a row of twelve pixels.
+  const [dilated] = convolution([2, 16, 8, 8], [16, 16, 3, 3], { padding: 2, dilation: 2 });
+  expect(dilated).toMatchObject({ kind: "conv", rows: 3, tapRow: 2 * 12 * 16, columns: { count: 3, step: 2 * 16 }, run: 16 });
+});
+
+test("the largest elements and their places are one kernel; every class of the gradient is written once", () => {
+  const step = (x?: Value): Value => {
+    const loss = (image: Value): Value => sum(square(maxPool2d(image, { kernel: 3, stride: 2, padding: 1 })));
+    return grad((image: Value) => loss(conv2d(image, image.shape.length === 4 ? filter : image)))(x!);
+  };
+  const filter = new Node("full", [], { shape: [8, 8, 1, 1], value: 0.5 }, [8, 8, 1, 1], "float32");
+  const loops = kernelsOf(step, [[2, 8, 8, 8]]).filter((kernel) => kernel.kind === "loop");
+  expect(loops.filter(({ outputs }) => outputs.length === 2 && outputs.some(({ dtype }) => dtype === "int32"))).toHaveLength(1);
+});
+
+test("the mean of windows is a convolution of channels by themselves", () => {
+  const kernels = kernelsOf((x) => avgPool2d(x!, { kernel: 2 }), [[2, 8, 8, 8]]);
+  expect(kernels.map(({ kind }) => kind)).not.toContain("conv");
+});
