@@ -1,6 +1,6 @@
 /** @file Times whole training steps, ours alone or interleaved with PyTorch's on the same machine.
  *
- * node bench/steps.mjs [--pytorch] [--only REGEXP] [--rounds N] [--threads N] [--json FILE] [--markdown]
+ * node bench/steps.mjs [--pytorch] [--only REGEXP] [--rounds N] [--threads N] [--json FILE]
  *
  * Rounds alternate between the two, so that a noisy machine disturbs both alike; medians are compared. */
 import { spawnSync } from "node:child_process";
@@ -17,13 +17,12 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "5" },
     threads: { type: "string", default: String(Math.min(2, cpus().length)) },
     json: { type: "string" },
-    markdown: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 if (options.help) {
   console.log(
-    "node bench/steps.mjs [--pytorch] [--only REGEXP] [--rounds N] [--threads N] [--json FILE] [--markdown]\n\nExample: npm run bench:pytorch -- --only 'cnn fgsm'",
+    "node bench/steps.mjs [--pytorch] [--only REGEXP] [--rounds N] [--threads N] [--json FILE]\n\nExample: npm run bench:pytorch -- --only 'cnn fgsm'",
   );
   process.exit(0);
 }
@@ -86,17 +85,6 @@ for (const workload of WORKLOADS.filter(({ name }) => new RegExp(options.only).t
     ? `  PyTorch ${result.pytorchMs.toFixed(1)} ms  ratio ${result.ratio.toFixed(2)}  RSS ${result.oursPeakRssMb.toFixed(0)} / ${result.pytorchPeakRssMb.toFixed(0)} MB`
     : "";
   console.log(`${name.padEnd(32)} batch ${workload.batch}  ours ${result.oursMs.toFixed(2)} ms  compile ${result.compileMs.toFixed(0)} ms${versus}`);
-}
-
-if (options.markdown) {
-  const row = (r) =>
-    torch
-      ? `| ${r.name} | ${r.batch} | ${r.oursMs.toFixed(1)} | ${r.pytorchMs.toFixed(1)} | ${r.ratio.toFixed(2)} | ${r.oursPeakRssMb.toFixed(0)} | ${r.pytorchPeakRssMb.toFixed(0)} | ${r.compileMs.toFixed(0)} |`
-      : `| ${r.name} | ${r.batch} | ${r.oursMs.toFixed(1)} | ${r.oursPeakRssMb.toFixed(0)} | ${r.compileMs.toFixed(0)} |`;
-  const head = torch
-    ? "| step | batch | ours, ms | PyTorch, ms | PyTorch / ours | our peak RSS, MB | PyTorch's, MB | compile, ms |"
-    : "| step | batch | ms | peak RSS, MB | compile, ms |";
-  console.log(`\n${head}\n${head.replace(/[^|]+/g, "---")}\n${results.map(row).join("\n")}`);
 }
 
 if (options.json) {

@@ -1,0 +1,107 @@
+/** @file Speed and memory as docs/benchmarks.md shows them, from the files that bench/steps.mjs and bench/scaling.mjs wrote. */
+import { fileURLToPath } from "node:url";
+import { paragraph, table } from "./markdown.ts";
+import { readResults } from "./results.ts";
+
+interface Measured {
+  readonly date: string;
+  readonly machine: { readonly cpu: string; readonly node: string; readonly pytorch?: string; readonly threads?: number };
+}
+
+interface Step {
+  readonly name: string;
+  readonly batch: number;
+  readonly oursMs: number;
+  readonly pytorchMs: number;
+  readonly ratio: number;
+  readonly compileMs: number;
+  readonly oursPeakRssMb: number;
+  readonly pytorchPeakRssMb: number;
+}
+
+interface Steps extends Measured {
+  readonly results: readonly Step[];
+}
+
+interface Scaling extends Measured {
+  readonly rows: readonly { readonly series: string; readonly batch: number; readonly ms: number; readonly deviceMb: number }[];
+}
+
+interface Steady extends Measured {
+  readonly rows: readonly { readonly minute: number; readonly imagesPerSecond: number; readonly deviceMb: number; readonly peakRssMb: number }[];
+}
+
+const read = <Results>(name: string): Results => readResults<Results>(fileURLToPath(new URL(`../../bench/results/${name}.json`, import.meta.url)));
+
+function from(names: readonly string[], { date, machine }: Measured): string {
+  const link = names.map((name) => `[${name}.json](/bench/results/${name}.json)`).join(", ");
+  const pytorch = machine.pytorch ? `, PyTorch ${machine.pytorch}` : "";
+  return paragraph(`From ${link} (${date.slice(0, 10)}, ${machine.cpu}, Node ${machine.node.slice(1)}${pytorch}, ${machine.threads ?? 2} threads).`);
+}
+
+/** Our steps beside PyTorch's: times of the last run, the ratio's median and range over all runs with the same Node. */
+function steps(name: string): string {
+  const last = read<Steps>(name);
+  const runs = [...read<readonly Steps[]>("steps-earlier").filter(({ machine }) => machine.node === last.machine.node), last];
+  const rows = last.results.map(({ name: step, batch, oursMs, pytorchMs, oursPeakRssMb, pytorchPeakRssMb, compileMs }) => {
+    const ratios = runs.flatMap(({ results }) => results.filter((row) => row.name === step).map(({ ratio }) => ratio)).sort((a, b) => a - b);
+    const [least, median, most] = [ratios[0], ratios[ratios.length >> 1], ratios.at(-1)] as [number, number, number];
+    const whole = [oursPeakRssMb, pytorchPeakRssMb, compileMs].map((value) => value.toFixed(0));
+    return [step, String(batch), oursMs.toFixed(1), pytorchMs.toFixed(1), median.toFixed(2), `${least.toFixed(2)} to ${most.toFixed(2)}`, ...whole];
+  });
+  const head = ["step", "batch", "ours, ms", "PyTorch, ms", "PyTorch / ours", `in all ${runs.length} runs`, "our peak RSS, MB", "PyTorch's, MB", "compile, ms"];
+  return [table(head, rows), from([name, "steps-earlier"], last)].join("\n\n");
+}
+
+/** A table per series; what its steps differ in is the field that is not the same in all. */
+function scaling(): string {
+  const measured = read<Scaling>("scaling");
+  const names = [...new Set(measured.rows.map(({ series }) => series))];
+  const tables = names.map((name) => {
+    const rows = measured.rows.filter(({ series }) => series === name);
+    const fields = Object.keys(rows[0] ?? {}) as (keyof (typeof rows)[number])[];
+    const changed = fields.find((field) => !["ms", "deviceMb", "rssMb"].includes(field) && new Set(rows.map((row) => row[field])).size > 1);
+    return table(
+      [name, "step, ms", "images/s", "memory, MB"],
+      rows.map((row) => [
+        String(changed && row[changed]),
+        row.ms.toFixed(row.ms < 10 ? 2 : 0),
+        String(Math.round((1000 * row.batch) / row.ms)),
+        row.deviceMb.toFixed(0),
+      ]),
+    );
+  });
+  return [...tables, from(["scaling"], measured)].join("\n\n");
+}
+
+/** A long run, some of its minutes. */
+function steady(): string {
+  const measured = read<Steady>("steady");
+  const speeds = measured.rows.map(({ imagesPerSecond }) => imagesPerSecond).sort((a, b) => a - b);
+  const shown = measured.rows.filter(({ minute }) => [1, 2, 5, 10, 15, 20].includes(minute));
+  return [
+    paragraph(`${Math.round(speeds[0] as number)} to ${Math.round(speeds.at(-1) as number)} images/s over ${measured.rows.length} minutes.`),
+    table(
+      ["minute", "images/s", "memory, MB", "peak RSS, MB"],
+      shown.map(({ minute, imagesPerSecond, deviceMb, peakRssMb }) => [
+        String(minute),
+        String(Math.round(imagesPerSecond)),
+        deviceMb.toFixed(1),
+        peakRssMb.toFixed(0),
+      ]),
+    ),
+    from(["steady"], measured),
+  ].join("\n\n");
+}
+
+const REGIONS: Readonly<Record<string, () => string>> = {
+  steps: () => steps("steps"),
+  "steps-node26": () => steps("steps-node26"),
+  scaling,
+  steady,
+};
+
+/** A region of docs/benchmarks.md by its name; undefined if there is none. */
+export function benchRegion([name = ""]: readonly string[]): string | undefined {
+  return REGIONS[name]?.();
+}
