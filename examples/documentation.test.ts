@@ -163,7 +163,7 @@ describe("code in the pages", () => {
       }),
     ).rejects.toThrow("train.rec is truncated: expected 257 bytes of a record at offset 25443, found 0");
     Object.assign(datasets, { textures });
-    expect(resolveTrainConfig({ dataset: "textures", model: "cnn" })).toMatchObject({ epochs: 20, augment: { flip: true, crop: 2 } });
+    expect(resolveTrainConfig({ dataset: "textures", model: "cnn" })).toMatchObject({ epochs: 30, augment: { flip: true, crop: 2 } });
   });
 
   test("the method trains once it is registered", async () => {

@@ -40,7 +40,7 @@ export function sectionTraining(scale: Scale, cell: Cell, which: readonly ("last
   if (scale !== "laptop") return resnetTraining(scale, cell, which, attacks);
   const { label, method } = gridMethod(cell.method);
   const epsilon = cell.eps / 255;
-  const shorter = method.steps === undefined ? {} : { epochs: PGD_EPOCHS };
+  const shorter = "steps" in method ? { epochs: PGD_EPOCHS } : {};
   const config = resolveTrainConfig({ dataset: "cifar10", model: { name: "cnn", filters: FILTERS }, method, epsilon, seed: cell.seed, ...shorter });
   const own = which.map((kind) => ({ attack: "pgd-50-10", examples: 1000, epsilon, which: kind }));
   return { label: `${label}, ε = ${cell.eps}/255, seed ${cell.seed}`, config, attacks: [...own, ...attacks] };

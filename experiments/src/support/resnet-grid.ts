@@ -1,12 +1,12 @@
 /** @file Trainings of the paper's ResNet at each scale, and the words for what a scale changes. */
-import { type MethodConfig, resolveTrainConfig } from "@gradalign/robustness";
+import { type PartialMethodConfig, resolveTrainConfig } from "@gradalign/robustness";
 import type { FinalAttack, Scale, Training } from "../paper/experiment.ts";
 
 /** A training method of the paper's comparisons, as its figures and tables call it. */
 export interface GridMethod {
   readonly key: string;
   readonly label: string;
-  readonly method: MethodConfig;
+  readonly method: PartialMethodConfig;
 }
 
 const METHODS: readonly GridMethod[] = [

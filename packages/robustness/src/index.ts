@@ -27,7 +27,6 @@ export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageData
 export {
   type DatasetDefinition,
   type DatasetFile,
-  type DatasetRecipe,
   type DatasetSource,
   type FileChecksum,
   type OpenFile,
@@ -52,12 +51,12 @@ export { wilsonInterval } from "./eval/wilson.ts";
 export { type Aliases, type ExportOptions, exportSafetensors, storedTensors } from "./interop/pytorch-export.ts";
 export { keyFor } from "./keys.ts";
 export { gradAlignPenalty } from "./methods/gradalign.ts";
-export { type MethodName, methodNamed, methods } from "./methods/index.ts";
-export type { Method, MethodContext, MethodOptions, MethodResult } from "./methods/method.ts";
+export { type MethodConfig, type MethodName, methodNamed, methods, type PartialMethodConfig } from "./methods/index.ts";
+export { defineMethod, type Method, type MethodContext, type MethodResult } from "./methods/method.ts";
 export { type Forward, type TrainingNetwork, trainingNetwork } from "./methods/network.ts";
 export { type CnnOptions, cnn } from "./models/cnn.ts";
 export { createModel, type ModelConfig, models } from "./models/index.ts";
-export type { Model, ModelData, ModelOutput, ModelTensors } from "./models/model.ts";
+export type { Model, ModelData, ModelDefinition, ModelOutput, ModelTensors } from "./models/model.ts";
 export { type PreactResnet18Options, preactResnet18 } from "./models/preact-resnet18.ts";
 export { type BatchNormResult, type BatchNormTensors, batchNorm } from "./nn/batch-norm.ts";
 export { type Cosines, cosineSimilarity, meanCosine } from "./nn/cosine-similarity.ts";
@@ -67,10 +66,30 @@ export { convolution, globalAveragePool, linear, relu } from "./nn/layers.ts";
 export { dlrPerExample, marginPerExample, targetedDlrPerExample, targetMarginPerExample } from "./nn/margins.ts";
 export { countParameters, type Params, param } from "./nn/params.ts";
 export { type AdamOptions, type AdamState, adam } from "./optim/adam.ts";
-export { createOptimizer, type OptimizerConfig, schedules } from "./optim/index.ts";
-export type { Optimizer, OptimizerState } from "./optim/optimizer.ts";
-export { cyclicSchedule, piecewiseSchedule, type Schedule, type ScheduleOptions } from "./optim/schedule.ts";
+export { createOptimizer, type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from "./optim/index.ts";
+export type { Optimizer, OptimizerDefinition, OptimizerState } from "./optim/optimizer.ts";
+export { cyclicSchedule, piecewiseSchedule, type Schedule, type ScheduleDefinition, type ScheduleOptions } from "./optim/schedule.ts";
 export { type SgdOptions, sgd } from "./optim/sgd.ts";
+export {
+  type Circumstances,
+  choice,
+  constant,
+  flag,
+  type Given,
+  integer,
+  integerOr,
+  length,
+  number,
+  type Option,
+  type OptionTable,
+  type OptionValue,
+  type Recipe,
+  ruleOf,
+  type TracedValues,
+  type ValuesOf,
+} from "./options/option.ts";
+export { checkValue, defaultOf } from "./options/resolve.ts";
+export { inputsOf, structureOf, tracedValues } from "./options/traced.ts";
 export { boxDelta, saturatingClamp } from "./threat/box.ts";
 export { threats } from "./threat/index.ts";
 export { l1 } from "./threat/l1.ts";
@@ -78,10 +97,11 @@ export { l2 } from "./threat/l2.ts";
 export { linf } from "./threat/linf.ts";
 export type { HyperplaneProjection, Threat } from "./threat/threat.ts";
 export type { Augmentation } from "./train/batch.ts";
-export { checkTrainConfig, type MethodConfig, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
+export { checkTrainConfig, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
 export { EVALUATION_PGD } from "./train/evaluator.ts";
 export { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./train/events.ts";
-export { augmentationFor, datasetRecipe, lambdaSchedule, type Recipe, recipeFor } from "./train/recipes.ts";
+export { augmentOptions, type Declared, declared, optionsOf, registries, SECTIONS, type Section, trainingOptions } from "./train/options.ts";
+export { augmentationFor, circumstancesOf, type DatasetRecipe, datasetRecipe, lambdaSchedule, recipes } from "./train/recipes.ts";
 export {
   type Arithmetic,
   arithmeticDifference,
@@ -93,5 +113,6 @@ export {
   requireSameData,
 } from "./train/seal.ts";
 export { createSession, type Session, trainingSize } from "./train/session.ts";
+export { lossOptions } from "./train/setup.ts";
 export { type CheckpointSink, type RunRecord, restoreModel, type Snapshot } from "./train/snapshot.ts";
 export { TrainingError, type TrainOptions, type TrainResult, train } from "./train/train.ts";

@@ -8,13 +8,14 @@ import { type AscentAttack, type AscentOptions, unrollAttack } from "../src/atta
 import { alignment, gradientAlignment } from "../src/diagnostics/gradient-alignment.ts";
 import { gradAlignPenalty } from "../src/methods/gradalign.ts";
 import { methods } from "../src/methods/index.ts";
-import type { Method, MethodOptions } from "../src/methods/method.ts";
+import type { Method } from "../src/methods/method.ts";
 import { type TrainingNetwork, trainingNetwork } from "../src/methods/network.ts";
 import { cnn } from "../src/models/cnn.ts";
 import { cosineSimilarity } from "../src/nn/cosine-similarity.ts";
 import { countParameters } from "../src/nn/params.ts";
 import { adam } from "../src/optim/adam.ts";
 import { mapParams } from "../src/optim/optimizer.ts";
+import type { Given } from "../src/options/option.ts";
 import { linf } from "../src/threat/linf.ts";
 import { describeOracle, Fixture, flatten, methodContext, shapes, stored, type Values, withRandomPoint } from "./support/fixtures.ts";
 
@@ -38,7 +39,7 @@ const ATTACKS: readonly { name: string; attack: AscentAttack; clamped: boolean; 
 ];
 
 /** Each method with the random point its fixture was made with, and its options where they differ from the defaults. */
-const METHODS: readonly { name: string; method: Method; random: Tensor; options: Partial<MethodOptions> }[] = [
+const METHODS: readonly { name: string; method: Method; random: Tensor; options: Given }[] = [
   { name: "standard", method: methods.standard, random: noise, options: {} },
   { name: "fgsm", method: methods.fgsm, random: noise, options: {} },
   { name: "fgsm-rs", method: methods["fgsm-rs"], random: noise, options: {} },
@@ -146,7 +147,7 @@ describeOracle("CNN", (oracle) => {
       let current = params;
       let moments = optimizer.init(params);
       fixture.numbers("learning_rates").forEach((rate, index) => {
-        const loss = (params: Values): Value => methodLoss(methods.fgsm, params, x, x, methods.fgsm.defaults);
+        const loss = (params: Values): Value => methodLoss(methods.fgsm, params, x, x, {});
         results[`${index}/loss`] = loss(current);
         [current, moments] = optimizer.update(current, grad(loss)(current), moments, rate);
         results[`${index}/update`] = firstRows(mapParams(sub, current, params));
@@ -164,8 +165,8 @@ function papersMean(a: Value, b: Value): Value {
 }
 
 /** The training loss of a method whose random point is given. */
-function methodLoss(method: Method, params: Values, x: Value, point: Value, options: Partial<MethodOptions>): Value {
-  const context = methodContext(networkOf(params), x, epsilon, { ...method.defaults, lambda, ...options });
+function methodLoss(method: Method, params: Values, x: Value, point: Value, options: Given): Value {
+  const context = methodContext(method, networkOf(params), x, epsilon, { lambda, ...options });
   const { adversarial, regularizer } = withRandomPoint(point, () => method.loss(context));
   return regularizer ? add(adversarial.loss, regularizer) : adversarial.loss;
 }

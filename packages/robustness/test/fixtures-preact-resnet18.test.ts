@@ -83,7 +83,7 @@ describeOracle("PreAct ResNet-18", (oracle) => {
     const step = (params: Values, state: Values, x: Value, eta: Value): Values => {
       const run = (params: Values): [Value, Values] => {
         const network = trainingNetwork(model, params, state, labels);
-        const context = methodContext(network, x, epsilon, { ...fgsmGradAlign.defaults, lambda });
+        const context = methodContext(fgsmGradAlign, network, x, epsilon, { lambda });
         const { adversarial, regularizer } = withRandomPoint(eta, () => fgsmGradAlign.loss(context));
         return [add(adversarial.loss, regularizer as Value), network.state];
       };

@@ -2,9 +2,10 @@
 import { add, grad, type Value } from "@gradalign/tensor";
 import { expect, test } from "vitest";
 import { methods } from "../src/methods/index.ts";
-import type { Method, MethodOptions } from "../src/methods/method.ts";
+import type { Method } from "../src/methods/method.ts";
 import { trainingNetwork } from "../src/methods/network.ts";
 import { cnn } from "../src/models/cnn.ts";
+import type { Given } from "../src/options/option.ts";
 import { describeOracle, Fixture, flatten, methodContext, stored, type Values, withRandomPoint } from "./support/fixtures.ts";
 
 const fixture = await Fixture.read(new URL("./fixtures/regularizers.safetensors", import.meta.url));
@@ -13,7 +14,7 @@ const [x, noise, labels] = fixture.inputs("", "x", "noise", "labels");
 const [epsilon, lambda, mu] = [fixture.number("epsilon"), fixture.number("lambda"), fixture.number("mu")];
 const model = cnn({ filters: 4, classes: 5, shape: [3, 8, 8] });
 
-const CASES: readonly { name: string; method: Method; options: Partial<MethodOptions> }[] = [
+const CASES: readonly { name: string; method: Method; options: Given }[] = [
   { name: "grad-norm", method: methods["grad-norm"], options: {} },
   { name: "grad-norm-clean", method: methods["grad-norm"], options: { adversary: "none" } },
   { name: "cure", method: methods.cure, options: {} },
@@ -27,7 +28,7 @@ describeOracle("regularised losses", (oracle) => {
   test.each(CASES)("$name: loss and gradient", async ({ name, method, options }) => {
     const gradients = (params: Values, x: Value, point: Value): Values => {
       const loss = (params: Values): Value => {
-        const context = methodContext(trainingNetwork(model, params, {}, labels), x, epsilon, { ...method.defaults, lambda, mu, ...options });
+        const context = methodContext(method, trainingNetwork(model, params, {}, labels), x, epsilon, { lambda, mu, ...options });
         const { adversarial, regularizer } = withRandomPoint(point, () => method.loss(context));
         return add(adversarial.loss, regularizer as Value);
       };

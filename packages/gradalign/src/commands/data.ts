@@ -1,7 +1,7 @@
 /** @file `gradalign data`: the known data sets, and fetching one into the cache. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type DatasetDefinition, type DatasetName, datasets } from "@gradalign/robustness";
+import { type DatasetDefinition, type DatasetName, datasetRecipe, datasets } from "@gradalign/robustness";
 import { dataFolder } from "@gradalign/robustness/node";
 import { count } from "@gradalign/runs";
 import { Argument, type Command } from "commander";
@@ -58,7 +58,7 @@ export function registerData(program: Command, context: Context): void {
 const HEADINGS = ["data set", "training", "test", "image", "classes", "epsilon", "cached"];
 
 function describe(definition: DatasetDefinition) {
-  const { name, title, files, shape, splits, classNames, augment, recipe } = definition;
+  const { name, title, files, shape, splits, classNames, augment } = definition;
   const folder = join(dataFolder(), definition.folder);
   return {
     name,
@@ -67,8 +67,8 @@ function describe(definition: DatasetDefinition) {
     shape,
     classes: classNames,
     ...augment,
-    epsilon: recipe.epsilon * 255,
-    recipe: recipe.origin,
+    epsilon: datasetRecipe(name).epsilon * 255,
+    recipe: datasetRecipe(name).origin,
     folder,
     cached: files.every((file) => existsSync(join(folder, file.name))),
   };

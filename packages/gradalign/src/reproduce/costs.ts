@@ -8,7 +8,18 @@ import { createHash } from "node:crypto";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { madeUpImages, type Training } from "@gradalign/experiments";
-import { attackPlan, canonicalJson, createModel, createSession, datasetNamed, modelPrograms, type TrainConfig, trainingSize } from "@gradalign/robustness";
+import {
+  attackPlan,
+  canonicalJson,
+  createModel,
+  createSession,
+  datasetNamed,
+  methodNamed,
+  modelPrograms,
+  structureOf,
+  type TrainConfig,
+  trainingSize,
+} from "@gradalign/robustness";
 import { makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
 import { VERSION } from "@gradalign/runs/node";
 import { DataError, type Device, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
@@ -46,8 +57,9 @@ const MACHINE = { version: VERSION, node: process.versions.node.split(".")[0], p
 /** Settings that a step's time depends on. */
 export function costKey(config: TrainConfig): string {
   const { dataset, model, method, batchSize, optimizer, augment } = config;
-  const { lambda: _, stepSize: __, warmupEpochs, ...shape } = method;
-  const depends = { dataset, model, method: { ...shape, warms: (warmupEpochs ?? 0) > 0 }, batchSize, optimizer: optimizer.name, augment };
+  const { warmupEpochs, ...shape } = structureOf(methodNamed(method.name).options, method);
+  const warms = Number(warmupEpochs ?? 0) > 0;
+  const depends = { dataset, model, method: { name: method.name, ...shape, warms }, batchSize, optimizer: optimizer.name, augment };
   return createHash("sha256")
     .update(canonicalJson({ depends, machine: MACHINE }))
     .digest("hex")
@@ -152,8 +164,12 @@ export interface Estimate {
 
 /** A typical step in units of a forward pass, for when nothing was measured; only proportions matter then. */
 function guessedCost({ method, batchSize }: TrainConfig): Cost {
-  const attack = method.name.startsWith("pgd") ? 2 * (method.steps ?? 1) + 1 : method.name === "standard" || method.name === "random-corner" ? 1 : 2;
-  const regularizer = method.lambda !== undefined ? 8 : 0;
+  const attack = method.name.startsWith("pgd")
+    ? 2 * ("steps" in method ? method.steps : 1) + 1
+    : method.name === "standard" || method.name === "random-corner"
+      ? 1
+      : 2;
+  const regularizer = "lambda" in method ? 8 : 0;
   return { step: (attack + 3 + regularizer) * batchSize, gradient: 2, compile: 0 };
 }
 

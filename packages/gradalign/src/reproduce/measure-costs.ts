@@ -1,7 +1,7 @@
 /** @file Measuring what trainings cost here, each distinct one once: alone, and side by side in as many processes as there are cores. */
 import { availableParallelism, loadavg } from "node:os";
 import type { Training } from "@gradalign/experiments";
-import type { TrainConfig } from "@gradalign/robustness";
+import type { Given, TrainConfig } from "@gradalign/robustness";
 import type { Settings } from "@gradalign/runs";
 import { GradalignError } from "@gradalign/tensor";
 import { runWorker } from "../run/worker-process.ts";
@@ -40,7 +40,7 @@ export async function measureMissingCosts(trainings: readonly Training[], { book
   if (!region) streams.stderr.write(`timing a few steps of ${missing.size} kind${missing.size === 1 ? "" : "s"} of training\n`);
   let done = 0;
   for (const config of missing.values()) {
-    const { name, steps } = config.method;
+    const { name, steps }: Given = config.method;
     region?.show([
       statusLine(
         done / missing.size,

@@ -8,7 +8,7 @@ import { DataError } from "@gradalign/tensor";
 import { byteReader } from "./byte-reader.ts";
 import { RECORD_BYTES, recordSplit } from "./cifar-records.ts";
 import type { SplitArrays } from "./dataset.ts";
-import { type DatasetDefinition, type DatasetFile, logLinear, type OpenFile } from "./definition.ts";
+import type { DatasetDefinition, DatasetFile, OpenFile } from "./definition.ts";
 
 const batch = (name: string, split: "train" | "test", digest: string): DatasetFile => ({
   name,
@@ -18,7 +18,7 @@ const batch = (name: string, split: "train" | "test", digest: string): DatasetFi
   checksum: { algorithm: "sha1", encoding: "hex", digest },
 });
 
-/** CIFAR-10 with the recipe of the paper's scripts. */
+/** CIFAR-10. */
 export const cifar10: DatasetDefinition = {
   name: "cifar10",
   title: "CIFAR-10",
@@ -27,16 +27,6 @@ export const cifar10: DatasetDefinition = {
   shape: [3, 32, 32],
   splits: { train: 50_000, test: 10_000 },
   augment: { flip: true, crop: 4 },
-  recipe: {
-    origin: "paper",
-    resnet: { epochs: 30, peak: 0.2 },
-    resnetFor: { "fgsm-gradalign": { peak: 0.3 }, free: { epochs: 96, peak: 0.04 } },
-    cnn: { epochs: 30, peak: 0.003 },
-    warmupEpochs: 0,
-    epsilon: 8 / 255,
-    epsilons: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
-    gradAlignLambda: logLinear(0.02, 0.2),
-  },
   folder: "cifar-10-batches-bin",
   files: [
     batch("data_batch_1.bin", "train", "aadd24acce27caa71bf4b10992e9e7b2d74c2540"),

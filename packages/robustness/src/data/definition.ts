@@ -1,4 +1,4 @@
-/** @file What a known data set is: its images, its files and where they come from, how they are read, and how it is trained on. */
+/** @file What a known data set is: its images, its files and where they come from, and how they are read. */
 import { InvariantError } from "@gradalign/tensor";
 import { type ImageDataset, imageDataset, type SplitArrays } from "./dataset.ts";
 
@@ -48,31 +48,6 @@ export interface DatasetSource {
   readonly parts: readonly SourcePart[];
 }
 
-/** How a data set is trained on unless a run says otherwise. */
-export interface DatasetRecipe {
-  /** `paper`: its published scripts; `gradalign`: chosen by this project, since the paper has no such experiments. */
-  readonly origin: "paper" | "gradalign";
-  /** Epochs and peak learning rate of the ResNet (SGD). */
-  readonly resnet: Schedule;
-  /** Methods whose schedule of the ResNet differs. */
-  readonly resnetFor?: Readonly<Record<string, Partial<Schedule>>>;
-  /** Epochs and peak learning rate of the single-layer network (Adam). */
-  readonly cnn: Schedule;
-  /** Epochs over which the attack grows to its full size. */
-  readonly warmupEpochs: number;
-  /** Radius in pixel units. */
-  readonly epsilon: number;
-  /** Radii that are compared on this data set, in steps of 1/255. */
-  readonly epsilons: readonly number[];
-  /** Weight of GradAlign's regulariser for a radius in pixel units. */
-  readonly gradAlignLambda: (epsilon: number) => number;
-}
-
-interface Schedule {
-  readonly epochs: number;
-  readonly peak: number;
-}
-
 /** Opens one of a data set's files at its beginning. */
 export type OpenFile = (name: string) => AsyncIterable<Uint8Array>;
 
@@ -92,7 +67,6 @@ export interface DatasetDefinition {
   readonly splits: { readonly train: number; readonly test: number };
   /** Augmentation while training: mirroring, and the padding of the random crop in pixels. */
   readonly augment: { readonly flip: boolean; readonly crop: number };
-  readonly recipe: DatasetRecipe;
   /** Its folder in the cache. */
   readonly folder: string;
   readonly files: readonly DatasetFile[];
@@ -121,11 +95,6 @@ export async function readDataset(definition: DatasetDefinition, open: OpenFile)
       files.filter((file) => file.split === split),
     );
   return imageDataset({ name, classNames, shape, train: await read("train"), test: await read("test"), ...augment });
-}
-
-/** exp of a line through `at0` and `at8`, the weights at epsilon 0 and 8/255: how the paper's weights depend on the radius. */
-export function logLinear(at0: number, at8: number): (epsilon: number) => number {
-  return (epsilon) => Math.exp(((epsilon * 255) / 8) * Math.log(at8 / at0) + Math.log(at0));
 }
 
 /** The only file among those given whose name has that beginning. */

@@ -10,8 +10,6 @@ export const fashionMnist: DatasetDefinition = {
   paper: "Xiao et al. 2017",
   classNames: ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"],
   augment: { flip: true, crop: 0 },
-  // Less contrast than digits have: 0.1 is what is common here.
-  recipe: { ...mnist.recipe, epsilon: 0.1, epsilons: [6.375, 12.75, 25.5] },
   folder: "fashion-mnist",
   files: idxFiles({
     "train-images": "f4a8712d7a061bf5bd6d2ca38dc4d50a",

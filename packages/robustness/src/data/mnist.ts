@@ -1,19 +1,8 @@
 /** @file MNIST: handwritten digits of 28 x 28 grey pixels, in idx files. LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition" (1998). */
-import { type DatasetDefinition, type DatasetFile, type DatasetRecipe, type DatasetSource, md5 } from "./definition.ts";
+import { type DatasetDefinition, type DatasetFile, type DatasetSource, md5 } from "./definition.ts";
 import { readIdxSplit } from "./idx.ts";
 
 const SHAPE = [1, 28, 28] as const;
-
-/** The paper has no experiments on 28 x 28 images. Digits are robust up to 0.3; GradAlign's weight, a multiple of a cosine, is kept moderate. */
-const RECIPE: DatasetRecipe = {
-  origin: "gradalign",
-  resnet: { epochs: 10, peak: 0.1 },
-  cnn: { epochs: 10, peak: 0.003 },
-  warmupEpochs: 0,
-  epsilon: 0.3,
-  epsilons: [12.75, 25.5, 51, 76.5],
-  gradAlignLambda: () => 0.2,
-};
 
 /** MNIST. */
 export const mnist: DatasetDefinition = {
@@ -25,7 +14,6 @@ export const mnist: DatasetDefinition = {
   splits: { train: 60_000, test: 10_000 },
   // A mirrored digit is none, and digits fill their images evenly.
   augment: { flip: false, crop: 0 },
-  recipe: RECIPE,
   folder: "mnist",
   files: idxFiles({
     "train-images": "6bbc9ace898e44ae57da46a324031adb",

@@ -7,7 +7,7 @@
 import { DataError } from "@gradalign/tensor";
 import { readAll } from "./byte-reader.ts";
 import type { SplitArrays } from "./dataset.ts";
-import { type DatasetDefinition, type DatasetFile, logLinear, md5, type OpenFile } from "./definition.ts";
+import { type DatasetDefinition, type DatasetFile, md5, type OpenFile } from "./definition.ts";
 import { type MatVariable, matVariables } from "./mat.ts";
 
 const SITE = "http://ufldl.stanford.edu/housenumbers";
@@ -20,7 +20,7 @@ const FILES: readonly DatasetFile[] = [
   { name: "test_32x32.mat", split: "test", images: 26_032, bytes: 64_275_384, checksum: md5("eb5a983be6a315427106f1b164d9cef3") },
 ];
 
-/** SVHN with the recipe of the paper's scripts: no mirroring, and an attack that grows for five epochs. */
+/** SVHN; a mirrored digit is none. */
 export const svhn: DatasetDefinition = {
   name: "svhn",
   title: "SVHN",
@@ -29,16 +29,6 @@ export const svhn: DatasetDefinition = {
   shape: [3, SIZE, SIZE],
   splits: { train: 73_257, test: 26_032 },
   augment: { flip: false, crop: 4 },
-  recipe: {
-    origin: "paper",
-    resnet: { epochs: 15, peak: 0.05 },
-    resnetFor: { free: { epochs: 45, peak: 0.01 } },
-    cnn: { epochs: 30, peak: 0.003 },
-    warmupEpochs: 5,
-    epsilon: 8 / 255,
-    epsilons: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
-    gradAlignLambda: logLinear(2.5 ** 2 / 4, 2.5),
-  },
   folder: "svhn",
   files: FILES,
   sources: [

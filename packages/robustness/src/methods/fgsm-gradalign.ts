@@ -1,9 +1,10 @@
 /** @file FGSM + GradAlign, the paper's method (Eq. 7). */
 import { add, stopGradient } from "@gradalign/tensor";
 import { linf } from "../threat/linf.ts";
+import { branches, lambda, stepSize, warmupEpochs } from "./common-options.ts";
 import { fgsmDelta } from "./fgsm.ts";
-import { gradAlignPenalty } from "./gradalign.ts";
-import type { Method } from "./method.ts";
+import { gradAlignPenalty, gradAlignWeight } from "./gradalign.ts";
+import { defineMethod } from "./method.ts";
 
 /**
  * The loss at x + delta plus lambda (1 - cos(g1, g2)).
@@ -12,12 +13,12 @@ import type { Method } from "./method.ts";
  * clipped to the box, and the regulariser is differentiated through it. With `branches: "both"` it is differentiated through g1
  * as well.
  */
-export const fgsmGradAlign: Method = {
+export const fgsmGradAlign = defineMethod({
   id: "fgsm-gradalign",
   paper: "Andriushchenko, Flammarion 2020, Eq. 7",
-  defaults: { stepSize: 1.25, branches: "one" },
-  lambda: (epsilon, recipe) => recipe.gradAlignLambda(epsilon),
-  warmup: "step",
+  options: { stepSize: stepSize(1.25), branches: branches("one"), lambda: lambda(gradAlignWeight), warmupEpochs: warmupEpochs("step") },
+  // In the paper's scripts, for the ResNet on CIFAR-10.
+  recipe: ({ dataset, model }) => (dataset === "cifar10" && model !== "cnn" ? { peak: 0.3 } : {}),
   loss(context) {
     const { network, x, epsilon, key, options } = context;
     const { delta, gradient } = fgsmDelta(context);
@@ -28,4 +29,4 @@ export const fgsmGradAlign: Method = {
     const g2 = network.inputGradient(add(x, eta));
     return { adversarial, regularizer: gradAlignPenalty(g1, g2, options.lambda) };
   },
-};
+});

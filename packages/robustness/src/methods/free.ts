@@ -1,17 +1,29 @@
 /** @file Adversarial training for free: each batch is replayed m times while one perturbation lives on, across batches. */
 import { add, InvariantError } from "@gradalign/tensor";
+import { integer } from "../options/option.ts";
+import { stepSize, warmupEpochs } from "./common-options.ts";
 import { fgsmDelta } from "./fgsm.ts";
-import type { Method } from "./method.ts";
+import { defineMethod } from "./method.ts";
+
+/** As in the paper's scripts: epochs count replays, and the learning rate is smaller. */
+const RECIPES: Readonly<Record<string, { readonly epochs: number; readonly peak: number }>> = {
+  cifar10: { epochs: 96, peak: 0.04 },
+  svhn: { epochs: 45, peak: 0.01 },
+};
 
 /**
  * FGSM from the carried perturbation; the result is trained on and carried on. As in the paper's code the attack and the update
  * have a pass of their own each (the original shares them), and the perturbation is never reset.
  */
-export const free: Method = {
+export const free = defineMethod({
   id: "free",
   paper: "Shafahi et al. 2019, Adversarial training for free",
-  defaults: { stepSize: 1, replays: 8 },
-  warmup: "step",
+  options: {
+    stepSize: stepSize(1),
+    replays: integer({ least: 1, default: 8, help: "how often each batch is repeated (m)", remedy: "write e.g. 8" }),
+    warmupEpochs: warmupEpochs("step"),
+  },
+  recipe: ({ dataset, model }) => (model === "cnn" ? {} : (RECIPES[dataset] ?? {})),
   carriesDelta: true,
   loss(context) {
     const { network, x, carry } = context;
@@ -19,4 +31,4 @@ export const free: Method = {
     const { delta } = fgsmDelta(context, carry);
     return { adversarial: network.forward(add(x, delta)), carry: delta };
   },
-};
+});

@@ -1,5 +1,6 @@
 /** @file The registry of training methods: one line each. */
 import { ConfigError } from "@gradalign/tensor";
+import type { ValuesOf } from "../options/option.ts";
 import { cure } from "./cure.ts";
 import { fgsm } from "./fgsm.ts";
 import { fgsmGradAlign } from "./fgsm-gradalign.ts";
@@ -14,23 +15,8 @@ import { pgdGradAlign } from "./pgd-gradalign.ts";
 import { randomCorner } from "./random-corner.ts";
 import { standard } from "./standard.ts";
 
-/** Every method's name. */
-export type MethodName =
-  | "standard"
-  | "fgsm"
-  | "fgsm-rs"
-  | "fgsm-gradalign"
-  | "pgd"
-  | "pgd-gradalign"
-  | "pgd-corner"
-  | "random-corner"
-  | "free"
-  | "cure"
-  | "grad-norm"
-  | "llr";
-
 /** Every method by name. */
-export const methods: Readonly<Record<MethodName, Method>> = {
+export const methods = {
   standard,
   fgsm,
   "fgsm-rs": fgsmRs,
@@ -43,7 +29,16 @@ export const methods: Readonly<Record<MethodName, Method>> = {
   cure,
   "grad-norm": gradNorm,
   llr,
-};
+} satisfies Readonly<Record<string, Method>>;
+
+/** Every method's name. */
+export type MethodName = keyof typeof methods;
+
+/** A method and its options, as stored in a run's settings. */
+export type MethodConfig = { [Name in MethodName]: { readonly name: Name } & ValuesOf<(typeof methods)[Name]["options"]> }[MethodName];
+
+/** A method and those of its options that are chosen. */
+export type PartialMethodConfig = { [Name in MethodName]: { readonly name: Name } & Partial<ValuesOf<(typeof methods)[Name]["options"]>> }[MethodName];
 
 /**
  * The method of that name.

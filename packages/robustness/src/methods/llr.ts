@@ -2,9 +2,12 @@
 import { abs, add, grad, mean, mul, stopGradient, sub, sum, type Value } from "@gradalign/tensor";
 import { pgd } from "../attacks/pgd.ts";
 import { unrollAttack } from "../attacks/projected-gradient.ts";
+import { number } from "../options/option.ts";
 import { linf } from "../threat/linf.ts";
+import { lambda } from "./common-options.ts";
 import { exampleDots, exampleGradients } from "./example-gradients.ts";
-import type { Method } from "./method.ts";
+import { defineMethod } from "./method.ts";
+import { pgdOptions } from "./pgd.ts";
 
 /**
  * The loss at x plus lambda |l(x + delta) − l(x) − deltaᵀg| plus mu |deltaᵀg|, means over the examples; g is the example's input
@@ -12,15 +15,16 @@ import type { Method } from "./method.ts";
  *
  * Two steps are LLR-2 of the paper's table; lambda 4 and mu 3 are the authors' for CIFAR-10 at 8/255.
  */
-export const llr: Method = {
+export const llr = defineMethod({
   id: "llr",
   paper: "Qin et al. 2019, Adversarial robustness through local linearization, Eq. 8",
-  defaults: { steps: 2, stepSize: 0.5, start: "random", mu: 3 },
-  lambda: () => 4,
-  warmup: "epsilon",
+  options: {
+    ...pgdOptions({ steps: 2, start: "random" }),
+    lambda: lambda(() => 4),
+    mu: number({ least: 0, most: 1e6, default: 3, help: "weight of the regulariser's second term", remedy: "leave it out for 3" }),
+  },
   loss(context) {
     const { network, x, epsilon, ramp, key, options } = context;
-    const { steps, stepSize, start, lambda, mu } = options;
     const clean = network.forward(x);
     const gradient = exampleGradients(context, x);
     /** |l(point) − l(x) − (point − x)ᵀg| of each example. */
@@ -30,11 +34,11 @@ export const llr: Method = {
       site: { x, threat: linf, epsilon: ramp === 1 ? epsilon : mul(epsilon, ramp) },
       gradient: grad((point: Value) => sum(nonlinearity(point, fixedLosses, fixedGradient))),
       key,
-      options: { steps, stepSize, start, restarts: 1 },
-      alpha: stepSize * epsilon,
+      options: { ...pgd.defaults, steps: options.steps, start: options.start },
+      alpha: options.stepSize,
     });
     const far = mean(nonlinearity(add(x, delta), clean.losses, gradient));
     const slope = mean(abs(exampleDots(delta, gradient)));
-    return { adversarial: clean, regularizer: add(mul(lambda, far), mul(mu, slope)) };
+    return { adversarial: clean, regularizer: add(mul(options.lambda, far), mul(options.mu, slope)) };
   },
-};
+});

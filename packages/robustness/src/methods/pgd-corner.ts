@@ -1,19 +1,18 @@
 /** @file PGD training with perturbations pushed to the ball's corners. */
 import { add } from "@gradalign/tensor";
 import { toCorner } from "../attacks/pgd-corner.ts";
-import type { Method } from "./method.ts";
-import { pgdDelta } from "./pgd.ts";
+import { defineMethod } from "./method.ts";
+import { pgdDelta, pgdOptions } from "./pgd.ts";
 
 /** The loss at x + epsilon sign(PGD's perturbation), clipped to the box. A warm-up ramps PGD's ball, but not the corners' (paper's code). */
-export const pgdCorner: Method = {
+export const pgdCorner = defineMethod({
   id: "pgd-corner",
   paper: "Andriushchenko, Flammarion 2020, section 3",
-  defaults: { steps: 10, stepSize: 0.2, start: "zero" },
-  warmup: "epsilon",
+  options: pgdOptions({ steps: 10, start: "zero" }),
   loss(context) {
     const { network, x, epsilon } = context;
     const delta = toCorner({ x, epsilon }, pgdDelta(context));
     network.forward(x);
     return { adversarial: network.forward(add(x, delta)) };
   },
-};
+});

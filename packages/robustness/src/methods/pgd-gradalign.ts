@@ -1,17 +1,16 @@
 /** @file PGD-k + GradAlign (appendix D.3 of the paper). */
 import { add, foldIn, stopGradient } from "@gradalign/tensor";
 import { linf } from "../threat/linf.ts";
-import { gradAlignPenalty } from "./gradalign.ts";
-import type { Method } from "./method.ts";
-import { pgdDelta } from "./pgd.ts";
+import { branches, lambda } from "./common-options.ts";
+import { gradAlignPenalty, gradAlignWeight } from "./gradalign.ts";
+import { defineMethod } from "./method.ts";
+import { pgdDelta, pgdOptions } from "./pgd.ts";
 
 /** As FGSM + GradAlign, but the clean gradient is computed for the regulariser alone and, by default, differentiated through too. */
-export const pgdGradAlign: Method = {
+export const pgdGradAlign = defineMethod({
   id: "pgd-gradalign",
   paper: "Andriushchenko, Flammarion 2020, appendix D.3",
-  defaults: { steps: 2, stepSize: 0.5, start: "zero", branches: "both" },
-  lambda: (epsilon, recipe) => recipe.gradAlignLambda(epsilon),
-  warmup: "epsilon",
+  options: { ...pgdOptions({ steps: 2, start: "zero" }), branches: branches("both"), lambda: lambda(gradAlignWeight) },
   loss(context) {
     const { network, x, epsilon, key, options } = context;
     const delta = pgdDelta(context);
@@ -23,4 +22,4 @@ export const pgdGradAlign: Method = {
     const g2 = network.inputGradient(add(x, eta));
     return { adversarial, regularizer: gradAlignPenalty(g1, g2, options.lambda) };
   },
-};
+});

@@ -1,14 +1,13 @@
 /** @file Standard training: no adversary. */
-import type { Method } from "./method.ts";
+import { defineMethod } from "./method.ts";
 
 /** The loss at x. As in the paper's code an extra clean pass, there to monitor gradients, also moves the statistics. */
-export const standard: Method = {
+export const standard = defineMethod({
   id: "standard",
   paper: "no adversary",
-  defaults: {},
-  warmup: "none",
+  options: {},
   loss({ network, x }) {
     network.forward(x);
     return { adversarial: network.forward(x) };
   },
-};
+});

@@ -2,11 +2,23 @@
  * @file The paper's single-layer network (section 4): 3 x 3 convolution with bias, ReLU, linear. With 4 filters (41,082
  * parameters) it is small enough to look inside when it overfits catastrophically.
  */
-import { ConfigError, foldIn, reshape, type Value, zeros } from "@gradalign/tensor";
+import { foldIn, reshape, type Value, zeros } from "@gradalign/tensor";
 import { initConvolution, initLinear } from "../nn/initialization.ts";
 import { convolution, linear, relu } from "../nn/layers.ts";
 import { type Params, param } from "../nn/params.ts";
-import type { Model, ModelData, ModelOutput, ModelTensors } from "./model.ts";
+import { integer } from "../options/option.ts";
+import { checkValue } from "../options/resolve.ts";
+import { defineModel, type Model, type ModelData, type ModelOutput, type ModelTensors } from "./model.ts";
+
+const FILTERS = integer({ least: 1, default: 4, help: "filters of the convolution", remedy: "leave it out for the paper's 4" });
+
+/** The paper's single-layer network. */
+export const cnnDefinition = defineModel({
+  id: "cnn",
+  paper: "Andriushchenko, Flammarion 2020, section 4",
+  options: { filters: FILTERS },
+  create: (options, data) => cnn({ ...options, ...data }),
+});
 
 /** Options of {@link cnn}. */
 export interface CnnOptions extends ModelData {
@@ -21,10 +33,10 @@ const LINEAR = "_model.3";
 /**
  * Makes the single-layer network.
  *
- * @throws ConfigError when `filters` is not a positive integer.
+ * @throws ConfigError when `filters` is no number of filters.
  */
 export function cnn({ filters = 4, classes = 10, shape = [3, 32, 32] }: CnnOptions = {}): Model {
-  if (!Number.isInteger(filters) || filters < 1) throw new ConfigError(`cnn: filters (=${filters}) must be a positive integer; the paper uses 4`);
+  checkValue("cnn: filters", FILTERS, filters);
   const [channels, height, width] = shape;
   return {
     name: "cnn",

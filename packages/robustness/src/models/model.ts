@@ -3,6 +3,7 @@
 import type { JsonObject } from "@gradalign/formats";
 import type { Value } from "@gradalign/tensor";
 import type { Params } from "../nn/params.ts";
+import type { OptionTable, ValuesOf } from "../options/option.ts";
 
 /** Trainable parameters and batch-norm statistics. */
 export interface ModelTensors {
@@ -34,4 +35,19 @@ export interface ModelData {
   readonly classes?: number;
   /** [channels, height, width]; [3, 32, 32] unless set. */
   readonly shape?: readonly [number, number, number];
+}
+
+/** A built-in model: one file, one line in the registry. */
+export interface ModelDefinition<Options extends OptionTable = OptionTable> {
+  readonly id: string;
+  /** Where it comes from. */
+  readonly paper: string;
+  readonly options: Options;
+  /** Makes it; options that are left out have their defaults. Throws ConfigError for a value that its option forbids. */
+  create(options: Partial<ValuesOf<Options>>, data: ModelData): Model;
+}
+
+/** The same definition: makes `create` see the options that it declares. */
+export function defineModel<const Options extends OptionTable>(definition: ModelDefinition<Options>): ModelDefinition<Options> {
+  return definition;
 }

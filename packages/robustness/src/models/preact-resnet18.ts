@@ -2,12 +2,24 @@
  * @file Pre-activation ResNet-18 as in the paper's code: shortcuts see the raw input and have no batch norm, and nothing follows
  * the last addition before pooling (other repositories have a final batch norm and ReLU: 1,024 parameters more).
  */
-import { add, ConfigError, foldIn, ones, type Value, zeros } from "@gradalign/tensor";
+import { add, foldIn, ones, type Value, zeros } from "@gradalign/tensor";
 import { batchNorm } from "../nn/batch-norm.ts";
 import { initConvolution, initLinear } from "../nn/initialization.ts";
 import { convolution, globalAveragePool, linear, relu } from "../nn/layers.ts";
 import { type Params, param } from "../nn/params.ts";
-import type { Model, ModelData, ModelOutput, ModelTensors } from "./model.ts";
+import { integer } from "../options/option.ts";
+import { checkValue } from "../options/resolve.ts";
+import { defineModel, type Model, type ModelData, type ModelOutput, type ModelTensors } from "./model.ts";
+
+const WIDTH = integer({ least: 1, default: 64, help: "channels of the first stage", remedy: "leave it out for the paper's 64" });
+
+/** The paper's ResNet. */
+export const preactResnet18Definition = defineModel({
+  id: "preact-resnet18",
+  paper: "He et al. 2016; as in the code of Andriushchenko, Flammarion 2020",
+  options: { width: WIDTH },
+  create: (options, data) => preactResnet18({ ...options, ...data }),
+});
 
 /** Options of {@link preactResnet18}. */
 export interface PreactResnet18Options extends ModelData {
@@ -33,10 +45,10 @@ const STAGES = [
 /**
  * Makes the ResNet; at width 64 and 10 classes it has 11,171,146 parameters.
  *
- * @throws ConfigError when `width` is not a positive integer.
+ * @throws ConfigError when `width` is no number of channels.
  */
 export function preactResnet18({ width = 64, classes = 10, shape = [3, 32, 32] }: PreactResnet18Options = {}): Model {
-  if (!Number.isInteger(width) || width < 1) throw new ConfigError(`preact-resnet18: width (=${width}) must be a positive integer; the paper uses 64`);
+  checkValue("preact-resnet18: width", WIDTH, width);
   const blocks = residualBlocks(width);
   return {
     name: "preact-resnet18",

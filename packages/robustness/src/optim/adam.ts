@@ -1,7 +1,21 @@
 /** @file Adam with L2 regularisation in the gradient (not decoupled), as `torch.optim.Adam` computes it. */
-import { add, div, mul, sqrt, square, sub, type Value, zeros } from "@gradalign/tensor";
+import { add, div, mul, type Operand, sqrt, square, sub, type Value, zeros } from "@gradalign/tensor";
 import type { Params } from "../nn/params.ts";
-import { mapParams, type Optimizer } from "./optimizer.ts";
+import { constant } from "../options/option.ts";
+import { defineOptimizer, mapParams, type Optimizer, weightDecay } from "./optimizer.ts";
+
+/** Adam, as runs name it. */
+export const adamDefinition = defineOptimizer({
+  id: "adam",
+  paper: "Kingma, Ba 2015, as in PyTorch",
+  options: {
+    beta1: constant({ least: 0, below: 1, default: 0.9, help: "decay of the mean of gradients", remedy: "write e.g. 0.9" }),
+    beta2: constant({ least: 0, below: 1, default: 0.999, help: "decay of the mean of squared gradients", remedy: "write e.g. 0.999" }),
+    epsilon: constant({ least: 0, most: 1, default: 1e-8, help: "added to the root of the second moment", remedy: "write e.g. 1e-8" }),
+    weightDecay,
+  },
+  create: adam,
+});
 
 /** Options of {@link adam}. */
 export interface AdamOptions {
@@ -12,7 +26,7 @@ export interface AdamOptions {
   /** Added to the root of the second moment; 1e-8 unless set. */
   readonly epsilon?: number;
   /** L2 regularisation, added to the gradient; 0 unless set. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: Operand;
 }
 
 /** Moments, and the bias corrections 1 - beta^t. */

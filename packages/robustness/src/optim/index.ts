@@ -1,19 +1,30 @@
 /** @file The registries of optimisers and schedules: one line each. */
-import { type AdamOptions, adam } from "./adam.ts";
-import type { Optimizer } from "./optimizer.ts";
-import { cyclicSchedule, piecewiseSchedule, type Schedule, type ScheduleOptions } from "./schedule.ts";
-import { type SgdOptions, sgd } from "./sgd.ts";
+import type { OptionTable, TracedValues, ValuesOf } from "../options/option.ts";
+import { adamDefinition as adam } from "./adam.ts";
+import type { Optimizer, OptimizerDefinition } from "./optimizer.ts";
+import { cyclicDefinition as cyclic, piecewiseDefinition as piecewise, type ScheduleDefinition } from "./schedule.ts";
+import { sgdDefinition as sgd } from "./sgd.ts";
 
-/** An optimiser and its settings, as stored in a run's settings. */
-export type OptimizerConfig = ({ readonly name: "sgd" } & Required<SgdOptions>) | ({ readonly name: "adam" } & Required<AdamOptions>);
+/** Every optimiser by name. */
+export const optimizers = { sgd, adam } satisfies Readonly<Record<string, OptimizerDefinition>>;
+
+/** Every optimiser's name. */
+export type OptimizerName = keyof typeof optimizers;
+
+/** An optimiser and its options, as stored in a run's settings. */
+export type OptimizerConfig = { [Name in OptimizerName]: { readonly name: Name } & ValuesOf<(typeof optimizers)[Name]["options"]> }[OptimizerName];
 
 /** Every schedule by name. */
-export const schedules: Readonly<Record<"cyclic" | "piecewise", (options: ScheduleOptions) => Schedule>> = {
-  cyclic: cyclicSchedule,
-  piecewise: piecewiseSchedule,
-};
+export const schedules = { cyclic, piecewise } satisfies Readonly<Record<string, ScheduleDefinition>>;
 
-/** Makes the optimiser a run's settings name. */
-export function createOptimizer(config: OptimizerConfig): Optimizer {
-  return (config.name === "sgd" ? sgd(config) : adam(config)) as unknown as Optimizer;
+/** Every schedule's name. */
+export type ScheduleName = keyof typeof schedules;
+
+/** A schedule and its options, as stored in a run's settings. */
+export type ScheduleConfig = { [Name in ScheduleName]: { readonly name: Name } & ValuesOf<(typeof schedules)[Name]["options"]> }[ScheduleName];
+
+/** Makes the optimiser of that name; options that are its inputs in a compiled step may be tensors. */
+export function createOptimizer({ name, ...options }: { readonly name: OptimizerName } & TracedValues<OptionTable>): Optimizer {
+  const definition: OptimizerDefinition = optimizers[name];
+  return definition.create(options);
 }

@@ -1,14 +1,26 @@
 /** @file Stochastic gradient descent with momentum and L2 regularisation, as PyTorch computes it. */
-import { add, mul, sub, zeros } from "@gradalign/tensor";
+import { add, mul, type Operand, sub, zeros } from "@gradalign/tensor";
 import type { Params } from "../nn/params.ts";
-import { mapParams, type Optimizer } from "./optimizer.ts";
+import { number } from "../options/option.ts";
+import { defineOptimizer, mapParams, type Optimizer, weightDecay } from "./optimizer.ts";
+
+/** SGD, as runs name it. */
+export const sgdDefinition = defineOptimizer({
+  id: "sgd",
+  paper: "Polyak 1964, as in PyTorch",
+  options: {
+    momentum: number({ least: 0, below: 1, default: 0.9, help: "share of the previous velocity that is kept", remedy: "write e.g. 0.9" }),
+    weightDecay,
+  },
+  create: sgd,
+});
 
 /** Options of {@link sgd}. */
 export interface SgdOptions {
   /** Share of the previous velocity that is kept; 0 unless set. */
-  readonly momentum?: number;
+  readonly momentum?: Operand;
   /** L2 regularisation, added to the gradient of every parameter; 0 unless set. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: Operand;
 }
 
 /** g = grad + weightDecay p; v = momentum v + g; p = p - lr v. No dampening, no Nesterov. */

@@ -18,13 +18,13 @@ import {
 } from "@gradalign/tensor";
 import type { ImageDataset } from "../data/dataset.ts";
 import { keyFor } from "../keys.ts";
-import { methodNamed } from "../methods/index.ts";
 import type { Model } from "../models/model.ts";
-import { createOptimizer, schedules } from "../optim/index.ts";
+import { schedules } from "../optim/index.ts";
 import type { TrainingData } from "./batch.ts";
-import { methodOptions, type TrainConfig } from "./config.ts";
+import type { TrainConfig } from "./config.ts";
+import { loopOptions, stepNumbers, stepOptions } from "./setup.ts";
 import { restoreTree } from "./snapshot.ts";
-import { initialState, type MetricSums, noSums, type StepInputs, type StepOptions, type TrainState, trainingStep } from "./step.ts";
+import { initialState, type MetricSums, noSums, type StepInputs, type TrainState, trainingStep } from "./step.ts";
 
 /** How many of a data set's training images a run trains on. */
 export function trainingSize({ trainSize, validationSize = 0 }: Pick<TrainConfig, "trainSize" | "validationSize">, images: number): number {
@@ -34,7 +34,7 @@ export function trainingSize({ trainSize, validationSize = 0 }: Pick<TrainConfig
 /** Sums on the host. */
 export type HostSums = Readonly<Record<keyof MetricSums, number>>;
 
-type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: Concrete<StepInputs>];
+type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: Concrete<Omit<StepInputs, "numbers">>];
 
 /** A run in progress. */
 export interface Session {
@@ -69,18 +69,9 @@ export interface Session {
  */
 export function createSession(model: Model, config: TrainConfig, dataset: ImageDataset, device: Device): Session {
   const { batchSize, seed, epochs } = config;
-  const method = methodNamed(config.method.name);
-  const options = methodOptions(config);
-  const setup: StepOptions = {
-    model,
-    method,
-    options,
-    optimizer: createOptimizer(config.optimizer),
-    epsilon: config.epsilon,
-    batchSize,
-    augment: config.augment,
-    scaleLoss: device.precision === "float16",
-  };
+  const { replays, warmupEpochs } = loopOptions(config);
+  const setup = stepOptions(config, model, device);
+  const numbers = stepNumbers(config);
   const available = dataset.train.count - (config.validationSize ?? 0);
   const size = trainingSize(config, dataset.train.count);
   if (size > available) {
@@ -89,8 +80,8 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
   }
   if (size < batchSize) throw new DataError(`train: batchSize (=${batchSize}) must be at most ${size}, the number of training images`);
   const perEpoch = Math.floor(size / batchSize);
-  const warmupIterations = Math.floor((options.warmupEpochs * size) / batchSize);
-  const schedule = schedules[config.schedule.name]({ epochs, peak: config.schedule.peak });
+  const warmupIterations = Math.floor((warmupEpochs * size) / batchSize);
+  const schedule = schedules[config.schedule.name].create(config.schedule, epochs);
   const learningRate = (index: number): number => schedule(Math.floor(index / perEpoch) + ((index % perEpoch) + 1) / perEpoch);
 
   const pixels = dataset.shape.reduce((product, extent) => product * extent, 1);
@@ -98,13 +89,17 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     images: tensor(dataset.train.images.subarray(0, size * pixels), [size, ...dataset.shape]),
     labels: tensor(dataset.train.labels.subarray(0, size)),
   };
-  const step = jit(trainingStep(setup), { device, donate: [0] });
+  const traced = trainingStep(setup);
+  const step = jit(
+    (train: TrainState, images: TrainingData, order: Value, inputs: Omit<StepInputs, "numbers">) => traced(train, images, order, { ...inputs, numbers }),
+    { device, donate: [0] },
+  );
   const order = epochOrder(seed, size);
   let current: Computed<TrainState> | null = null;
 
   const argumentsOf = (epoch: number, i: number, index: number, lr: number): StepArguments => {
     // Free replays a batch: same images, same augmentation.
-    const replayed = i - (i % options.replays);
+    const replayed = i - (i % replays);
     const inputs = {
       position: Int32Array.of(replayed * batchSize),
       augmentKey: Int32Array.from(keyFor(seed, "augment", epoch * perEpoch + replayed)),

@@ -1,11 +1,13 @@
 /** @file One training iteration as one program: batch, attack, losses, gradients through gradients, optimiser, metrics. */
 import { abs, add, convert, full, gather, lt, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
-import type { Method, MethodOptions } from "../methods/method.ts";
+import type { Method } from "../methods/method.ts";
 import { trainingNetwork } from "../methods/network.ts";
 import type { Model } from "../models/model.ts";
 import { countCorrect } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
-import type { Optimizer, OptimizerState } from "../optim/optimizer.ts";
+import type { Optimizer, OptimizerDefinition, OptimizerState } from "../optim/optimizer.ts";
+import type { Given } from "../options/option.ts";
+import { tracedValues } from "../options/traced.ts";
 import { type Augmentation, augmentedImages, batchRows, type TrainingData } from "./batch.ts";
 import { firstScaling, type LossScaling, nextScaling, unlessSkipped, unscaled } from "./loss-scaling.ts";
 
@@ -32,7 +34,17 @@ export interface TrainState {
   readonly sums: MetricSums;
 }
 
-/** What changes from iteration to iteration besides the state. */
+/** Numbers of a run that a step takes as they come: with others it is the same program. */
+export interface StepNumbers {
+  /** Radius in pixel units. */
+  readonly epsilon: Value | number;
+  /** The method's, by option. */
+  readonly method: Readonly<Record<string, Value | number>>;
+  /** The optimiser's, by option. */
+  readonly optimizer: Readonly<Record<string, Value | number>>;
+}
+
+/** What a step is given besides the state and the data. */
 export interface StepInputs {
   /** Where the batch starts in the epoch's order: int32 [1]. */
   readonly position: Value;
@@ -42,24 +54,29 @@ export interface StepInputs {
   readonly lr: Value;
   /** Warm-up of the attack, a scalar in [0, 1]; not read without a warm-up. */
   readonly ramp: Value;
+  readonly numbers: StepNumbers;
 }
 
 /** What a step is built from. */
 export interface StepOptions {
   readonly model: Model;
   readonly method: Method;
-  readonly options: MethodOptions;
-  readonly optimizer: Optimizer;
-  readonly epsilon: number;
+  /** The method's options; those that are inputs of the step are not read. */
+  readonly methodOptions: Given;
+  readonly optimizer: OptimizerDefinition;
+  /** The optimiser's options, likewise. */
+  readonly optimizerOptions: Given;
   readonly batchSize: number;
   readonly augment: Augmentation;
   /** Whether contractions multiply in float16, so that losses must be scaled. */
-  readonly scaleLoss?: boolean;
+  readonly scaleLoss: boolean;
 }
 
 /** The state before the first iteration, for images of shape [C, H, W]. */
-export function initialState({ model, method, optimizer, batchSize, scaleLoss }: StepOptions, imageShape: readonly number[], key: Value): TrainState {
+export function initialState(setup: StepOptions, imageShape: readonly number[], key: Value): TrainState {
+  const { model, method, batchSize, scaleLoss } = setup;
   const { params, state } = model.init(key);
+  const optimizer = optimizerOf(setup, {});
   const carry = method.carriesDelta ? { delta: zeros([batchSize, ...imageShape]) } : {};
   return { params, state, optimizer: optimizer.init(params), carry, scaling: scaleLoss ? firstScaling() : {}, sums: noSums() };
 }
@@ -71,17 +88,19 @@ export function noSums(): MetricSums {
 
 /** The step function, to be compiled with its first argument donated. */
 export function trainingStep(setup: StepOptions): (train: TrainState, data: TrainingData, order: Value, inputs: StepInputs) => TrainState {
-  const { model, method, options, optimizer, epsilon, batchSize, augment } = setup;
-  return (train, data, order, { position, augmentKey, attackKey, lr, ramp }) => {
+  const { model, method, methodOptions, batchSize, augment } = setup;
+  return (train, data, order, { position, augmentKey, attackKey, lr, ramp, numbers }) => {
     const rows = batchRows(order, position, batchSize);
     const x = augmentedImages(data.images, rows, augmentKey, augment);
     const labels = gather(data.labels, [rows]);
-    const warmup: Operand = options.warmupEpochs > 0 ? ramp : 1;
+    const options = tracedValues(method.options, methodOptions, numbers.method);
+    const optimizer = optimizerOf(setup, numbers.optimizer);
+    const warmup: Operand = Number(methodOptions["warmupEpochs"] ?? 0) > 0 ? ramp : 1;
 
     const objective = (params: Params): [Value, Omit<TrainState, "params" | "optimizer" | "scaling">] => {
       const network = trainingNetwork(model, params, train.state, labels, train.scaling["scale"]);
       const carried = train.carry["delta"] ?? null;
-      const result = method.loss({ network, x, epsilon, ramp: warmup, key: attackKey, carry: carried, options });
+      const result = method.loss({ network, x, epsilon: numbers.epsilon, ramp: warmup, key: attackKey, carry: carried, options });
       const { loss, logits } = result.adversarial;
       const regularizer = result.regularizer ?? full([], 0);
       const total = add(loss, regularizer);
@@ -102,6 +121,10 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
     const kept = unlessSkipped(finite, { params, optimizer: optimizerState, state: next.state }, before);
     return { ...next, ...kept, scaling: nextScaling(finite, train.scaling) };
   };
+}
+
+function optimizerOf({ optimizer, optimizerOptions }: StepOptions, numbers: StepNumbers["optimizer"]): Optimizer {
+  return optimizer.create(tracedValues(optimizer.options, optimizerOptions, numbers));
 }
 
 function isScaled(scaling: TrainState["scaling"]): scaling is LossScaling {

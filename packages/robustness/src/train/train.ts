@@ -335,7 +335,7 @@ function firstNotFinite(tensors: ReadonlyMap<string, StoredTensor>): string | un
 }
 
 function notFinite(what: string, iteration: number, { schedule, method }: TrainConfig): TrainingError {
-  const weight = method.lambda === undefined ? "" : ` or the weight of the regulariser (lambda, now ${method.lambda.toPrecision(3)})`;
+  const weight = "lambda" in method ? ` or the weight of the regulariser (lambda, now ${method.lambda.toPrecision(3)})` : "";
   return new TrainingError(
     `train: ${what} was not finite at iteration ${iteration}; lower the peak learning rate (now ${schedule.peak})${weight}, ` +
       "or try another seed. The last checkpoint, if any, is from before and was kept",

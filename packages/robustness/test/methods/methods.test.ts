@@ -1,8 +1,9 @@
 /** @file What every training method keeps to, and which forward passes it makes, in which order, and where. */
 
-import { cnn, gradAlignPenalty, type Method, type MethodContext, type MethodOptions, methods, type Params, trainingNetwork } from "@gradalign/robustness";
+import { cnn, type Given, gradAlignPenalty, type Method, type MethodContext, methods, type Params, trainingNetwork } from "@gradalign/robustness";
 import { add, evaluate, grad, mul, randomKey, sub, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
+import { methodContext } from "../support/fixtures.ts";
 
 const model = cnn({ filters: 2, classes: 4, shape: [3, 4, 4] });
 const params = evaluate(model.init(randomKey(1)).params) as Params;
@@ -12,29 +13,27 @@ const x = tensor(
   shape,
 );
 const labels = tensor(Uint8Array.of(0, 1, 2, 3));
-const NEUTRAL: MethodOptions = { stepSize: 1, steps: 1, start: "zero", lambda: 0.5, mu: 0.5, branches: "one", adversary: "fgsm", replays: 1, warmupEpochs: 0 };
 const values = (value: Value): number[] => [...evaluate(value).data()];
 
-function contextOf(method: Method, given: Partial<MethodContext> = {}, at: Params = params): MethodContext {
-  return {
-    network: trainingNetwork(model, at, {}, labels),
-    x,
-    epsilon: 0.1,
-    ramp: 1,
-    key: randomKey(7),
-    carry: method.carriesDelta ? tensor(new Float32Array(192), shape) : null,
-    options: { ...NEUTRAL, ...method.defaults },
-    ...given,
-  };
+/** What a test changes of a method's context; options are those that the method has among these. */
+interface Changes extends Partial<Omit<MethodContext, "options" | "epsilon">> {
+  readonly epsilon?: number;
+  readonly options?: Given;
 }
 
-function total(method: Method, given: Partial<MethodContext> = {}, at: Params = params): Value {
+function contextOf(method: Method, { epsilon = 0.1, options = {}, ...given }: Changes = {}, at: Params = params): MethodContext {
+  const network = trainingNetwork(model, at, {}, labels);
+  const carry = method.carriesDelta ? tensor(new Float32Array(192), shape) : null;
+  return { ...methodContext(method, network, x, epsilon, { lambda: 0.5, ...options }), key: randomKey(7), carry, ...given };
+}
+
+function total(method: Method, given: Changes = {}, at: Params = params): Value {
   const { adversarial, regularizer } = method.loss(contextOf(method, given, at));
   return regularizer ? add(adversarial.loss, regularizer) : adversarial.loss;
 }
 
 /** Records where a method evaluates the network, in order. */
-function forwardPoints(method: Method, given: Partial<MethodContext> = {}): number[][] {
+function forwardPoints(method: Method, given: Changes = {}): number[][] {
   const points: Value[] = [];
   const apply = (...args: Parameters<typeof model.apply>) => {
     points.push(args[2]);
@@ -53,7 +52,7 @@ const distance = (point: readonly number[]): number => {
 describe.each(Object.values(methods))("$id", (method) => {
   it("is standard training at epsilon 0", () => {
     const standard = values(total(methods.standard))[0] as number;
-    expect(values(total(method, { epsilon: 0, options: { ...NEUTRAL, ...method.defaults, lambda: 0 } }))[0]).toBeCloseTo(standard, 6);
+    expect(values(total(method, { epsilon: 0, options: { lambda: 0 } }))[0]).toBeCloseTo(standard, 6);
   });
 
   it("has a finite gradient in the parameters", () => {
@@ -78,9 +77,9 @@ describe.each(Object.values(methods))("$id", (method) => {
 });
 
 describe("forward passes, which each move the batch-norm statistics", () => {
-  const count = (name: keyof typeof methods, steps = 1): number => {
+  const count = (name: keyof typeof methods, steps?: number): number => {
     const method = methods[name] as Method;
-    return forwardPoints(method, { options: { ...NEUTRAL, ...method.defaults, steps } }).length;
+    return forwardPoints(method, { options: steps === undefined ? {} : { steps } }).length;
   };
 
   it("are as many as in the paper's code", () => {
@@ -111,7 +110,7 @@ describe("forward passes, which each move the batch-norm statistics", () => {
 });
 
 describe("options", () => {
-  const adversary = (name: keyof typeof methods, given: Partial<MethodContext>): number[] => {
+  const adversary = (name: keyof typeof methods, given: Changes): number[] => {
     const points = forwardPoints(methods[name] as Method, given);
     return points.at(-1) as number[];
   };
@@ -124,19 +123,20 @@ describe("options", () => {
   });
 
   it("the warm-up shortens FGSM's step and PGD's ball", () => {
-    const options = { ...NEUTRAL, stepSize: 1 };
+    const options = { stepSize: 1 };
     expect(distance(adversary("fgsm", { options, ramp: 0.5 }))).toBeCloseTo(0.05, 5);
     expect(distance(adversary("pgd", { options: { ...options, steps: 2 }, ramp: 0.25 }))).toBeCloseTo(0.025, 5);
   });
 
   it("the warm-up leaves the corners where they are", () => {
-    const options = { ...NEUTRAL, stepSize: 1, steps: 2 };
+    const options = { stepSize: 1, steps: 2 };
     expect(distance(adversary("pgd-corner", { options, ramp: 0.25 }))).toBeCloseTo(0.1, 5);
   });
 
   it("free carries the perturbation it trained on", () => {
     const carry = tensor(new Float32Array(192).fill(0.02), shape);
-    const { carry: next } = methods.free.loss(contextOf(methods.free, { carry }));
+    const free: Method = methods.free;
+    const { carry: next } = free.loss(contextOf(free, { carry }));
     const point = adversary("free", { carry });
     const delta = values(next as Value);
     for (const [i, v] of point.entries()) expect(v).toBeCloseTo((x.data()[i] as number) + (delta[i] as number), 6);
@@ -144,16 +144,17 @@ describe("options", () => {
 
   it("without an adversary the loss is on clean images, and the regulariser stays", () => {
     for (const name of ["cure", "grad-norm"] as const) {
-      const options = { ...NEUTRAL, ...methods[name].defaults, adversary: "none" } as const;
+      const options = { adversary: "none" };
       expect(distance(adversary(name, { options }))).toBe(0);
-      const { regularizer } = methods[name].loss(contextOf(methods[name], { options }));
+      const method: Method = methods[name];
+      const { regularizer } = method.loss(contextOf(method, { options }));
       expect(values(regularizer as Value)[0]).toBeGreaterThan(0);
     }
   });
 
   it("one branch and both branches: equal penalties, different gradients", () => {
     const method = methods["fgsm-gradalign"];
-    const loss = (branches: "one" | "both") => (p: Params) => total(method, { options: { ...NEUTRAL, branches } }, p);
+    const loss = (branches: "one" | "both") => (p: Params) => total(method, { options: { branches } }, p);
     expect(values(loss("one")(params))).toEqual(values(loss("both")(params)));
     const [one, both] = (["one", "both"] as const).map((b) => values((grad(loss(b))(params) as Params)["_model.0.weight"] as Value));
     expect(one).not.toEqual(both);

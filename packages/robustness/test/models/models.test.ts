@@ -84,6 +84,8 @@ describe("names and errors", () => {
     expect(() => createModel({ name: "resnet" })).toThrowErrorMatchingInlineSnapshot(
       `[ConfigError: model: name (="resnet") must be one of cnn, preact-resnet18; pass your own model as train's option "model"]`,
     );
-    expect(() => cnn({ filters: 0 })).toThrowErrorMatchingInlineSnapshot(`[ConfigError: cnn: filters (=0) must be a positive integer; the paper uses 4]`);
+    expect(() => cnn({ filters: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: cnn: filters (=0) must be an integer of at least 1; leave it out for the paper's 4]`,
+    );
   });
 });

@@ -2,9 +2,11 @@
 import { randomKey, type Value } from "@gradalign/tensor";
 import { vi } from "vitest";
 import type { Fixture, Stored } from "../../../tensor/test/support/fixtures.ts";
-import type { MethodContext, MethodOptions } from "../../src/methods/method.ts";
+import type { Method, MethodContext } from "../../src/methods/method.ts";
 import type { TrainingNetwork } from "../../src/methods/network.ts";
+import type { Given, OptionTable, ValuesOf } from "../../src/options/option.ts";
 import { linf } from "../../src/threat/linf.ts";
+import { lossOptions } from "../../src/train/setup.ts";
 
 export { describeOracle, Fixture, type Oracle, relativeError, type Stored } from "../../../tensor/test/support/fixtures.ts";
 
@@ -46,10 +48,16 @@ export function withRandomPoint<Result>(point: Value, f: () => Result): Result {
   }
 }
 
-/** What a training method is given. Options it does not use are zero. */
-export function methodContext(network: TrainingNetwork, x: Value, epsilon: number, options: Partial<MethodOptions>): MethodContext {
-  const unused: MethodOptions = { stepSize: 0, steps: 0, start: "zero", lambda: 0, mu: 0, branches: "one", adversary: "fgsm", replays: 0, warmupEpochs: 0 };
-  return { network, x, epsilon, ramp: 1, key: randomKey(0), carry: null, options: { ...unused, ...options } };
+/** What a method is given, with these options where it has them. */
+export function methodContext<Options extends OptionTable>(
+  method: Method<Options>,
+  network: TrainingNetwork,
+  x: Value,
+  epsilon: number,
+  given: Given = {},
+): MethodContext<Options> {
+  const chosen = Object.fromEntries(Object.entries(given).filter(([name]) => name in method.options)) as Partial<ValuesOf<Options>>;
+  return { network, x, epsilon, ramp: 1, key: randomKey(0), carry: null, options: lossOptions(method, epsilon, chosen) };
 }
 
 function isValue(group: Value | Values): group is Value {

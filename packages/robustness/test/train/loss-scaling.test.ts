@@ -1,11 +1,10 @@
 /** @file Loss scaling: it changes nothing where nothing overflows, and skips and counts the steps where something does. */
 import { createDevice, type Device, evaluate, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { methodNamed } from "../../src/methods/index.ts";
 import { cnn } from "../../src/models/cnn.ts";
-import { createOptimizer } from "../../src/optim/index.ts";
-import { methodOptions, resolveTrainConfig } from "../../src/train/config.ts";
+import { resolveTrainConfig } from "../../src/train/config.ts";
 import { firstScaling, nextScaling } from "../../src/train/loss-scaling.ts";
+import { stepNumbers, stepOptions } from "../../src/train/setup.ts";
 import { initialState, trainingStep } from "../../src/train/step.ts";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
@@ -20,23 +19,21 @@ const config = resolveTrainConfig({ dataset: data, model: { name: "cnn", filters
 
 /** Parameters after some steps, and what scaling then carries. */
 function run(scaleLoss: boolean, steps: number, scale?: number): { params: number[][]; scaling: Record<string, number> } {
-  const setup = {
-    model: cnn({ filters: 2, classes: 4, shape: data.shape }),
-    method: methodNamed(config.method.name),
-    options: methodOptions(config),
-    optimizer: createOptimizer(config.optimizer),
-    epsilon: config.epsilon,
-    batchSize: 4,
-    augment: config.augment,
-    scaleLoss,
-  };
+  const setup = stepOptions(config, cnn({ filters: 2, classes: 4, shape: data.shape }), scaleLoss ? { precision: "float16" } : {});
   let state = evaluate(initialState(setup, data.shape, tensor([1, 2], [2], "int32")), device);
   if (scale !== undefined) state = { ...state, scaling: evaluate({ ...firstScaling(), scale: tensor(scale) }, device) };
   const step = jit(trainingStep(setup), { device });
   const images = { images: tensor(data.train.images, [16, ...data.shape]), labels: tensor(data.train.labels) };
   const order = tensor(Int32Array.from({ length: 16 }, (_, i) => i));
   for (let i = 0; i < steps; i++) {
-    const inputs = { position: Int32Array.of(4 * i), augmentKey: Int32Array.of(i, 7), attackKey: Int32Array.of(i, 8), lr: 0.01, ramp: 1 };
+    const inputs = {
+      position: Int32Array.of(4 * i),
+      augmentKey: Int32Array.of(i, 7),
+      attackKey: Int32Array.of(i, 8),
+      lr: 0.01,
+      ramp: 1,
+      numbers: stepNumbers(config),
+    };
     state = step(state, images, order, inputs);
   }
   const numbers = (values: Record<string, Value>): [string, number[]][] => Object.entries(values).map(([name, value]) => [name, [...(value as Tensor).data()]]);

@@ -1,6 +1,7 @@
 /** @file The forms of a run folder's files. JSON of another form is an error of the one place where the file is read. */
 
-import { methods } from "@gradalign/robustness";
+import { checkTrainConfig, type TrainConfig } from "@gradalign/robustness";
+import { ConfigError } from "@gradalign/tensor";
 import { z } from "zod";
 
 const count = z.int().min(0);
@@ -14,40 +15,14 @@ const share = z
   .or(z.null().transform(() => Number.NaN));
 const optional = <Schema extends z.ZodType>(schema: Schema) => z.exactOptional(schema);
 
-const method = z.strictObject({
-  name: z.enum(Object.keys(methods) as (keyof typeof methods)[]),
-  stepSize: optional(z.number()),
-  steps: optional(count),
-  start: optional(z.enum(["zero", "random"])),
-  lambda: optional(z.number()),
-  mu: optional(z.number()),
-  branches: optional(z.enum(["one", "both"])),
-  adversary: optional(z.enum(["fgsm", "none"])),
-  replays: optional(count),
-  warmupEpochs: optional(z.number()),
-});
-
-const optimizer = z.discriminatedUnion("name", [
-  z.strictObject({ name: z.literal("sgd"), momentum: z.number(), weightDecay: z.number() }),
-  z.strictObject({ name: z.literal("adam"), beta1: z.number(), beta2: z.number(), epsilon: z.number(), weightDecay: z.number() }),
-]);
-
-/** `config.json`: the settings of a run. */
-export const trainConfigForm = z.strictObject({
-  dataset: z.string(),
-  model: z.strictObject({ name: z.string(), filters: optional(count), width: optional(count) }),
-  method,
-  epsilon: z.number(),
-  epochs: count,
-  batchSize: count,
-  trainSize: count.nullable(),
-  validationSize: optional(count),
-  seed: count,
-  optimizer,
-  schedule: z.strictObject({ name: z.enum(["cyclic", "piecewise"]), peak: z.number() }),
-  augment: z.strictObject({ crop: count, flip: z.boolean() }),
-  evalEvery: count,
-  evalExamples: count,
+/** `config.json`: the settings of a run. The rules are those of the options' own declarations. */
+export const trainConfigForm = z.custom<TrainConfig>().superRefine((value, context) => {
+  try {
+    checkTrainConfig(value);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    context.addIssue(error.message.replace(/^config: /, ""));
+  }
 });
 
 /** A line of `metrics.jsonl`: one evaluation. */

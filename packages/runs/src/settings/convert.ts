@@ -41,8 +41,8 @@ export function settingsOfConfig(config: TrainConfig): TrainingSettings {
   return given({
     dataset,
     model: model.name,
-    filters: model.filters,
-    width: model.width,
+    filters: "filters" in model ? model.filters : undefined,
+    width: "width" in model ? model.width : undefined,
     method: method.name,
     epsilon: Number((config.epsilon * 255).toFixed(9)),
     epochs,

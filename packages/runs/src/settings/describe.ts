@@ -8,7 +8,7 @@ import { externalName } from "./settings.ts";
 /** One line that tells runs apart, e.g. `cnn with 4 filters, fgsm, ε = 10/255, 30 epochs, seed 0`. */
 export function describeRun(config: TrainConfig): string {
   const { model, method } = config;
-  const size = model.filters !== undefined ? ` with ${model.filters} filters` : model.width !== undefined ? ` of width ${model.width}` : "";
+  const size = "filters" in model ? ` with ${model.filters} filters` : "width" in model ? ` of width ${model.width}` : "";
   return `${model.name}${size}, ${method.name}, ε = ${radius(config.epsilon)}, ${config.epochs} epoch${config.epochs === 1 ? "" : "s"}, seed ${config.seed}`;
 }
 

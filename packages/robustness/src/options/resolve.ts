@@ -1,0 +1,86 @@
+/** @file Filling in and checking options, and the errors that name value, rule and remedy. */
+import { ConfigError } from "@gradalign/tensor";
+import { accepts, type Circumstances, type Given, type Option, type OptionTable, ruleOf, type ValuesOf } from "./option.ts";
+
+/** Where options stand, for messages. */
+export interface Section {
+  /** What comes before a name: `method.`, or nothing. */
+  readonly path: string;
+  /** Whose options they are: a method's name, for instance. */
+  readonly owner: string;
+}
+
+/**
+ * A value, checked.
+ *
+ * @param source where it was written, e.g. `config: method.steps` or `--steps`.
+ * @throws ConfigError naming value, rule and remedy.
+ */
+export function checkValue(source: string, option: Option, value: unknown): void {
+  if (accepts(option, value)) return;
+  const shown = typeof value === "number" ? value : JSON.stringify(value);
+  throw new ConfigError(`${source} (=${shown}) must be ${ruleOf(option)}${option.remedy === undefined ? "" : `; ${option.remedy}`}`);
+}
+
+/**
+ * Refuses names that would be ignored.
+ *
+ * @throws ConfigError naming the first, and those that there are.
+ */
+export function checkNames({ path, owner }: Section, table: OptionTable, given: Given): void {
+  for (const [name, value] of Object.entries(given)) {
+    if (Object.hasOwn(table, name) || value === undefined) continue;
+    throw new ConfigError(`config: ${path}${name} is not an option of ${owner}, which has ${Object.keys(table).join(", ") || "none"}`);
+  }
+}
+
+/** An option's default under these circumstances; undefined where it is then left out. */
+export function defaultOf(option: Option, at: Circumstances, before: Given): unknown {
+  return typeof option.default === "function" ? option.default(at, before) : option.default;
+}
+
+/**
+ * All values of a table: those that were given, checked, and defaults for the others.
+ *
+ * @throws ConfigError for an unknown name, a forbidden value, or a formula that gives no usable default.
+ */
+export function resolveOptions<Table extends OptionTable>(section: Section, table: Table, given: Given, at: Circumstances): ValuesOf<Table> {
+  checkNames(section, table, given);
+  const values: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(table)) {
+    const chosen = given[name];
+    if (chosen !== undefined) checkValue(`config: ${section.path}${name}`, option, chosen);
+    const value = chosen ?? (chosen === null ? null : defaultOf(option, at, values));
+    if (value === undefined) continue;
+    if (chosen === undefined && !accepts(option, value)) throw noDefault(section.owner, name, option, value, at);
+    values[name] = value;
+  }
+  return values as ValuesOf<Table>;
+}
+
+/** Formulas are made for the paper's radii of up to 16/255; a much larger one may lead out of an option's bounds. */
+function noDefault(owner: string, name: string, option: Option, value: unknown, { epsilon }: Circumstances): ConfigError {
+  return new ConfigError(
+    `config: epsilon (=${Number((epsilon * 255).toFixed(4))}/255) must be smaller for ${owner}: the formula for its ${name}, made for the paper's radii of up to ` +
+      `16/255, gives ${typeof value === "number" ? value.toPrecision(3) : value} there, and it must be ${ruleOf(option)}; choose a smaller radius, or set ${name} yourself`,
+  );
+}
+
+/**
+ * Checks complete values.
+ *
+ * @throws ConfigError for a name that is unknown or missing, or a forbidden value.
+ */
+export function checkOptions(section: Section, table: OptionTable, values: Given): void {
+  checkNames(section, table, values);
+  for (const [name, option] of Object.entries(table)) {
+    const value = values[name];
+    const source = `config: ${section.path}${name}`;
+    if (value !== undefined) checkValue(source, option, value);
+    else if (!mayBeMissing(option)) throw new ConfigError(`${source} must be ${ruleOf(option)}, got none; resolve the settings, or start a new run`);
+  }
+}
+
+function mayBeMissing(option: Option): boolean {
+  return option.default === undefined;
+}

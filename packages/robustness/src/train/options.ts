@@ -1,0 +1,76 @@
+/** @file All options of a run: those of training itself, and where those of methods, models, optimisers and schedules are found. */
+import { ConfigError } from "@gradalign/tensor";
+import { methods } from "../methods/index.ts";
+import { models } from "../models/index.ts";
+import { optimizers, schedules } from "../optim/index.ts";
+import { flag, integer, integerOr, number, type OptionTable } from "../options/option.ts";
+
+/** Settings of a run that belong to no method, model, optimiser or schedule. */
+export const trainingOptions = {
+  epsilon: number({
+    least: 0,
+    most: 1,
+    unit: "pixel range",
+    default: ({ recipe }) => recipe.epsilon,
+    help: "radius of the ℓ∞ ball",
+    remedy: "it is in pixel units of [0, 1], so eight levels are 8 / 255",
+  }),
+  epochs: integer({ least: 1, default: ({ recipe }) => recipe.epochs, help: "passes over the training images", remedy: "write e.g. 30" }),
+  batchSize: integer({ least: 1, default: 128, help: "images per step", remedy: "write e.g. 128" }),
+  trainSize: integerOr(null, { least: 1, help: "train on the first so many images only", remedy: "leave it out to train on all" }),
+  validationSize: integerOr(undefined, {
+    least: 1,
+    help: "hold out the last so many training images and choose the best checkpoint by PGD accuracy on them",
+    remedy: "leave it out to choose it on the first training images, as the paper does",
+  }),
+  seed: integer({ least: 0, default: 0, help: "decides every random choice; equal seeds give equal bits", remedy: "write e.g. 0" }),
+  evalEvery: integer({ least: 1, default: ({ recipe }) => recipe.evalEvery, help: "steps between evaluations", remedy: "write e.g. 200" }),
+  evalExamples: integer({ least: 1, default: 256, help: "training and test images per evaluation", remedy: "write e.g. 256" }),
+};
+
+/** How training images are changed at random. */
+export const augmentOptions = {
+  crop: integer({
+    least: 0,
+    unit: "pixels",
+    default: ({ recipe }) => recipe.augment.crop,
+    help: "padding of the random crop, 0 for none",
+    remedy: "write e.g. 4, or 0 for no crop",
+  }),
+  flip: flag({ default: ({ recipe }) => recipe.augment.flip, help: "whether to mirror images at random" }),
+};
+
+/** What settings choose by name, each with options of its own. */
+export const registries = { model: models, method: methods, optimizer: optimizers, schedule: schedules };
+
+/** A kind of thing that settings choose by name. */
+export type Section = keyof typeof registries;
+
+/** The sections in the order in which settings are stored. */
+export const SECTIONS = Object.keys(registries) as readonly Section[];
+
+/** A method, model, optimiser or schedule as far as its declaration goes. */
+export interface Declared {
+  readonly id: string;
+  readonly paper: string;
+  readonly options: OptionTable;
+}
+
+/** What a section names; undefined if nothing has that name. */
+export function declared(section: Section, name: string): Declared | undefined {
+  const registry: Readonly<Record<string, Declared>> = registries[section];
+  return Object.hasOwn(registry, name) ? registry[name] : undefined;
+}
+
+/**
+ * The options of what a section names. Models of one's own, which `train` is given, have none.
+ *
+ * @throws ConfigError when there is no such method, optimiser or schedule.
+ */
+export function optionsOf(section: Section, name: unknown): OptionTable {
+  const found = typeof name === "string" ? declared(section, name) : undefined;
+  if (found) return found.options;
+  if (section === "model" && typeof name === "string" && name !== "") return {};
+  const own = section === "model" ? ", or your own model's name" : "";
+  throw new ConfigError(`config: ${section}.name (=${JSON.stringify(name)}) must be one of ${Object.keys(registries[section]).join(", ")}${own}`);
+}

@@ -1,0 +1,58 @@
+/** @file From settings to a step: what it is built from, and the numbers it is given. */
+import type { Device } from "@gradalign/tensor";
+import { methodNamed } from "../methods/index.ts";
+import type { Method } from "../methods/method.ts";
+import type { Model } from "../models/model.ts";
+import { optimizers } from "../optim/index.ts";
+import type { OptimizerDefinition } from "../optim/optimizer.ts";
+import type { Given, OptionTable, TracedValues, ValuesOf } from "../options/option.ts";
+import { resolveOptions } from "../options/resolve.ts";
+import { inputsOf, tracedValues } from "../options/traced.ts";
+import type { TrainConfig } from "./config.ts";
+import { augmentationFor, circumstancesOf } from "./recipes.ts";
+import type { StepOptions } from "./step.ts";
+
+/** What the step of these settings is built from. */
+export function stepOptions(config: TrainConfig, model: Model, { precision }: Pick<Device, "precision">): StepOptions {
+  const { name: method, ...methodOptions } = config.method;
+  const { name: optimizer, ...optimizerOptions } = config.optimizer;
+  const { batchSize, augment } = config;
+  const scaleLoss = precision === "float16";
+  return { model, method: methodNamed(method), methodOptions, optimizer: optimizers[optimizer], optimizerOptions, batchSize, augment, scaleLoss };
+}
+
+/** The numbers that the step of these settings is given. */
+export function stepNumbers({ epsilon, method, optimizer }: TrainConfig): {
+  epsilon: number;
+  method: Record<string, number>;
+  optimizer: Record<string, number>;
+} {
+  const definition: OptimizerDefinition = optimizers[optimizer.name];
+  return {
+    epsilon,
+    method: inputsOf(methodNamed(method.name).options, method, epsilon),
+    optimizer: inputsOf(definition.options, optimizer, epsilon),
+  };
+}
+
+/**
+ * The options of a method for a loop of one's own, as its loss takes them: those chosen, checked, and the defaults for the others.
+ *
+ * @throws ConfigError for an unknown name or a forbidden value.
+ */
+export function lossOptions<Options extends OptionTable>(
+  method: Method<Options>,
+  epsilon: number,
+  chosen: Partial<ValuesOf<Options>> = {},
+  { dataset = "cifar10", model = "preact-resnet18" }: { readonly dataset?: string; readonly model?: string } = {},
+): TracedValues<Options> {
+  const at = circumstancesOf({ dataset, augment: augmentationFor(dataset), model, method, epsilon });
+  const values = resolveOptions({ path: "method.", owner: method.id }, method.options, chosen, at);
+  return tracedValues(method.options, values, inputsOf(method.options, values, epsilon));
+}
+
+/** Options that the training loop itself obeys, of whichever method declares them. */
+export function loopOptions({ method }: TrainConfig): { readonly replays: number; readonly warmupEpochs: number } {
+  const { replays = 1, warmupEpochs = 0 }: Given = method;
+  return { replays: Number(replays), warmupEpochs: Number(warmupEpochs) };
+}
