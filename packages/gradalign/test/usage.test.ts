@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { SETTING_NAMES } from "@gradalign/runs";
+import { settingNames } from "@gradalign/runs";
 import { afterAll, describe, expect, test } from "vitest";
 import { gradalign } from "./support/captured.ts";
 
@@ -42,12 +42,21 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["eval", folder, "--epsilon", "0.031"], "write 8/255 (or 8)"],
     [["profile", "--epsilon", "0.031"], "write 8/255 (or 8)"],
     [["train", "--epsilon", "62", "--out", join(folder, "run")], "epsilon (=62/255) must be smaller for fgsm-gradalign"],
-    [["train", "--method", "fgsm-best"], 'name (="fgsm-best") must be one of standard, fgsm'],
-    [["train", "--method", "fgsm", "--lambda", "1"], "lambda is not an option of fgsm"],
-    [["train", "--model", "cnn", "--width", "16"], "--width (=16) must be left out for cnn"],
+    [["train", "--method", "fgsm-best"], '--method (="fgsm-best") must be one of standard, fgsm'],
+    [
+      ["train", "--method", "fgsm", "--lambda", "1"],
+      "--lambda (=1) is not an option of fgsm, which has --step-size, --warmup-epochs; leave it out, or choose --method",
+    ],
+    [
+      ["train", "--model", "cnn", "--width", "16"],
+      "--width (=16) is not an option of cnn, which has --filters; leave it out, or choose --model preact-resnet18",
+    ],
     [["train", "--config", join(folder, "absent.yaml")], "cannot read"],
     [["train", "--config", join(folder, "wrong.yaml")], 'epsilon (="many") must be 0 or a number from 1 to 255'],
     [["train", "--config", join(folder, "misspelt.yaml")], 'did you mean "lambda"?'],
+    [["train", "--step-size", "0"], "--step-size (=0) must be a number above 0 and up to 100"],
+    [["train", "--momentum", "1"], "--momentum (=1) must be a number from 0 to below 1"],
+    [["train", "--help", "fgsm-best"], '--help (="fgsm-best") must be one of cnn, '],
     [["train", "--out", folder], "must be empty or not there"],
     [["train", "--resume", folder], "is not a run folder"],
     [["train", "--resume", folder, "--out", folder], "must be left out with --resume"],
@@ -91,7 +100,7 @@ test("train --help tells the defaults, as the library has them", async () => {
     expect(help).toMatch(new RegExp(`--${flag} <[^-]*?>? .*?\\(default: ${value}\\)`));
   }
   // Every setting has one.
-  expect(help.split(" Examples:")[0]?.match(/\(default: /g)).toHaveLength(SETTING_NAMES.length);
+  expect(help.split(" Examples:")[0]?.match(/\(default: /g)).toHaveLength(settingNames().length);
   expect((await gradalign("demo", "--help")).stdout.replace(/\s+/g, " ")).toMatch(/--seed <n> [^-]*\(default: 2\)/);
 });
 

@@ -71,21 +71,29 @@ export type { Optimizer, OptimizerDefinition, OptimizerState } from "./optim/opt
 export { cyclicSchedule, piecewiseSchedule, type Schedule, type ScheduleDefinition, type ScheduleOptions } from "./optim/schedule.ts";
 export { type SgdOptions, sgd } from "./optim/sgd.ts";
 export {
+  accepts,
+  type BooleanOption,
+  boundsOf,
+  type ChoiceOption,
   type Circumstances,
   choice,
   constant,
   flag,
   type Given,
+  type IntegerOption,
   integer,
   integerOr,
   length,
+  type NumberOption,
   number,
   type Option,
   type OptionTable,
   type OptionValue,
   type Recipe,
   ruleOf,
+  type TextOption,
   type TracedValues,
+  text,
   type ValuesOf,
 } from "./options/option.ts";
 export { checkValue, defaultOf } from "./options/resolve.ts";
@@ -97,10 +105,22 @@ export { l2 } from "./threat/l2.ts";
 export { linf } from "./threat/linf.ts";
 export type { HyperplaneProjection, Threat } from "./threat/threat.ts";
 export type { Augmentation } from "./train/batch.ts";
-export { checkTrainConfig, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
+export { checkTrainConfig, chosenBy, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
 export { EVALUATION_PGD } from "./train/evaluator.ts";
 export { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./train/events.ts";
-export { augmentOptions, type Declared, declared, optionsOf, registries, SECTIONS, type Section, trainingOptions } from "./train/options.ts";
+export {
+  augmentOptions,
+  choiceOf,
+  DEFAULTS,
+  type Declared,
+  datasetOption,
+  declared,
+  optionsOf,
+  registries,
+  SECTIONS,
+  type Section,
+  trainingOptions,
+} from "./train/options.ts";
 export { augmentationFor, circumstancesOf, type DatasetRecipe, datasetRecipe, lambdaSchedule, recipes } from "./train/recipes.ts";
 export {
   type Arithmetic,

@@ -12,21 +12,25 @@ export { compareReport, runReport } from "./pages/report.ts";
 export type { RunEvent, RunView } from "./run/events.ts";
 export type { FilterSnapshot, OverfittingPoint, ReportRun, RobustnessRecord, RunMachine } from "./run/run-data.ts";
 export { crc32 } from "./serve/crc32.ts";
-export { partialConfig, settingsOfConfig } from "./settings/convert.ts";
-export { type DefaultTexts, defaultTexts, FINAL_DEFAULTS, FIXED_DEFAULTS, textsOf } from "./settings/defaults.ts";
+export { partialConfig, settingsOfConfig, written } from "./settings/convert.ts";
+export { type DefaultTexts, defaultTexts, FIXED_DEFAULTS, textsOf } from "./settings/defaults.ts";
 export { describeRun, describeSettings, reproduceCommand, shellWord } from "./settings/describe.ts";
 export { levelsRemedy, readLevels, writeLevels } from "./settings/levels.ts";
+export { type OptionRow, optionRows } from "./settings/option-rows.ts";
+export { FINAL_DEFAULTS, RUN_OPTIONS, type RunSettings } from "./settings/run-options.ts";
 export {
+  allSettings,
+  argumentOf,
   checkSetting,
+  declarationOf,
   externalName,
+  helpOf,
+  type Place,
   parseFlag,
-  type RunSettings,
-  SETTING_NAMES,
   type Setting,
-  type SettingName,
   type Settings,
+  settingNames,
   settingOf,
-  TRAINING_SETTINGS,
   type TrainingSettings,
 } from "./settings/settings.ts";
 export { attackName, bytes, count, decimals, duration, percent, radius } from "./words/format.ts";

@@ -51,7 +51,7 @@ async function runLive(options: LiveFlags & Record<string, unknown>, context: Co
   const interrupt = listenForInterrupt(() => {});
   try {
     const { dataset } = await loadDataset(name, context.streams.stderr, interrupt.signal);
-    const served = trainSize === undefined ? dataset : { ...dataset, train: takeFirst(dataset.train, trainSize) };
+    const served = typeof trainSize !== "number" ? dataset : { ...dataset, train: takeFirst(dataset.train, trainSize) };
     const server = await startLiveServer({ dataset: served, port, host: options.host, page: PAGE });
     if (options.json) print(context, JSON.stringify({ type: "listening", url: server.url }));
     else print(context, `open ${server.url} in a browser; Ctrl-C ends the server`);

@@ -2,7 +2,7 @@
 
 import { resolveTrainConfig } from "@gradalign/robustness";
 import { FileError, requireWritable } from "@gradalign/robustness/node";
-import { defaultTexts, FINAL_DEFAULTS, partialConfig, SETTING_NAMES, type Settings, shellWord } from "@gradalign/runs";
+import { defaultTexts, FINAL_DEFAULTS, partialConfig, type Settings, settingNames, shellWord } from "@gradalign/runs";
 import { isRunFolder, openDevice, openRun, ownRun, performRun, type RunRequest, readSession, resumedSettings, runSettingsOf } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
@@ -12,9 +12,10 @@ import { interruptible } from "../run/interruptible.ts";
 import { defaultRunFolder, requireFreeFolder } from "../run/run-folder.ts";
 import { readConfigFile } from "../settings/config-file.ts";
 import { addSettingFlags, settingsFromFlags } from "../settings/setting-flags.ts";
-import type { Context } from "../terminal/context.ts";
+import { type Context, print } from "../terminal/context.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
+import { optionHelp } from "./option-help.ts";
 
 const HELP = `
 Settings that are left out take the values of the paper's recipe for the data set, model and method: "by recipe" marks those, shown
@@ -43,25 +44,32 @@ interface TrainFlags {
   readonly resume?: string;
   readonly elsewhere?: boolean;
   readonly json?: boolean;
+  readonly help?: string | true;
 }
 
 /** Adds the command to the program. */
 export function registerTrain(program: Command, context: Context): void {
   const command = program.command("train").description("train a model; writes a run folder with metrics, checkpoints and a report");
-  addSettingFlags(command, SETTING_NAMES, defaultTexts())
+  addSettingFlags(command, settingNames(), defaultTexts())
     .option("--config <file>", "take settings from a YAML file; flags win")
     .option("--out <dir>", "run folder; runs/<date>-<model>-<method>-eps<e>-seed<s> unless set")
     .option("--resume <dir>", "go on with an interrupted run, to the same bits as without the interruption")
     .option("--elsewhere", "with --resume: go on although backend, precision or instructions are not the ones before; the bits then differ")
     .option("--json", "print events as JSON lines")
+    .helpOption(false)
+    .option("-h, --help [name]", "display this help, or that of a method, model, optimizer or schedule: its options with bounds and defaults")
     .addHelpText("after", HELP)
-    .action((options: TrainFlags & Record<string, unknown>) => runTrain(options, context));
+    .action((options: TrainFlags & Record<string, unknown>) => {
+      if (options.help === true) return command.outputHelp();
+      if (options.help !== undefined) return print(context, optionHelp(options.help, settingsFromFlags(options, settingNames())));
+      return runTrain(options, context);
+    });
 }
 
 async function runTrain(options: TrainFlags & Record<string, unknown>, context: Context): Promise<void> {
   const settings: Settings = {
     ...(options.config === undefined ? {} : readConfigFile(options.config)),
-    ...settingsFromFlags(options, SETTING_NAMES),
+    ...settingsFromFlags(options, settingNames()),
   };
   const plan = options.resume === undefined ? newRun(options, settings) : resumedRun(options.resume, options, settings);
   const { folder, config, asked } = plan;

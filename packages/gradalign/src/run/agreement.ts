@@ -1,7 +1,7 @@
 /** @file What is given when a run goes on must be what it began with. */
 import { resolve } from "node:path";
 import { isDatasetName, type TrainConfig } from "@gradalign/robustness";
-import { externalName, settingsOfConfig, TRAINING_SETTINGS, type TrainingSettings } from "@gradalign/runs";
+import { allSettings, externalName, settingsOfConfig, type TrainingSettings } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 
 /** Settings in which a data set of one's own has its absolute path. */
@@ -18,8 +18,8 @@ export function withFullPath<Given extends TrainingSettings>(settings: Given): G
 export function requireAgreement(config: TrainConfig, settings: TrainingSettings): void {
   const before = settingsOfConfig(config);
   const given = withFullPath(settings);
-  for (const name of Object.keys(TRAINING_SETTINGS) as (keyof TrainingSettings)[]) {
-    if (given[name] !== undefined && given[name] !== before[name]) {
+  for (const [name, { place }] of allSettings()) {
+    if (place && given[name] !== undefined && given[name] !== before[name]) {
       throw new ConfigError(
         `--${externalName(name)} (=${settings[name]}) must be the run's ${before[name] ?? "default"} with --resume; leave it out, or start a new run with --out`,
       );

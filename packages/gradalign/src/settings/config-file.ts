@@ -1,7 +1,8 @@
 /** @file Settings from a YAML file (JSON is YAML too), checked like flags. */
 
+import type { OptionValue } from "@gradalign/robustness";
 import { firstBytes } from "@gradalign/robustness/node";
-import { checkSetting, externalName, SETTING_NAMES, type Settings, settingOf } from "@gradalign/runs";
+import { checkSetting, declarationOf, externalName, type Settings, settingNames, settingOf } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { parseDocument } from "yaml";
 import { closestName } from "./closest-name.ts";
@@ -40,8 +41,8 @@ export function parseConfig(text: string, file: string): Settings {
       `${file}: must hold settings as "name: value" lines, got ${Array.isArray(content) ? "a list" : typeof content}; write e.g. "epochs: 30"`,
     );
   }
-  const names = new Map(SETTING_NAMES.map((setting) => [externalName(setting), setting]));
-  const settings: Record<string, unknown> = {};
+  const names = new Map(settingNames().map((setting) => [externalName(setting), setting]));
+  const settings: Record<string, OptionValue> = {};
   for (const [name, value] of Object.entries(content)) {
     const setting = names.get(name);
     if (setting === undefined) {
@@ -51,11 +52,14 @@ export function parseConfig(text: string, file: string): Settings {
       );
     }
     if (typeof value === "object" && value !== null) {
-      throw new ConfigError(`${file}: ${name} must be a single value, got ${Array.isArray(value) ? "a list" : "a map"}; ${settingOf(setting).remedy}`);
+      throw new ConfigError(
+        `${file}: ${name} must be a single value, got ${Array.isArray(value) ? "a list" : "a map"}; ${declarationOf(settingOf(setting)).remedy}`,
+      );
     }
-    settings[setting] = checkSetting(setting, plainValue(setting, value), `${file}: ${name}`);
+    settings[setting] = checkSetting(setting, value, `${file}: ${name}`);
   }
-  return settings;
+  // Each was checked by its own declaration.
+  return settings as Settings;
 }
 
 /** What a YAML text says. Aliases may be unresolved, circular or multiply without end; for these the library throws errors of several classes. */
@@ -68,9 +72,4 @@ function parseYaml(text: string, file: string): unknown {
   } catch (error) {
     throw new ConfigError(`${file}: not valid YAML: ${(error as Error).message.split("\n")[0]}; correct this line`, { cause: error });
   }
-}
-
-/** YAML's own booleans serve for yes and no. */
-function plainValue(setting: string, value: unknown): unknown {
-  return setting === "flip" && typeof value === "boolean" ? (value ? "yes" : "no") : value;
 }

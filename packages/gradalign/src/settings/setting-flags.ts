@@ -1,16 +1,17 @@
 /** @file Settings as flags of a command, and counts as other flags. */
 
-import { type DefaultTexts, externalName, FIXED_DEFAULTS, parseFlag, type SettingName, type Settings, settingOf } from "@gradalign/runs";
+import type { OptionValue } from "@gradalign/robustness";
+import { argumentOf, type DefaultTexts, externalName, FIXED_DEFAULTS, helpOf, parseFlag, type Settings } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 
 /** Gives a command a flag for each of these settings; `defaults` says what they are when left out. */
-export function addSettingFlags(command: Command, names: readonly SettingName[], defaults: DefaultTexts = {}): Command {
+export function addSettingFlags(command: Command, names: readonly string[], defaults: DefaultTexts = {}): Command {
   for (const name of names) {
-    const { argument, help } = settingOf(name);
     // Not commander's own defaults: what is left out must stay apart from what is given.
     const otherwise = defaults[name] ?? FIXED_DEFAULTS[name];
-    command.addOption(new Option(`--${externalName(name)} ${argument}`, otherwise === undefined ? help : `${help} (default: ${otherwise})`));
+    const help = helpOf(name);
+    command.addOption(new Option(`--${externalName(name)} ${argumentOf(name)}`, otherwise === undefined ? help : `${help} (default: ${otherwise})`));
   }
   return command;
 }
@@ -20,13 +21,14 @@ export function addSettingFlags(command: Command, names: readonly SettingName[],
  *
  * @throws ConfigError naming the flag, its value, the rule and a remedy.
  */
-export function settingsFromFlags(options: Readonly<Record<string, unknown>>, names: readonly SettingName[]): Settings {
-  const settings: Record<string, unknown> = {};
+export function settingsFromFlags(options: Readonly<Record<string, unknown>>, names: readonly string[]): Settings {
+  const settings: Record<string, OptionValue> = {};
   for (const name of names) {
     const text = options[name];
     if (typeof text === "string") settings[name] = parseFlag(name, text);
   }
-  return settings;
+  // Each was checked by its own declaration.
+  return settings as Settings;
 }
 
 /**

@@ -90,8 +90,18 @@ export interface BooleanOption extends Described<boolean> {
   readonly kind: "boolean";
 }
 
+/** A text of a form of its own. */
+export interface TextOption extends Described<string> {
+  readonly kind: "text";
+  /** Completes "must be …". */
+  readonly rule: string;
+  /** Placeholder in help texts. */
+  readonly argument: string;
+  accepts(value: string): boolean;
+}
+
 /** Any option. */
-export type Option = NumberOption | IntegerOption<null | undefined> | ChoiceOption | BooleanOption;
+export type Option = TextOption | NumberOption | IntegerOption<null | undefined> | ChoiceOption | BooleanOption;
 
 /** Options by name, in the order in which they are shown and resolved. */
 export type OptionTable = Readonly<Record<string, Option>>;
@@ -102,9 +112,11 @@ export type ValueOf<Declared extends Option> =
     ? Name
     : Declared extends BooleanOption
       ? boolean
-      : Declared extends IntegerOption<infer None>
-        ? number | None
-        : number;
+      : Declared extends TextOption
+        ? string
+        : Declared extends IntegerOption<infer None>
+          ? number | None
+          : number;
 
 /** The type of an option inside a compiled step. */
 type TracedOf<Declared extends Option> = Declared extends NumberOption<"input" | "length"> ? Value | number : ValueOf<Declared>;
@@ -142,12 +154,17 @@ export function integerOr<None extends null | undefined>(none: None, declaration
 
 /** Declares a choice between names. */
 export function choice<const Name extends string>(names: readonly Name[], declaration: Described<Name>): ChoiceOption<Name> {
-  return { kind: "choice", names, ...declaration };
+  return { kind: "choice", names, remedy: "choose one of them", ...declaration };
 }
 
 /** Declares a yes or no. */
 export function flag(declaration: Described<boolean>): BooleanOption {
   return { kind: "boolean", ...declaration };
+}
+
+/** Declares a text. */
+export function text(declaration: Omit<TextOption, "kind">): TextOption {
+  return { kind: "text", ...declaration };
 }
 
 /** An option's rule; completes "must be …". */
@@ -157,6 +174,8 @@ export function ruleOf(option: Option): string {
       return option.names.length === 2 ? option.names.join(" or ") : `one of ${option.names.join(", ")}`;
     case "boolean":
       return "true or false";
+    case "text":
+      return option.rule;
     default:
       return `${option.kind === "integer" ? "an integer" : "a number"}${boundsOf(option)}${option.default === null ? ", or null" : ""}`;
   }
@@ -178,6 +197,8 @@ export function accepts(option: Option, value: unknown): boolean {
       return typeof value === "string" && option.names.includes(value);
     case "boolean":
       return typeof value === "boolean";
+    case "text":
+      return typeof value === "string" && option.accepts(value);
     default: {
       if (value === null) return option.default === null;
       if (typeof value !== "number" || !(option.kind === "integer" ? Number.isSafeInteger(value) : Number.isFinite(value))) return false;

@@ -4,10 +4,10 @@ import { datasets, isDatasetName } from "../data/index.ts";
 import { type MethodConfig, type MethodName, methodNamed, type PartialMethodConfig } from "../methods/index.ts";
 import type { ModelConfig } from "../models/index.ts";
 import type { OptimizerConfig, ScheduleConfig } from "../optim/index.ts";
-import type { Given } from "../options/option.ts";
-import { checkOptions, resolveOptions } from "../options/resolve.ts";
+import type { Circumstances, Given } from "../options/option.ts";
+import { checkOptions, checkValue, resolveOptions } from "../options/resolve.ts";
 import type { Augmentation } from "./batch.ts";
-import { augmentOptions, optionsOf, SECTIONS, type Section, trainingOptions } from "./options.ts";
+import { augmentOptions, DEFAULTS, datasetOption, optionsOf, SECTIONS, type Section, trainingOptions } from "./options.ts";
 import { augmentationFor, circumstancesOf } from "./recipes.ts";
 
 /** All settings of a training run. */
@@ -64,50 +64,58 @@ export interface PartialTrainConfig {
  */
 export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfig {
   checkRoot(partial);
-  const { dataset: source = "cifar10", augment = {} } = partial;
-  const [dataset, known] = typeof source === "string" ? [source, augmentationFor(source)] : [source.name, { crop: source.crop, flip: source.flip }];
-  const model = named(partial.model, "preact-resnet18");
-  const method = named(partial.method, "fgsm-gradalign");
-  const at = circumstancesOf({ dataset, augment: known, model: model.name, method: methodNamed(method.name), epsilon: partial.epsilon });
-  const { epsilon, epochs, batchSize, trainSize, validationSize, seed, evalEvery, evalExamples } = resolveOptions(
-    ROOT,
-    trainingOptions,
-    trainingOnly(partial),
-    at,
-  );
-  const resolve = (section: Section, { name, options }: Named): Given => ({
-    name,
-    ...resolveOptions({ path: `${section}.`, owner: name }, optionsOf(section, name), options, at),
-  });
+  const { names, at } = chosenBy(partial);
+  const training = resolveOptions(ROOT, trainingOptions, trainingOnly(partial), at);
+  const { epsilon, epochs, batchSize, trainSize, validationSize, seed, evalEvery, evalExamples } = training;
+  const section = (kind: Section): Given => {
+    const { name: _, ...options } = recordIn(partial[kind]);
+    const name = names[kind];
+    return { name, ...resolveOptions({ path: `${kind}.`, owner: name }, optionsOf(kind, name), options, at) };
+  };
   const config: Given = {
-    dataset,
-    model: resolve("model", model),
-    method: resolve("method", method),
+    dataset: datasetName(partial),
+    model: section("model"),
+    method: section("method"),
     ...{ epsilon, epochs, batchSize, trainSize },
     ...(validationSize === undefined ? {} : { validationSize }),
     seed,
-    optimizer: resolve("optimizer", named(partial.optimizer, at.recipe.optimizer)),
-    schedule: resolve("schedule", named(partial.schedule, "cyclic")),
-    augment: resolveOptions(AUGMENT, augmentOptions, augment, at),
+    optimizer: section("optimizer"),
+    schedule: section("schedule"),
+    augment: resolveOptions(AUGMENT, augmentOptions, partial.augment ?? {}, at),
     ...{ evalEvery, evalExamples },
   };
   checkTrainConfig(config);
   return config;
 }
 
+/**
+ * What settings choose by name, and the circumstances on which defaults depend.
+ *
+ * @throws ConfigError when there is no such method.
+ */
+export function chosenBy(partial: PartialTrainConfig): { readonly names: Readonly<Record<Section, string>>; readonly at: Circumstances } {
+  const { dataset, epsilon } = partial;
+  const augment = typeof dataset === "object" ? { crop: dataset.crop, flip: dataset.flip } : augmentationFor(datasetName(partial));
+  const nameOf = (section: Section): string | undefined => {
+    const { name } = recordIn(partial[section]);
+    return name === undefined ? undefined : String(name);
+  };
+  const { model = DEFAULTS.model, method = DEFAULTS.method } = { model: nameOf("model"), method: nameOf("method") };
+  const at = circumstancesOf({ dataset: datasetName(partial), augment, model, method: methodNamed(method), epsilon });
+  const { optimizer = at.recipe.optimizer, schedule = DEFAULTS.schedule } = { optimizer: nameOf("optimizer"), schedule: nameOf("schedule") };
+  return { names: { model, method, optimizer, schedule }, at };
+}
+
 const ROOT = { path: "", owner: "a run" };
 const AUGMENT = { path: "augment.", owner: "the augmentation" };
 
-/** A name and options, of which nothing is known yet. */
-interface Named {
-  readonly name: string;
-  readonly options: Given;
+function datasetName({ dataset = DEFAULTS.dataset }: PartialTrainConfig): string {
+  return typeof dataset === "string" ? dataset : dataset.name;
 }
 
-function named(given: string | Given | undefined, otherwise: string): Named {
-  if (given === undefined || typeof given === "string") return { name: given ?? otherwise, options: {} };
-  const { name = otherwise, ...options } = given;
-  return { name: String(name), options };
+/** A section's name and options, of which nothing is known yet; a name may stand for itself. */
+function recordIn(given: string | Given | undefined): Given {
+  return typeof given === "string" ? { name: given } : (given ?? {});
 }
 
 /** Without the settings that hold others. */
@@ -131,14 +139,13 @@ function checkRoot(given: object): void {
 export function checkTrainConfig(config: unknown): asserts config is TrainConfig {
   if (!isRecord(config)) throw new ConfigError(`config: must be settings by name, got ${JSON.stringify(config)}`);
   checkRoot(config);
-  const { dataset } = config;
-  if (typeof dataset !== "string" || dataset === "") throw new ConfigError(`config: dataset (=${JSON.stringify(dataset)}) must be a non-empty name`);
+  checkValue("config: dataset", datasetOption, config["dataset"]);
   checkOptions(ROOT, trainingOptions, trainingOnly(config));
   for (const section of SECTIONS) {
-    const { name, ...options } = recordOf(section, config[section]);
+    const { name, ...options } = sectionOf(section, config[section]);
     checkOptions({ path: `${section}.`, owner: String(name) }, optionsOf(section, name), options);
   }
-  checkOptions(AUGMENT, augmentOptions, recordOf("augment", config["augment"]));
+  checkOptions(AUGMENT, augmentOptions, sectionOf("augment", config["augment"]));
   checkTogether(config as unknown as TrainConfig);
 }
 
@@ -146,7 +153,7 @@ function isRecord(value: unknown): value is Given {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function recordOf(name: string, value: unknown): Given {
+function sectionOf(name: string, value: unknown): Given {
   if (!isRecord(value)) throw new ConfigError(`config: ${name} (=${JSON.stringify(value)}) must be settings by name`);
   return value;
 }

@@ -1,9 +1,23 @@
 /** @file All options of a run: those of training itself, and where those of methods, models, optimisers and schedules are found. */
 import { ConfigError } from "@gradalign/tensor";
+import { datasets } from "../data/index.ts";
 import { methods } from "../methods/index.ts";
 import { models } from "../models/index.ts";
 import { optimizers, schedules } from "../optim/index.ts";
-import { flag, integer, integerOr, number, type OptionTable } from "../options/option.ts";
+import { type ChoiceOption, type Circumstances, choice, flag, integer, integerOr, number, type OptionTable, text } from "../options/option.ts";
+
+/** What is chosen by name unless it is said. The optimiser is the recipe's. */
+export const DEFAULTS = { dataset: "cifar10", model: "preact-resnet18", method: "fgsm-gradalign", schedule: "cyclic" };
+
+/** What is trained on. */
+export const datasetOption = text({
+  default: DEFAULTS.dataset,
+  argument: "name|folder",
+  help: `${Object.keys(datasets).join(", ")}, or a folder of your own images in CIFAR-10's binary format: train*.bin or data_batch*.bin, and test*.bin`,
+  rule: "a non-empty name",
+  accepts: (name) => name !== "",
+  remedy: 'write e.g. "cifar10" or the path of a folder',
+});
 
 /** Settings of a run that belong to no method, model, optimiser or schedule. */
 export const trainingOptions = {
@@ -43,11 +57,23 @@ export const augmentOptions = {
 /** What settings choose by name, each with options of its own. */
 export const registries = { model: models, method: methods, optimizer: optimizers, schedule: schedules };
 
+const CHOICES = {
+  model: { default: DEFAULTS.model, help: "the network" },
+  method: { default: DEFAULTS.method, help: "the training method" },
+  optimizer: { default: ({ recipe }: Circumstances) => recipe.optimizer, help: "the optimiser" },
+  schedule: { default: DEFAULTS.schedule, help: "course of the learning rate" },
+};
+
 /** A kind of thing that settings choose by name. */
 export type Section = keyof typeof registries;
 
 /** The sections in the order in which settings are stored. */
 export const SECTIONS = Object.keys(registries) as readonly Section[];
+
+/** The option that chooses what a section names. */
+export function choiceOf(section: Section): ChoiceOption {
+  return choice(Object.keys(registries[section]), CHOICES[section]);
+}
 
 /** A method, model, optimiser or schedule as far as its declaration goes. */
 export interface Declared {

@@ -9,6 +9,7 @@ import type { Given, OptionTable, TracedValues, ValuesOf } from "../options/opti
 import { resolveOptions } from "../options/resolve.ts";
 import { inputsOf, tracedValues } from "../options/traced.ts";
 import type { TrainConfig } from "./config.ts";
+import { DEFAULTS } from "./options.ts";
 import { augmentationFor, circumstancesOf } from "./recipes.ts";
 import type { StepOptions } from "./step.ts";
 
@@ -44,7 +45,7 @@ export function lossOptions<Options extends OptionTable>(
   method: Method<Options>,
   epsilon: number,
   chosen: Partial<ValuesOf<Options>> = {},
-  { dataset = "cifar10", model = "preact-resnet18" }: { readonly dataset?: string; readonly model?: string } = {},
+  { dataset = DEFAULTS.dataset, model = DEFAULTS.model }: { readonly dataset?: string; readonly model?: string } = {},
 ): TracedValues<Options> {
   const at = circumstancesOf({ dataset, augment: augmentationFor(dataset), model, method, epsilon });
   const values = resolveOptions({ path: "method.", owner: method.id }, method.options, chosen, at);

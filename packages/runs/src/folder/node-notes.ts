@@ -6,10 +6,11 @@
  */
 import { appendFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
+import { accepts, ruleOf } from "@gradalign/robustness";
 import { onFile, readIfThere, readJson, readJsonLines, writeFileAtomic } from "@gradalign/robustness/node";
 import { z } from "zod";
 import type { RobustnessRecord, RunMachine } from "../run/run-data.ts";
-import { RUN_SETTINGS, type RunSettings } from "../settings/settings.ts";
+import { RUN_OPTIONS, type RunSettings } from "../settings/run-options.ts";
 
 /** A run's surroundings. */
 export interface RunSession {
@@ -24,7 +25,9 @@ const SESSION_FILE = "session.json";
 const ROBUSTNESS_FILE = "robustness.jsonl";
 const PARTS_FILE = "attack-parts.jsonl";
 
-const asked = Object.fromEntries(Object.entries(RUN_SETTINGS).map(([name, { schema }]) => [name, z.exactOptional(schema)]));
+const asked = Object.fromEntries(
+  Object.entries(RUN_OPTIONS).map(([name, option]) => [name, z.exactOptional(z.custom((value) => accepts(option, value), `must be ${ruleOf(option)}`))]),
+);
 const sessionForm = z.object({
   machine: z.object({ backend: z.string(), threads: z.int().min(1), version: z.string(), node: z.string() }),
   asked: z.strictObject(asked).transform((settings) => settings as RunSettings),

@@ -5,7 +5,8 @@ import { mayHaveGpu, nodeGpu, nodeTuning } from "@gradalign/robustness/node";
 import { ConfigError, createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
 import type { Run } from "../folder/node-run.ts";
 import type { RunMachine } from "../run/run-data.ts";
-import { RUN_SETTINGS, type RunSettings, type Settings } from "../settings/settings.ts";
+import { RUN_OPTIONS, type RunSettings } from "../settings/run-options.ts";
+import type { Settings } from "../settings/settings.ts";
 import { VERSION } from "./node-version.ts";
 
 /** Settings that say what computes, and how. */
@@ -78,5 +79,5 @@ export function resumedSettings(given: RunSettings, asked: RunSettings, run: Pic
 
 /** The given settings that are not the training's. */
 export function runSettingsOf(settings: Settings): RunSettings {
-  return Object.fromEntries(Object.keys(RUN_SETTINGS).flatMap((name) => (name in settings ? [[name, settings[name as keyof RunSettings]]] : [])));
+  return Object.fromEntries(Object.keys(RUN_OPTIONS).flatMap((name) => (name in settings ? [[name, settings[name as keyof RunSettings]]] : [])));
 }

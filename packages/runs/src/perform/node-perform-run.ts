@@ -10,7 +10,7 @@ import { createRun, openRun, type Run, withRunLock } from "../folder/node-run.ts
 import { runReport } from "../pages/report.ts";
 import type { RunView } from "../run/events.ts";
 import { describeRun } from "../settings/describe.ts";
-import type { RunSettings } from "../settings/settings.ts";
+import type { RunSettings } from "../settings/run-options.ts";
 import { attackSaved, type FinalAttack } from "./node-attack-saved.ts";
 import { arithmeticOptions, machineOf } from "./node-device.ts";
 

@@ -1,71 +1,70 @@
 /** @file Between the flat settings of flags and files and the library's nested, resolved config. */
-
-import type { PartialTrainConfig, TrainConfig } from "@gradalign/robustness";
+import { chosenBy, optionsOf, type PartialTrainConfig, registries, SECTIONS, type Section, type TrainConfig } from "@gradalign/robustness";
 import { ConfigError } from "@gradalign/tensor";
-import type { TrainingSettings } from "./settings.ts";
-
-const METHOD_OPTIONS = ["stepSize", "steps", "start", "lambda", "mu", "branches", "adversary", "replays", "warmupEpochs"] as const;
+import { allSettings, externalName, type Setting, type TrainingSettings } from "./settings.ts";
 
 /**
  * The library's config with only what was given; the library fills in the rest.
  *
- * @throws ConfigError when a size of one model is given for another.
+ * @throws ConfigError when an option was given that the chosen model, method, optimiser or schedule does not have.
  */
 export function partialConfig(settings: TrainingSettings): PartialTrainConfig {
-  const { dataset, filters, width, epsilon, lr, optimizer, momentum, weightDecay, schedule, crop, flip } = settings;
-  const { epochs, seed, batchSize, trainSize, validationSize, evalEvery, evalExamples } = settings;
-  const model = settings.model ?? (filters !== undefined ? "cnn" : width !== undefined ? "preact-resnet18" : undefined);
-  if (filters !== undefined && model !== "cnn") throw new ConfigError(`--filters (=${filters}) must be left out for ${model}; it is the size of the cnn`);
-  if (width !== undefined && model !== "preact-resnet18") {
-    throw new ConfigError(`--width (=${width}) must be left out for ${model}; it is the size of preact-resnet18`);
+  const all = allSettings();
+  const config: Record<string, unknown> = {};
+  const sections: Record<string, Record<string, unknown>> = {};
+  for (const [name, value] of Object.entries(settings)) {
+    const place = all.get(name)?.place;
+    if (!place || value === undefined) continue;
+    const target = place.section === null ? config : (sections[place.section] ??= {});
+    target[place.option] = name === "epsilon" ? Number(value) / 255 : value;
   }
-  const hasMethodOption = METHOD_OPTIONS.some((option) => settings[option] !== undefined);
-  const method = settings.method ?? (hasMethodOption ? "fgsm-gradalign" : undefined);
-  return given({
-    dataset,
-    model: given({ name: model, filters, width }),
-    method: given({ name: method, ...Object.fromEntries(METHOD_OPTIONS.map((option) => [option, settings[option]])) }),
-    epsilon: epsilon === undefined ? undefined : epsilon / 255,
-    optimizer: given({ name: optimizer, momentum, weightDecay }),
-    schedule: given({ name: schedule, peak: lr }),
-    augment: given({ crop, flip: flip === undefined ? undefined : flip === "yes" }),
-    ...{ epochs, seed, batchSize, trainSize, validationSize, evalEvery, evalExamples },
-  }) as PartialTrainConfig;
+  // A size tells which model is meant.
+  const { model } = sections;
+  if (model && model["name"] === undefined) {
+    const fitting = Object.values(registries.model).filter(({ options }) => Object.keys(model).every((option) => option in options));
+    if (fitting.length === 1) model["name"] = fitting[0]?.id;
+  }
+  // Whatever was given: the library checks it.
+  const partial = { ...config, ...sections } as PartialTrainConfig;
+  refuseForeign(settings, all, partial);
+  return partial;
+}
+
+/** Refuses options of what was not chosen, by the names under which they were given. */
+function refuseForeign(settings: TrainingSettings, all: ReadonlyMap<string, Setting>, partial: PartialTrainConfig): void {
+  const { names } = chosenBy(partial);
+  for (const [name, value] of Object.entries(settings)) {
+    const setting = all.get(name);
+    const section = setting?.place?.section;
+    if (!setting?.place || value === undefined || !isNamed(section) || name === section) continue;
+    const chosen = names[section];
+    if (Object.hasOwn(optionsOf(section, chosen), setting.place.option)) continue;
+    const own = [...all].filter(([, { place, declared: by }]) => place?.section === section && by.has(chosen)).map(([other]) => `--${externalName(other)}`);
+    throw new ConfigError(
+      `--${externalName(name)} (=${value}) is not an option of ${chosen}, which has ${own.join(", ") || "none"}; leave it out, or choose ` +
+        `--${section} ${[...setting.declared.keys()].join(" or ")}`,
+    );
+  }
+}
+
+function isNamed(section: string | null | undefined): section is Section {
+  return SECTIONS.some((other) => other === section);
 }
 
 /** The settings that a resolved config came from or might have come from. */
 export function settingsOfConfig(config: TrainConfig): TrainingSettings {
-  const { model, method, optimizer, schedule, augment } = config;
-  const { dataset, epochs, seed, batchSize, trainSize, validationSize, evalEvery, evalExamples } = config;
-  const options = method as unknown as Record<string, unknown>;
-  return given({
-    dataset,
-    model: model.name,
-    filters: "filters" in model ? model.filters : undefined,
-    width: "width" in model ? model.width : undefined,
-    method: method.name,
-    epsilon: Number((config.epsilon * 255).toFixed(9)),
-    epochs,
-    seed,
-    lr: schedule.peak,
-    ...Object.fromEntries(METHOD_OPTIONS.map((option) => [option, options[option]])),
-    optimizer: optimizer.name,
-    momentum: optimizer.name === "sgd" ? optimizer.momentum : undefined,
-    weightDecay: optimizer.weightDecay,
-    schedule: schedule.name,
-    batchSize,
-    trainSize: trainSize ?? undefined,
-    validationSize,
-    crop: augment.crop,
-    flip: augment.flip ? "yes" : "no",
-    evalEvery,
-    evalExamples,
-  }) as TrainingSettings;
+  const settings: Record<string, string | number | boolean> = {};
+  for (const [name, { place }] of allSettings()) {
+    if (!place) continue;
+    const holder: Readonly<Record<string, unknown>> = place.section === null ? { ...config } : { ...config[place.section] };
+    const value = holder[place.option];
+    if (typeof value === "string" || typeof value === "boolean") settings[name] = value;
+    else if (typeof value === "number") settings[name] = name === "epsilon" ? Number((value * 255).toFixed(9)) : value;
+  }
+  return settings;
 }
 
-/** Without undefined values, and without objects that have nothing else. */
-function given(values: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== undefined && !(typeof value === "object" && value !== null && Object.keys(value).length === 0)),
-  );
+/** A value as flags and files have it. */
+export function written(value: unknown): string {
+  return typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
 }

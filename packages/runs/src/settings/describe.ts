@@ -1,7 +1,7 @@
 /** @file A run's settings in words: a line, a table, and the command that gives the same run again. */
 import type { TrainConfig } from "@gradalign/robustness";
 import { radius } from "../words/format.ts";
-import { settingsOfConfig } from "./convert.ts";
+import { settingsOfConfig, written } from "./convert.ts";
 import { writeLevels } from "./levels.ts";
 import { externalName } from "./settings.ts";
 
@@ -16,14 +16,14 @@ export function describeRun(config: TrainConfig): string {
 export function describeSettings(config: TrainConfig): [string, string][] {
   return Object.entries(settingsOfConfig(config)).map(([setting, value]) => [
     externalName(setting),
-    setting === "epsilon" ? radius(config.epsilon) : typeof value === "number" ? String(Number(value.toPrecision(12))) : String(value),
+    setting === "epsilon" ? radius(config.epsilon) : typeof value === "number" ? String(Number(value.toPrecision(12))) : written(value),
   ]);
 }
 
 /** The command whose run is the same to the last bit. */
 export function reproduceCommand(config: TrainConfig): string {
   const flags = Object.entries(settingsOfConfig(config)).map(
-    ([setting, value]) => `--${externalName(setting)} ${shellWord(setting === "epsilon" ? writeLevels(Number(value)) : String(value))}`,
+    ([setting, value]) => `--${externalName(setting)} ${shellWord(setting === "epsilon" ? writeLevels(Number(value)) : written(value))}`,
   );
   return `gradalign train ${flags.join(" ")}`;
 }

@@ -1,0 +1,43 @@
+/** @file `gradalign train --help NAME`: a method's, model's, optimiser's or schedule's options, with their bounds and their defaults for the settings given with it. */
+import { chosenBy, type Declared, declared, type PartialTrainConfig, registries, SECTIONS } from "@gradalign/robustness";
+import { optionRows, partialConfig, radius, type Settings } from "@gradalign/runs";
+import { ConfigError } from "@gradalign/tensor";
+import { textTable } from "../terminal/table.ts";
+
+const KINDS = { method: "a training method", model: "a model", optimizer: "an optimiser", schedule: "a learning-rate schedule" } as const;
+
+/**
+ * The help of what has that name.
+ *
+ * @throws ConfigError when nothing has.
+ */
+export function optionHelp(name: string, settings: Settings): string {
+  const section = SECTIONS.find((kind) => declared(kind, name));
+  const found = section && declared(section, name);
+  if (!found) {
+    const names = SECTIONS.flatMap((kind) => Object.keys(registries[kind]));
+    throw new ConfigError(`--help (="${name}") must be one of ${names.join(", ")}; leave the name out for all flags`);
+  }
+  // The name is the registry's; options that are given with it may be another's.
+  const { dataset, model, epsilon } = partialConfig(settings);
+  const partial = { dataset, model, epsilon, [section]: { name } };
+  const { at } = chosenBy(Object.fromEntries(Object.entries(partial).filter(([, value]) => value !== undefined)) as PartialTrainConfig);
+  const rows = optionRows(section, found.options, at);
+  const { epochs, peak, optimizer } = at.recipe;
+  return [
+    `${name}: ${KINDS[section]}`,
+    `paper: ${found.paper}`,
+    `source: ${sourceOf(section, found)}`,
+    ...(section === "method" ? [`recipe: ${epochs} epochs, ${optimizer} with a peak learning rate of ${peak}`] : []),
+    "",
+    rows.length === 0 ? "It has no options." : `Options, with defaults for ${at.dataset}, ${at.model} and ε = ${radius(at.epsilon)}:`,
+    ...textTable(rows.map((row) => [`  --${row.name} ${row.argument}`, row.help, row.values, `default ${row.otherwise}`])),
+  ].join("\n");
+}
+
+const FOLDERS = { method: "methods", model: "models", optimizer: "optim", schedule: "optim" } as const;
+
+/** Its file, which has its name. */
+function sourceOf(section: keyof typeof FOLDERS, { id }: Declared): string {
+  return `packages/robustness/src/${FOLDERS[section]}/${section === "schedule" ? "schedule" : id}.ts`;
+}

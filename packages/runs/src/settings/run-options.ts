@@ -1,0 +1,45 @@
+/** @file Settings of this machine and this invocation; they do not change what is learned. */
+import { ATTACK_NAMES, attackPlan, choice, integer, integerOr, text, type ValuesOf } from "@gradalign/robustness";
+
+function isAttackName(name: string): boolean {
+  try {
+    attackPlan(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The attack after training, unless a run says otherwise. */
+export const FINAL_DEFAULTS = { finalAttack: "pgd-50-10", finalExamples: 1000 } as const;
+
+/** Options of the machine and of the attack at the end. */
+export const RUN_OPTIONS = {
+  threads: integerOr(undefined, { least: 1, help: "threads to compute with; the result is the same with any number", remedy: "leave it out for all cores" }),
+  backend: choice(["auto", "wasm", "webgpu", "reference"], {
+    default: "auto",
+    help: "what computes; auto takes a GPU where there is one (npm install webgpu), else wasm",
+  }),
+  precision: choice(["f32", "f16"], {
+    default: "f32",
+    help: "f16: large values in float16, sums in float32, with a scaled loss; only on a GPU",
+  }),
+  tensorCores: choice(["off", "auto", "on"], {
+    default: "off",
+    help: "with --precision f16: multiply on tensor cores (experimental); auto where they prove right and faster",
+  }),
+  vectorBits: choice(["128", "256"], { default: "256", help: "width of vectors in the wasm backend's code; the results are the same" }),
+  softwareGpu: choice(["yes", "no"], { default: "no", help: "accept a GPU that the CPU imitates, for tests; it is slower than wasm" }),
+  finalAttack: text({
+    default: FINAL_DEFAULTS.finalAttack,
+    argument: "attack",
+    help: `attack on the last and the best model at the end: ${ATTACK_NAMES}`,
+    rule: `one of ${ATTACK_NAMES}`,
+    accepts: isAttackName,
+    remedy: 'write "pgd-50-10" for 50 steps and 10 restarts',
+  }),
+  finalExamples: integer({ least: 1, default: FINAL_DEFAULTS.finalExamples, help: "test images for the attack at the end", remedy: "write e.g. 1000" }),
+};
+
+/** Their values, those that were given. */
+export type RunSettings = { readonly [Name in keyof typeof RUN_OPTIONS]?: NonNullable<ValuesOf<typeof RUN_OPTIONS>[Name]> };
