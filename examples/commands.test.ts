@@ -8,7 +8,7 @@ import { createProgram } from "../packages/gradalign/src/cli.ts";
 import { settingsFromFlags } from "../packages/gradalign/src/settings/setting-flags.ts";
 import { gradalign } from "../packages/gradalign/test/support/captured.ts";
 import { writeRecordFiles } from "../packages/gradalign/test/support/record-files.ts";
-import { SETTING_NAMES } from "../packages/runs/src/index.ts";
+import { settingNames } from "../packages/runs/src/index.ts";
 import { pages, ROOT, readText } from "./support/code-blocks.ts";
 
 /** Commands of a text, a list of words each, without comments. */
@@ -40,7 +40,7 @@ async function parse(words: readonly string[]): Promise<void> {
   const program = createProgram({ streams: { stdout: { write() {} }, stderr: { write() {} } }, exitCode: 0 });
   const quiet = (command: Command): void => {
     for (const inner of command.commands) quiet(inner);
-    if (command !== program) command.action(() => void settingsFromFlags(command.opts(), SETTING_NAMES));
+    if (command !== program) command.action(() => void settingsFromFlags(command.opts(), settingNames()));
   };
   quiet(program);
   await program.parseAsync(words, { from: "user" }).catch((error: { exitCode?: number; message: string }) => {

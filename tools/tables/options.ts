@@ -11,7 +11,7 @@ import {
   trainingOptions,
 } from "@gradalign/robustness";
 import { optionRows, type Place } from "@gradalign/runs";
-import { table } from "./markdown.ts";
+import { linked, table } from "./markdown.ts";
 
 const INTRODUCTION = `# Options
 
@@ -50,5 +50,5 @@ export function optionsPage(): string {
       parts.push(`### ${id}\n`, `${paper}.\n`, `${optionTable(section, options, section === "method" ? id : DEFAULTS.method)}\n`);
     }
   }
-  return parts.join("\n");
+  return linked("docs/options.md", parts.join("\n"));
 }

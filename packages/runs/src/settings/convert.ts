@@ -15,7 +15,8 @@ export function partialConfig(settings: TrainingSettings): PartialTrainConfig {
   for (const [name, value] of Object.entries(settings)) {
     const place = all.get(name)?.place;
     if (!place || value === undefined) continue;
-    const target = place.section === null ? config : (sections[place.section] ??= {});
+    if (place.section !== null) sections[place.section] ??= {};
+    const target = (place.section !== null && sections[place.section]) || config;
     target[place.option] = name === "epsilon" ? Number(value) / 255 : value;
   }
   // A size tells which model is meant.
