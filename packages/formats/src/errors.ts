@@ -4,7 +4,8 @@ import { GradalignError } from "@gradalign/tensor";
 /**
  * What is the matter: the file is something else altogether (`html`, `json-text`, `git-lfs`, `torchscript`, `tar`, `archive`, `hdf5`, `unknown`),
  * it asks for code to be run (`foreign-globals`), it ends too early (`truncated`), it contradicts itself (`damaged`), it asks for more than
- * any honest file does (`too-large`), or it holds something valid that is not read here (`unsupported`).
+ * any honest file does (`too-large`), it holds something valid that is not read here (`unsupported`), or weights of another model than the one
+ * they are to be loaded into (`other-model`).
  */
 export type FormatProblem =
   | "html"
@@ -19,7 +20,8 @@ export type FormatProblem =
   | "truncated"
   | "damaged"
   | "too-large"
-  | "unsupported";
+  | "unsupported"
+  | "other-model";
 
 /** A file of weights or of a model cannot be read, or cannot be written as asked. */
 export class FormatError extends GradalignError {

@@ -2,13 +2,11 @@
  * @file The paper's single-layer network (section 4): 3 x 3 convolution with bias, ReLU, linear. With 4 filters (41,082
  * parameters) it is small enough to look inside when it overfits catastrophically.
  */
-import { foldIn, reshape, type Value, zeros } from "@gradalign/tensor";
-import { initConvolution, initLinear } from "../nn/initialization.ts";
-import { convolution, linear, relu } from "../nn/layers.ts";
-import { type Params, param } from "../nn/params.ts";
 import { integer } from "../options/option.ts";
 import { checkValue } from "../options/resolve.ts";
-import { defineModel, type Model, type ModelData, type ModelOutput, type ModelTensors } from "./model.ts";
+import { layeredModel } from "./layers.ts";
+import { defineModel, type Model, type ModelData } from "./model.ts";
+import type { Network } from "./network.ts";
 
 const FILTERS = integer({ least: 1, default: 4, help: "filters of the convolution", remedy: "leave it out for the paper's 4" });
 
@@ -17,6 +15,10 @@ export const cnnDefinition = defineModel({
   id: "cnn",
   paper: "Andriushchenko, Flammarion 2020, section 4",
   options: { filters: FILTERS },
+  recognize(shapeOf) {
+    const [convolution, linear] = [shapeOf(`${CONV}.weight`), shapeOf(`${LINEAR}.weight`)];
+    return convolution && linear ? { options: { filters: convolution[0]! }, classes: linear[0]!, channels: convolution[1]! } : undefined;
+  },
   create: (options, data) => cnn({ ...options, ...data }),
 });
 
@@ -37,23 +39,7 @@ const LINEAR = "_model.3";
  */
 export function cnn({ filters = 4, classes = 10, shape = [3, 32, 32] }: CnnOptions = {}): Model {
   checkValue("cnn: filters", FILTERS, filters);
-  const [channels, height, width] = shape;
-  return {
-    name: "cnn",
-    config: { filters, classes, shape: [...shape] },
-    init(key: Value): ModelTensors {
-      const params = {
-        [`${CONV}.weight`]: initConvolution(foldIn(key, 0), [filters, channels, 3, 3]),
-        [`${CONV}.bias`]: zeros([filters]),
-        [`${LINEAR}.weight`]: initLinear(foldIn(key, 1), [classes, filters * height * width]),
-        [`${LINEAR}.bias`]: zeros([classes]),
-      };
-      return { params, state: {} };
-    },
-    apply(params: Params, state: Params, x: Value): ModelOutput {
-      const h = relu(convolution(x, param(params, `${CONV}.weight`), param(params, `${CONV}.bias`), { padding: 1 }));
-      const flat = reshape(h, [x.shape[0] as number, filters * height * width]);
-      return { logits: linear(flat, param(params, `${LINEAR}.weight`), param(params, `${LINEAR}.bias`)), state };
-    },
-  };
+  const network: Network = (layers, x) =>
+    layers.linear(LINEAR, layers.flatten(layers.relu(layers.convolution(CONV, x, { out: filters, size: 3, padding: 1, bias: true }))), classes);
+  return layeredModel({ name: "cnn", config: { filters, classes, shape: [...shape] } }, shape, network);
 }

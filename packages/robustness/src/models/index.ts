@@ -3,13 +3,28 @@ import { ConfigError } from "@gradalign/tensor";
 import type { OptionTable, OptionValue, ValuesOf } from "../options/option.ts";
 import { checkNames } from "../options/resolve.ts";
 import { cnnDefinition as cnn } from "./cnn.ts";
+import { dmPreactResnetDefinition as dmPreactResnet } from "./dm-preact-resnet.ts";
+import { dmWideResnetDefinition as dmWideResnet } from "./dm-wide-resnet.ts";
 import type { Model, ModelData, ModelDefinition } from "./model.ts";
-import { preactResnet18Definition as preactResnet18 } from "./preact-resnet18.ts";
+import {
+  preactResnet18Definition as preactResnet18,
+  preactResnet18FinalNormDefinition as preactResnet18FinalNorm,
+  preactResnet18V2Definition as preactResnet18V2,
+} from "./preact-resnet18.ts";
+import { resnet18Definition as resnet18, resnet50Definition as resnet50 } from "./resnet.ts";
+import { wideResnetDefinition as wideResnet } from "./wide-resnet.ts";
 
 /** Every built-in model by name. */
 export const models = {
   cnn: cnn,
   "preact-resnet18": preactResnet18,
+  "preact-resnet18-final-norm": preactResnet18FinalNorm,
+  "preact-resnet18-v2": preactResnet18V2,
+  resnet18,
+  resnet50,
+  "wide-resnet": wideResnet,
+  "dm-wide-resnet": dmWideResnet,
+  "dm-preact-resnet": dmPreactResnet,
 } satisfies Readonly<Record<string, ModelDefinition>>;
 
 /** Every built-in model's name. */

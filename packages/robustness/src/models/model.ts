@@ -4,6 +4,7 @@ import type { JsonObject } from "@gradalign/formats";
 import type { Value } from "@gradalign/tensor";
 import type { Params } from "../nn/params.ts";
 import type { OptionTable, ValuesOf } from "../options/option.ts";
+import type { Network } from "./network.ts";
 
 /** Trainable parameters and batch-norm statistics. */
 export interface ModelTensors {
@@ -27,6 +28,8 @@ export interface Model {
   init(key: Value): ModelTensors;
   /** One forward pass; `train` chooses batch statistics (and moves the running ones) over running statistics. */
   apply(params: Params, state: Params, x: Value, mode: { readonly train: boolean }): ModelOutput;
+  /** Of what layers it is made, for formats that store graphs. */
+  readonly network?: Network;
 }
 
 /** What a built-in model needs to know of the data. */
@@ -37,12 +40,17 @@ export interface ModelData {
   readonly shape?: readonly [number, number, number];
 }
 
+/** The shape of a tensor by name, where there is one. */
+export type ShapeOf = (name: string) => readonly number[] | undefined;
+
 /** A built-in model: one file, one line in the registry. */
 export interface ModelDefinition<Options extends OptionTable = OptionTable> {
   readonly id: string;
   /** Where it comes from. */
   readonly paper: string;
   readonly options: Options;
+  /** What a network with tensors of these shapes would be, if it may be one of these; names of all tensors are compared afterwards. */
+  recognize?(shapeOf: ShapeOf): { readonly options: Partial<ValuesOf<Options>>; readonly classes: number; readonly channels: number } | undefined;
   /** Makes it; options that are left out have their defaults. Throws ConfigError for a value that its option forbids. */
   create(options: Partial<ValuesOf<Options>>, data: ModelData): Model;
 }

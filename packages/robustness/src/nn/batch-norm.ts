@@ -1,8 +1,15 @@
 /** @file Batch normalisation over N, H and W of an NCHW tensor, as PyTorch computes it. */
 import { add, broadcastAlong, div, mean, mul, ShapeError, sqrt, square, stopGradient, sub, type Value } from "@gradalign/tensor";
 
-const MOMENTUM = 0.1;
-const EPSILON = 1e-5;
+/** Settings of a batch norm; PyTorch's defaults. */
+export interface BatchNormOptions {
+  /** Statistics of the batch, and moving the running ones. */
+  readonly train: boolean;
+  /** Added to variances; 1e-5 unless set. */
+  readonly epsilon?: number;
+  /** How far the running statistics move towards the batch's; 0.1 unless set. */
+  readonly momentum?: number;
+}
 
 /** Per-channel tensors [C]. */
 export interface BatchNormTensors {
@@ -20,27 +27,27 @@ export interface BatchNormResult {
 }
 
 /**
- * y = (x - mean) / sqrt(var + 1e-5) * weight + bias.
+ * y = (x - mean) / sqrt(var + epsilon) * weight + bias.
  *
- * In train mode mean and (biased) variance are the batch's, and the running statistics move a tenth of the way to the batch's
- * mean and unbiased variance; else they are the running ones.
+ * In train mode mean and (biased) variance are the batch's, and the running statistics move part of the way to the batch's mean
+ * and unbiased variance; else they are the running ones.
  * @throws ShapeError in train mode with a single value per channel, which has no variance.
  */
-export function batchNorm(x: Value, tensors: BatchNormTensors, { train }: { readonly train: boolean }): BatchNormResult {
+export function batchNorm(x: Value, tensors: BatchNormTensors, { train, epsilon = 1e-5, momentum = 0.1 }: BatchNormOptions): BatchNormResult {
   const { weight, bias, runningMean, runningVar } = tensors;
   const perChannel = (v: Value): Value => broadcastAlong(v, x.shape, [1]);
   const center = train ? mean(x, [0, 2, 3]) : runningMean;
   const centered = sub(x, perChannel(center));
   const variance = train ? mean(square(centered), [0, 2, 3]) : runningVar;
-  const scale = div(weight, sqrt(add(variance, EPSILON)));
+  const scale = div(weight, sqrt(add(variance, epsilon)));
   const y = add(mul(centered, perChannel(scale)), perChannel(bias));
   if (!train) return { y, runningMean, runningVar };
   const [n, , height, width] = x.shape as [number, number, number, number];
   const count = n * height * width;
   if (count < 2) throw new ShapeError(`batchNorm: training needs more than one value per channel, got x of shape [${x.shape.join(", ")}]`);
-  return { y, runningMean: moveTowards(runningMean, center), runningVar: moveTowards(runningVar, mul(variance, count / (count - 1))) };
+  return { y, runningMean: moveTowards(runningMean, center, momentum), runningVar: moveTowards(runningVar, mul(variance, count / (count - 1)), momentum) };
 }
 
-function moveTowards(running: Value, batch: Value): Value {
-  return add(mul(running, 1 - MOMENTUM), mul(stopGradient(batch), MOMENTUM));
+function moveTowards(running: Value, batch: Value, momentum: number): Value {
+  return add(mul(running, 1 - momentum), mul(stopGradient(batch), momentum));
 }

@@ -1,6 +1,6 @@
 /** @file Models: sizes, names, initialisation, and what batch norm's modes do. */
 
-import { cnn, countParameters, createModel, models, preactResnet18 } from "@gradalign/robustness";
+import { cnn, countParameters, createModel, type ModelName, models, preactResnet18 } from "@gradalign/robustness";
 import { evaluate, jit, randomKey, type Tensor, tensor, zeros } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 
@@ -39,7 +39,9 @@ describe("images of 1 x 28 x 28", () => {
 });
 
 describe.each(Object.keys(models))("%s", (name) => {
-  const model = createModel({ name, ...(name === "cnn" ? { filters: 2 } : { width: 2 }) }, { classes: 4, shape: [3, 8, 8] });
+  const small: Readonly<Record<string, number>> = { filters: 2, width: 2, widen: 1 };
+  const own = Object.keys(models[name as ModelName].options).flatMap((option) => (small[option] === undefined ? [] : [[option, small[option]]]));
+  const model = createModel({ name, ...Object.fromEntries(own) }, { classes: 4, shape: [3, 8, 8] });
 
   it("gives one logit per class and keeps the names of its statistics", () => {
     const { params, state } = model.init(key);
@@ -54,6 +56,19 @@ describe.each(Object.keys(models))("%s", (name) => {
     const first = draw(randomKey(1)).data();
     expect(draw(randomKey(1)).data()).toEqual(first);
     expect(draw(randomKey(2)).data()).not.toEqual(first);
+  });
+});
+
+describe("parameter counts of the field's networks", () => {
+  it.each([
+    ["preact-resnet18-final-norm", 11_172_170],
+    ["preact-resnet18-v2", 11_172_170],
+    ["resnet18", 11_173_962],
+    ["resnet50", 23_520_842],
+    ["wide-resnet", 36_479_194],
+    ["dm-wide-resnet", 36_479_194],
+  ])("%s", (name, count) => {
+    expect(countParameters(createModel({ name }).init(key).params)).toBe(count);
   });
 });
 
@@ -82,7 +97,7 @@ describe("names and errors", () => {
     }
     expect(() => createModel({ name: "cnn" }, { classes: null as unknown as number })).toThrow("classes (=null) must be an integer");
     expect(() => createModel({ name: "resnet" })).toThrowErrorMatchingInlineSnapshot(
-      `[ConfigError: model: name (="resnet") must be one of cnn, preact-resnet18; pass your own model as train's option "model"]`,
+      `[ConfigError: model: name (="resnet") must be one of cnn, preact-resnet18, preact-resnet18-final-norm, preact-resnet18-v2, resnet18, resnet50, wide-resnet, dm-wide-resnet, dm-preact-resnet; pass your own model as train's option "model"]`,
     );
     expect(() => cnn({ filters: 0 })).toThrowErrorMatchingInlineSnapshot(
       `[ConfigError: cnn: filters (=0) must be an integer of at least 1; leave it out for the paper's 4]`,

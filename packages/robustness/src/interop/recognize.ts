@@ -1,0 +1,36 @@
+/** @file Which built-in networks a file's weights may belong to. */
+import { type FileTensor, FormatError } from "@gradalign/formats";
+import { ConfigError } from "@gradalign/tensor";
+import { createModel, type ModelConfig, models } from "../models/index.ts";
+import type { Model, ModelDefinition } from "../models/model.ts";
+import { checkWeights } from "./load-weights.ts";
+
+/** A built-in network that has exactly a file's tensors. */
+export interface Recognized {
+  /** Its name and options. */
+  readonly config: ModelConfig;
+  readonly classes: number;
+  readonly model: Model;
+}
+
+/**
+ * The built-in networks that have exactly these tensors. There may be several: variants that compute differently with the same tensors.
+ *
+ * @param size height and width of the images, where they are not 32 x 32.
+ */
+export function recognizeModels(tensors: ReadonlyMap<string, FileTensor>, size: readonly [number, number] = [32, 32]): Recognized[] {
+  return Object.entries(models as Readonly<Record<string, ModelDefinition>>).flatMap(([name, definition]) => {
+    const found = definition.recognize?.((tensor) => tensors.get(tensor)?.shape);
+    if (!found) return [];
+    const config: ModelConfig = { name, ...found.options };
+    try {
+      const model = createModel(config, { classes: found.classes, shape: [found.channels, ...size] });
+      checkWeights(model, tensors);
+      return [{ config, classes: found.classes, model }];
+    } catch (error) {
+      // Of another size than any that can be made, or with other tensors.
+      if (error instanceof ConfigError || error instanceof FormatError) return [];
+      throw error;
+    }
+  });
+}
