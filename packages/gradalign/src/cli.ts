@@ -12,6 +12,7 @@ import { registerData } from "./commands/data.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerEval } from "./commands/eval.ts";
 import { registerExport } from "./commands/export.ts";
+import { registerImport } from "./commands/import.ts";
 import { registerInfo } from "./commands/info.ts";
 import { registerLive } from "./commands/live.ts";
 import { registerProfile } from "./commands/profile.ts";
@@ -62,6 +63,7 @@ export function createProgram(context: Context): Command {
     registerReproduce,
     registerReproduceWorkers,
     registerExport,
+    registerImport,
     registerData,
     registerProfile,
     registerInfo,
