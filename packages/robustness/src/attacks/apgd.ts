@@ -6,7 +6,7 @@
  * from the point before. Of several adversarial points the first is kept, where theirs keeps the last: an image that has one need not be
  * attacked further.
  */
-import { add, and, broadcastAlong, convert, div, ge, gt, le, mul, normal, not, or, sub, uniform, type Value, where, zeros } from "@gradalign/tensor";
+import { add, and, broadcastAlong, convert, div, ge, gt, le, lt, mul, normal, not, or, sub, uniform, type Value, where, zeros } from "@gradalign/tensor";
 import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
 import { dlrPerExample, targetedDlrPerExample } from "../nn/margins.ts";
 import type { Attack, AttackSite, Differentiated } from "./attack.ts";
@@ -24,13 +24,8 @@ export type ApgdOptions = {
   readonly rho: number;
 };
 
-/** All [N, ...], the images' axis first; flags are 0 or 1. */
-type ApgdState = {
-  readonly point: Value;
-  readonly before: Value;
-  readonly gradient: Value;
-  readonly best: Value;
-  readonly bestGradient: Value;
+/** How the loss has gone, [N] each; flags are 0 or 1. */
+export type ApgdProgress = {
   readonly bestLoss: Value;
   /** The loss of the last step. */
   readonly loss: Value;
@@ -38,8 +33,18 @@ type ApgdState = {
   readonly rises: Value;
   /** The best loss at the last check. */
   readonly checkedLoss: Value;
+  /** Whether the step was halved at the last check. */
   readonly halved: Value;
   readonly length: Value;
+};
+
+/** Points and gradients are [N, C, H, W]. */
+type ApgdState = ApgdProgress & {
+  readonly point: Value;
+  readonly before: Value;
+  readonly gradient: Value;
+  readonly best: Value;
+  readonly bestGradient: Value;
   readonly adversarial: Value;
   readonly found: Value;
 };
@@ -85,28 +90,12 @@ function apgd({ id, loss, targets }: { readonly id: string; readonly loss: Loss;
       return { momentum: iteration === 0 ? 1 : 0.75, check: window === undefined ? 0 : 1, fewest: rho * (window ?? 0) };
     },
     init(site, options) {
-      const { x, epsilon, threat, labels, keys } = site;
+      const { x, epsilon, threat, keys } = site;
       const direction = threat.name === "linf" ? uniform(keys, x.shape, -1, 1) : normal(keys, x.shape);
       // On the sphere, not in the ball: its farthest pixel, or its Euclidean norm, is epsilon.
       const start = threat.name === "linf" ? div(direction, spread(add(threat.distance(direction), 1e-12), x)) : threat.steepest(direction);
       const point = add(x, threat.within(x, mul(start, epsilon), epsilon));
-      const { logits, losses, gradient } = at(site, point, options);
-      const none = zeros(losses.shape);
-      return {
-        point,
-        before: point,
-        gradient,
-        best: point,
-        bestGradient: gradient,
-        bestLoss: losses,
-        loss: none,
-        rises: none,
-        checkedLoss: losses,
-        halved: add(none, 1),
-        length: add(none, mul(epsilon, 2)),
-        adversarial: point,
-        found: convert(not(isCorrect(logits, labels)), "float32"),
-      };
+      return stateAt(site, point, at(site, point, options));
     },
     step(site, state, options) {
       const { x, threat, epsilon, labels, schedule } = site;
@@ -122,30 +111,58 @@ function apgd({ id, loss, targets }: { readonly id: string; readonly loss: Loss;
       const better = gt(losses, state.bestLoss);
       const best = where(spread(better, x), point, state.best);
       const bestGradient = where(spread(better, x), gradient, state.bestGradient);
-      const bestLoss = where(better, losses, state.bestLoss);
-      const rises = add(state.rises, convert(gt(losses, state.loss), "float32"));
-
-      const checks = gt(add(zeros(losses.shape), check), 0);
-      const stalled = and(le(state.halved, 0), ge(state.checkedLoss, bestLoss));
-      const halve = and(checks, or(le(rises, fewest), stalled));
+      const progress = progressed(state, losses, { check, fewest });
+      const back = spread(lt(progress.length, state.length), x);
       return {
-        point: where(spread(halve, x), best, point),
+        ...progress,
+        point: where(back, best, point),
         before: state.point,
-        gradient: where(spread(halve, x), bestGradient, gradient),
+        gradient: where(back, bestGradient, gradient),
         best,
         bestGradient,
-        bestLoss,
-        loss: losses,
-        rises: where(checks, 0, rises),
-        checkedLoss: where(checks, bestLoss, state.checkedLoss),
-        halved: where(checks, convert(halve, "float32"), state.halved),
-        length: mul(state.length, where(halve, 0.5, 1)),
         adversarial: where(spread(first, x), point, state.adversarial),
         found: where(wrong, 1, state.found),
       };
     },
     finish: ({ x }, { found, adversarial, best }) => sub(where(spread(gt(found, 0), x), adversarial, best), x),
     found: "found",
+  };
+}
+
+/** The state of an attack that begins at a point. */
+export function stateAt({ epsilon, labels }: Pick<AttackSite, "epsilon" | "labels">, point: Value, { logits, losses, gradient }: Differentiated): ApgdState {
+  const none = zeros(losses.shape);
+  return {
+    point,
+    before: point,
+    gradient,
+    best: point,
+    bestGradient: gradient,
+    bestLoss: losses,
+    loss: none,
+    rises: none,
+    checkedLoss: losses,
+    halved: add(none, 1),
+    length: add(none, mul(epsilon, 2)),
+    adversarial: point,
+    found: convert(not(isCorrect(logits, labels)), "float32"),
+  };
+}
+
+/** After a step to points of these losses; where `check` is 1 the step is halved if fewer than `fewest` steps rose, or if nothing is better than at the last check. */
+export function progressed(state: ApgdProgress, losses: Value, { check, fewest }: { readonly check: Value; readonly fewest: Value }): ApgdProgress {
+  const bestLoss = where(gt(losses, state.bestLoss), losses, state.bestLoss);
+  const rises = add(state.rises, convert(gt(losses, state.loss), "float32"));
+  const checks = gt(add(zeros(losses.shape), check), 0);
+  const stalled = and(le(state.halved, 0), ge(state.checkedLoss, bestLoss));
+  const halve = and(checks, or(le(rises, fewest), stalled));
+  return {
+    bestLoss,
+    loss: losses,
+    rises: where(checks, 0, rises),
+    checkedLoss: where(checks, bestLoss, state.checkedLoss),
+    halved: where(checks, convert(halve, "float32"), state.halved),
+    length: mul(state.length, where(halve, 0.5, 1)),
   };
 }
 
