@@ -41,7 +41,15 @@ export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.t
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
 export { majorityShare, type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outcome.ts";
 export { detectOverfitting, type Overfitting, type RobustnessPoint } from "./diagnostics/overfitting.ts";
-export { type AttackImagesOptions, type AttackProgress, type AttackReport, attack, type ImageOutcome } from "./eval/attack.ts";
+export {
+  type AttackImagesOptions,
+  type AttackProgress,
+  type AttackRecord,
+  type AttackReport,
+  attack,
+  type ImageOutcome,
+  type ImageRecord,
+} from "./eval/attack.ts";
 export { type EvaluateOptions, evaluateRobustness, type RobustnessReport } from "./eval/evaluate.ts";
 export { type AlignmentOptions, type AlignmentReport, evaluateAlignment, measureAlignment } from "./eval/evaluate-alignment.ts";
 export type { Passes } from "./eval/oracle.ts";

@@ -4,7 +4,7 @@ import { type AttackPlan, attackPlan } from "../attacks/index.ts";
 import type { Victim } from "../attacks/victim.ts";
 import { threats } from "../threat/index.ts";
 import type { Threat } from "../threat/threat.ts";
-import { type Answer, attackRounds, type Rounds, type Subject } from "./attack-rounds.ts";
+import { type Adversarial, type Answer, attackRounds, type Rounds, type Subject } from "./attack-rounds.ts";
 import { checkRadius } from "./examples.ts";
 import type { Passes } from "./oracle.ts";
 import { pauser } from "./pause.ts";
@@ -26,6 +26,10 @@ export interface AttackImagesOptions {
   /** Images in the largest batch; 64 unless set. It does not change the results. */
   readonly batchSize?: number;
   readonly onProgress?: (progress: AttackProgress) => void;
+  /** Called after every batch with what is new; plain JSON but for the perturbed images. */
+  readonly onRecord?: (part: AttackRecord) => void;
+  /** Parts of a stopped attack, of the same victim, images and options, to go on from: the report is the one it would have had. */
+  readonly record?: readonly AttackRecord[];
   /** Stops between steps by rejecting with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -62,6 +66,20 @@ export interface ImageOutcome {
   readonly finite: boolean;
 }
 
+/** An image on its way through the rounds. */
+export interface ImageRecord extends ImageOutcome {
+  /** Rounds it has been through, or was broken in. */
+  readonly rounds: number;
+  /** The perturbed image [C, H, W]; without it a resumed attack reports the clean one. */
+  readonly adversarial?: Float32Array;
+}
+
+/** What a batch has brought: where its images are now, and the passes it took. */
+export interface AttackRecord {
+  readonly images: readonly ImageRecord[];
+  readonly passes: Passes;
+}
+
 /** What {@link attack} found. */
 export interface AttackReport {
   readonly attack: string;
@@ -94,7 +112,7 @@ export async function attack(
   victim: Victim,
   images: Float32Array | Tensor,
   labels: ArrayLike<number>,
-  { device, attack: asked, epsilon, key = 0, indices, signal, onProgress, ...options }: AttackImagesOptions,
+  { device, attack: asked, epsilon, key = 0, indices, signal, onProgress, onRecord, record = [], ...options }: AttackImagesOptions,
 ): Promise<AttackReport> {
   const started = performance.now();
   const plan = typeof asked === "string" ? attackPlan(asked) : asked;
@@ -111,11 +129,10 @@ export async function attack(
   };
   const rounds = attackRounds(victim, { device, attacks: plan.attacks, threat, epsilon, seed: keyOfSeed(key), batchSize, pause });
   try {
-    const outcomes = await runRounds(rounds, plan, subjects, onProgress);
+    const { images: outcomes, passes } = await runRounds(rounds, plan, subjects, { record, onProgress, onRecord, batchSize });
     const adversarials = new Float32Array(subjects.length * (subjects[0] as Subject).image.length);
     subjects.forEach(({ image }, i) => {
-      const { delta } = outcomes[i] as Tracked;
-      adversarials.set(delta ? image.map((v, j) => v + (delta[j] as number)) : image, i * image.length);
+      adversarials.set(outcomes[i]?.adversarial ?? image, i * image.length);
     });
     const robust = outcomes.filter((outcome) => outcome.robust).length;
     return {
@@ -127,11 +144,11 @@ export async function attack(
       adversarials,
       success: outcomes.map((outcome) => !outcome.robust),
       norms: Float32Array.from(outcomes, ({ norm }) => norm),
-      outcomes: outcomes.map(({ delta: _, ...outcome }) => outcome),
+      outcomes: outcomes.map(({ adversarial: _, rounds: __, ...outcome }) => outcome),
       cleanAccuracy: outcomes.filter(({ clean }) => clean).length / subjects.length,
       robustAccuracy: robust / subjects.length,
       confidence95: wilsonInterval(robust, subjects.length),
-      passes: rounds.passes,
+      passes,
       seconds: (performance.now() - started) / 1000,
     };
   } finally {
@@ -139,16 +156,51 @@ export async function attack(
   }
 }
 
-type Tracked = ImageOutcome & { readonly delta: Float32Array | null };
+interface RunOptions {
+  readonly record: readonly AttackRecord[];
+  readonly batchSize: number;
+  readonly onProgress: AttackImagesOptions["onProgress"];
+  readonly onRecord: AttackImagesOptions["onRecord"];
+}
 
-async function runRounds(rounds: Rounds, plan: AttackPlan, subjects: readonly Subject[], onProgress: AttackImagesOptions["onProgress"]): Promise<Tracked[]> {
+async function runRounds(
+  rounds: Rounds,
+  plan: AttackPlan,
+  subjects: readonly Subject[],
+  { record, batchSize, onProgress, onRecord }: RunOptions,
+): Promise<AttackRecord> {
+  const known = new Map(record.flatMap((part) => part.images.map((image) => [image.index, image])));
+  const before = record.reduce((total, { passes }) => sum(total, passes), { forward: 0, backward: 0 });
+  let counted = rounds.passes;
+  const note = (images: readonly ImageRecord[]): void => {
+    onRecord?.({ images, passes: sum(rounds.passes, counted, -1) });
+    counted = rounds.passes;
+  };
   const answers = await rounds.answers(subjects);
-  const outcomes = subjects.map(({ index, label }, i): Tracked => {
+  const images = subjects.map(({ index, label }, i): ImageRecord => {
     const answer = answers[i] as Answer;
     const { correct, finite, loss } = answer;
-    return { index, label, clean: correct, robust: correct, brokenBy: null, run: null, norm: 0, loss, predicted: predictedClass(answer), finite, delta: null };
+    const fresh = {
+      index,
+      label,
+      clean: correct,
+      robust: correct,
+      brokenBy: null,
+      run: null,
+      norm: 0,
+      loss,
+      predicted: predictedClass(answer),
+      finite,
+      rounds: 0,
+    };
+    return known.get(index) ?? fresh;
   });
-  const share = (of: (outcome: Tracked) => boolean): number => outcomes.filter(of).length / outcomes.length;
+  // The clean passes are the first part's.
+  if (record.length > 0) counted = rounds.passes;
+  else note(images);
+  const repeated = record.length > 0 ? rounds.passes : { forward: 0, backward: 0 };
+
+  const share = (of: (outcome: ImageOutcome) => boolean): number => images.filter(of).length / images.length;
   for (const [done, round] of rounds.rounds.entries()) {
     const brokenBy = plan.attacks[round.attack]?.attack.id ?? "";
     onProgress?.({
@@ -158,32 +210,42 @@ async function runRounds(rounds: Rounds, plan: AttackPlan, subjects: readonly Su
       cleanAccuracy: share(({ clean }) => clean),
       robustAccuracy: share(({ robust }) => robust),
     });
-    const left = [...outcomes.keys()].filter((i) => outcomes[i]?.robust);
-    if (left.length === 0) break;
-    const found = await rounds.attack(
-      round,
-      left.map((i) => subjects[i] as Subject),
-      left.map((i) => answers[i] as Answer),
-    );
-    left.forEach((i, k) => {
-      const adversarial = found[k];
-      if (!adversarial) return;
-      const { answer, norm, delta } = adversarial;
-      const before = outcomes[i] as Tracked;
-      outcomes[i] = {
-        ...before,
-        robust: false,
-        brokenBy,
-        run: round.run,
-        norm,
-        delta,
-        loss: answer.loss,
-        predicted: predictedClass(answer),
-        finite: before.finite && answer.finite,
-      };
-    });
+    const left = [...images.keys()].filter((i) => images[i]?.robust && images[i].rounds <= done);
+    for (let first = 0; first < left.length; first += batchSize) {
+      const batch = left.slice(first, first + batchSize);
+      const found = await rounds.attack(
+        round,
+        batch.map((i) => subjects[i] as Subject),
+        batch.map((i) => answers[i] as Answer),
+      );
+      batch.forEach((i, k) => {
+        const survived = { ...(images[i] as ImageRecord), rounds: done + 1 };
+        const adversarial = found[k];
+        images[i] = adversarial ? broken(survived, adversarial, brokenBy, round.run, (subjects[i] as Subject).image) : survived;
+      });
+      note(batch.map((i) => images[i] as ImageRecord));
+    }
   }
-  return outcomes;
+  return { images, passes: sum(sum(before, rounds.passes), repeated, -1) };
+}
+
+function broken(image: ImageRecord, { answer, norm, delta }: Adversarial, brokenBy: string, run: number, pixels: Float32Array): ImageRecord {
+  return {
+    ...image,
+    robust: false,
+    brokenBy,
+    run,
+    norm,
+    loss: answer.loss,
+    predicted: predictedClass(answer),
+    finite: image.finite && answer.finite,
+    adversarial: pixels.map((value, i) => value + (delta[i] as number)),
+  };
+}
+
+/** a + sign · b. */
+function sum(a: Passes, b: Passes, sign = 1): Passes {
+  return { forward: a.forward + sign * b.forward, backward: a.backward + sign * b.backward };
 }
 
 /** The largest logit's class; the first of equals, and of what is not a number. */

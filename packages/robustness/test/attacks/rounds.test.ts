@@ -1,5 +1,18 @@
 /** @file Attacks in rounds on images that are left: what counts, what it does not depend on, and how many passes it takes. */
-import { type Attack, type AttackImagesOptions, attack, attackPlan, attacks, functionVictim, l2, linf, pgd } from "@gradalign/robustness";
+import {
+  type Attack,
+  type AttackImagesOptions,
+  type AttackRecord,
+  type AttackReport,
+  attack,
+  attackPlan,
+  attacks,
+  functionVictim,
+  l2,
+  linf,
+  pgd,
+  square,
+} from "@gradalign/robustness";
 import {
   add,
   broadcastAlong,
@@ -18,7 +31,7 @@ import {
   tensor,
   type Value,
 } from "@gradalign/tensor";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
 const N = 20;
@@ -201,5 +214,53 @@ describe("victims", () => {
   ])("get images and labels of their own: %#", async (change, message) => {
     const bad = { images, labels, ...change };
     await expect(attack(victim, bad.images, bad.labels, { device, attack: "pgd-1-1", epsilon: 0.1 })).rejects.toThrow(message);
+  });
+});
+
+describe("a record", () => {
+  const options = {
+    attack: {
+      name: "short",
+      attacks: [
+        { attack: pgd as Attack, options: { ...pgd.defaults, steps: 5, restarts: 2 } },
+        { attack: square as Attack, options: { ...square.defaults, queries: 20 } },
+      ],
+      selection: "success",
+    },
+    epsilon: 0.3,
+    batchSize: 8,
+  } as const;
+
+  it("lets an attack that was stopped anywhere go on to the report it would have had", async () => {
+    const whole = await run(options);
+    expect(new Set(whole.outcomes.map(({ brokenBy }) => brokenBy)).size).toBeGreaterThan(1);
+    const parts: AttackRecord[] = [];
+    let kills = 0;
+    let report: AttackReport | null = null;
+    while (!report) {
+      const { signal } = new AbortController();
+      // Steps until it is stopped: at least the clean passes and a batch.
+      let left = 16 + ((kills * 5) % 9);
+      vi.spyOn(signal, "throwIfAborted").mockImplementation(() => {
+        if (left-- === 0) throw new Error("killed");
+      });
+      // Parts are what a file keeps of them.
+      const onRecord = ({ images: noted, ...part }: AttackRecord) => {
+        const kept = noted.map(({ adversarial, ...image }) => ({
+          ...JSON.parse(JSON.stringify(image)),
+          ...(adversarial ? { adversarial: adversarial.slice() } : {}),
+        }));
+        parts.push({ ...part, images: kept });
+      };
+      report = await run({ ...options, record: [...parts], signal, onRecord }).catch((error: Error) => {
+        expect(error.message).toBe("killed");
+        kills++;
+        return null;
+      });
+    }
+    expect(kills).toBeGreaterThan(2);
+    const { seconds: _, ...resumed } = report;
+    const { seconds: __, ...expected } = whole;
+    expect(resumed).toEqual(expected);
   });
 });
