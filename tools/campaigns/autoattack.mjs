@@ -24,7 +24,8 @@ const group = (statistics) =>
   Object.fromEntries(
     named.filter(([key]) => key.includes(".running_") === statistics).map(([key, { data, shape }]) => [key, tensor(Float32Array.from(data, Number), shape)]),
   );
-const model = createModel(name === "cnn" ? { name } : { name, width: 8 });
+const settings = name === "cnn" ? { name } : { name, width: 8 };
+const model = createModel(settings);
 const records = readFileSync(join(homedir(), ".cache/gradalign/cifar-10-batches-bin/test_batch.bin"));
 const labels = Array.from({ length: COUNT }, (_, i) => Number(records[i * 3073]));
 const images = Float32Array.from({ length: COUNT * 3072 }, (_, i) => Number(records[Math.floor(i / 3072) * 3073 + 1 + (i % 3072)]) / 255);

@@ -6,6 +6,7 @@ export type { Attack, AttackOptions, AttackSite, AttackState, Differentiated, Mo
 export { type FabOptions, fab, fabT } from "./attacks/fab.ts";
 export { fgsm } from "./attacks/fgsm.ts";
 export { fgsmRs } from "./attacks/fgsm-rs.ts";
+export { type FmnOptions, fmn } from "./attacks/fmn.ts";
 export { ATTACK_NAMES, type AttackPlan, attackPlan, attacks, type NamedAttack, parseAttack } from "./attacks/index.ts";
 export { pgd } from "./attacks/pgd.ts";
 export { pgdCorner, toCorner } from "./attacks/pgd-corner.ts";

@@ -16,7 +16,6 @@ import {
   full,
   le,
   lt,
-  max,
   maximum,
   minimum,
   mul,
@@ -32,7 +31,8 @@ import {
 import { isCorrect } from "../nn/cross-entropy.ts";
 import { LARGEST } from "../nn/finite.ts";
 import { targetMarginPerExample } from "../nn/margins.ts";
-import { l2 } from "../threat/l2.ts";
+import { dualNorm } from "../threat/dual-norm.ts";
+import { pixels } from "../threat/examples.ts";
 import type { Attack, AttackSite } from "./attack.ts";
 
 /** Settings of {@link fab} and {@link fabT}. */
@@ -71,7 +71,7 @@ export const fab = fabAttack("fab", ({ victim, labels, threat }, point) => {
   const { losses, gradients } = victim.gradients(point, (logits) => classes.map((k) => targetMarginPerExample(logits, labels, full(labels.shape, k, "int32"))));
   const boundaries = classes.map((k) => {
     const [residual, slope] = [losses[k] as Value, gradients[k] as Value];
-    return { residual, normal: slope, distance: where(eq(labels, k), LARGEST, div(abs(residual), add(dualNorm(threat.name, slope), 1e-12))) };
+    return { residual, normal: slope, distance: where(eq(labels, k), LARGEST, div(abs(residual), add(dualNorm(threat, slope), 1e-12))) };
   });
   return boundaries.reduce((nearest, other) => {
     const nearer = lt(other.distance, nearest.distance);
@@ -117,7 +117,7 @@ function fabAttack(id: string, boundary: (site: AttackSite, point: Value) => Bou
       const { residual, normal: w } = boundary(site, point);
       const back = sub(x, point);
       const fromPoint = threat.toHyperplane(point, w, residual);
-      const fromImage = threat.toHyperplane(x, w, add(residual, sum(mul(w, back), pixelAxes(x))));
+      const fromImage = threat.toHyperplane(x, w, add(residual, sum(mul(w, back), pixels(x))));
       const [near, far] = [fromPoint, fromImage].map((way) => maximum(threat.distance(way), 1e-8)) as [Value, Value];
       const alpha = spread(clamp(div(near, add(near, far)), 0, most), x);
       const moved = clamp(add(mul(add(point, mul(fromPoint, overshoot)), sub(1, alpha)), mul(add(x, mul(fromImage, overshoot)), alpha)), 0, 1);
@@ -136,17 +136,6 @@ function fabAttack(id: string, boundary: (site: AttackSite, point: Value) => Bou
     finish: ({ x }, { best, found }) => mul(sub(best, x), spread(found, x)),
     found: "found",
   };
-}
-
-/** Norm of gradients in which a step of length 1 raises a linear loss the most: [N]. */
-function dualNorm(norm: string, gradient: Value): Value {
-  const axes = pixelAxes(gradient);
-  if (norm === "linf") return sum(abs(gradient), axes);
-  return norm === "l1" ? max(abs(gradient), axes) : l2.distance(gradient);
-}
-
-function pixelAxes({ shape }: Value): number[] {
-  return shape.map((_, axis) => axis).slice(1);
 }
 
 function spread(v: Value, x: Value): Value {

@@ -5,6 +5,7 @@ import type { Attack, AttackOptions, Selection } from "./attack.ts";
 import { fab, fabT } from "./fab.ts";
 import { fgsm } from "./fgsm.ts";
 import { fgsmRs } from "./fgsm-rs.ts";
+import { fmn } from "./fmn.ts";
 import { pgd } from "./pgd.ts";
 import { pgdCorner } from "./pgd-corner.ts";
 import { randomCorner } from "./random-corner.ts";
@@ -22,6 +23,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
   "apgd-t": apgdT,
   fab,
   "fab-t": fabT,
+  fmn,
   square,
 };
 

@@ -104,7 +104,7 @@ describe("an image's outcome", () => {
 });
 
 describe("every attack", () => {
-  const cases = ["pgd", "apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "square"]
+  const cases = ["pgd", "apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "fmn", "square"]
     .map((name) => attacks[name] as Attack)
     .flatMap((each) =>
       [linf, l2].filter(({ name }) => each.threats?.includes(name) ?? true).map((threat) => ({ name: `${each.id} in ${threat.name}`, each, threat })),
@@ -125,6 +125,27 @@ describe("every attack", () => {
       expect(norm).toBeLessThanOrEqual(epsilon);
     });
     expect(found.adversarials.every((v) => v >= 0 && v <= 1)).toBe(true);
+  });
+});
+
+describe("FMN", () => {
+  it.each([linf, l2])("in $name gives the accuracy at every radius by one run, and norms no larger than FAB's by a tenth", async (threat) => {
+    const epsilon = threat === linf ? 1 : 16;
+    const norms = async (name: "fab" | "fmn"): Promise<Float32Array> => {
+      const named = attacks[name] as Attack;
+      const report = await run({
+        attack: { name, attacks: [{ attack: named, options: { ...named.defaults, steps: 60 } }], selection: "success" },
+        threat,
+        epsilon,
+      });
+      expect(report.robustAccuracy).toBe(0);
+      return report.norms;
+    };
+    const [fab, fmn] = [await norms("fab"), await norms("fmn")];
+    fmn.forEach((norm, i) => {
+      expect(norm).toBeLessThan(1.1 * (fab[i] as number));
+      expect(norm).toBeGreaterThan(0.9 * (fab[i] as number));
+    });
   });
 });
 
