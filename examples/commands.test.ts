@@ -72,7 +72,9 @@ async function understand([program, ...words]: readonly string[]): Promise<void>
   if (program === "gradalign") return parse(words);
   if (program === "npx" && first === "gradalign") return parse(rest);
   if (program === "npx" && first === "vitest") {
-    for (const path of rest.slice(1)) expect(existsSync(join(ROOT, path)), path).toBe(true);
+    // Flags stand behind the paths.
+    const flags = rest.findIndex((word) => word.startsWith("-"));
+    for (const path of rest.slice(1, flags < 0 ? undefined : flags)) expect(existsSync(join(ROOT, path)), path).toBe(true);
     return;
   }
   if (program === "npx") return void expect(existsSync(join(ROOT, "node_modules/.bin", first)), first).toBe(true);
