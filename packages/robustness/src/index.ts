@@ -154,4 +154,5 @@ export {
 export { createSession, type Session, trainingSize } from "./train/session.ts";
 export { lossOptions } from "./train/setup.ts";
 export { type CheckpointSink, type RunRecord, restoreModel, type Snapshot } from "./train/snapshot.ts";
+export { type StepProgram, type StepPrograms, stepPrograms } from "./train/step-programs.ts";
 export { TrainingError, type TrainOptions, type TrainResult, train } from "./train/train.ts";

@@ -6,7 +6,6 @@ import {
   type Concrete,
   DataError,
   type Device,
-  jit,
   type KernelTime,
   type ProgramStats,
   permutation,
@@ -14,7 +13,6 @@ import {
   tensor,
   treeLeaves,
   UnsupportedError,
-  type Value,
 } from "@gradalign/tensor";
 import type { ImageDataset } from "../data/dataset.ts";
 import { keyFor } from "../keys.ts";
@@ -24,7 +22,8 @@ import type { TrainingData } from "./batch.ts";
 import type { TrainConfig } from "./config.ts";
 import { loopOptions, stepNumbers, stepOptions } from "./setup.ts";
 import { restoreTree } from "./snapshot.ts";
-import { initialState, type MetricSums, noSums, type StepInputs, type TrainState, trainingStep } from "./step.ts";
+import { initialState, type MetricSums, noSums, type StepInputs, type TrainState } from "./step.ts";
+import { type StepPrograms, stepPrograms } from "./step-programs.ts";
 
 /** How many of a data set's training images a run trains on. */
 export function trainingSize({ trainSize, validationSize = 0 }: Pick<TrainConfig, "trainSize" | "validationSize">, images: number): number {
@@ -34,7 +33,7 @@ export function trainingSize({ trainSize, validationSize = 0 }: Pick<TrainConfig
 /** Sums on the host. */
 export type HostSums = Readonly<Record<keyof MetricSums, number>>;
 
-type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: Concrete<Omit<StepInputs, "numbers">>];
+type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: Concrete<StepInputs>];
 
 /** A run in progress. */
 export interface Session {
@@ -63,15 +62,14 @@ export interface Session {
 }
 
 /**
- * Uploads the data and prepares the programs.
+ * Uploads the data and prepares the programs, or takes those that `shared` has.
  *
  * @throws DataError when there are fewer training images than a batch takes.
  */
-export function createSession(model: Model, config: TrainConfig, dataset: ImageDataset, device: Device): Session {
+export function createSession(model: Model, config: TrainConfig, dataset: ImageDataset, device: Device, shared?: StepPrograms): Session {
   const { batchSize, seed, epochs } = config;
   const { replays, warmupEpochs } = loopOptions(config);
   const setup = stepOptions(config, model, device);
-  const numbers = stepNumbers(config);
   const available = dataset.train.count - (config.validationSize ?? 0);
   const size = trainingSize(config, dataset.train.count);
   if (size > available) {
@@ -89,11 +87,9 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     images: tensor(dataset.train.images.subarray(0, size * pixels), [size, ...dataset.shape]),
     labels: tensor(dataset.train.labels.subarray(0, size)),
   };
-  const traced = trainingStep(setup);
-  const step = jit(
-    (train: TrainState, images: TrainingData, order: Value, inputs: Omit<StepInputs, "numbers">) => traced(train, images, order, { ...inputs, numbers }),
-    { device, donate: [0] },
-  );
+  const numbers = uploaded(stepNumbers(config));
+  const programs = shared ?? stepPrograms(device);
+  const { initialize, step, release } = programs.take(setup, dataset.shape);
   const order = epochOrder(seed, size);
   let current: Computed<TrainState> | null = null;
 
@@ -107,6 +103,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       lr,
       // The iteration that only initialised the statistics counts in the paper's code, so the first update has one step's share.
       ramp: warmupIterations > 0 ? Math.min(1, (epoch === 0 ? 0 : index + 1) / warmupIterations) : 1,
+      numbers,
     };
     return [state(), data, order.of(epoch), inputs];
   };
@@ -125,10 +122,8 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       return state();
     },
     initialize() {
-      const init = jit((key: Value) => initialState(setup, dataset.shape, key), { device });
-      const fresh = init(Int32Array.from(keyFor(seed, "model")));
-      const again = init(Int32Array.from(keyFor(seed, "model")));
-      init.dispose();
+      const fresh = initialize(Int32Array.from(keyFor(seed, "model")));
+      const again = initialize(Int32Array.from(keyFor(seed, "model")));
       current = fresh;
       current = step(...argumentsOf(0, 0, 0, 0));
       // With learning rate 0 only statistics, the carried perturbation and the sums have moved; the optimiser starts afresh.
@@ -170,10 +165,18 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
         disposeTree(whole ? current : rest);
       }
       disposeTree(data);
+      disposeTree(numbers);
       order.dispose();
-      step.dispose();
+      release();
+      if (!shared) programs.dispose();
     },
   };
+}
+
+/** Numbers that every step takes, each in memory once. */
+function uploaded({ epsilon, method, optimizer }: ReturnType<typeof stepNumbers>) {
+  const each = (values: Readonly<Record<string, number>>) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, tensor(value)]));
+  return { epsilon: tensor(epsilon), method: each(method), optimizer: each(optimizer) };
 }
 
 /** The order of examples of an epoch, kept on the device while the epoch lasts. */

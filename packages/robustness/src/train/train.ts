@@ -16,10 +16,13 @@ import { progressReporter } from "./progress.ts";
 import { type Arithmetic, arithmeticDifference, arithmeticOf, identityOf, type RunSeal, requireSameConfig, requireSameData } from "./seal.ts";
 import { createSession, type HostSums, type Session } from "./session.ts";
 import { type CheckpointSink, type RunRecord, restoreModel, type Snapshot, storeTree } from "./snapshot.ts";
+import type { StepPrograms } from "./step-programs.ts";
 
 /** How {@link train} runs. */
 export interface TrainOptions {
   readonly device: Device;
+  /** Compiled steps to share with other trainings on this device; of this training alone unless set. */
+  readonly programs?: StepPrograms;
   /** A model of one's own; its name must be the settings'. */
   readonly model?: Model;
   readonly onEvent?: (event: TrainEvent) => void;
@@ -82,7 +85,7 @@ async function run(config: TrainConfig, given: ImageDataset, options: TrainOptio
   const { device } = options;
   const model = modelFor(config, dataset, options.model);
   checkFit(model, config, dataset);
-  const session = createSession(model, config, dataset, device);
+  const session = createSession(model, config, dataset, device, options.programs);
   let evaluator: Evaluator | null = null;
   let result: TrainResult | null = null;
   try {

@@ -48,6 +48,17 @@ export function emitLanes(f: FunctionBuilder, { op, args }: Operation, relaxed: 
 /** Conditions are masks of whole lanes: selecting zero is one instruction, and so is the relaxed form, which is then exact. */
 function selectLanes(f: FunctionBuilder, [condition, then, otherwise]: readonly [Expr, Expr, Expr], relaxed: boolean, push: (arg: Expr) => void): void {
   const isZero = (expr: Expr): boolean => expr.kind === "const" && Object.is(expr.value, 0);
+  if (condition.kind === "op" && condition.op === "lt" && then.dtype === "float32") {
+    // Choosing between what was compared: pmin and pmax give their first operand where the comparison fails, as with NaN.
+    const [a, b] = condition.args as readonly [Expr, Expr];
+    const pseudo = then === a && otherwise === b ? SIMD.f32x4_pmin : then === b && otherwise === a ? SIMD.f32x4_pmax : undefined;
+    if (pseudo !== undefined) {
+      push(otherwise);
+      push(then);
+      f.simd(pseudo);
+      return;
+    }
+  }
   if (isZero(otherwise) || isZero(then)) {
     push(isZero(otherwise) ? then : otherwise);
     push(condition);
