@@ -43,8 +43,10 @@ async function parse(words: readonly string[]): Promise<void> {
     if (command !== program) command.action(() => void settingsFromFlags(command.opts(), settingNames()));
   };
   quiet(program);
-  await program.parseAsync(words, { from: "user" }).catch((error: { exitCode?: number; message: string }) => {
-    if (error.exitCode !== 0) throw new Error(`gradalign ${words.join(" ")}: ${error.message}`);
+  await program.parseAsync(words, { from: "user" }).catch((error: { exitCode?: number; code?: string; message: string }) => {
+    // A sentence may name a command without what it is given.
+    const names = error.code === "commander.missingArgument" && words.length === 1;
+    if (error.exitCode !== 0 && !names) throw new Error(`gradalign ${words.join(" ")}: ${error.message}`);
   });
 }
 
