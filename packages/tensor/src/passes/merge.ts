@@ -4,6 +4,7 @@ import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
 import type { LoopKernel, LoopOutput } from "../ir/kernel.ts";
 import { rewriteExprs } from "../ir/rewrite.ts";
+import type { Expr, ScalarOp } from "../ir/scalar.ts";
 import { ExprTable } from "../ir/structure.ts";
 import { CPU, type Target } from "../ir/target.ts";
 import type { KernelCall } from "./lower.ts";
@@ -61,17 +62,27 @@ function join(a: KernelCall, b: KernelCall): KernelCall {
   const reads = [...new Set([...a.buffers.slice(0, -a.written), ...b.buffers.slice(0, -b.written)])];
   const writes = [...a.buffers.slice(-a.written), ...b.buffers.slice(-b.written)];
   const buffers = [...reads, ...writes];
-  // The same element read by both kernels is one expression.
-  const loads = new ExprTable();
+  // What both kernels read, or find by comparing what they read, is one expression. Sums and products stay apart: whether a compiler joins them to one
+  // rounded operation may depend on how often they are used.
+  const table = new ExprTable();
   const outputs = [a, b].flatMap(({ kernel, buffers: from }) => {
     const place = (buffer: number): number => buffers.indexOf(from[buffer]!);
     return (kernel as LoopKernel).outputs.map((output): LoopOutput => {
       const renumbered = rewriteExprs((expr) => {
-        if (expr.kind === "load") return loads.intern({ ...expr, buffer: place(expr.buffer) });
-        return expr.kind === "gather" ? { ...expr, buffer: place(expr.buffer) } : expr;
+        const placed = expr.kind === "load" || expr.kind === "gather" ? { ...expr, buffer: place(expr.buffer) } : expr;
+        return isExact(placed, table) ? table.intern(placed) : placed;
       });
       return { ...output, buffer: place(output.buffer), value: renumbered(output.value) };
     });
   });
   return { kernel: { ...(a.kernel as LoopKernel), outputs }, buffers, written: writes.length };
 }
+
+/** Whether an expression is read from memory, or is made of such by comparing and choosing alone. */
+function isExact(expr: Expr, known: ExprTable): boolean {
+  if (expr.kind === "guard") return known.has(expr.inside);
+  if (expr.kind === "op") return EXACT.includes(expr.op) && expr.args.every((arg) => arg.kind === "const" || known.has(arg));
+  return expr.kind === "load";
+}
+
+const EXACT: readonly ScalarOp[] = ["eq", "lt", "le", "not", "and", "or", "select"];
