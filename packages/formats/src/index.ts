@@ -3,7 +3,7 @@ export { FormatError, type FormatProblem } from "./errors.ts";
 export { type FileFormat, identifyFile, openWeights, type WeightsFile } from "./identify.ts";
 export { canonicalJson, clipped, findDuplicateKey, type JsonObject, type JsonValue, parseJson, shown } from "./json.ts";
 export type { OnnxAttribute, OnnxModel, OnnxNode, OnnxValue } from "./onnx/model.ts";
-export { type OnnxOptions, readOnnx } from "./onnx/read.ts";
+export { type OnnxOptions, readOnnx, readOnnxTensor } from "./onnx/read.ts";
 export { encodeOnnx, type OnnxContent } from "./onnx/write.ts";
 export { PickleCall, PickleDict, PickleGlobal, PickleList, PickleTuple, type PickleValue } from "./pickle.ts";
 export { type PytorchFile, PytorchTensor, readPytorch } from "./pytorch.ts";

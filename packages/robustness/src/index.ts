@@ -83,7 +83,7 @@ export { convolution, globalAveragePool, linear, relu } from "./nn/layers.ts";
 export { dlrPerExample, marginPerExample, targetedDlrPerExample, targetMarginPerExample } from "./nn/margins.ts";
 export { countParameters, type Params, param } from "./nn/params.ts";
 export { exportOnnx, type OnnxExportOptions } from "./onnx/export.ts";
-export { type OnnxImport, type OnnxModelOptions, onnxModel } from "./onnx/model.ts";
+export { type OnnxImport, type OnnxModelOptions, onnxFunction, onnxModel } from "./onnx/model.ts";
 export { type AdamOptions, type AdamState, adam } from "./optim/adam.ts";
 export { createOptimizer, type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from "./optim/index.ts";
 export type { Optimizer, OptimizerDefinition, OptimizerState } from "./optim/optimizer.ts";

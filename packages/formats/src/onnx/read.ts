@@ -115,8 +115,13 @@ function attributeOf(bytes: Uint8Array, options: OnnxOptions, budget: Budget): [
   return [name, { kind: "other", value: type === 5 ? "a graph" : `attribute type ${type}` }];
 }
 
+/** A tensor of its own, as ONNX's test data are stored. */
+export function readOnnxTensor(bytes: Uint8Array): FileTensor {
+  return onnxTensor(bytes, {}, { items: 0 })[1];
+}
+
 /** TensorProto: its name and elements, wherever they are. */
-export function onnxTensor(bytes: Uint8Array, { external }: OnnxOptions, budget: Budget): [string, FileTensor] {
+function onnxTensor(bytes: Uint8Array, { external }: OnnxOptions, budget: Budget): [string, FileTensor] {
   const shape: number[] = [];
   let name = "";
   let type = 0;

@@ -3,6 +3,7 @@ import {
   abs,
   add,
   and,
+  broadcastAlong,
   clamp,
   convert,
   div,
@@ -124,7 +125,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Not: unary(not),
   Or: binary(or),
   Pow: pow,
-  PRelu: (call) => negativePart(call, (x) => mul(x, input(call, 1))),
+  PRelu: (call) => negativePart(call, (x) => mul(x, slopesOf(input(call, 1), x))),
   Reciprocal: unary(reciprocal),
   Relu: unary(relu),
   Round: unary(round),
@@ -150,6 +151,12 @@ export const elementwise: Readonly<Record<string, Operator>> = {
 function negativePart(call: Call, f: (x: Value) => Value): Value {
   const x = input(call, 0);
   return where(gt(x, 0), x, f(minimum(x, 0)));
+}
+
+/** Before opset 7 slopes were one per channel, without axes for the positions. */
+function slopesOf(slopes: Value, x: Value): Value {
+  const perChannel = slopes.shape.length === 1 && slopes.shape[0] !== 1 && slopes.shape[0] === x.shape[1];
+  return perChannel ? broadcastAlong(slopes, x.shape, [1]) : slopes;
 }
 
 function hardSigmoid(x: Value, alpha: number, beta: number): Value {

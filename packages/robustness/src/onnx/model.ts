@@ -57,9 +57,7 @@ export async function onnxModel(onnx: OnnxModel, options: OnnxModelOptions = {})
       values.set(inputValue.name, { value: x, constant: false });
       const batch = { declared, actual: x.shape[0]! };
       for (const node of graph.nodes) runNode(node, { values, moved, host, train, batch, opset: onnx.opset });
-      const logits = values.get(graph.output)?.value;
-      if (!logits) throw new FormatError("damaged", `onnx: no operator computes the output ${shown(graph.output)}`);
-      return { logits, state: { ...givenState, ...moved } };
+      return { logits: outputOf(values, graph.output), state: { ...givenState, ...moved } };
     },
   };
   // Values are lazy: this finds out that every operator can be traced, and computes nothing.
@@ -69,6 +67,31 @@ export async function onnxModel(onnx: OnnxModel, options: OnnxModelOptions = {})
     throw new FormatError("unsupported", `onnx: the output for two images has shape [${logits.shape.join(", ")}], expected [2, classes]${remedy}`);
   }
   return { model, params, state, classes: logits.shape[1]!, notes: graph.notes };
+}
+
+/**
+ * Any graph as a function of its inputs by name, weights as constants: what operators compute, for checks.
+ *
+ * @throws FormatError naming operators that are not supported.
+ */
+export async function onnxFunction(onnx: OnnxModel): Promise<(inputs: Readonly<Record<string, Value>>) => Record<string, Value>> {
+  checkOperators(onnx);
+  const nodes = onnx.nodes.filter(({ op }) => op !== "Constant");
+  const host = await createDevice({ backend: "reference" });
+  const { params, state, constants } = weightsOf(onnx, nodes);
+  const weights = Object.entries({ ...params, ...state }).map(([name, value]) => [name, { value, constant: true }] as const);
+  return (inputs) => {
+    const given = Object.entries(inputs).map(([name, value]) => [name, { value, constant: false }] as const);
+    const values = new Map<string, Known>([...constants, ...weights, ...given]);
+    for (const node of nodes) runNode(node, { values, moved: {}, host, train: false, batch: { declared: null, actual: 0 }, opset: onnx.opset });
+    return Object.fromEntries(onnx.outputs.map(({ name }) => [name, outputOf(values, name)]));
+  };
+}
+
+function outputOf(values: ReadonlyMap<string, Known>, name: string): Value {
+  const found = values.get(name);
+  if (!found) throw new FormatError("damaged", `onnx: no operator computes the output ${shown(name)}`);
+  return found.value;
 }
 
 /** A value while a graph is traced; one that does not depend on images or weights is constant, and computed. */
@@ -135,13 +158,17 @@ function computed(value: Value, host: Device): Tensor {
   return tensor((evaluate(value, host) as Tensor).data(), shape, dtype);
 }
 
-/** A graph to be traced: constants among its nodes taken out, a last Softmax too, operators checked. */
-function prepared(onnx: OnnxModel) {
-  const notes: string[] = [];
+function checkOperators(onnx: OnnxModel): void {
   const foreign = new Set(onnx.nodes.filter(({ domain }) => domain !== "").map(({ domain, op }) => `${domain}.${op}`));
   const unknown = new Set(onnx.nodes.filter(({ domain, op }) => domain === "" && op !== "Constant" && !Object.hasOwn(operators, op)).map(({ op }) => op));
   const refused = [...foreign, ...unknown].map((name) => name.slice(0, 80));
   if (refused.length > 0) throw new FormatError("unsupported", `onnx: operators that are not supported: ${refused.slice(0, 12).join(", ")}`);
+}
+
+/** A graph to be traced: constants among its nodes taken out, a last Softmax too. */
+function prepared(onnx: OnnxModel) {
+  checkOperators(onnx);
+  const notes: string[] = [];
   let nodes = onnx.nodes.filter(({ op }) => op !== "Constant");
   let output = onnx.outputs[0]?.name ?? "";
   for (;;) {

@@ -1,13 +1,13 @@
 /** @file ONNX graphs by both of torch's exporters: PyTorch's logits and input gradients, training, and what is refused. */
-import { encodeOnnx, type OnnxContent, type OnnxNode, openWeights, readOnnx, type StoredTensor } from "@gradalign/formats";
-import { grad, jit, mul, sub, tensor, type Value } from "@gradalign/tensor";
+import { encodeOnnx, type OnnxAttribute, type OnnxContent, type OnnxNode, openWeights, readOnnx, type StoredTensor } from "@gradalign/formats";
+import { grad, jit, mul, sub, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { loadWeights } from "../../src/interop/load-weights.ts";
 import { createModel } from "../../src/models/index.ts";
 import { crossEntropy } from "../../src/nn/cross-entropy.ts";
 import type { Params } from "../../src/nn/params.ts";
 import { exportOnnx } from "../../src/onnx/export.ts";
-import { onnxModel } from "../../src/onnx/model.ts";
+import { onnxFunction, onnxModel } from "../../src/onnx/model.ts";
 import { mapParams } from "../../src/optim/optimizer.ts";
 import { checkpoint, openComparison } from "../support/answers.ts";
 
@@ -89,6 +89,37 @@ describe("a graph", () => {
     const step = jit((p: Params) => ({ before: loss(p), after: loss(mapParams((v, g) => sub(v, mul(0.1, g)), p, grad(loss)(p))) }));
     const { before, after } = step(params);
     expect(after.item()).toBeLessThan(before.item());
+  });
+
+  test("computes its operators as ONNX says", async () => {
+    const of = async (nodes: OnnxNode[], opset: number, constants: Readonly<Record<string, readonly number[]>> = {}): Promise<number[]> => {
+      const initializers = new Map(
+        Object.entries(constants).map(([name, values]): [string, StoredTensor] => [
+          name,
+          { dtype: "int64", shape: [values.length], data: BigInt64Array.from(values, BigInt) },
+        ]),
+      );
+      const run = await onnxFunction(graph(nodes, { opset, initializers }));
+      const x = tensor(Float32Array.of(-3, -1, 0, 0.5, 1.5, 2), [2, 3]);
+      return [...(jit(run)({ x })["y"] as Tensor).data()].map((value) => Math.round(value * 1e4) / 1e4);
+    };
+    const ints = (...value: number[]): OnnxAttribute => ({ kind: "ints", value });
+    const float = (value: number): OnnxAttribute => ({ kind: "float", value });
+    const one = (op: string, inputs: string[], attributes: Readonly<Record<string, OnnxAttribute>> = {}): OnnxNode[] => [
+      node(op, ["x", ...inputs], ["y"], new Map(Object.entries(attributes))),
+    ];
+    // Bounds, axes and splits that were attributes are inputs since some opset; a softmax over all later axes is over one since 13.
+    expect(await of(one("Clip", [], { min: float(-1), max: float(1) }), 9)).toEqual([-1, -1, 0, 0.5, 1, 1]);
+    expect(await of(one("HardSwish", []), 14)).toEqual([-0, -0.3333, 0, 0.2917, 1.125, 1.6667]);
+    expect(await of(one("Round", []), 17)).toEqual([-3, -1, 0, 0, 2, 2]);
+    expect(await of(one("Softmax", [], { axis: { kind: "int", value: 0 } }), 9)).toEqual([0.0033, 0.0246, 0.0669, 0.1104, 0.3, 0.4947]);
+    expect(await of(one("Softmax", [], { axis: { kind: "int", value: 0 } }), 13)).toEqual([0.0293, 0.0759, 0.1192, 0.9707, 0.9241, 0.8808]);
+    expect(await of(one("ReduceMean", [], { axes: ints(1), keepdims: { kind: "int", value: 0 } }), 17)).toEqual([-1.3333, 1.3333]);
+    expect(await of(one("ReduceMean", ["a"], { keepdims: { kind: "int", value: 0 } }), 18, { a: [-1] })).toEqual([-1.3333, 1.3333]);
+    expect(await of(one("Slice", ["s", "e", "a", "b"]), 13, { s: [-1], e: [-100], a: [1], b: [-2] })).toEqual([0, -3, 2, 0.5]);
+    expect(await of(one("Pad", ["p"], { mode: { kind: "string", value: "reflect" } }), 13, { p: [0, 1, 0, 0] })).toEqual([-1, -3, -1, 0, 1.5, 0.5, 1.5, 2]);
+    expect(await of(one("Gather", ["i"], { axis: { kind: "int", value: 1 } }), 13, { i: [-1, 0] })).toEqual([0, -3, 2, 0.5]);
+    expect(await of(one("Expand", ["s"]), 13, { s: [2, 2, 3] })).toEqual([-3, -1, 0, 0.5, 1.5, 2, -3, -1, 0, 0.5, 1.5, 2]);
   });
 
   test("is refused for what it has that is not supported, by name", async () => {
