@@ -102,6 +102,14 @@ test("export writes PyTorch's names and layouts", async () => {
   expect(shapes).toEqual({ "_model.0.weight": [4, 3, 3, 3], "_model.0.bias": [4], "_model.3.weight": [10, 4096], "_model.3.bias": [10] });
 });
 
+test("export writes an ONNX graph that import can use", async () => {
+  const file = join(folder, "model.onnx");
+  expect((await gradalign("export", run, "--format", "onnx", "--out", file)).code).toBe(0);
+  const { stdout } = await gradalign("import", file);
+  expect(stdout).toContain("opset: 17\n");
+  expect(stdout).toContain("operators: Conv; Flatten; Gemm; Relu\nusable: 10 classes\nmetadata: gradalign.model: cnn;");
+});
+
 test("report writes again, and compares", async () => {
   const file = join(folder, "comparison.html");
   const { code, stdout } = await gradalign("report", run, join(folder, "plain"), "--out", file);

@@ -1,11 +1,11 @@
 /** @file `gradalign export`: a saved model as a safetensors file for PyTorch. */
 
-import { type Aliases, exportSafetensors, type Snapshot } from "@gradalign/robustness";
+import { type Aliases, exportOnnx, exportSafetensors, type Snapshot } from "@gradalign/robustness";
 import { bytes, count } from "@gradalign/runs";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { writeOutput } from "../run/output.ts";
-import { loadSavedModel, type Which } from "../run/saved-model.ts";
+import { loadSavedModel, modelOfSnapshot, type Which } from "../run/saved-model.ts";
 import { whichOption } from "../settings/which-option.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 
@@ -16,27 +16,29 @@ The classes of the paper's code register their first layers twice (model_preact_
 
 Examples:
   gradalign export runs/my-run --format safetensors --out model.safetensors
-  gradalign export runs/my-run --which best --out best.safetensors`;
+  gradalign export runs/my-run --which best --out best.safetensors
+  gradalign export runs/my-run --format onnx --out model.onnx`;
 
 /** Adds the command to the program. */
 export function registerExport(program: Command, context: Context): void {
   program
     .command("export")
-    .description("write a saved model's weights for PyTorch")
+    .description("write a saved model's weights for PyTorch, or the model as ONNX")
     .argument("<run|checkpoint>", "run folder, or last.json or best.json in its checkpoints folder")
     .addOption(whichOption())
-    .addOption(new Option("--format <format>", "file format").choices(["safetensors"]).default("safetensors"))
+    .addOption(new Option("--format <format>", "file format").choices(["safetensors", "onnx"]).default("safetensors"))
     .addOption(new Option("--aliases <whose>", "write the first layers a second time for the paper's own classes").choices(["authors", "none"]).default("none"))
     .requiredOption("--out <file>", "file to write")
     .addHelpText("after", HELP)
-    .action((path: string, options: { which?: Which; aliases: Aliases; out: string }) => {
+    .action((path: string, options: { which?: Which; format: "safetensors" | "onnx"; aliases: Aliases; out: string }) => {
       const { which, snapshot } = loadSavedModel(path, options.which, (text) => remark(context, text));
       const params = tensorsUnder("params/", snapshot);
-      const content = exportSafetensors(params, tensorsUnder("state/", snapshot), {
-        metadata: { "gradalign.model": snapshot.model.name, "gradalign.iteration": String(snapshot.iteration) },
-        batchesTracked: snapshot.iteration,
-        aliases: options.aliases,
-      });
+      const state = tensorsUnder("state/", snapshot);
+      const metadata = { "gradalign.model": snapshot.model.name, "gradalign.iteration": String(snapshot.iteration) };
+      const content =
+        options.format === "onnx"
+          ? exportOnnx(modelOfSnapshot(snapshot), params, state, { metadata })
+          : exportSafetensors(params, state, { metadata, batchesTracked: snapshot.iteration, aliases: options.aliases });
       writeOutput(options.out, content);
       print(
         context,
