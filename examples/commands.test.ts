@@ -143,6 +143,7 @@ describe("commands that are run", () => {
     async (_, { commands }) => {
       rmSync(join(folder, "runs"), { recursive: true, force: true });
       writeRecordFiles(data, 128, 8);
+      cpSync(join(ROOT, "packages/formats/test/fixtures/torch-2.13-zip-wrapped.pth"), join(folder, "model.pth"));
       process.chdir(folder);
       for (const [program, ...words] of commands) {
         const argv = program === "npx" ? words.slice(1) : words;

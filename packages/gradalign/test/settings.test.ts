@@ -51,7 +51,7 @@ describe("flags", () => {
     [
       "finalAttack",
       "pgd",
-      '--final-attack (="pgd") must be one of none, fgsm, fgsm-rs, pgd-STEPS[-RESTARTS], pgd-corner-STEPS[-RESTARTS], random-corner; write "pgd-50-10" for 50 steps and 10 restarts',
+      '--final-attack (="pgd") must be one of none, fgsm, fgsm-rs, pgd-STEPS[-RESTARTS], pgd-corner-STEPS[-RESTARTS], random-corner, apgd-ce, apgd-dlr, apgd-t, fab, fab-t, fmn, square, autoattack, autoattack-plus, autoattack-rand; write "pgd-50-10" for 50 steps and 10 restarts',
     ],
   ] as const)("--%s %s is refused with value, rule and remedy", (setting, text, message) => {
     expect(() => parseFlag(setting, text)).toThrow(new ConfigError(message));

@@ -147,13 +147,13 @@ describe("a warm-up", () => {
 
   it("gives the first update one step's share, as the paper's code does", () => {
     // An epoch has four steps.
-    const [warm, quarter, none] = [
+    const [warm, quarter, half] = [
       stepped({ name: "fgsm", stepSize: 1, warmupEpochs: 1 }, 1),
       stepped({ name: "fgsm", stepSize: 0.25, warmupEpochs: 0 }, 1),
-      stepped({ name: "fgsm", stepSize: 0, warmupEpochs: 0 }, 1),
+      stepped({ name: "fgsm", stepSize: 0.5, warmupEpochs: 0 }, 1),
     ];
     expect(warm).toEqual(quarter);
-    expect(warm).not.toEqual(none);
+    expect(warm).not.toEqual(half);
   });
 });
 
@@ -281,7 +281,7 @@ describe("when things go wrong", () => {
       "train: trainSize (=12) must be at most 8, the number of training images less the 8 held out",
     );
     await expect(run({ model: "mlp" })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[ConfigError: model: name (="mlp") must be one of cnn, preact-resnet18; pass your own model as train's option "model"]`,
+      `[ConfigError: model: name (="mlp") must be one of cnn, preact-resnet18, preact-resnet18-final-norm, preact-resnet18-v2, resnet18, resnet50, wide-resnet, dm-wide-resnet, dm-preact-resnet; pass your own model as train's option "model"]`,
     );
   });
 });
