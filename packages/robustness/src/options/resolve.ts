@@ -18,19 +18,25 @@ export interface Section {
  */
 export function checkValue(source: string, option: Option, value: unknown): void {
   if (accepts(option, value)) return;
-  const shown = typeof value === "number" ? value : JSON.stringify(value);
-  throw new ConfigError(`${source} (=${shown}) must be ${ruleOf(option)}${option.remedy === undefined ? "" : `; ${option.remedy}`}`);
+  throw new ConfigError(`${source} (=${shown(value)}) must be ${ruleOf(option)}${option.remedy === undefined ? "" : `; ${option.remedy}`}`);
+}
+
+/** A value in a message. */
+export function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 
 /**
  * Refuses names that would be ignored.
  *
- * @throws ConfigError naming the first, and those that there are.
+ * @throws ConfigError naming the first with its value, and those that there are.
  */
 export function checkNames({ path, owner }: Section, table: OptionTable, given: Given): void {
   for (const [name, value] of Object.entries(given)) {
     if (Object.hasOwn(table, name) || value === undefined) continue;
-    throw new ConfigError(`config: ${path}${name} is not an option of ${owner}, which has ${Object.keys(table).join(", ") || "none"}`);
+    throw new ConfigError(
+      `config: ${path}${name} (=${shown(value)}) is not an option of ${owner}, which has ${Object.keys(table).join(", ") || "none"}; leave it out`,
+    );
   }
 }
 

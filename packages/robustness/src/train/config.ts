@@ -5,7 +5,7 @@ import { type MethodConfig, type MethodName, methodNamed, type PartialMethodConf
 import type { ModelConfig } from "../models/index.ts";
 import type { OptimizerConfig, ScheduleConfig } from "../optim/index.ts";
 import type { Circumstances, Given } from "../options/option.ts";
-import { checkOptions, checkValue, resolveOptions } from "../options/resolve.ts";
+import { checkOptions, checkValue, resolveOptions, shown } from "../options/resolve.ts";
 import type { Augmentation } from "./batch.ts";
 import { augmentOptions, DEFAULTS, datasetOption, optionsOf, SECTIONS, type Section, trainingOptions } from "./options.ts";
 import { augmentationFor, circumstancesOf } from "./recipes.ts";
@@ -126,8 +126,8 @@ function trainingOnly(settings: object): Given {
 /** Refuses settings that there are not. */
 function checkRoot(given: object): void {
   const known = ["dataset", ...SECTIONS, "augment", ...Object.keys(trainingOptions)];
-  for (const name of Object.keys(given)) {
-    if (!known.includes(name)) throw new ConfigError(`config: ${name} is not a setting; there are ${known.join(", ")}`);
+  for (const [name, value] of Object.entries(given)) {
+    if (!known.includes(name)) throw new ConfigError(`config: ${name} (=${shown(value)}) is not a setting; there are ${known.join(", ")}; leave it out`);
   }
 }
 

@@ -161,10 +161,12 @@ describe("errors", () => {
   };
 
   it("name settings that there are not, wherever they stand", () => {
-    expect(message({ epoch: 3 })).toMatch(/^config: epoch is not a setting; there are dataset, .*epochs, /);
-    expect(message({ threat: "l2" })).toMatch(/^config: threat is not a setting/);
-    expect(message({ schedule: { top: 1 } })).toBe("config: schedule.top is not an option of cyclic, which has peak");
-    expect(message({ augment: { cropping: 1 } })).toBe("config: augment.cropping is not an option of the augmentation, which has crop, flip");
+    expect(message({ epoch: 3 })).toMatch(/^config: epoch \(=3\) is not a setting; there are dataset, .*epochs, .*; leave it out$/);
+    expect(message({ threat: "l2" })).toMatch(/^config: threat \(="l2"\) is not a setting/);
+    expect(message({ schedule: { top: 1 } })).toBe("config: schedule.top (=1) is not an option of cyclic, which has peak; leave it out");
+    expect(message({ augment: { cropping: 1 } })).toBe(
+      "config: augment.cropping (=1) is not an option of the augmentation, which has crop, flip; leave it out",
+    );
   });
 
   it("name the value, the rule and the remedy", () => {
@@ -198,11 +200,11 @@ describe("errors", () => {
         "config: trainSize (=10) must be at least 128, the batch size, or null for all images",
         "config: seed (=-1) must be an integer of at least 0; write e.g. 0",
         "method: name (="fsgm") must be one of standard, fgsm, fgsm-rs, fgsm-gradalign, pgd, pgd-gradalign, pgd-corner, random-corner, free, cure, grad-norm, llr",
-        "config: method.lambda is not an option of fgsm, which has stepSize, warmupEpochs",
+        "config: method.lambda (=1) is not an option of fgsm, which has stepSize, warmupEpochs; leave it out",
         "config: method.start (="corner") must be zero or random; choose one of them",
         "config: method.adversary (="pgd") must be fgsm or none; choose one of them",
         "config: method.mu (=-1) must be a number from 0 to 1000000; leave it out for 3",
-        "config: optimizer.momentum is not an option of adam, which has beta1, beta2, epsilon, weightDecay",
+        "config: optimizer.momentum (=0.9) is not an option of adam, which has beta1, beta2, epsilon, weightDecay; leave it out",
         "config: schedule.name (="cosine") must be one of cyclic, piecewise",
         "config: augment.crop (=-1) must be an integer of at least 0; write e.g. 4, or 0 for no crop",
         "config: augment.crop (=28) must be less than the images' 28 x 28 pixels",
