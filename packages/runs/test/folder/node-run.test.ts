@@ -145,6 +145,14 @@ describe("a run folder", () => {
     expect(refused).toBeGreaterThan((8 * text.length) / 4);
   });
 
+  it("with a forbidden value is refused by the name of its file", () => {
+    const { sink } = createRun(path(), config);
+    sink.rewind?.([]);
+    writeFileSync(path("config.json"), JSON.stringify({ ...config, batchSize: 0 }));
+    const message = expect.stringContaining("config.json: batchSize (=0) must be an integer of at least 1; write e.g. 128");
+    expect(() => openRun(path())).toThrow(expect.objectContaining({ code: "DataError", message }));
+  });
+
   it("is made when training begins; what is refused before leaves nothing", async () => {
     const refused = withRunLock(path(), {}, async (lock) => {
       createRun(path(), config, lock);
