@@ -70,7 +70,7 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["reproduce", "--measure"], "--measure goes with --list"],
     [["report"], "missing required argument"],
     [["export", folder], "required option '--out <file>' not specified"],
-    [["export", folder, "--format", "onnx", "--out", "x"], "Allowed choices are safetensors"],
+    [["export", folder, "--format", "tflite", "--out", "x"], "Allowed choices are safetensors"],
     [["data", "download", "imagenet"], "Allowed choices are cifar10, svhn, mnist, fashion-mnist"],
   ])("gradalign %s", async (argv, message) => {
     const { code, stdout, stderr } = await gradalign(...argv);

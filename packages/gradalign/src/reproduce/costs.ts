@@ -13,7 +13,8 @@ import {
   canonicalJson,
   createModel,
   createSession,
-  datasetNamed,
+  datasets,
+  isDatasetName,
   methodNamed,
   modelPrograms,
   structureOf,
@@ -173,9 +174,10 @@ function guessedCost({ method, batchSize }: TrainConfig): Cost {
   return { step: (attack + 3 + regularizer) * batchSize, gradient: 2, compile: 0 };
 }
 
-/** Steps of a training. */
+/** Steps of a training; images of one's own are taken to be as many as CIFAR-10's. */
 export function stepsOf(config: TrainConfig): number {
-  return config.epochs * Math.floor(trainingSize(config, datasetNamed(config.dataset).splits.train) / config.batchSize);
+  const { splits } = datasets[isDatasetName(config.dataset) ? config.dataset : "cifar10"];
+  return config.epochs * Math.floor(trainingSize(config, splits.train) / config.batchSize);
 }
 
 /** What a training will take with these costs; without them, in no particular unit. */

@@ -18,7 +18,8 @@ export interface Section {
  */
 export function checkValue(source: string, option: Option, value: unknown): void {
   if (accepts(option, value)) return;
-  throw new ConfigError(`${source} (=${shown(value)}) must be ${ruleOf(option)}${option.remedy === undefined ? "" : `; ${option.remedy}`}`);
+  const given = value === undefined ? " is missing; it" : ` (=${shown(value)})`;
+  throw new ConfigError(`${source}${given} must be ${ruleOf(option)}${option.remedy === undefined ? "" : `; ${option.remedy}`}`);
 }
 
 /** A value in a message. */

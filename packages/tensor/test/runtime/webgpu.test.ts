@@ -99,7 +99,7 @@ describe("reading", () => {
 
 test("tuning measures each shape once, keeps its choice in the store, and changes no result", async () => {
   // Another GPU's choices stay.
-  const others = { "another GPU": { "conv 1 1 24 20 1 12 0": { m: 4 } } };
+  const others = { "another GPU": { "conv 1 1 24 20 1 1 12 1": { m: 4 } } };
   let stored: string | null = JSON.stringify({ gpus: others });
   let saves = 0;
   const tuning = {
@@ -121,7 +121,7 @@ test("tuning measures each shape once, keeps its choice in the store, and change
   expect(await read(product(...operands()))).toEqual(before);
   const { gpus } = JSON.parse(stored!) as { gpus: Record<string, Record<string, unknown>> };
   expect(gpus).toMatchObject(others);
-  expect(Object.values(gpus).map(Object.keys)).toEqual([["conv 1 1 24 20 1 12 0"], ["conv 1 1 24 20 1 12 0"]]);
+  expect(Object.values(gpus).map(Object.keys)).toEqual([["conv 1 1 24 20 1 1 12 1"], ["conv 1 1 24 20 1 1 12 1"]]);
   await first.tune!();
   first.close();
   const second = await createDevice({ backend: "webgpu", ...(await testGpu()), tuning });
