@@ -256,9 +256,12 @@ test("a tooltip is there wherever a panel is pointed at, and stays while the pan
   await start({ ...SETTINGS, epochs: 900 });
   await page.waitForFunction(() => document.querySelectorAll("#figures figure:first-child [aria-label=line] path").length === 1);
   const svg = page.locator("#figures figure:first-child svg").first();
-  await svg.scrollIntoViewIfNeeded();
-  const box = await svg.boundingBox();
-  if (!box) throw new Error("nothing is drawn");
+  // The panel may be drawn anew between the two: the one that was looked at is then nowhere.
+  const place = async (): Promise<{ x: number; y: number; width: number; height: number }> => {
+    await svg.scrollIntoViewIfNeeded();
+    return (await svg.boundingBox()) ?? place();
+  };
+  const box = await place();
   const tip = () => page.locator("#figures figure:first-child [aria-label=tip]").first().textContent();
   // The points are all at the left; the pointer is far from them.
   await page.mouse.move(box.x + 0.9 * box.width, box.y + 0.5 * box.height);

@@ -125,6 +125,7 @@ export { linf } from "./threat/linf.ts";
 export type { HyperplaneProjection, Threat } from "./threat/threat.ts";
 export type { Augmentation } from "./train/batch.ts";
 export { checkTrainConfig, chosenBy, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
+export type { TrainOptions, TrainResult } from "./train/course.ts";
 export { EVALUATION_PGD } from "./train/evaluator.ts";
 export { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./train/events.ts";
 export {
@@ -155,4 +156,5 @@ export { createSession, type Session, trainingSize } from "./train/session.ts";
 export { lossOptions } from "./train/setup.ts";
 export { type CheckpointSink, type RunRecord, restoreModel, type Snapshot } from "./train/snapshot.ts";
 export { type StepProgram, type StepPrograms, stepPrograms } from "./train/step-programs.ts";
-export { TrainingError, type TrainOptions, type TrainResult, train } from "./train/train.ts";
+export { train } from "./train/train.ts";
+export { TrainingError } from "./train/training-error.ts";

@@ -5,7 +5,7 @@
  * standard output; when this process is killed, their next report fails and they end.
  */
 
-import { restoreModel, TrainingError } from "@gradalign/robustness";
+import { restoreModel, type StepPrograms, stepPrograms, TrainingError } from "@gradalign/robustness";
 import type { LoadedDataset } from "@gradalign/robustness/node";
 import type { RunEvent } from "@gradalign/runs";
 import { attackSaved, isRunFolder, openRun, ownRun, performRun, type RunRequest } from "@gradalign/runs/node";
@@ -23,19 +23,22 @@ const CHECKPOINT_SECONDS = 2;
 export interface TrainingContext {
   readonly data: LoadedDataset;
   readonly device: Device;
+  /** Compiled steps that trainings on the device share; of this training alone unless set. */
+  readonly programs?: StepPrograms;
   readonly cost: Cost | undefined;
   readonly view: Pick<GridView, "event" | "note">;
   readonly signal: AbortSignal;
 }
 
 /** Does a training, or what is left of it; resolves to false when it was interrupted. One that diverges is done then, and noted to have. */
-export async function performTraining(training: GridTraining, { data, device, cost, view, signal }: TrainingContext): Promise<boolean> {
+export async function performTraining(training: GridTraining, { data, device, programs, cost, view, signal }: TrainingContext): Promise<boolean> {
   const { id, folder, config, attacks } = training;
   const onWait = (holder: string): void => view.note(`${training.label}: another process works on it (${holder}); waiting`);
   return ownRun(folder, { note: view.note, onWait, signal }, async (lock) => {
     if (isFinished(training)) return true;
     const checkpointEvery = cost ? Math.max(1, Math.min(config.evalEvery, Math.floor(CHECKPOINT_SECONDS / cost.step))) : config.evalEvery;
-    const request = { label: id, folder, config, resume: isRunFolder(folder), data, device, asked: {}, attacks, view, signal, checkpointEvery };
+    const own = { label: id, folder, config, resume: isRunFolder(folder), data, device, asked: {}, attacks, view, signal, checkpointEvery };
+    const request = programs ? { ...own, programs } : own;
     try {
       const { interrupted } = await performRun(request, lock);
       if (!interrupted) noteFinished(folder);
@@ -90,14 +93,20 @@ export async function performGrid(trainings: readonly GridTraining[], context: G
   if (trainings.length === 0) return true;
   if (schedule.mode === "alone") {
     const { device, dataset } = await open();
-    for (const training of trainings) {
-      if (signal.aborted) return false;
-      const data = await dataset(training);
-      const finished = await performTraining(training, { data, device, cost: book.get(training.config)?.alone, view, signal });
-      if (!finished) return false;
-      tellDone(training, view);
+    // Radii, weights and seeds are inputs: a figure's curve is one program.
+    const programs = stepPrograms(device);
+    try {
+      for (const training of trainings) {
+        if (signal.aborted) return false;
+        const data = await dataset(training);
+        const finished = await performTraining(training, { data, device, programs, cost: book.get(training.config)?.alone, view, signal });
+        if (!finished) return false;
+        tellDone(training, view);
+      }
+      return true;
+    } finally {
+      programs.dispose();
     }
-    return true;
   }
   return sideBySide(trainings, context);
 }

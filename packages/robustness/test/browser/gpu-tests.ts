@@ -6,6 +6,7 @@ export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
   "attacks/ball": () => import("../attacks/ball.test.ts"),
   "eval/non-finite": () => import("../eval/non-finite.test.ts"),
   "fixtures-attacks": () => import("../fixtures-attacks.test.ts"),
+  "fixtures-auto-attack": () => import("../fixtures-auto-attack.test.ts"),
   "fixtures-cnn": () => import("../fixtures-cnn.test.ts"),
   "fixtures-optimizers": () => import("../fixtures-optimizers.test.ts"),
   "fixtures-preact-resnet18": () => import("../fixtures-preact-resnet18.test.ts"),

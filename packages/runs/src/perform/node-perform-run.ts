@@ -1,6 +1,15 @@
 /** @file One training run from its folder to its report: train, attack the saved models, write the report. */
 import { join } from "node:path";
-import { type Arithmetic, arithmeticDifference, arithmeticOf, type CheckpointSink, majorityShare, type TrainConfig, train } from "@gradalign/robustness";
+import {
+  type Arithmetic,
+  arithmeticDifference,
+  arithmeticOf,
+  type CheckpointSink,
+  majorityShare,
+  type StepPrograms,
+  type TrainConfig,
+  train,
+} from "@gradalign/robustness";
 import { type LoadedDataset, type Lock, type LockOptions, writeFileAtomic } from "@gradalign/robustness/node";
 import type { Device } from "@gradalign/tensor";
 import { nodeDocument } from "../figures/node-document.ts";
@@ -24,6 +33,8 @@ export interface RunRequest {
   readonly resume: boolean;
   readonly data: LoadedDataset;
   readonly device: Device;
+  /** Compiled steps to share with other trainings on the device. */
+  readonly programs?: StepPrograms;
   /** What was asked besides the training's settings; noted, for when the run goes on. */
   readonly asked: RunSettings;
   /** Goes on although it was computed in another way so far. */
@@ -83,6 +94,7 @@ export async function performRun(request: RunRequest, lock: Lock): Promise<RunOu
     arithmetic,
     elsewhere: request.elsewhere ?? false,
     onEvent: (event) => view.event(label, event),
+    ...(request.programs ? { programs: request.programs } : {}),
     ...(resume ? { resume } : {}),
     ...(request.checkpointEvery === undefined ? {} : { checkpointEvery: request.checkpointEvery }),
   });

@@ -33,7 +33,7 @@ describe("a page with WebGPU", () => {
       expect(await kept()).toBeNull();
       expect(await tune()).toBe(1);
       const text = (await kept()) as string;
-      expect(text).toContain('"conv 1 1 24 20 1 12 0');
+      expect(text).toContain('"conv 1 1 24 20 1 1 12 1');
       await browser.reload();
       expect(await kept()).toBe(text);
       expect(await browser.call("page", "keptTiles")).toBe(text);
@@ -47,7 +47,7 @@ describe("a page with WebGPU", () => {
     ])("%s is of no use, and measuring goes on", async (_, name, ...args) => {
       await browser.call("worker", name, ...args);
       expect(await tune()).toBe(1);
-      expect(await kept()).toContain('"conv 1 1 24 20 1 12 0');
+      expect(await kept()).toContain('"conv 1 1 24 20 1 1 12 1');
     });
 
     test.each([

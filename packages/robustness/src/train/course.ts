@@ -1,0 +1,218 @@
+/** @file A training's course: iterations, and between them evaluations and checkpoints. */
+import type { Computed, Device } from "@gradalign/tensor";
+import type { ImageDataset } from "../data/dataset.ts";
+import { detectOverfitting, type Overfitting } from "../diagnostics/overfitting.ts";
+import { pauser } from "../eval/pause.ts";
+import type { Model, ModelTensors } from "../models/model.ts";
+import { countParameters, type Params } from "../nn/params.ts";
+import type { TrainConfig } from "./config.ts";
+import type { Evaluator } from "./evaluator.ts";
+import { type Evaluation, selectionAccuracy, type TrainEvent } from "./events.ts";
+import { progressReporter } from "./progress.ts";
+import { type Best, checkResume, describeBest, lastTensors } from "./resumption.ts";
+import { type Arithmetic, arithmeticOf, identityOf, type RunSeal } from "./seal.ts";
+import type { Session } from "./session.ts";
+import { type CheckpointSink, type RunRecord, restoreModel, type Snapshot, storeTree } from "./snapshot.ts";
+import type { StepPrograms } from "./step-programs.ts";
+import { checkedSums, firstNotFinite, notFinite } from "./training-error.ts";
+
+/** How a training runs. */
+export interface TrainOptions {
+  readonly device: Device;
+  /** Compiled steps to share with other trainings on this device; of this training alone unless set. */
+  readonly programs?: StepPrograms;
+  /** A model of one's own; its name must be the settings'. */
+  readonly model?: Model;
+  readonly onEvent?: (event: TrainEvent) => void;
+  /** Ends the run after the iteration in progress, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  readonly checkpoints?: CheckpointSink;
+  /** Goes on from a snapshot of kind `last`. */
+  readonly resume?: Snapshot;
+  /** Iterations between checkpoints; as between evaluations unless set. */
+  readonly checkpointEvery?: number;
+  /** Stands for the data set's content, e.g. its SHA-256; sealed in checkpoints, so that a run goes on with no other. */
+  readonly fingerprint?: string;
+  /** What decides the bits and the device does not tell of itself; sealed in checkpoints as well. */
+  readonly arithmetic?: Arithmetic;
+  /** Goes on although the arithmetic is not the one the run was computed with so far; the bits are then not those of an undisturbed run. */
+  readonly elsewhere?: boolean;
+}
+
+/** What a run leaves. */
+export interface TrainResult {
+  readonly model: Model;
+  readonly params: Computed<Params>;
+  readonly state: Computed<Params>;
+  /** The parameters with the highest PGD accuracy on training images, or on those held out: the paper's early stopping. */
+  readonly best: (Computed<ModelTensors> & { readonly iteration: number }) | null;
+  readonly evaluations: readonly Evaluation[];
+  readonly interrupted: boolean;
+  readonly overfitting: Overfitting | null;
+}
+
+/** What a training is performed with. */
+export interface Prepared {
+  readonly model: Model;
+  readonly session: Session;
+  readonly evaluator: Evaluator;
+  readonly config: TrainConfig;
+  readonly dataset: ImageDataset;
+  readonly options: TrainOptions;
+}
+
+/** Where a training is. */
+interface Course extends Prepared {
+  readonly seal: RunSeal;
+  /** How often a guess is right. */
+  readonly chance: number;
+  readonly evaluations: Evaluation[];
+  readonly emit: (event: TrainEvent) => void;
+  readonly pause: () => Promise<void>;
+  /** Seconds so far, those before an interruption among them. */
+  seconds(): number;
+  iteration: number;
+  best: Best | null;
+  overfitting: Overfitting | null;
+}
+
+/** Trains to the end, or until the signal; the caller disposes of session and evaluator. */
+export async function perform(prepared: Prepared): Promise<TrainResult> {
+  const course = await begin(prepared);
+  const { model, session, config, options, emit, evaluations } = course;
+  emit({
+    type: "start",
+    iterations: session.iterations,
+    iteration: course.iteration,
+    parameters: countParameters(session.current.params),
+    compileMs: session.stats()?.compileMs ?? 0,
+  });
+  if (!options.resume) await evaluate(course);
+  await iterate(course);
+  const { iteration, best, overfitting } = course;
+  const interrupted = iteration < session.iterations;
+  emit({
+    type: "end",
+    iteration,
+    interrupted,
+    best: best && describeBest(best, config),
+    overfitting: overfitting && { iteration: overfitting.iteration, epoch: overfitting.epoch },
+  });
+  const { params, state } = session.current;
+  return { model, params, state, best: best && { ...restoreModel(model, best), iteration: best.iteration }, evaluations, interrupted, overfitting };
+}
+
+/** The state before the first iteration, or that of the checkpoint to go on from. */
+async function begin(prepared: Prepared): Promise<Course> {
+  const { session, config, dataset, options } = prepared;
+  const { device, checkpoints, resume } = options;
+  const present: RunSeal = { config, data: identityOf(dataset, options.fingerprint ?? null), arithmetic: [arithmeticOf(device, options.arithmetic)] };
+  const progress = resume ? checkResume(resume, present, options.elsewhere ?? false) : { evaluations: [], best: null, seconds: 0, seal: present };
+  if (resume) session.restore(resume.tensors);
+  else {
+    session.initialize();
+    await device.tune?.();
+  }
+  const evaluations = [...progress.evaluations];
+  checkpoints?.rewind?.(evaluations);
+  const started = performance.now();
+  const course: Course = {
+    ...prepared,
+    seal: progress.seal,
+    chance: 1 / dataset.classNames.length,
+    evaluations,
+    emit: options.onEvent ?? (() => {}),
+    pause: pauser(),
+    seconds: () => progress.seconds + (performance.now() - started) / 1000,
+    iteration: resume?.iteration ?? 0,
+    best: progress.best,
+    overfitting: null,
+  };
+  course.overfitting = findOverfitting(course);
+  return course;
+}
+
+function findOverfitting({ config, evaluations, chance }: Course): Overfitting | null {
+  return config.method.name === "standard" ? null : detectOverfitting(evaluations, chance);
+}
+
+/** All iterations that are left, until the signal. */
+async function iterate(course: Course): Promise<void> {
+  const { session, config, options, pause } = course;
+  const { device, signal } = options;
+  const checkpointEvery = options.checkpointEvery ?? config.evalEvery;
+  const readSums = () => checkedSums(session, course.iteration, config);
+  const saveLast = async (): Promise<void> => {
+    await readSums();
+    await save(course, "last");
+  };
+  const progress = await progressReporter(config.batchSize, session, course.iteration, readSums, course.emit);
+  let saved = options.resume ? course.iteration : -1;
+  while (course.iteration < session.iterations && !signal?.aborted) {
+    session.step(course.iteration);
+    const iteration = ++course.iteration;
+    const done = iteration === session.iterations;
+    await device.settle(PENDING_STEPS);
+    await progress.report(iteration);
+    if (iteration % config.evalEvery === 0 || done) await progress.excluding(() => evaluate(course));
+    if (iteration % checkpointEvery === 0 || done) {
+      await progress.excluding(saveLast);
+      saved = iteration;
+    }
+    await pause();
+  }
+  if (course.iteration < session.iterations && saved !== course.iteration) await saveLast();
+}
+
+/** Measures the model as it is now, looks for overfitting, and keeps the model if it is the best so far. */
+async function evaluate(course: Course): Promise<void> {
+  const { session, config, evaluator, evaluations, emit, iteration } = course;
+  const sums = await checkedSums(session, iteration, config);
+  const { params, state } = session.current;
+  const measured = await evaluator.evaluate(params, state, course.pause);
+  const skipped = await session.readSkipped();
+  const evaluation: Evaluation = {
+    iteration,
+    epoch: iteration / session.iterationsPerEpoch,
+    lr: iteration === 0 ? 0 : session.learningRate(iteration - 1),
+    train_loss: sums.loss / sums.iterations,
+    train_reg: sums.regularizer / sums.iterations,
+    train_acc: sums.correct / (sums.iterations * config.batchSize),
+    ...measured,
+    ...(skipped === null ? {} : { skipped_steps: skipped }),
+    seconds: course.seconds(),
+  };
+  session.clearSums();
+  evaluations.push(evaluation);
+  course.options.checkpoints?.record?.(evaluation);
+  emit({ type: "evaluation", evaluation });
+  const found = course.overfitting === null ? findOverfitting(course) : null;
+  if (found) {
+    course.overfitting = found;
+    emit({ type: "catastrophic-overfitting", ...found, before: found.before as Evaluation, after: found.after as Evaluation });
+  }
+  const accuracy = selectionAccuracy(evaluation);
+  if (accuracy <= (course.best?.accuracy ?? -1)) return;
+  const tensors = await storeTree({ params, state });
+  if (firstNotFinite(tensors) !== undefined) return;
+  course.best = { iteration, accuracy, tensors };
+  await save(course, "best");
+}
+
+async function save(course: Course, kind: "last" | "best"): Promise<void> {
+  const { model, session, config, options, seal, best, iteration } = course;
+  const { checkpoints } = options;
+  if (!checkpoints) return;
+  const run: RunRecord = { ...seal, best: best && describeBest(best, config), seconds: course.seconds() };
+  const tensors = kind === "best" ? (best?.tensors ?? new Map()) : await lastTensors(session, best);
+  // Parameters that are not finite, which a last finite loss may have led to, must not replace a good checkpoint.
+  const broken = kind === "last" ? firstNotFinite(tensors) : undefined;
+  if (broken !== undefined) throw notFinite(broken, iteration, config);
+  const sofar = kind === "last" ? { evaluations: [...course.evaluations] } : {};
+  const identity = { name: model.name, config: model.config };
+  const path = checkpoints.save(kind, { model: identity, iteration, epoch: iteration / session.iterationsPerEpoch, tensors, run, ...sofar });
+  course.emit({ type: "checkpoint", kind, iteration, ...(path === undefined ? {} : { path }) });
+}
+
+/** Steps that may wait in a GPU's queue: enough to keep it busy, few enough to stop soon. */
+const PENDING_STEPS = 2;
