@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { benchRegion } from "../tools/tables/bench.ts";
+import { demoRegion, pictureDigest, readDemo } from "../tools/tables/demo.ts";
 import { earlierSeedsRegion } from "../tools/tables/earlier-seeds.ts";
 import { experimentRegion, isOfExperiments } from "../tools/tables/experiments.ts";
 import { layersRegion } from "../tools/tables/layers.ts";
@@ -10,6 +11,7 @@ import { pages, ROOT, readText } from "./support/code-blocks.ts";
 
 function region(kind: "measured" | "drawn", words: readonly string[]): string {
   if (kind === "drawn") return layersRegion(words);
+  if (words[0] === "demo") return demoRegion();
   if (isOfExperiments(words)) return experimentRegion(words);
   if (words[0] === "earlier-seeds") return earlierSeedsRegion();
   const bench = benchRegion(words);
@@ -34,6 +36,12 @@ test("regions are found and closed", () => {
     withRegions(text, () => String(regions++));
     expect([text.match(/^<!-- (measured|drawn): /gm)?.length, text.match(/^<!-- end (measured|drawn)/gm)?.length], page).toEqual([regions, regions]);
   }
+});
+
+test("the demo's picture is of the run whose numbers are shown", () => {
+  expect(pictureDigest(), "docs/images/demo.png is not the picture that experiments/results/demo.json names; npm run measure:demo makes both").toBe(
+    readDemo().picture,
+  );
 });
 
 test("a changed number changes the page", () => {
