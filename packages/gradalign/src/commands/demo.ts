@@ -73,7 +73,7 @@ interface DemoFlags {
 
 /** Adds the command to the program. */
 export function registerDemo(program: Command, context: Context): void {
-  const command = program.command("demo").description("watch FGSM training collapse and GradAlign prevent it (about 5 minutes)");
+  const command = program.command("demo").description("watch FGSM training collapse and GradAlign prevent it (3 to 5 minutes)");
   addSettingFlags(command, FLAGS, { ...defaultTexts(), ...textsOf(DEMO_SETTINGS) })
     .option("--out <dir>", "folder of both runs and the report; runs/demo-<date> unless set")
     .option("--resume <dir>", "go on with an interrupted demo")
