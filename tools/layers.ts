@@ -108,6 +108,7 @@ const runs: Package = {
     serve: { what: "the local server of a page, and a data set in parts", uses: [] },
     settings: { what: "every setting of a run once: its flag, its key in a config file, its rule", uses: ["words"] },
     folder: { what: "run folders: settings, evaluations, checkpoints, notes", uses: ["run", "settings"] },
+    evaluation: { what: "evaluations of any classifier: their records and folders", uses: ["words"] },
     figures: { what: "series, curves and filters as figures", uses: ["run", "words"] },
     pages: { what: "the report as one HTML file", uses: ["figures", "run", "settings", "words"] },
     perform: { what: "a run from its folder to its report", uses: ["folder", "run", "settings", "figures", "pages"] },

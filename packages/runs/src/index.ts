@@ -1,5 +1,6 @@
 /** @file What a run is and how it is shown, in Node and in browsers. */
 
+export type { CurvePoint, EvaluationRecord, EvaluationWarning, Fraction, JudgedData, JudgedModel, Stage } from "./evaluation/record.ts";
 export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
 export { drawFigure, type FigureOptions, figureMarkup } from "./figures/draw.ts";
 export { type Collapse, type Line, type PanelOptions, panelFigure } from "./figures/panel.ts";

@@ -1,0 +1,103 @@
+/** @file What an evaluation leaves: what was judged, how, what became of every image, and what a reader must know to trust it. */
+import type { Arithmetic, ImageOutcome, Passes, Selection } from "@gradalign/robustness";
+
+/** A radius as it was given: 8/255, 1/2. */
+export interface Fraction {
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+/** The classifier, so that it can be found again. */
+export interface JudgedModel {
+  /** Name of the file or run folder, without the folders it lies in. */
+  readonly file: string;
+  readonly format: "run" | "pytorch" | "safetensors" | "onnx";
+  /** Of the file's bytes; of a run, of its checkpoint's tensors. */
+  readonly sha256: string;
+  /** The network as `--arch` takes it, with its options, e.g. `preact-resnet18` with width 16; null for an ONNX graph. */
+  readonly architecture: Readonly<Record<string, unknown>> | null;
+  readonly parameters: number;
+  /** What images are normalised with inside the victim, per channel; null where nothing or the graph does it. */
+  readonly normalization: { readonly mean: readonly number[]; readonly std: readonly number[] } | null;
+  /** Which statistics batch norm used; `none` without batch norm. */
+  readonly batchNorm: "running" | "none";
+  /** Of a run: which checkpoint, and of which iteration. */
+  readonly checkpoint?: { readonly which: string; readonly iteration: number };
+}
+
+/** The images. */
+export interface JudgedData {
+  readonly name: string;
+  readonly split: "test";
+  /** Fingerprint of the whole data set. */
+  readonly fingerprint: string;
+  readonly classNames: readonly string[];
+  /** Image numbers, which their random numbers depend on: first, first + 1, … */
+  readonly first: number;
+  readonly count: number;
+}
+
+/** One attack of the list, and what it did. */
+export interface Stage {
+  /** Its id, e.g. `apgd-ce`, and its constants: every option's value. */
+  readonly attack: string;
+  readonly paper: string;
+  readonly options: Readonly<Record<string, number | string | boolean | null>>;
+  /** Images it was run on, and how many of them it broke. */
+  readonly attacked: number;
+  readonly broken: number;
+  readonly passes: Passes;
+  readonly seconds: number;
+}
+
+/** Something that makes the number doubtful. */
+export interface EvaluationWarning {
+  /** Which check, e.g. `zero-gradients`: a heading of docs/evaluation-checks.md. */
+  readonly id: string;
+  /** What was seen, in a sentence. */
+  readonly seen: string;
+  /** On how many images, and of how many; absent where it is not about images. */
+  readonly images?: number;
+  readonly of?: number;
+}
+
+/** Accuracy at a radius. */
+export interface CurvePoint {
+  readonly epsilon: number;
+  readonly accuracy: number;
+  /** What the accuracy is an upper bound by, e.g. `fmn`. */
+  readonly attack: string;
+}
+
+/** A finished evaluation. Everything but `machine`, `written`, and the seconds is the same whenever it is computed again. */
+export interface EvaluationRecord {
+  readonly format: 1;
+  /** Hash of all that decides the outcome: model, data, images, threat, attacks, seed, arithmetic, version. */
+  readonly id: string;
+  /** When it was finished, ISO 8601. */
+  readonly written: string;
+  readonly code: { readonly version: string; readonly commit: string | null };
+  readonly machine: { readonly node: string; readonly backend: string; readonly threads: number; readonly processor: string };
+  readonly arithmetic: Arithmetic;
+  readonly model: JudgedModel;
+  readonly data: JudgedData;
+  readonly threat: { readonly norm: string; readonly epsilon: Fraction };
+  /** The attack as it was asked for, e.g. `autoattack`. */
+  readonly attack: string;
+  readonly selection: Selection;
+  readonly seed: number;
+  readonly cleanAccuracy: number;
+  readonly robustAccuracy: number;
+  /** Wilson's 95 % intervals. */
+  readonly cleanConfidence95: readonly [low: number, high: number];
+  readonly confidence95: readonly [low: number, high: number];
+  /** In order; empty where no image was answered rightly. */
+  readonly stages: readonly Stage[];
+  readonly passes: Passes;
+  readonly seconds: number;
+  readonly warnings: readonly EvaluationWarning[];
+  /** Points of the accuracy-against-radius curve that were computed; may be empty. */
+  readonly curve: readonly CurvePoint[];
+  /** What became of each image, in order. */
+  readonly outcomes: readonly ImageOutcome[];
+}
