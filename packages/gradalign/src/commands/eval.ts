@@ -2,10 +2,21 @@
 
 import { ATTACK_NAMES, arithmeticDifference, arithmeticOf, evaluateRobustness, identityOf, requireSameData, restoreModel } from "@gradalign/robustness";
 import { checkSetting, duration, percent, type RobustnessRecord, radius, type Settings } from "@gradalign/runs";
-import { arithmeticOptions, DEVICE_SETTINGS, noteRobustness, openDevice, ownRun, readSession, resumedSettings, runSettingsOf } from "@gradalign/runs/node";
+import {
+  arithmeticOptions,
+  DEVICE_SETTINGS,
+  loadSavedModel,
+  modelOfSnapshot,
+  noteRobustness,
+  openDevice,
+  ownRun,
+  readSession,
+  resumedSettings,
+  runSettingsOf,
+  type Which,
+} from "@gradalign/runs/node";
 import type { Command } from "commander";
 import { loadDataset } from "../run/dataset.ts";
-import { loadSavedModel, modelOfSnapshot, type Which } from "../run/saved-model.ts";
 import { addSettingFlags, parseCountOrAll, settingsFromFlags } from "../settings/setting-flags.ts";
 import { whichOption } from "../settings/which-option.ts";
 import { type Context, print, remark } from "../terminal/context.ts";

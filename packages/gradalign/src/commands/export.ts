@@ -2,10 +2,10 @@
 
 import { type Aliases, exportOnnx, exportSafetensors, type Snapshot } from "@gradalign/robustness";
 import { bytes, count } from "@gradalign/runs";
+import { loadSavedModel, modelOfSnapshot, type Which } from "@gradalign/runs/node";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { writeOutput } from "../run/output.ts";
-import { loadSavedModel, modelOfSnapshot, type Which } from "../run/saved-model.ts";
 import { whichOption } from "../settings/which-option.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 

@@ -3,9 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { FinalAttack, FinishedTraining, Lab, SavedParameters, Training } from "@gradalign/experiments";
 import { detectOverfitting, restoreModel, wilsonInterval } from "@gradalign/robustness";
 import type { LoadedDataset } from "@gradalign/robustness/node";
-import { chanceOf, openRun, readRobustness } from "@gradalign/runs/node";
+import { chanceOf, modelOfSnapshot, openRun, readRobustness } from "@gradalign/runs/node";
 import { type Device, InvariantError } from "@gradalign/tensor";
-import { modelOfSnapshot } from "../run/saved-model.ts";
 import { type GridTraining, isSameAttack, readFinished } from "./grid.ts";
 
 /** What {@link createLab} is made of. */

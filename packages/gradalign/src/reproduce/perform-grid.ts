@@ -8,9 +8,8 @@
 import { restoreModel, type StepPrograms, stepPrograms, TrainingError } from "@gradalign/robustness";
 import type { LoadedDataset } from "@gradalign/robustness/node";
 import type { RunEvent } from "@gradalign/runs";
-import { attackSaved, isRunFolder, openRun, ownRun, performRun, type RunRequest } from "@gradalign/runs/node";
+import { attackSaved, isRunFolder, modelOfSnapshot, openRun, ownRun, performRun, type RunRequest } from "@gradalign/runs/node";
 import { type Device, GradalignError } from "@gradalign/tensor";
-import { modelOfSnapshot } from "../run/saved-model.ts";
 import { runWorker } from "../run/worker-process.ts";
 import type { Cost, CostBook, Schedule } from "./costs.ts";
 import { type GridTraining, isFinished, noteFinished, readFinished } from "./grid.ts";

@@ -2,8 +2,8 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createModel, type Model, type ModelConfig, type Snapshot } from "@gradalign/robustness";
-import { openRun, type Run } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
+import { openRun, type Run } from "../folder/node-run.ts";
 
 /** Which checkpoint. */
 export type Which = "last" | "best";
