@@ -47,6 +47,7 @@ export {
   type AttackProgress,
   type AttackRecord,
   type AttackReport,
+  type AttackStage,
   attack,
   type ImageOutcome,
   type ImageRecord,

@@ -44,8 +44,8 @@ export interface Answer {
   readonly logits: Float32Array;
 }
 
-/** A perturbed image that the victim answers wrongly, inside ball and box. */
-export interface Adversarial {
+/** A perturbed image inside ball and box, and what the victim answers. */
+export interface Judged {
   readonly delta: Float32Array;
   /** The perturbation's norm as measured. */
   readonly norm: number;
@@ -73,8 +73,12 @@ export interface Rounds {
   readonly passes: Passes;
   /** Forward passes over the images as they are. */
   answers(subjects: readonly Subject[]): Promise<Answer[]>;
-  /** One round on images that the victim answers rightly, whose clean answers are given: what it broke, and null for the others. */
-  attack(round: Round, subjects: readonly Subject[], clean: readonly Answer[]): Promise<(Adversarial | null)[]>;
+  /** Forward passes over perturbed images. */
+  judge(subjects: readonly Subject[], deltas: readonly Float32Array[]): Promise<Judged[]>;
+  /** Whether a round sees images that are answered wrongly already, too. */
+  readonly everyImage: boolean;
+  /** One round on images whose clean answers are given: what counts of each, and null for those that it leaves as they are. */
+  attack(round: Round, subjects: readonly Subject[], clean: readonly Answer[]): Promise<(Judged | null)[]>;
   dispose(): void;
 }
 
@@ -139,8 +143,8 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
     );
   };
 
-  const judgeAll = async (subjects: readonly Subject[], deltas: readonly Float32Array[]): Promise<(Answer & { readonly norm: number })[]> => {
-    const judged: (Answer & { readonly norm: number })[] = [];
+  const judgeAll = async (subjects: readonly Subject[], deltas: readonly Float32Array[]): Promise<Judged[]> => {
+    const judged: Judged[] = [];
     for (let first = 0; first < subjects.length; first += batchSize) {
       const batch = subjects.slice(first, first + batchSize);
       const size = fit(batch.length);
@@ -163,13 +167,13 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
       dispose(...inputs, ...Object.values(result));
       count({ forward: 1, backward: 0 }, batch.length);
       batch.forEach((_, row) => {
-        judged.push({
+        const answer = {
           correct: correct[row] === 1,
           finite: finite[row] === 1,
           loss: losses[row] as number,
           logits: logits.slice(row * victim.classes, (row + 1) * victim.classes),
-          norm: norms[row] as number,
-        });
+        };
+        judged.push({ delta: deltas[first + row] as Float32Array, norm: norms[row] as number, answer });
       });
       await pause();
     }
@@ -247,12 +251,16 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
     get passes() {
       return { ...total };
     },
+    everyImage: false,
     async answers(subjects) {
-      return judgeAll(
+      const still = new Float32Array(pixels);
+      const judged = await judgeAll(
         subjects,
-        subjects.map(() => new Float32Array(pixels)),
+        subjects.map(() => still),
       );
+      return judged.map(({ answer }) => answer);
     },
+    judge: judgeAll,
     async attack({ attack: place, run }, subjects, clean) {
       const program = prepared[place] as AttackProgram;
       const { attack, options } = program;
@@ -270,10 +278,10 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
         tried.map((i) => subjects[i] as Subject),
         tried.map((i) => deltas[i] as Float32Array),
       );
-      const broken: (Adversarial | null)[] = subjects.map(() => null);
+      const broken: (Judged | null)[] = subjects.map(() => null);
       tried.forEach((i, k) => {
-        const { norm, ...answer } = judged[k] as Answer & { readonly norm: number };
-        if (!answer.correct && norm <= limit) broken[i] = { delta: deltas[i] as Float32Array, norm, answer };
+        const found = judged[k] as Judged;
+        if (!found.answer.correct && found.norm <= limit) broken[i] = found;
       });
       return broken;
     },
@@ -283,8 +291,8 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
   };
 }
 
-/** The largest batch and smaller ones, each half of the one before. */
-function batchSizes(largest: number): number[] {
+/** The largest batch and smaller ones, each half of the one before, ascending. */
+export function batchSizes(largest: number): number[] {
   const sizes = [Math.max(largest, SMALLEST)];
   while ((sizes[0] as number) > SMALLEST) sizes.unshift(Math.max(SMALLEST, Math.ceil((sizes[0] as number) / 2)));
   return sizes;

@@ -1,11 +1,13 @@
 /** @file An attack on images of one's own: what breaks which, with norms, passes and the perturbed images. */
 import { ConfigError, DataError, type Device, keyOfSeed, Tensor } from "@gradalign/tensor";
-import { type AttackPlan, attackPlan } from "../attacks/index.ts";
+import type { AttackOptions, Selection } from "../attacks/attack.ts";
+import { type AttackPlan, attackPlan, type NamedAttack } from "../attacks/index.ts";
 import type { Victim } from "../attacks/victim.ts";
 import { threats } from "../threat/index.ts";
 import type { Threat } from "../threat/threat.ts";
-import { type Adversarial, type Answer, attackRounds, type Rounds, type Subject } from "./attack-rounds.ts";
+import { type Answer, attackRounds, type Judged, type Rounds, type Subject } from "./attack-rounds.ts";
 import { checkRadius } from "./examples.ts";
+import { highestLossRounds } from "./highest-loss.ts";
 import type { Passes } from "./oracle.ts";
 import { pauser } from "./pause.ts";
 import { wilsonInterval } from "./wilson.ts";
@@ -15,6 +17,8 @@ export interface AttackImagesOptions {
   readonly device: Device;
   /** A name as `attackPlan` reads it, e.g. `autoattack` or `apgd-ce+square`, or a list of attacks of one's own. */
   readonly attack: string | AttackPlan;
+  /** Which of several restarts counts: any that fools (`success`, unless set), or, of a single attack, the one with the highest loss. */
+  readonly selection?: Selection;
   /** l-infinity unless set. */
   readonly threat?: Threat | keyof typeof threats;
   /** Radius in the threat's units; pixel units [0, 1] for l-infinity. */
@@ -23,12 +27,12 @@ export interface AttackImagesOptions {
   readonly key?: number;
   /** Numbers of the images, which their random numbers depend on; 0, 1, 2 … unless set. */
   readonly indices?: readonly number[];
-  /** Images in the largest batch; 64 unless set. It does not change the results. */
+  /** Images in the largest batch; 64 unless set, or 128 where the highest loss counts. It changes no outcome. */
   readonly batchSize?: number;
   readonly onProgress?: (progress: AttackProgress) => void;
   /** Called after every batch with what is new; plain JSON but for the perturbed images. */
   readonly onRecord?: (part: AttackRecord) => void;
-  /** Parts of a stopped attack, of the same victim, images and options, to go on from: the report is the one it would have had. */
+  /** Parts of a stopped attack, in order, of the same victim, images and options, to go on from: the report is the one it would have had. */
   readonly record?: readonly AttackRecord[];
   /** Stops between steps by rejecting with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -38,7 +42,7 @@ export interface AttackImagesOptions {
 export interface AttackProgress {
   /** The attack at work. */
   readonly attack: string;
-  /** Rounds done, a round for every restart and target of every attack. */
+  /** Rounds done, the one at work as a fraction: a round for every restart and target of every attack. */
   readonly done: number;
   readonly total: number;
   readonly cleanAccuracy: number;
@@ -54,12 +58,12 @@ export interface ImageOutcome {
   readonly clean: boolean;
   /** Whether it still is after all attacks. */
   readonly robust: boolean;
-  /** The attack that broke it, and in which of its runs. */
+  /** The attack that broke it, and in which of its runs; the run is null where the highest loss counts. */
   readonly brokenBy: string | null;
   readonly run: number | null;
-  /** Norm of the perturbation; 0 of images that are not broken by an attack. */
+  /** Norm of the perturbation that counts; 0 where there is none. */
   readonly norm: number;
-  /** Cross-entropy and the predicted class on the perturbed image, or on the clean one where there is none. */
+  /** Cross-entropy and the predicted class on the perturbed image, or on the clean one where no perturbation counts. */
   readonly loss: number;
   readonly predicted: number;
   /** Whether all logits were finite, clean and attacked. */
@@ -74,17 +78,32 @@ export interface ImageRecord extends ImageOutcome {
   readonly adversarial?: Float32Array;
 }
 
-/** What a batch has brought: where its images are now, and the passes it took. */
+/** What a batch has brought: where its images are now, and what it took. */
 export interface AttackRecord {
+  /** The attack's place in the list; null of the images as they are. */
+  readonly stage: number | null;
   readonly images: readonly ImageRecord[];
   readonly passes: Passes;
+  readonly seconds: number;
+}
+
+/** An attack of the list, and what it did. */
+export interface AttackStage {
+  readonly attack: string;
+  readonly paper: string;
+  readonly options: AttackOptions;
+  /** Images it was run on, and how many of them it broke. */
+  readonly attacked: number;
+  readonly broken: number;
+  readonly passes: Passes;
+  readonly seconds: number;
 }
 
 /** What {@link attack} found. */
 export interface AttackReport {
   readonly attack: string;
-  /** Any run that fools the victim counts. */
-  readonly selection: "success";
+  /** Whether any run that fools the victim counts, or the one with the highest loss. */
+  readonly selection: Selection;
   readonly threat: string;
   readonly epsilon: number;
   readonly n: number;
@@ -98,7 +117,10 @@ export interface AttackReport {
   readonly robustAccuracy: number;
   /** Wilson's 95 % interval of the robust accuracy. */
   readonly confidence95: readonly [low: number, high: number];
+  /** In order. */
+  readonly stages: readonly AttackStage[];
   readonly passes: Passes;
+  /** Of all parts, those of a stopped attack too. */
   readonly seconds: number;
 }
 
@@ -112,14 +134,13 @@ export async function attack(
   victim: Victim,
   images: Float32Array | Tensor,
   labels: ArrayLike<number>,
-  { device, attack: asked, epsilon, key = 0, indices, signal, onProgress, onRecord, record = [], ...options }: AttackImagesOptions,
+  { device, attack: asked, selection = "success", epsilon, key = 0, indices, signal, onProgress, onRecord, record = [], ...options }: AttackImagesOptions,
 ): Promise<AttackReport> {
-  const started = performance.now();
   const plan = typeof asked === "string" ? attackPlan(asked) : asked;
   if (!plan) throw new ConfigError('attack: name (="none") must be an attack\'s; count correct answers with evaluateRobustness');
   const threat = typeof options.threat === "string" ? threats[options.threat] : (options.threat ?? threats.linf);
   checkRadius("attack", epsilon, threat);
-  const batchSize = options.batchSize ?? 64;
+  const batchSize = options.batchSize ?? (selection === "success" ? 64 : 128);
   if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`attack: batchSize (=${batchSize}) must be a positive integer`);
   const subjects = subjectsOf(victim, images instanceof Tensor ? ((await images.read()) as Float32Array) : images, labels, indices);
   const turn = pauser();
@@ -127,9 +148,18 @@ export async function attack(
     signal?.throwIfAborted();
     await turn();
   };
-  const rounds = attackRounds(victim, { device, attacks: plan.attacks, threat, epsilon, seed: keyOfSeed(key), batchSize, pause });
+  const [only, another] = plan.attacks;
+  if (selection === "highest-loss" && another) {
+    throw new ConfigError(`attack: selection (="highest-loss") compares the restarts of one attack, got ${plan.name}; leave it out, or name one attack`);
+  }
+  const how = { device, threat, epsilon, batchSize, pause };
+  const rounds =
+    selection === "highest-loss" && only
+      ? highestLossRounds(victim, { ...how, attack: only, key })
+      : attackRounds(victim, { ...how, attacks: plan.attacks, seed: keyOfSeed(key) });
   try {
-    const { images: outcomes, passes } = await runRounds(rounds, plan, subjects, { record, onProgress, onRecord, batchSize });
+    const course = await runRounds(rounds, plan, subjects, { record, onProgress, onRecord, batchSize });
+    const { images: outcomes } = course;
     const adversarials = new Float32Array(subjects.length * (subjects[0] as Subject).image.length);
     subjects.forEach(({ image }, i) => {
       adversarials.set(outcomes[i]?.adversarial ?? image, i * image.length);
@@ -137,7 +167,7 @@ export async function attack(
     const robust = outcomes.filter((outcome) => outcome.robust).length;
     return {
       attack: plan.name,
-      selection: "success",
+      selection,
       threat: threat.name,
       epsilon,
       n: subjects.length,
@@ -148,8 +178,8 @@ export async function attack(
       cleanAccuracy: outcomes.filter(({ clean }) => clean).length / subjects.length,
       robustAccuracy: robust / subjects.length,
       confidence95: wilsonInterval(robust, subjects.length),
-      passes,
-      seconds: (performance.now() - started) / 1000,
+      stages: stagesOf(plan, rounds, course),
+      ...spent(course.parts),
     };
   } finally {
     rounds.dispose();
@@ -163,54 +193,50 @@ interface RunOptions {
   readonly onRecord: AttackImagesOptions["onRecord"];
 }
 
+/** Where the images are in the end, and all parts that led there. */
+interface Course {
+  readonly images: readonly ImageRecord[];
+  readonly parts: readonly AttackRecord[];
+}
+
 async function runRounds(
   rounds: Rounds,
   plan: AttackPlan,
   subjects: readonly Subject[],
   { record, batchSize, onProgress, onRecord }: RunOptions,
-): Promise<AttackRecord> {
+): Promise<Course> {
   const known = new Map(record.flatMap((part) => part.images.map((image) => [image.index, image])));
-  const before = record.reduce((total, { passes }) => sum(total, passes), { forward: 0, backward: 0 });
-  let counted = rounds.passes;
-  const note = (images: readonly ImageRecord[]): void => {
-    onRecord?.({ images, passes: sum(rounds.passes, counted, -1) });
-    counted = rounds.passes;
+  const parts = [...record];
+  let [counted, since] = [rounds.passes, performance.now()];
+  const note = (stage: number | null, images: readonly ImageRecord[]): void => {
+    const now = performance.now();
+    const part = { stage, images, passes: sum(rounds.passes, counted, -1), seconds: (now - since) / 1000 };
+    [counted, since] = [rounds.passes, now];
+    parts.push(part);
+    onRecord?.(part);
   };
   const answers = await rounds.answers(subjects);
-  const images = subjects.map(({ index, label }, i): ImageRecord => {
-    const answer = answers[i] as Answer;
-    const { correct, finite, loss } = answer;
-    const fresh = {
-      index,
-      label,
-      clean: correct,
-      robust: correct,
-      brokenBy: null,
-      run: null,
-      norm: 0,
-      loss,
-      predicted: predictedClass(answer),
-      finite,
-      rounds: 0,
-    };
-    return known.get(index) ?? fresh;
-  });
+  const images = subjects.map(({ index, label }, i): ImageRecord => known.get(index) ?? asItIs(index, label, answers[i] as Answer));
   // The clean passes are the first part's.
-  if (record.length > 0) counted = rounds.passes;
-  else note(images);
-  const repeated = record.length > 0 ? rounds.passes : { forward: 0, backward: 0 };
+  if (record.length === 0) note(null, images);
+  else [counted, since] = [rounds.passes, performance.now()];
 
   const share = (of: (outcome: ImageOutcome) => boolean): number => images.filter(of).length / images.length;
   for (const [done, round] of rounds.rounds.entries()) {
-    const brokenBy = plan.attacks[round.attack]?.attack.id ?? "";
-    onProgress?.({
-      attack: brokenBy,
-      done,
-      total: rounds.rounds.length,
-      cleanAccuracy: share(({ clean }) => clean),
-      robustAccuracy: share(({ robust }) => robust),
+    const { id } = (plan.attacks[round.attack] as NamedAttack).attack;
+    const left = [...images.keys()].filter((i) => {
+      const { robust, rounds: been } = images[i] as ImageRecord;
+      return been <= done && (robust || rounds.everyImage);
     });
-    const left = [...images.keys()].filter((i) => images[i]?.robust && images[i].rounds <= done);
+    const tell = (through: number): void =>
+      onProgress?.({
+        attack: id,
+        done: done + (left.length > 0 ? through / left.length : 0),
+        total: rounds.rounds.length,
+        cleanAccuracy: share(({ clean }) => clean),
+        robustAccuracy: share(({ robust }) => robust),
+      });
+    tell(0);
     for (let first = 0; first < left.length; first += batchSize) {
       const batch = left.slice(first, first + batchSize);
       const found = await rounds.attack(
@@ -219,27 +245,59 @@ async function runRounds(
         batch.map((i) => answers[i] as Answer),
       );
       batch.forEach((i, k) => {
-        const survived = { ...(images[i] as ImageRecord), rounds: done + 1 };
-        const adversarial = found[k];
-        images[i] = adversarial ? broken(survived, adversarial, brokenBy, round.run, (subjects[i] as Subject).image) : survived;
+        const through = { ...(images[i] as ImageRecord), rounds: done + 1 };
+        const judged = found[k];
+        images[i] = judged ? attacked(through, judged, id, rounds.everyImage ? null : round.run, (subjects[i] as Subject).image) : through;
       });
-      note(batch.map((i) => images[i] as ImageRecord));
+      note(
+        round.attack,
+        batch.map((i) => images[i] as ImageRecord),
+      );
+      tell(first + batch.length);
     }
   }
-  return { images, passes: sum(sum(before, rounds.passes), repeated, -1) };
+  return { images, parts };
 }
 
-function broken(image: ImageRecord, { answer, norm, delta }: Adversarial, brokenBy: string, run: number, pixels: Float32Array): ImageRecord {
+function asItIs(index: number, label: number, answer: Answer): ImageRecord {
+  const { correct, finite, loss } = answer;
+  return { index, label, clean: correct, robust: correct, brokenBy: null, run: null, norm: 0, loss, predicted: predictedClass(answer), finite, rounds: 0 };
+}
+
+function attacked(image: ImageRecord, { answer, norm, delta }: Judged, id: string, run: number | null, pixels: Float32Array): ImageRecord {
+  const broken = image.clean && !answer.correct;
   return {
     ...image,
-    robust: false,
-    brokenBy,
-    run,
+    robust: answer.correct,
+    ...(broken ? { brokenBy: id, run, adversarial: pixels.map((value, i) => value + (delta[i] as number)) } : {}),
     norm,
     loss: answer.loss,
     predicted: predictedClass(answer),
     finite: image.finite && answer.finite,
-    adversarial: pixels.map((value, i) => value + (delta[i] as number)),
+  };
+}
+
+/** What each attack of the list did. */
+function stagesOf(plan: AttackPlan, rounds: Rounds, { images, parts }: Course): AttackStage[] {
+  return plan.attacks.map(({ attack: { id, paper }, options }, stage) => {
+    const first = rounds.rounds.findIndex((round) => round.attack === stage);
+    const own = parts.filter((part) => part.stage === stage);
+    return {
+      attack: id,
+      paper,
+      options,
+      attacked: images.filter((image) => image.rounds > first).length,
+      broken: images.filter((image) => image.brokenBy !== null && rounds.rounds[image.rounds - 1]?.attack === stage).length,
+      ...spent(own),
+    };
+  });
+}
+
+/** What parts took together. */
+function spent(parts: readonly AttackRecord[]): { readonly passes: Passes; readonly seconds: number } {
+  return {
+    passes: parts.reduce((total, { passes }) => sum(total, passes), { forward: 0, backward: 0 }),
+    seconds: parts.reduce((total, { seconds }) => total + seconds, 0),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Attack, AttackOptions } from "../attacks/attack.ts";
 import type { VictimTensors } from "../attacks/victim.ts";
 import type { Threat } from "../threat/threat.ts";
 import { attackProgram, type RowTensors } from "./attack-program.ts";
+import type { Passes } from "./oracle.ts";
 import type { ClassifierPrograms, Scored, Scores } from "./programs.ts";
 
 /** What an attack found, tensors on the device: the perturbation, [N, C, H, W], and how the model fares at x + delta. */
@@ -35,6 +36,8 @@ export interface RunOptions {
 /** An attack ready to run on batches. */
 export interface AttackRunner {
   run(target: AttackTarget, options: RunOptions): Promise<AttackResult>;
+  /** Passes over each image of a run that has been. */
+  passes(): Passes;
   dispose(): void;
 }
 
@@ -83,16 +86,26 @@ export function attackRunner(programs: ClassifierPrograms, attack: Attack, optio
     return { delta, ...scores };
   };
 
+  const runs = attack.runs?.(options, 0) ?? 1;
   return {
     async run(target, how) {
       let best = await attempt(target, 0, how);
-      for (let run = 1; run < (attack.runs?.(options, 0) ?? 1); run++) {
+      for (let run = 1; run < runs; run++) {
         const found = await attempt(target, run, how);
         const kept: AttackResult = worse(best, found);
         for (const tried of [best, found]) dispose(...Object.values(tried));
         best = kept;
       }
       return best;
+    },
+    passes() {
+      const [begin, step, end] = (["begin", "step", "end"] as const).map((part) => program.passes(part)) as [Passes, Passes, Passes];
+      const steps = attack.steps(options);
+      // A run is judged by a pass of its own.
+      return {
+        forward: runs * (begin.forward + steps * step.forward + end.forward + 1),
+        backward: runs * (begin.backward + steps * step.backward + end.backward),
+      };
     },
     dispose() {
       for (const compiled of [move, worse]) compiled.dispose();
