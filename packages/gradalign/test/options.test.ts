@@ -96,6 +96,7 @@ describe("a new method's option, by its line in the registry alone,", () => {
       stepSize: length({ above: 0, most: 100, default: 1, help: "step of the attack" }),
       detours: integer({ least: 2, most: 9, unit: "turns", default: 3, help: "ways around", remedy: "write e.g. 3" }),
     },
+    passes: () => ({ forward: 1, backward: 1 }),
     loss: ({ network, x }) => ({ adversarial: network.forward(x) }),
   });
   const registry: Record<string, Method> = methods;

@@ -64,7 +64,7 @@ export { type Recognized, recognizeModels } from "./interop/recognize.ts";
 export { keyFor } from "./keys.ts";
 export { gradAlignPenalty } from "./methods/gradalign.ts";
 export { type MethodConfig, type MethodName, methodNamed, methods, type PartialMethodConfig } from "./methods/index.ts";
-export { defineMethod, type Method, type MethodContext, type MethodResult } from "./methods/method.ts";
+export { type Carried, type CarrySizes, carried, defineMethod, type Method, type MethodContext, type MethodResult, type StepPasses } from "./methods/method.ts";
 export { type Forward, type TrainingNetwork, trainingNetwork } from "./methods/network.ts";
 export { type CnnOptions, cnn } from "./models/cnn.ts";
 export { type DmPreactResnetOptions, dmPreactResnet } from "./models/dm-preact-resnet.ts";

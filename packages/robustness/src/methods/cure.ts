@@ -20,6 +20,7 @@ export const cure = defineMethod({
   id: "cure",
   paper: "Moosavi-Dezfooli et al. 2019; compared in Andriushchenko, Flammarion 2020, appendix D.5",
   options: { stepSize: stepSize(1.25), branches: branches("both"), adversary, lambda: lambda(curvatureWeight), warmupEpochs: warmupEpochs("step") },
+  passes: ({ branches }) => ({ forward: 3, backward: branches === "both" ? 7 : 5 }),
   loss(context) {
     const { network, x, options } = context;
     const clean = exampleGradients(context, x);

@@ -19,6 +19,7 @@ export const fgsmGradAlign = defineMethod({
   options: { stepSize: stepSize(1.25), branches: branches("one"), lambda: lambda(gradAlignWeight), warmupEpochs: warmupEpochs("step") },
   // In the paper's scripts, for the ResNet on CIFAR-10.
   recipe: ({ dataset, model }) => (dataset === "cifar10" && model !== "cnn" ? { peak: 0.3 } : {}),
+  passes: ({ branches }) => ({ forward: 3, backward: branches === "both" ? 7 : 5 }),
   loss(context) {
     const { network, x, epsilon, key, options } = context;
     const { delta, gradient } = fgsmDelta(context);

@@ -10,6 +10,7 @@ export const fgsmRs = defineMethod({
   id: "fgsm-rs",
   paper: "Wong, Rice, Kolter 2020, Fast is better than free",
   options: { stepSize: stepSize(1.25), warmupEpochs: warmupEpochs("step") },
+  passes: () => ({ forward: 2, backward: 2 }),
   loss(context) {
     const { network, x, epsilon, key } = context;
     const { delta } = fgsmDelta(context, linf.randomStart(key, x.shape, epsilon));

@@ -25,6 +25,7 @@ export const fgsm = defineMethod({
   id: "fgsm",
   paper: "Goodfellow, Shlens, Szegedy 2015",
   options: { stepSize: stepSize(1.25), warmupEpochs: warmupEpochs("step") },
+  passes: () => ({ forward: 2, backward: 2 }),
   loss(context) {
     const { delta } = fgsmDelta(context);
     return { adversarial: context.network.forward(add(context.x, delta)) };

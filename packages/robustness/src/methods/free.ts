@@ -1,9 +1,9 @@
 /** @file Adversarial training for free: each batch is replayed m times while one perturbation lives on, across batches. */
-import { add, InvariantError } from "@gradalign/tensor";
+import { add, zeros } from "@gradalign/tensor";
 import { integer } from "../options/option.ts";
 import { stepSize, warmupEpochs } from "./common-options.ts";
 import { fgsmDelta } from "./fgsm.ts";
-import { defineMethod } from "./method.ts";
+import { carried, defineMethod } from "./method.ts";
 
 /** As in the paper's scripts: epochs count replays, and the learning rate is smaller. */
 const RECIPES: Readonly<Record<string, { readonly epochs: number; readonly peak: number }>> = {
@@ -24,11 +24,11 @@ export const free = defineMethod({
     warmupEpochs: warmupEpochs("step"),
   },
   recipe: ({ dataset, model }) => (model === "cnn" ? {} : (RECIPES[dataset] ?? {})),
-  carriesDelta: true,
+  passes: () => ({ forward: 2, backward: 2 }),
+  carries: ({ batch, image }) => ({ delta: zeros([batch, ...image]) }),
   loss(context) {
-    const { network, x, carry } = context;
-    if (!carry) throw new InvariantError("free: no perturbation was carried");
-    const { delta } = fgsmDelta(context, carry);
-    return { adversarial: network.forward(add(x, delta)), carry: delta };
+    const { network, x } = context;
+    const { delta } = fgsmDelta(context, carried(context, "delta"));
+    return { adversarial: network.forward(add(x, delta)), carry: { delta } };
   },
 });

@@ -13,6 +13,7 @@ export const gradNorm = defineMethod({
   id: "grad-norm",
   paper: "Ross, Doshi-Velez 2018; compared in Andriushchenko, Flammarion 2020, appendix D.5",
   options: { stepSize: stepSize(1.25), adversary, lambda: lambda(curvatureWeight), warmupEpochs: warmupEpochs("step") },
+  passes: () => ({ forward: 2, backward: 4 }),
   loss(context) {
     const { network, x, options } = context;
     const g = exampleGradients(context, x);

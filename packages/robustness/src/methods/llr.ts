@@ -23,6 +23,7 @@ export const llr = defineMethod({
     lambda: lambda(() => 4),
     mu: number({ least: 0, most: 1e6, default: 3, help: "weight of the regulariser's second term", remedy: "leave it out for 3" }),
   },
+  passes: ({ steps }) => ({ forward: steps + 3, backward: steps + 5 }),
   loss(context) {
     const { network, x, epsilon, ramp, key, options } = context;
     const clean = network.forward(x);

@@ -1,21 +1,44 @@
 /** @file What a training method is: the loss of one batch, written as in the paper and traced into the compiled step, with the options it declares. */
-import type { Operand, Value } from "@gradalign/tensor";
-import type { Circumstances, OptionTable, Recipe, TracedValues } from "../options/option.ts";
+import { InvariantError, type Operand, type Value } from "@gradalign/tensor";
+import type { Circumstances, OptionTable, Recipe, TracedValues, ValuesOf } from "../options/option.ts";
 import type { Forward, TrainingNetwork } from "./network.ts";
+
+/** What a method carries from one iteration to the next, by name. */
+export type Carried = Readonly<Record<string, Value>>;
+
+/** What the shapes of a method's {@link Carried} may depend on. */
+export interface CarrySizes {
+  /** Images per step. */
+  readonly batch: number;
+  /** An image's shape [C, H, W]. */
+  readonly image: readonly number[];
+  /** Training images. */
+  readonly examples: number;
+}
+
+/** How often a step runs the network. A gradient that is differentiated in turn counts as a backward pass each time it is made, and twice more. */
+export interface StepPasses {
+  readonly forward: number;
+  readonly backward: number;
+}
 
 /** What a method is given; everything is part of the program being traced. */
 export interface MethodContext<Options extends OptionTable = OptionTable> {
   readonly network: TrainingNetwork;
   /** Augmented images [N, C, H, W]. */
   readonly x: Value;
+  /** Which training images they are: int32 [N], each at most once per epoch. */
+  readonly rows: Value;
   /** Radius in pixel units. */
   readonly epsilon: Operand;
   /** How far the warm-up has come: 1 after it, and without one. */
   readonly ramp: Operand;
+  /** Number of the epoch, from 0; 0 always unless the method `usesEpoch`. */
+  readonly epoch: Operand;
   /** Fresh randomness of this iteration. */
   readonly key: Value;
-  /** The perturbation carried from the last iteration; only for methods with `carriesDelta`. */
-  readonly carry: Value | null;
+  /** What the last iteration's loss gave to carry on, or `carries` at first; empty for methods without. */
+  readonly carry: Carried;
   /** The method's options; those declared as lengths are in pixel units here. */
   readonly options: TracedValues<Options>;
 }
@@ -26,7 +49,8 @@ export interface MethodResult {
   readonly adversarial: Forward;
   /** Added to its loss. */
   readonly regularizer?: Value;
-  readonly carry?: Value;
+  /** For the next iteration: the names, shapes and types of `carries`. */
+  readonly carry?: Carried;
 }
 
 /** A training method: one file, one line in the registry. */
@@ -37,12 +61,25 @@ export interface Method<Options extends OptionTable = OptionTable> {
   readonly options: Options;
   /** Where epochs and learning rate differ from those of the data set and the model. */
   recipe?(at: Pick<Circumstances, "dataset" | "model">): Partial<Pick<Recipe, "epochs" | "peak">>;
-  /** Whether a perturbation is carried from one iteration to the next, across batches. */
-  readonly carriesDelta?: boolean;
+  /** How far from an image it trains on purpose, in multiples of ε; 1 unless set. */
+  reach?(options: ValuesOf<Options>): number;
+  /** What an iteration costs. */
+  passes(options: ValuesOf<Options>): StepPasses;
+  /** What it carries from one iteration to the next, as it is before the first; saved and resumed with everything else. */
+  carries?(sizes: CarrySizes): Carried;
+  /** Whether its loss depends on the epoch's number. */
+  readonly usesEpoch?: boolean;
   loss(context: MethodContext<Options>): MethodResult;
 }
 
 /** The same method: makes its loss see the options that it declares. */
 export function defineMethod<const Options extends OptionTable>(method: Method<Options>): Method<Options> {
   return method;
+}
+
+/** A carried tensor by name. */
+export function carried({ carry }: Pick<MethodContext, "carry">, name: string): Value {
+  const value = carry[name];
+  if (!value) throw new InvariantError(`method: it carries no "${name}"`);
+  return value;
 }

@@ -22,6 +22,10 @@ export interface TrainingNetwork {
   inputGradient(x: Value): Value;
   /** The same at x clipped to [0, 1], and zero where the clip is active or just reached: what attacks follow. */
   boxedInputGradient(x: Value): Value;
+  /** A forward pass in eval mode, with the statistics as they are, which it leaves alone. */
+  evaluated(x: Value): Forward;
+  /** The examples' classes: integers [N]. */
+  readonly labels: Value;
   /** The batch-norm statistics now. */
   readonly state: Params;
 }
@@ -31,14 +35,19 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
   let current = state;
   /** The gradient of a loss; unscaled again before anyone takes its sign or compares it. */
   const gradient = (loss: (point: Value) => Value, x: Value): Value => (scale ? div(grad((point: Value) => mul(loss(point), scale))(x), scale) : grad(loss)(x));
+  const judged = (logits: Value): Forward => {
+    const losses = crossEntropyPerExample(logits, labels);
+    return { losses, loss: mean(losses), logits };
+  };
   const forward = (x: Value): Forward => {
     const output = model.apply(params, current, x, { train: true });
     current = output.state;
-    const losses = crossEntropyPerExample(output.logits, labels);
-    return { losses, loss: mean(losses), logits: output.logits };
+    return judged(output.logits);
   };
   return {
     forward,
+    evaluated: (x) => judged(model.apply(params, current, x, { train: false }).logits),
+    labels,
     inputGradient: (x) => gradient((point) => forward(point).loss, x),
     boxedInputGradient: (x) => gradient((point) => forward(saturatingClamp(point)).loss, x),
     get state() {

@@ -9,6 +9,7 @@ export const pgdCorner = defineMethod({
   id: "pgd-corner",
   paper: "Andriushchenko, Flammarion 2020, section 3",
   options: pgdOptions({ steps: 10, start: "zero" }),
+  passes: ({ steps }) => ({ forward: steps + 2, backward: steps + 1 }),
   loss(context) {
     const { network, x, epsilon } = context;
     const delta = toCorner({ x, epsilon }, pgdDelta(context));

@@ -11,6 +11,7 @@ export const pgdGradAlign = defineMethod({
   id: "pgd-gradalign",
   paper: "Andriushchenko, Flammarion 2020, appendix D.3",
   options: { ...pgdOptions({ steps: 2, start: "zero" }), branches: branches("both"), lambda: lambda(gradAlignWeight) },
+  passes: ({ steps, branches }) => ({ forward: steps + 3, backward: steps + (branches === "both" ? 7 : 5) }),
   loss(context) {
     const { network, x, epsilon, key, options } = context;
     const delta = pgdDelta(context);

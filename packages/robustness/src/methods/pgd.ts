@@ -27,6 +27,7 @@ export const pgd = defineMethod({
   id: "pgd",
   paper: "Madry et al. 2018",
   options: pgdOptions({ steps: 10, start: "zero" }),
+  passes: ({ steps }) => ({ forward: steps + 2, backward: steps + 1 }),
   loss(context) {
     const { network, x } = context;
     const delta = pgdDelta(context);

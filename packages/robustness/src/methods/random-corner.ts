@@ -8,6 +8,7 @@ export const randomCorner = defineMethod({
   id: "random-corner",
   paper: "Andriushchenko, Flammarion 2020, section 3",
   options: {},
+  passes: () => ({ forward: 2, backward: 1 }),
   loss({ network, x, epsilon, key }) {
     const delta = randomSigns(key, x.shape, epsilon);
     network.forward(x);

@@ -6,6 +6,7 @@ export const standard = defineMethod({
   id: "standard",
   paper: "no adversary",
   options: {},
+  passes: () => ({ forward: 2, backward: 1 }),
   loss({ network, x }) {
     network.forward(x);
     return { adversarial: network.forward(x) };

@@ -88,8 +88,9 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
     labels: tensor(dataset.train.labels.subarray(0, size)),
   };
   const numbers = uploaded(stepNumbers(config));
+  const sizes = { image: dataset.shape, examples: size };
   const programs = shared ?? stepPrograms(device);
-  const { initialize, step, release } = programs.take(setup, dataset.shape);
+  const { initialize, step, release } = programs.take(setup, sizes);
   const order = epochOrder(seed, size);
   let current: Computed<TrainState> | null = null;
 
@@ -103,6 +104,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       lr,
       // The iteration that only initialised the statistics counts in the paper's code, so the first update has one step's share.
       ramp: warmupIterations > 0 ? Math.min(1, (epoch === 0 ? 0 : index + 1) / warmupIterations) : 1,
+      ...(setup.method.usesEpoch ? { epoch: Math.max(0, epoch - 1) } : {}),
       numbers,
     };
     return [state(), data, order.of(epoch), inputs];
@@ -126,13 +128,13 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       const again = initialize(Int32Array.from(keyFor(seed, "model")));
       current = fresh;
       current = step(...argumentsOf(0, 0, 0, 0));
-      // With learning rate 0 only statistics, the carried perturbation and the sums have moved; the optimiser starts afresh.
+      // With learning rate 0 only statistics, what the method carries and the sums have moved; the optimiser starts afresh.
       const { params, state: moved, carry, scaling, sums, optimizer } = state();
       current = { params, state: moved, carry, scaling, sums, optimizer: again.optimizer };
       disposeTree({ optimizer, params: again.params, state: again.state, carry: again.carry, scaling: again.scaling, sums: again.sums });
     },
     restore(tensors) {
-      const template = initialState(setup, dataset.shape, tensor(new Int32Array(2)));
+      const template = initialState(setup, sizes, tensor(new Int32Array(2)));
       current = restoreTree(template, tensors);
     },
     step(index) {

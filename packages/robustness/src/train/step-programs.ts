@@ -5,7 +5,7 @@ import { models } from "../models/index.ts";
 import type { Model } from "../models/model.ts";
 import { structureOf } from "../options/traced.ts";
 import type { TrainingData } from "./batch.ts";
-import { initialState, type StepInputs, type StepOptions, type TrainState, trainingStep } from "./step.ts";
+import { type DataSizes, initialState, type StepInputs, type StepOptions, type TrainState, trainingStep } from "./step.ts";
 
 /** The programs of one structure. */
 export interface StepProgram {
@@ -19,8 +19,8 @@ export interface StepProgram {
 
 /** Programs of one device. Those that nobody needs now are kept until others are asked for. */
 export interface StepPrograms {
-  /** The programs of a step for images of shape [C, H, W]; compiled when they are first called. */
-  take(setup: StepOptions, imageShape: readonly number[]): StepProgram;
+  /** The programs of a step for data of these sizes; compiled when they are first called. */
+  take(setup: StepOptions, sizes: DataSizes): StepProgram;
   /** Frees all of them. */
   dispose(): void;
 }
@@ -39,10 +39,10 @@ export function stepPrograms(device: Device): StepPrograms {
     if (!own.includes(model)) own.push(model);
     return own.indexOf(model);
   };
-  const keyOf = (setup: StepOptions, imageShape: readonly number[]): string => {
+  const keyOf = (setup: StepOptions, { image, examples }: DataSizes): string => {
     const { model, method, methodOptions, optimizer, optimizerOptions, batchSize, augment, scaleLoss } = setup;
     const structure = [structureOf(method.options, methodOptions), structureOf(optimizer.options, optimizerOptions)];
-    return canonicalJson([modelKey(model), method.id, optimizer.id, structure, batchSize, augment, scaleLoss, imageShape]);
+    return canonicalJson([modelKey(model), method.id, optimizer.id, structure, batchSize, augment, scaleLoss, image, examples]);
   };
   const free = (which: (entry: Entry) => boolean): void => {
     for (const [key, entry] of entries) {
@@ -53,14 +53,14 @@ export function stepPrograms(device: Device): StepPrograms {
     }
   };
   return {
-    take(setup, imageShape) {
-      const key = keyOf(setup, imageShape);
+    take(setup, sizes) {
+      const key = keyOf(setup, sizes);
       let entry = entries.get(key);
       if (!entry) {
         // A program's memory is as large as a step needs.
         free(({ users }) => users === 0);
         const made: Entry = {
-          initialize: jit((seed: Value) => initialState(setup, imageShape, seed), { device }),
+          initialize: jit((seed: Value) => initialState(setup, sizes, seed), { device }),
           step: jit(trainingStep(setup), { device, donate: [0] }),
           users: 0,
           release() {

@@ -1,6 +1,6 @@
 /** @file One training iteration as one program: batch, attack, losses, gradients through gradients, optimiser, metrics. */
 import { abs, add, convert, full, gather, lt, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
-import type { Method } from "../methods/method.ts";
+import type { Carried, CarrySizes, Method } from "../methods/method.ts";
 import { trainingNetwork } from "../methods/network.ts";
 import type { Model } from "../models/model.ts";
 import { countCorrect } from "../nn/cross-entropy.ts";
@@ -27,8 +27,8 @@ export interface TrainState {
   readonly params: Params;
   readonly state: Params;
   readonly optimizer: OptimizerState;
-  /** Free's perturbation; empty for other methods. */
-  readonly carry: Params;
+  /** The method's own; empty for most. */
+  readonly carry: Carried;
   /** Empty unless losses are scaled. */
   readonly scaling: LossScaling | Record<string, never>;
   readonly sums: MetricSums;
@@ -54,6 +54,8 @@ export interface StepInputs {
   readonly lr: Value;
   /** Warm-up of the attack, a scalar in [0, 1]; not read without a warm-up. */
   readonly ramp: Value;
+  /** Number of the epoch, from 0, a scalar; for methods that use it only. */
+  readonly epoch?: Value;
   readonly numbers: StepNumbers;
 }
 
@@ -72,12 +74,15 @@ export interface StepOptions {
   readonly scaleLoss: boolean;
 }
 
-/** The state before the first iteration, for images of shape [C, H, W]. */
-export function initialState(setup: StepOptions, imageShape: readonly number[], key: Value): TrainState {
-  const { model, method, batchSize, scaleLoss } = setup;
+/** What a step is trained on. */
+export type DataSizes = Omit<CarrySizes, "batch">;
+
+/** The state before the first iteration. */
+export function initialState(setup: StepOptions, sizes: DataSizes, key: Value): TrainState {
+  const { model, method, batchSize: batch, scaleLoss } = setup;
   const { params, state } = model.init(key);
   const optimizer = optimizerOf(setup, {});
-  const carry = method.carriesDelta ? { delta: zeros([batchSize, ...imageShape]) } : {};
+  const carry = method.carries?.({ batch, ...sizes }) ?? {};
   return { params, state, optimizer: optimizer.init(params), carry, scaling: scaleLoss ? firstScaling() : {}, sums: noSums() };
 }
 
@@ -89,7 +94,7 @@ export function noSums(): MetricSums {
 /** The step function, to be compiled with its first argument donated. */
 export function trainingStep(setup: StepOptions): (train: TrainState, data: TrainingData, order: Value, inputs: StepInputs) => TrainState {
   const { model, method, methodOptions, batchSize, augment } = setup;
-  return (train, data, order, { position, augmentKey, attackKey, lr, ramp, numbers }) => {
+  return (train, data, order, { position, augmentKey, attackKey, lr, ramp, epoch = 0, numbers }) => {
     const rows = batchRows(order, position, batchSize);
     const x = augmentedImages(data.images, rows, augmentKey, augment);
     const labels = gather(data.labels, [rows]);
@@ -99,16 +104,13 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
 
     const objective = (params: Params): [Value, Omit<TrainState, "params" | "optimizer" | "scaling">] => {
       const network = trainingNetwork(model, params, train.state, labels, train.scaling["scale"]);
-      const carried = train.carry["delta"] ?? null;
-      const result = method.loss({ network, x, epsilon: numbers.epsilon, ramp: warmup, key: attackKey, carry: carried, options });
+      const { epsilon } = numbers;
+      const result = method.loss({ network, x, rows, epsilon, ramp: warmup, epoch, key: attackKey, carry: train.carry, options });
       const { loss, logits } = result.adversarial;
       const regularizer = result.regularizer ?? full([], 0);
       const total = add(loss, regularizer);
       const sums = addMetrics(train.sums, loss, regularizer, countCorrect(logits, labels), total);
-      return [
-        train.scaling["scale"] ? mul(total, train.scaling["scale"]) : total,
-        { state: network.state, carry: result.carry ? { delta: result.carry } : {}, sums },
-      ];
+      return [train.scaling["scale"] ? mul(total, train.scaling["scale"]) : total, { state: network.state, carry: result.carry ?? {}, sums }];
     };
     const [[, next], grads] = valueAndGrad(objective)(train.params);
     if (!isScaled(train.scaling)) {

@@ -8,7 +8,7 @@ import { imageDataset } from "../../src/data/dataset.ts";
 import { modelPrograms } from "../../src/eval/programs.ts";
 import { attackRunner } from "../../src/eval/run-attack.ts";
 import { keyFor } from "../../src/keys.ts";
-import { type MethodName, methods } from "../../src/methods/index.ts";
+import type { MethodName } from "../../src/methods/index.ts";
 import { createModel } from "../../src/models/index.ts";
 import { linf } from "../../src/threat/linf.ts";
 import { resolveTrainConfig } from "../../src/train/config.ts";
@@ -38,7 +38,13 @@ function trainingStep(device: Recorder, model: { readonly name: string; readonly
   session.initialize();
 }
 
-test.each(Object.keys(methods))("training step of the single-layer network, %s", (method) =>
+/** A fixed set: what is compiled, not which methods there are, is what these are about. */
+const METHODS: readonly MethodName[] = [
+  ...(["standard", "fgsm", "fgsm-rs", "fgsm-gradalign", "pgd", "pgd-gradalign", "pgd-corner", "random-corner", "free"] as const),
+  ...(["cure", "grad-norm", "llr"] as const),
+];
+
+test.each(METHODS)("training step of the single-layer network, %s", (method) =>
   golden(`cnn-${method}`, method === "fgsm-gradalign" ? "whole" : "brief", (device) => trainingStep(device, { name: "cnn" }, method, 128)),
 );
 

@@ -1,6 +1,19 @@
 /** @file What every training method keeps to, and which forward passes it makes, in which order, and where. */
 
-import { cnn, type Given, gradAlignPenalty, type Method, type MethodContext, methods, type Params, trainingNetwork } from "@gradalign/robustness";
+import {
+  cnn,
+  type Given,
+  gradAlignPenalty,
+  type Method,
+  type MethodContext,
+  methods,
+  type OptionTable,
+  type Params,
+  type PartialMethodConfig,
+  resolveTrainConfig,
+  trainingNetwork,
+  type ValuesOf,
+} from "@gradalign/robustness";
 import { add, evaluate, grad, mul, randomKey, sub, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 import { methodContext } from "../support/fixtures.ts";
@@ -23,7 +36,7 @@ interface Changes extends Partial<Omit<MethodContext, "options" | "epsilon">> {
 
 function contextOf(method: Method, { epsilon = 0.1, options = {}, ...given }: Changes = {}, at: Params = params): MethodContext {
   const network = trainingNetwork(model, at, {}, labels);
-  const carry = method.carriesDelta ? tensor(new Float32Array(192), shape) : null;
+  const carry = method.carries?.({ batch: 4, image: [3, 4, 4], examples: 8 }) ?? {};
   return { ...methodContext(method, network, x, epsilon, { lambda: 0.5, ...options }), key: randomKey(7), carry, ...given };
 }
 
@@ -44,12 +57,18 @@ function forwardPoints(method: Method, given: Changes = {}): number[][] {
   return points.map(values);
 }
 
+/** All of a method's options, with these where it has them. */
+function settingsOf(method: Method, options: Given = {}): ValuesOf<OptionTable> {
+  const chosen = Object.fromEntries(Object.entries(options).filter(([name]) => name in method.options));
+  return resolveTrainConfig({ method: { name: method.id, ...chosen } as PartialMethodConfig }).method;
+}
+
 const distance = (point: readonly number[]): number => {
   const pixels = x.data();
   return Math.max(...point.map((v, i) => Math.abs(v - (pixels[i] as number))));
 };
 
-describe.each(Object.values(methods))("$id", (method) => {
+describe.each<Method>(Object.values(methods))("$id", (method) => {
   it("is standard training at epsilon 0", () => {
     const standard = values(total(methods.standard))[0] as number;
     expect(values(total(method, { epsilon: 0, options: { lambda: 0 } }))[0]).toBeCloseTo(standard, 6);
@@ -71,15 +90,32 @@ describe.each(Object.values(methods))("$id", (method) => {
     expect(values(total(method))).toEqual(values(total(method)));
   });
 
-  it("trains within epsilon of the image", () => {
-    for (const point of forwardPoints(method)) expect(distance(point)).toBeLessThanOrEqual(0.1 * (1 + 1e-6));
+  it("trains within epsilon of the image, or as far as it says", () => {
+    const reach = method.reach?.(settingsOf(method)) ?? 1;
+    const farthest = Math.max(...forwardPoints(method).map(distance));
+    expect(farthest).toBeLessThanOrEqual(0.1 * reach * (1 + 1e-6));
+    // What it says is not more than what it does.
+    if (method.reach) expect(farthest).toBeGreaterThan(0.1 * reach * 0.8);
+  });
+
+  it("runs the network forward as often as it says", () => {
+    expect(forwardPoints(method)).toHaveLength(method.passes(settingsOf(method)).forward);
+  });
+
+  it("carries on what it began with: the same names, shapes and types", () => {
+    const forms = (carry: MethodContext["carry"] = {}) => Object.entries(carry).map(([name, { shape, dtype }]) => [name, shape, dtype]);
+    const context = contextOf(method);
+    expect(forms(method.loss(context).carry)).toEqual(forms(context.carry));
   });
 });
 
 describe("forward passes, which each move the batch-norm statistics", () => {
   const count = (name: keyof typeof methods, steps?: number): number => {
     const method = methods[name] as Method;
-    return forwardPoints(method, { options: steps === undefined ? {} : { steps } }).length;
+    const options = steps === undefined ? {} : { steps };
+    const { length } = forwardPoints(method, { options });
+    expect(method.passes(settingsOf(method, options)).forward).toBe(length);
+    return length;
   };
 
   it("are as many as in the paper's code", () => {
@@ -90,6 +126,7 @@ describe("forward passes, which each move the batch-norm statistics", () => {
     expect(count("standard")).toBe(2);
     expect(count("random-corner")).toBe(2);
     expect(count("pgd", 3)).toBe(5);
+    expect(count("pgd", 1)).toBe(3);
     expect(count("pgd-corner", 3)).toBe(5);
     expect(count("pgd-gradalign", 2)).toBe(5);
     expect(count("cure")).toBe(3);
@@ -134,11 +171,11 @@ describe("options", () => {
   });
 
   it("free carries the perturbation it trained on", () => {
-    const carry = tensor(new Float32Array(192).fill(0.02), shape);
+    const carry = { delta: tensor(new Float32Array(192).fill(0.02), shape) };
     const free: Method = methods.free;
     const { carry: next } = free.loss(contextOf(free, { carry }));
     const point = adversary("free", { carry });
-    const delta = values(next as Value);
+    const delta = values(next?.["delta"] as Value);
     for (const [i, v] of point.entries()) expect(v).toBeCloseTo((x.data()[i] as number) + (delta[i] as number), 6);
   });
 

@@ -1,5 +1,5 @@
 /** @file The fixtures PyTorch made, as the library's tests use them; reading and comparing is in the tensor package's file. */
-import { randomKey, type Value } from "@gradalign/tensor";
+import { iota, randomKey, type Value } from "@gradalign/tensor";
 import { vi } from "vitest";
 import type { Fixture, Stored } from "../../../tensor/test/support/fixtures.ts";
 import type { Method, MethodContext } from "../../src/methods/method.ts";
@@ -57,7 +57,8 @@ export function methodContext<Options extends OptionTable>(
   given: Given = {},
 ): MethodContext<Options> {
   const chosen = Object.fromEntries(Object.entries(given).filter(([name]) => name in method.options)) as Partial<ValuesOf<Options>>;
-  return { network, x, epsilon, ramp: 1, key: randomKey(0), carry: null, options: lossOptions(method, epsilon, chosen) };
+  const rows = iota([x.shape[0] as number]);
+  return { network, x, rows, epsilon, ramp: 1, epoch: 0, key: randomKey(0), carry: {}, options: lossOptions(method, epsilon, chosen) };
 }
 
 function isValue(group: Value | Values): group is Value {

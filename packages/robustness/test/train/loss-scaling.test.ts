@@ -20,7 +20,7 @@ const config = resolveTrainConfig({ dataset: data, model: { name: "cnn", filters
 /** Parameters after some steps, and what scaling then carries. */
 function run(scaleLoss: boolean, steps: number, scale?: number): { params: number[][]; scaling: Record<string, number> } {
   const setup = stepOptions(config, cnn({ filters: 2, classes: 4, shape: data.shape }), scaleLoss ? { precision: "float16" } : {});
-  let state = evaluate(initialState(setup, data.shape, tensor([1, 2], [2], "int32")), device);
+  let state = evaluate(initialState(setup, { image: data.shape, examples: 16 }, tensor([1, 2], [2], "int32")), device);
   if (scale !== undefined) state = { ...state, scaling: evaluate({ ...firstScaling(), scale: tensor(scale) }, device) };
   const step = jit(trainingStep(setup), { device });
   const images = { images: tensor(data.train.images, [16, ...data.shape]), labels: tensor(data.train.labels) };

@@ -121,7 +121,7 @@ describe("a run", () => {
     expect(bytes(result.params)).toEqual(bytes(without.params));
   });
 
-  it("runs every method", async () => {
+  it("runs methods of every kind", async () => {
     for (const method of ["standard", "fgsm-rs", "pgd-gradalign", "pgd-corner", "random-corner", "cure", "grad-norm", "llr"] as const) {
       const { evaluations } = await run({ method, epochs: 1 });
       expect(Number.isFinite(evaluations.at(-1)?.train_loss), method).toBe(true);
