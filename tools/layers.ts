@@ -109,7 +109,7 @@ const runs: Package = {
     settings: { what: "every setting of a run once: its flag, its key in a config file, its rule", uses: ["words"] },
     folder: { what: "run folders: settings, evaluations, checkpoints, notes", uses: ["run", "settings"] },
     evaluation: { what: "evaluations of any classifier: their records and folders", uses: ["words"] },
-    models: { what: "models of run folders and files", uses: ["folder", "evaluation"] },
+    models: { what: "a model of a run folder or any file, as a victim", uses: ["folder", "evaluation"] },
     figures: { what: "series, curves and filters as figures", uses: ["run", "words"] },
     pages: { what: "the report as one HTML file", uses: ["figures", "run", "settings", "words"] },
     perform: { what: "a run from its folder to its report", uses: ["folder", "run", "settings", "figures", "pages"] },

@@ -59,13 +59,15 @@ export { type ClassifierPrograms, classifierPrograms, modelPrograms, type Scored
 export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner, type RunOptions } from "./eval/run-attack.ts";
 export { wilsonInterval } from "./eval/wilson.ts";
 export { checkWeights, type LoadedWeights, loadWeights } from "./interop/load-weights.ts";
+export { type DescribedModel, describedModel, describeModelFor, type Normalization } from "./interop/metadata.ts";
 export { type Aliases, type ExportOptions, exportSafetensors, storedTensors } from "./interop/pytorch-export.ts";
-export { type Recognized, recognizeModels } from "./interop/recognize.ts";
+export { networkNamed, type Recognized, recognizeModels } from "./interop/recognize.ts";
 export { keyFor } from "./keys.ts";
 export { gradAlignPenalty } from "./methods/gradalign.ts";
 export { type MethodConfig, type MethodName, methodNamed, methods, type PartialMethodConfig } from "./methods/index.ts";
 export { type Carried, type CarrySizes, carried, defineMethod, type Method, type MethodContext, type MethodResult, type StepPasses } from "./methods/method.ts";
 export { type Forward, type TrainingNetwork, trainingNetwork } from "./methods/network.ts";
+export { type Architecture, architectureOf, parseArchitecture, writeArchitecture } from "./models/architecture.ts";
 export { type CnnOptions, cnn } from "./models/cnn.ts";
 export { type DmPreactResnetOptions, dmPreactResnet } from "./models/dm-preact-resnet.ts";
 export { type DmWideResnetOptions, dmWideResnet } from "./models/dm-wide-resnet.ts";
@@ -118,6 +120,7 @@ export {
 } from "./options/option.ts";
 export { checkValue, defaultOf } from "./options/resolve.ts";
 export { inputsOf, structureOf, tracedValues } from "./options/traced.ts";
+export { readOptions, readWritten, type Written, writeOptions } from "./options/written.ts";
 export { boxDelta, saturatingClamp } from "./threat/box.ts";
 export { threats } from "./threat/index.ts";
 export { l1 } from "./threat/l1.ts";

@@ -1,6 +1,7 @@
-/** @file Which built-in networks a file's weights may belong to. */
+/** @file Which built-in networks a file's weights may belong to, and the one of a given name. */
 import { type FileTensor, FormatError } from "@gradalign/formats";
 import { ConfigError } from "@gradalign/tensor";
+import type { Architecture } from "../models/architecture.ts";
 import { createModel, type ModelConfig, models } from "../models/index.ts";
 import type { Model, ModelDefinition } from "../models/model.ts";
 import { checkWeights } from "./load-weights.ts";
@@ -33,4 +34,22 @@ export function recognizeModels(tensors: ReadonlyMap<string, FileTensor>, size: 
       throw error;
     }
   });
+}
+
+/**
+ * The network of that name, with the file's number of classes and channels; options that are not given are the file's too, where its tensors tell.
+ * Whether the weights fit is {@link checkWeights}'s to say.
+ *
+ * @param size height and width of the images, where they are not 32 x 32.
+ * @throws ConfigError where there is no such network.
+ */
+export function networkNamed(
+  { name, options }: Architecture,
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  size: readonly [number, number] = [32, 32],
+): Model {
+  const definition: ModelDefinition = models[name];
+  const found = definition.recognize?.((tensor) => tensors.get(tensor)?.shape);
+  const config: ModelConfig = { name, ...found?.options, ...options };
+  return createModel(config, { classes: found?.classes ?? 10, shape: [found?.channels ?? 3, ...size] });
 }

@@ -35,6 +35,12 @@ import { ConfigError } from "@gradalign/tensor";
 import type { z } from "zod";
 import { evaluationForm, runRecordForm, trainConfigForm } from "./node-forms.ts";
 
+/** A checkpoint's content. */
+export interface SavedSnapshot extends Snapshot {
+  /** Of its file of tensors, hex. */
+  readonly sha256: string;
+}
+
 /** A run folder. */
 export interface Run {
   readonly folder: string;
@@ -55,7 +61,7 @@ export interface Run {
    *
    * @throws CheckpointError when there is none.
    */
-  loadCheckpoint(kind: "last" | "best", options?: LoadCheckpointOptions): Snapshot;
+  loadCheckpoint(kind: "last" | "best", options?: LoadCheckpointOptions): SavedSnapshot;
   /** For train's option `checkpoints`: writes checkpoints and metrics here. */
   readonly sink: CheckpointSink;
 }
@@ -159,8 +165,8 @@ function runIn(folder: string, config: TrainConfig, seal: RunSeal | null, lock: 
       };
       const { manifest, tensors } = loadCheckpoint(checkpoints, kind, { refuse, ...options });
       const { metrics: _, ...run } = recordOf(manifest, checkpoints);
-      const { model, iteration, epoch } = manifest;
-      return { model, iteration, epoch, run, tensors, ...found };
+      const { model, iteration, epoch, sha256 } = manifest;
+      return { model, iteration, epoch, sha256, run, tensors, ...found };
     },
     sink: runSink(folder, config, lock),
   };

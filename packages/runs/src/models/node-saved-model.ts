@@ -3,7 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createModel, type Model, type ModelConfig, type Snapshot } from "@gradalign/robustness";
 import { ConfigError } from "@gradalign/tensor";
-import { openRun, type Run } from "../folder/node-run.ts";
+import { openRun, type Run, type SavedSnapshot } from "../folder/node-run.ts";
 
 /** Which checkpoint. */
 export type Which = "last" | "best";
@@ -14,7 +14,7 @@ export interface SavedModel {
   /** The run's folder. */
   readonly folder: string;
   readonly which: Which;
-  readonly snapshot: Snapshot;
+  readonly snapshot: SavedSnapshot;
 }
 
 /**
