@@ -52,6 +52,8 @@ export {
   type ImageOutcome,
   type ImageRecord,
 } from "./eval/attack.ts";
+export type { Warning } from "./eval/checks/check.ts";
+export { checks, type RadiusAccuracy } from "./eval/checks/index.ts";
 export { type EvaluateOptions, evaluateRobustness, type RobustnessReport } from "./eval/evaluate.ts";
 export { type AlignmentOptions, type AlignmentReport, evaluateAlignment, measureAlignment } from "./eval/evaluate-alignment.ts";
 export type { Passes } from "./eval/oracle.ts";

@@ -71,14 +71,17 @@ export interface Rounds {
   readonly rounds: readonly Round[];
   /** Passes over images so far, the padding of batches left out. */
   readonly passes: Passes;
-  /** Forward passes over the images as they are. */
-  answers(subjects: readonly Subject[]): Promise<Answer[]>;
+  /** Forward passes over the images as they are; of a classifier that answers at random, the answers of another draw. */
+  answers(subjects: readonly Subject[], draw?: number): Promise<Answer[]>;
   /** Forward passes over perturbed images. */
   judge(subjects: readonly Subject[], deltas: readonly Float32Array[]): Promise<Judged[]>;
   /** Whether a round sees images that are answered wrongly already, too. */
   readonly everyImage: boolean;
-  /** One round on images whose clean answers are given: what counts of each, and null for those that it leaves as they are. */
-  attack(round: Round, subjects: readonly Subject[], clean: readonly Answer[]): Promise<(Judged | null)[]>;
+  /**
+   * One round on images whose clean answers are given to attacks that choose targets by them: what counts of each, and null for those that it leaves
+   * as they are. The radius is the options' unless given.
+   */
+  attack(round: Round, subjects: readonly Subject[], clean: readonly Answer[], radius?: number): Promise<(Judged | null)[]>;
   dispose(): void;
 }
 
@@ -125,7 +128,6 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
   const sizes = batchSizes(batchSize);
   const fit = (images: number): number => sizes.find((size) => size >= images) as number;
   const pixels = victim.shape.reduce((product, extent) => product * extent, 1);
-  const limit = floorFloat32(epsilon);
 
   /** Values of a batch's images, the last one repeated where the batch is larger. */
   const rowTensor = (values: readonly Float32Array[], size: number): Tensor => {
@@ -143,7 +145,7 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
     );
   };
 
-  const judgeAll = async (subjects: readonly Subject[], deltas: readonly Float32Array[]): Promise<Judged[]> => {
+  const judgeAll = async (subjects: readonly Subject[], deltas: readonly Float32Array[], draw = 0): Promise<Judged[]> => {
     const judged: Judged[] = [];
     for (let first = 0; first < subjects.length; first += batchSize) {
       const batch = subjects.slice(first, first + batchSize);
@@ -158,7 +160,7 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
           batch.map(({ label }) => label),
           size,
         ),
-        keys(batch, "judge", 0, size),
+        keys(batch, "judge", draw, size),
       ] as const;
       const result = judge(victim.tensors, ...inputs);
       const [logits, losses, correct, finite, norms] = (await Promise.all(
@@ -186,11 +188,12 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
     run: number,
     batch: readonly Subject[],
     targets: readonly number[],
+    radius: number,
     keep: (place: number, delta: Float32Array) => void,
   ): Promise<void> => {
     const { attack, options } = program;
     const { tensors } = victim;
-    const at = (iteration: number) => ({ run, iteration, epsilon, threat, shape: victim.shape });
+    const at = (iteration: number) => ({ run, iteration, epsilon: radius, threat, shape: victim.shape });
     let size = fit(batch.length);
     // Places in the batch, row by row.
     let live = batch.map((_, place) => place);
@@ -252,16 +255,17 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
       return { ...total };
     },
     everyImage: false,
-    async answers(subjects) {
+    async answers(subjects, draw) {
       const still = new Float32Array(pixels);
       const judged = await judgeAll(
         subjects,
         subjects.map(() => still),
+        draw,
       );
       return judged.map(({ answer }) => answer);
     },
     judge: judgeAll,
-    async attack({ attack: place, run }, subjects, clean) {
+    async attack({ attack: place, run }, subjects, clean, radius = epsilon) {
       const program = prepared[place] as AttackProgram;
       const { attack, options } = program;
       const rank = attack.rank?.(options, run) ?? run + 1;
@@ -269,7 +273,7 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
       for (let first = 0; first < subjects.length; first += batchSize) {
         const batch = subjects.slice(first, first + batchSize);
         const targets = batch.map(({ label }, i) => (attack.targeted ? rankedClass((clean[first + i] as Answer).logits, label, rank) : label));
-        await attackBatch(program, run, batch, targets, (row, delta) => {
+        await attackBatch(program, run, batch, targets, radius, (row, delta) => {
           deltas[first + row] = delta;
         });
       }
@@ -281,7 +285,7 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
       const broken: (Judged | null)[] = subjects.map(() => null);
       tried.forEach((i, k) => {
         const found = judged[k] as Judged;
-        if (!found.answer.correct && found.norm <= limit) broken[i] = found;
+        if (!found.answer.correct && found.norm <= floorFloat32(radius)) broken[i] = found;
       });
       return broken;
     },

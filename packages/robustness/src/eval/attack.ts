@@ -6,6 +6,9 @@ import type { Victim } from "../attacks/victim.ts";
 import { threats } from "../threat/index.ts";
 import type { Threat } from "../threat/threat.ts";
 import { type Answer, attackRounds, type Judged, type Rounds, type Subject } from "./attack-rounds.ts";
+import type { Warning } from "./checks/check.ts";
+import { inOrder, type RadiusAccuracy, warningsAfter, warningsBefore } from "./checks/index.ts";
+import { probeOf } from "./checks/probe.ts";
 import { checkRadius } from "./examples.ts";
 import { highestLossRounds } from "./highest-loss.ts";
 import type { Passes } from "./oracle.ts";
@@ -29,6 +32,10 @@ export interface AttackImagesOptions {
   readonly indices?: readonly number[];
   /** Images in the largest batch; 64 unless set, or 128 where the highest loss counts. It changes no outcome. */
   readonly batchSize?: number;
+  /** Whether to look for what would make the number doubtful, see docs/evaluation-checks.md; unless it is false. */
+  readonly checks?: boolean;
+  /** Called with each warning when it is found: some are before the attacks begin. */
+  readonly onWarning?: (warning: Warning) => void;
   readonly onProgress?: (progress: AttackProgress) => void;
   /** Called after every batch with what is new; plain JSON but for the perturbed images. */
   readonly onRecord?: (part: AttackRecord) => void;
@@ -122,6 +129,12 @@ export interface AttackReport {
   readonly passes: Passes;
   /** Of all parts, those of a stopped attack too. */
   readonly seconds: number;
+  /** What makes the number doubtful. */
+  readonly warnings: readonly Warning[];
+  /** Accuracies at growing radii, roughly: from a cheap attack on a few images; see docs/evaluation-checks.md. */
+  readonly curve: readonly RadiusAccuracy[];
+  /** Passes of the checks; not among `passes`. */
+  readonly checkPasses: Passes;
 }
 
 /**
@@ -134,7 +147,7 @@ export async function attack(
   victim: Victim,
   images: Float32Array | Tensor,
   labels: ArrayLike<number>,
-  { device, attack: asked, selection = "success", epsilon, key = 0, indices, signal, onProgress, onRecord, record = [], ...options }: AttackImagesOptions,
+  { device, attack: asked, selection = "success", epsilon, key = 0, indices, signal, record = [], checks = true, onWarning, ...options }: AttackImagesOptions,
 ): Promise<AttackReport> {
   const plan = typeof asked === "string" ? attackPlan(asked) : asked;
   if (!plan) throw new ConfigError('attack: name (="none") must be an attack\'s; count correct answers with evaluateRobustness');
@@ -157,14 +170,23 @@ export async function attack(
     selection === "highest-loss" && only
       ? highestLossRounds(victim, { ...how, attack: only, key })
       : attackRounds(victim, { ...how, attacks: plan.attacks, seed: keyOfSeed(key) });
+  const probe = probeOf(victim, subjects, { device, threat, seed: keyOfSeed(key), pause });
+  const evaluated = { victim, attacks: plan.attacks, threat, epsilon, n: subjects.length, probe };
+  const told = (found: readonly Warning[]): void => {
+    for (const warning of found) onWarning?.(warning);
+  };
   try {
-    const course = await runRounds(rounds, plan, subjects, { record, onProgress, onRecord, batchSize });
+    const before = checks ? await warningsBefore(evaluated) : [];
+    told(before);
+    const course = await runRounds(rounds, plan, subjects, { record, onProgress: options.onProgress, onRecord: options.onRecord, batchSize });
     const { images: outcomes } = course;
     const adversarials = new Float32Array(subjects.length * (subjects[0] as Subject).image.length);
     subjects.forEach(({ image }, i) => {
       adversarials.set(outcomes[i]?.adversarial ?? image, i * image.length);
     });
     const robust = outcomes.filter((outcome) => outcome.robust).length;
+    const { warnings: after, curve } = checks ? await warningsAfter(evaluated, subjects, outcomes) : { warnings: [], curve: [] };
+    told(after);
     return {
       attack: plan.name,
       selection,
@@ -180,8 +202,12 @@ export async function attack(
       confidence95: wilsonInterval(robust, subjects.length),
       stages: stagesOf(plan, rounds, course),
       ...spent(course.parts),
+      warnings: inOrder([...before, ...after]),
+      curve,
+      checkPasses: probe.passes,
     };
   } finally {
+    probe.dispose();
     rounds.dispose();
   }
 }

@@ -177,6 +177,7 @@ async function bySuccess(
       key: seed,
       indices: Array.from({ length: total }, (_, i) => skip + i),
       batchSize: size,
+      checks: false,
       ...(signal ? { signal } : {}),
       onProgress: ({ done, total: rounds, cleanAccuracy, robustAccuracy }) =>
         onProgress?.({ done: Math.floor((total * done) / rounds), total, cleanAccuracy, robustAccuracy }),

@@ -77,7 +77,7 @@ const run = (options: Partial<AttackImagesOptions> = {}, which: readonly number[
     victim,
     Float32Array.from(which.flatMap((i) => [...images.subarray(i * size, (i + 1) * size)])),
     which.map((i) => labels[i] as number),
-    { device, attack: PLAN, epsilon: EPSILON, indices: which, ...options },
+    { device, attack: PLAN, epsilon: EPSILON, indices: which, checks: false, ...options },
   );
 
 describe("an image's outcome", () => {
@@ -211,10 +211,12 @@ function normalised(x: Value, mean: readonly number[], std: readonly number[]): 
 
 describe("victims", () => {
   it("are functions of one's own in one line, which draw from keys if they answer at random", async () => {
-    const report = await attack(victim, images, labels, { device, attack: "apgd-ce", epsilon: 0.3 });
+    const report = await attack(victim, images, labels, { device, attack: "apgd-ce", epsilon: 0.3, checks: false });
     expect(report.n).toBe(N);
     const random = functionVictim((x, keys) => add(quarters(x), mul(100, normal(keys, [x.shape[0] as number, 4]))), { shape: [3, 8, 8] });
-    const [one, two] = await Promise.all([8, 20].map((batchSize) => attack(random, images, labels, { device, attack: "apgd-ce", epsilon: 0.3, batchSize })));
+    const [one, two] = await Promise.all(
+      [8, 20].map((batchSize) => attack(random, images, labels, { device, attack: "apgd-ce", epsilon: 0.3, batchSize, checks: false })),
+    );
     expect(one?.outcomes).toEqual(two?.outcomes);
     expect(one?.cleanAccuracy).not.toBe(report.cleanAccuracy);
   });
@@ -226,7 +228,9 @@ describe("victims", () => {
     ];
     const inside = functionVictim(quarters, { shape: [3, 8, 8], mean, std });
     const outside = functionVictim((x) => quarters(normalised(x, mean, std)), { shape: [3, 8, 8] });
-    const [one, other] = await Promise.all([inside, outside].map((each) => attack(each, images, labels, { device, attack: "pgd-5-1", epsilon: 0.2 })));
+    const [one, other] = await Promise.all(
+      [inside, outside].map((each) => attack(each, images, labels, { device, attack: "pgd-5-1", epsilon: 0.2, checks: false })),
+    );
     expect(one?.outcomes).toEqual(other?.outcomes);
     expect(() => functionVictim(quarters, { shape: [3, 8, 8], std: [1, 1] })).toThrow("victim: std must have a number per channel, 3, got 2");
   });
@@ -308,7 +312,7 @@ describe("a record", () => {
     const { params, state } = model.init(tensor(new Int32Array([3, 4])));
     const how = { device, attack: "pgd-4-3", epsilon: 0.05 };
     const theirs = await evaluateRobustness(model, params, state, data.test, { ...how, n: "all", seed: 5 });
-    const ours = await attack(modelVictim(model, params, state), images, labels, { ...how, key: 5, selection: "highest-loss", batchSize: 8 });
+    const ours = await attack(modelVictim(model, params, state), images, labels, { ...how, key: 5, selection: "highest-loss", batchSize: 8, checks: false });
     expect(ours).toMatchObject({ selection: "highest-loss", cleanAccuracy: theirs.cleanAccuracy, robustAccuracy: theirs.robustAccuracy });
     expect(ours.outcomes.reduce((sum, { loss }) => sum + loss, 0) / N).toBeCloseTo(theirs.meanLoss, 5);
     // Three runs of four steps on every image, each judged, then the best once more, and the clean one.

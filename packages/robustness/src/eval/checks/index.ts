@@ -1,0 +1,46 @@
+/** @file The registry of checks, one line each, and the two moments at which they look. */
+import type { Subject } from "../attack-rounds.ts";
+import type { Check, Evaluated, Fate, Finding, Warning } from "./check.ts";
+import { climb, LADDER_ATTACK } from "./ladder.ts";
+import { randomOutput } from "./random-output.ts";
+
+/** Every check, in the order of their warnings. */
+export const checks: readonly Check[] = [randomOutput];
+
+/** Accuracy at a radius: at most this, as the attack found. */
+export interface RadiusAccuracy {
+  readonly epsilon: number;
+  readonly accuracy: number;
+  readonly attack: string;
+}
+
+/** What a few images show before the attacks. */
+export async function warningsBefore(evaluated: Evaluated): Promise<Warning[]> {
+  const found: Warning[] = [];
+  for (const { id, before } of checks) note(found, id, await before?.(evaluated));
+  return found;
+}
+
+/** What the attacks showed, and the accuracy at growing radii, on images `subjects` that met the fates `images`. */
+export async function warningsAfter(
+  evaluated: Evaluated,
+  subjects: readonly Subject[],
+  images: readonly Fate[],
+): Promise<{ readonly warnings: Warning[]; readonly curve: RadiusAccuracy[] }> {
+  const { probe, epsilon } = evaluated;
+  const survivors = subjects.filter((_, i) => images[i]?.robust);
+  const ladder = await climb(probe, survivors, epsilon, await probe.diameter());
+  const warnings: Warning[] = [];
+  for (const { id, after } of checks) note(warnings, id, after?.({ ...evaluated, images, ladder }));
+  const share = survivors.length / images.length;
+  return { warnings, curve: ladder.map(({ epsilon: at, of, left }) => ({ epsilon: at, accuracy: (share * left) / of, attack: LADDER_ATTACK })) };
+}
+
+/** Warnings in the registry's order. */
+export function inOrder(warnings: readonly Warning[]): Warning[] {
+  return checks.flatMap(({ id }) => warnings.filter((warning) => warning.id === id));
+}
+
+function note(warnings: Warning[], id: string, finding: Finding | null | undefined): void {
+  if (finding) warnings.push({ id, ...finding });
+}
