@@ -51,7 +51,11 @@ export function createProgram(context: Context): Command {
     .description("Fast adversarial training: FGSM, GradAlign, PGD, and the diagnosis of catastrophic overfitting")
     .version(VERSION)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => context.streams.stdout.write(text), writeErr: (text) => context.streams.stderr.write(text) })
+    .configureOutput({
+      getOutHelpWidth: () => Math.min(context.streams.stdout.columns ?? 100, 120),
+      writeOut: (text) => context.streams.stdout.write(text),
+      writeErr: (text) => context.streams.stderr.write(text),
+    })
     .showHelpAfterError("(add --help for the command's flags and examples)")
     .addHelpText("after", HELP);
   const commands = [

@@ -76,12 +76,12 @@ describe.each(REGISTERED)("%s %s", (section, id, options) => {
     expect(name === undefined).toBe(section === "schedule");
     if (!name || !setting) return;
     const value = someValue(setting);
-    for (const { code, stderr } of [
-      await trainFile({ [section]: id, [externalName(name)]: value }),
-      await train(`--${section}`, id, `--${externalName(name)}`, String(value)),
-    ]) {
-      expect(stderr).toContain(`--${externalName(name)} (=${value === "yes" ? true : value}) ${has} `);
-      expect(stderr).toContain(`; leave it out, or choose --${section} `);
+    for (const [source, dashes, { code, stderr }] of [
+      [`${file}: ${externalName(name)}`, "", await trainFile({ [section]: id, [externalName(name)]: value })],
+      [`--${externalName(name)}`, "--", await train(`--${section}`, id, `--${externalName(name)}`, String(value))],
+    ] as const) {
+      expect(stderr).toContain(`${source} (=${value === "yes" ? true : value}) ${has} `);
+      expect(stderr).toContain(`; leave it out, or choose ${dashes}${section} `);
       expect(code).toBe(2);
     }
   });

@@ -34,6 +34,8 @@ describe("help", () => {
 describe("wrong usage exits with 2 and says what to do", () => {
   writeFileSync(join(folder, "wrong.yaml"), "epsilon: many\n");
   writeFileSync(join(folder, "misspelt.yaml"), "lamda: 1\n");
+  writeFileSync(join(folder, "folder.yaml"), "out: runs/a\n");
+  writeFileSync(join(folder, "foreign.yaml"), "method: fgsm\nlambda: 1\n");
   test.each([
     [["trian"], "Did you mean train?"],
     [["train", "--epsilom", "8"], "Did you mean --epsilon?"],
@@ -54,6 +56,16 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["train", "--config", join(folder, "absent.yaml")], "cannot read"],
     [["train", "--config", join(folder, "wrong.yaml")], 'epsilon (="many") must be 0 or a number from 1 to 255'],
     [["train", "--config", join(folder, "misspelt.yaml")], 'did you mean "lambda"?'],
+    [["train", "--config", join(folder, "folder.yaml")], "folder.yaml: out is a flag of the command, not a setting; leave the line out and write --out"],
+    [
+      ["train", "--config", join(folder, "foreign.yaml")],
+      "foreign.yaml: lambda (=1) is not an option of fgsm, which has step-size, warmup-epochs; leave it out",
+    ],
+    [["train", "--train-size", "60000", "--out", join(folder, "run")], "--train-size (=60000) must be at most 50000"],
+    [["train", "--method", "fsgm"], "did you mean fgsm?"],
+    [["train", "--help", "fgsm", "--lambda", "3"], "--lambda must be left out with --help fgsm"],
+    [["train", "--dataset", "cifar01", "--out", join(folder, "run")], "did you mean cifar10?"],
+    [["train", "--model", "cnn", "--dataset", join(folder, "absent"), "--out", join(folder, "run")], "nothing is there"],
     [["train", "--step-size", "0"], "--step-size (=0) must be a number above 0 and up to 100"],
     [["train", "--momentum", "1"], "--momentum (=1) must be a number from 0 to below 1"],
     [["train", "--help", "fgsm-best"], '--help (="fgsm-best") must be one of cnn, '],
@@ -71,7 +83,8 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["report"], "missing required argument"],
     [["export", folder], "required option '--out <file>' not specified"],
     [["export", folder, "--format", "tflite", "--out", "x"], "Allowed choices are safetensors"],
-    [["data", "download", "imagenet"], "Allowed choices are cifar10, svhn, mnist, fashion-mnist"],
+    [["data", "download", "imagenet"], 'the data set (="imagenet") must be one of cifar10, svhn, mnist, fashion-mnist; choose one of them'],
+    [["data", "download", "cifar01"], "did you mean cifar10?"],
   ])("gradalign %s", async (argv, message) => {
     const { code, stdout, stderr } = await gradalign(...argv);
     expect(stderr).toContain(message);
@@ -81,8 +94,8 @@ describe("wrong usage exits with 2 and says what to do", () => {
 });
 
 test("a failure exits with 1", async () => {
-  const { code, stderr } = await gradalign("train", "--model", "cnn", "--dataset", join(folder, "absent"), "--out", join(folder, "run"));
-  expect(stderr).toContain("error: --dataset: cannot read the folder");
+  const { code, stderr } = await gradalign("train", "--model", "cnn", "--dataset", folder, "--out", join(folder, "run"));
+  expect(stderr).toContain("has no train*.bin or data_batch*.bin");
   expect(code).toBe(1);
 });
 

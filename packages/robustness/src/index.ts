@@ -94,6 +94,7 @@ export { createOptimizer, type OptimizerConfig, optimizers, type ScheduleConfig,
 export type { Optimizer, OptimizerDefinition, OptimizerState } from "./optim/optimizer.ts";
 export { cyclicSchedule, piecewiseSchedule, type Schedule, type ScheduleDefinition, type ScheduleOptions } from "./optim/schedule.ts";
 export { type SgdOptions, sgd } from "./optim/sgd.ts";
+export { closestName } from "./options/closest-name.ts";
 export {
   accepts,
   type BooleanOption,

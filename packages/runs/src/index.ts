@@ -13,7 +13,7 @@ export { compareReport, runReport } from "./pages/report.ts";
 export type { RunEvent, RunView } from "./run/events.ts";
 export type { FilterSnapshot, OverfittingPoint, ReportRun, RobustnessRecord, RunMachine } from "./run/run-data.ts";
 export { crc32 } from "./serve/crc32.ts";
-export { partialConfig, settingsOfConfig, written } from "./settings/convert.ts";
+export { partialConfig, resolveSettings, type SourceOf, settingsOfConfig, written } from "./settings/convert.ts";
 export { type DefaultTexts, defaultTexts, FIXED_DEFAULTS, textsOf } from "./settings/defaults.ts";
 export { describeRun, describeSettings, reproduceCommand, shellWord } from "./settings/describe.ts";
 export { levelsRemedy, readLevels, writeLevels } from "./settings/levels.ts";

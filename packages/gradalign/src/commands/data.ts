@@ -1,10 +1,11 @@
 /** @file `gradalign data`: the known data sets, and fetching one into the cache. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type DatasetDefinition, type DatasetName, datasetRecipe, datasets } from "@gradalign/robustness";
+import { closestName, type DatasetDefinition, datasetRecipe, datasets, isDatasetName } from "@gradalign/robustness";
 import { dataFolder } from "@gradalign/robustness/node";
 import { count } from "@gradalign/runs";
-import { Argument, type Command } from "commander";
+import { ConfigError } from "@gradalign/tensor";
+import type { Command } from "commander";
 import { loadDataset } from "../run/dataset.ts";
 import { type Context, print } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
@@ -41,10 +42,15 @@ export function registerData(program: Command, context: Context): void {
   data
     .command("download")
     .description("download a data set into the cache folder, or check the one there")
-    .addArgument(new Argument("<dataset>", "which one").choices(Object.keys(datasets)))
+    .argument("<dataset>", `which one: ${Object.keys(datasets).join(", ")}`)
     .option("--json", "print the outcome as one JSON object")
     .addHelpText("after", HELP)
-    .action(async (name: DatasetName, { json }: { json?: boolean }) => {
+    .action(async (name: string, { json }: { json?: boolean }) => {
+      if (!isDatasetName(name)) {
+        const close = closestName(name, Object.keys(datasets));
+        const remedy = close === undefined ? "choose one of them" : `did you mean ${close}?`;
+        throw new ConfigError(`data download: the data set (="${name}") must be one of ${Object.keys(datasets).join(", ")}; ${remedy}`);
+      }
       const { dataset } = await loadDataset(name, context.streams.stderr);
       const [train, test] = [dataset.train.count, dataset.test.count];
       const { folder } = describe(datasets[name]);

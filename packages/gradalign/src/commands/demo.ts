@@ -1,6 +1,6 @@
 /** @file `gradalign demo`: catastrophic overfitting and its cure, side by side, in minutes. */
 import { join, resolve } from "node:path";
-import { EVALUATION_PGD, resolveTrainConfig } from "@gradalign/robustness";
+import { EVALUATION_PGD } from "@gradalign/robustness";
 import { writeFileAtomic } from "@gradalign/robustness/node";
 import {
   attackName,
@@ -9,9 +9,9 @@ import {
   decimals,
   defaultTexts,
   FINAL_DEFAULTS,
-  partialConfig,
   percent,
   type ReportRun,
+  resolveSettings,
   type Settings,
   settingsOfConfig,
   shellWord,
@@ -74,7 +74,7 @@ interface DemoFlags {
 /** Adds the command to the program. */
 export function registerDemo(program: Command, context: Context): void {
   const command = program.command("demo").description("watch FGSM training collapse and GradAlign prevent it (3 to 5 minutes)");
-  addSettingFlags(command, FLAGS, { ...defaultTexts(), ...textsOf(DEMO_SETTINGS) })
+  addSettingFlags(command, FLAGS, () => ({ ...defaultTexts(), ...textsOf(DEMO_SETTINGS) }))
     .option("--out <dir>", "folder of both runs and the report; runs/demo-<date> unless set")
     .option("--resume <dir>", "go on with an interrupted demo")
     .option("--json", "print events as JSON lines")
@@ -128,7 +128,7 @@ function planRuns(folder: string, given: Settings): Plan[] {
   const asked = first ? resumedSettings(runSettingsOf(given), readSession(first.folder)?.asked ?? {}, first) : runSettingsOf(given);
   return DEMO_METHODS.map((method) => {
     const own = join(folder, method);
-    if (!isRunFolder(own)) return { label: method, folder: own, config: resolveTrainConfig(partialConfig({ ...settings, method })), resume: false, asked };
+    if (!isRunFolder(own)) return { label: method, folder: own, config: resolveSettings({ ...settings, method }), resume: false, asked };
     const { config } = openRun(own);
     requireAgreement(config, given);
     return { label: method, folder: own, config, resume: true, asked };

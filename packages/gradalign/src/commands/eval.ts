@@ -53,7 +53,7 @@ export function registerEval(program: Command, context: Context): void {
     .addOption(whichOption())
     .option("--attack <attack>", ATTACK_NAMES, "pgd-50-10")
     .option("--n <count|all>", "the first so many test images", "1000");
-  addSettingFlags(command, FLAGS, { epsilon: "the run's", seed: "the run's" })
+  addSettingFlags(command, FLAGS, () => ({ epsilon: "the run's", seed: "the run's" }))
     .option("--no-note", "write nothing into the run folder")
     .option("--json", "print the outcome as one JSON object")
     .addHelpText("after", HELP)

@@ -1,8 +1,11 @@
 /** @file `gradalign train --help NAME`: a method's, model's, optimiser's or schedule's options, with their bounds and their defaults for the settings given with it. */
 import { chosenBy, type Declared, declared, type PartialTrainConfig, registries, SECTIONS } from "@gradalign/robustness";
-import { optionRows, partialConfig, radius, type Settings } from "@gradalign/runs";
+import { externalName, optionRows, partialConfig, radius, type Settings } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { textTable } from "../terminal/table.ts";
+
+/** Settings that the defaults follow. */
+const FOLLOWED: readonly string[] = ["dataset", "model", "epsilon"];
 
 const KINDS = { method: "a training method", model: "a model", optimizer: "an optimiser", schedule: "a learning-rate schedule" } as const;
 
@@ -18,7 +21,10 @@ export function optionHelp(name: string, settings: Settings): string {
     const names = SECTIONS.flatMap((kind) => Object.keys(registries[kind]));
     throw new ConfigError(`--help (="${name}") must be one of ${names.join(", ")}; leave the name out for all flags`);
   }
-  // The name is the registry's; options that are given with it may be another's.
+  const idle = Object.keys(settings).find((setting) => setting !== section && !FOLLOWED.includes(setting));
+  if (idle !== undefined) {
+    throw new ConfigError(`--${externalName(idle)} must be left out with --help ${name}: the defaults shown follow --dataset, --model and --epsilon alone`);
+  }
   const { dataset, model, epsilon } = partialConfig(settings);
   const partial = { dataset, model, epsilon, [section]: { name } };
   const { at } = chosenBy(Object.fromEntries(Object.entries(partial).filter(([, value]) => value !== undefined)) as PartialTrainConfig);

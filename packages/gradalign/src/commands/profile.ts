@@ -1,8 +1,8 @@
 /** @file `gradalign profile`: where the time of a training step goes, kernel by kernel. */
 import { madeUpImages } from "@gradalign/experiments";
-import { createModel, createSession, resolveTrainConfig, type Session, type TrainConfig } from "@gradalign/robustness";
+import { createModel, createSession, type Session, type TrainConfig } from "@gradalign/robustness";
 import { requireWritableFile } from "@gradalign/robustness/node";
-import { bytes, defaultTexts, partialConfig, percent, radius, type Settings } from "@gradalign/runs";
+import { bytes, defaultTexts, percent, radius, resolveSettings, type Settings } from "@gradalign/runs";
 import { DEVICE_SETTINGS, openDevice } from "@gradalign/runs/node";
 import type { Device, KernelTime, ProgramStats } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
@@ -60,7 +60,7 @@ interface Profile {
 /** Adds the command to the program. */
 export function registerProfile(program: Command, context: Context): void {
   const command = program.command("profile").description("time every kernel of a training step");
-  addSettingFlags(command, FLAGS, defaultTexts())
+  addSettingFlags(command, FLAGS, defaultTexts)
     .addOption(new Option("--rounds <n>", "steps to time").default("9"))
     .addOption(new Option("--top <n|all>", "lines of the table").default("25"))
     .option("--trace <file>", "write the last step as a trace for Perfetto or Chrome")
@@ -73,7 +73,7 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
   const settings: Settings = settingsFromFlags(options, FLAGS);
   const rounds = parseCount("--rounds", options.rounds, "write e.g. 10");
   const top = parseCountOrAll("--top", options.top, "write e.g. 10");
-  const config = resolveTrainConfig(partialConfig({ ...settings, dataset: "cifar10" }));
+  const config = resolveSettings({ ...settings, dataset: "cifar10" });
   if (options.trace !== undefined) requireWritableFile(options.trace);
   const device = await openDevice(settings, (text) => remark(context, text));
   try {

@@ -1,13 +1,13 @@
 /** @file `gradalign reproduce`: the paper's experiments by name. */
 import { join } from "node:path";
 import { type Experiment, experiments, SCALES, type Scale } from "@gradalign/experiments";
+import { closestName } from "@gradalign/robustness";
 import { requireWritable } from "@gradalign/robustness/node";
 import { shellWord } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 import { listExperiments } from "../reproduce/list.ts";
 import { reproduce } from "../reproduce/reproduce.ts";
-import { closestName } from "../settings/closest-name.ts";
 import { addSettingFlags, parseCount, settingsFromFlags } from "../settings/setting-flags.ts";
 import { type Context, print } from "../terminal/context.ts";
 

@@ -1,8 +1,7 @@
 /** @file `gradalign train`: one training run, new or resumed. */
 
-import { resolveTrainConfig } from "@gradalign/robustness";
 import { FileError, requireWritable } from "@gradalign/robustness/node";
-import { defaultTexts, FINAL_DEFAULTS, partialConfig, type Settings, settingNames, shellWord } from "@gradalign/runs";
+import { defaultTexts, externalName, FINAL_DEFAULTS, resolveSettings, type Settings, type SourceOf, settingNames, shellWord } from "@gradalign/runs";
 import { isRunFolder, openDevice, openRun, ownRun, performRun, type RunRequest, readSession, resumedSettings, runSettingsOf } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
@@ -47,10 +46,13 @@ interface TrainFlags {
   readonly help?: string | true;
 }
 
+/** Flags that no config file has. */
+const OTHER_FLAGS = ["config", "out", "resume", "elsewhere", "json", "help"];
+
 /** Adds the command to the program. */
 export function registerTrain(program: Command, context: Context): void {
   const command = program.command("train").description("train a model; writes a run folder with metrics, checkpoints and a report");
-  addSettingFlags(command, settingNames(), defaultTexts())
+  addSettingFlags(command, settingNames(), defaultTexts)
     .option("--config <file>", "take settings from a YAML file; flags win")
     .option("--out <dir>", "run folder; runs/<date>-<model>-<method>-eps<e>-seed<s> unless set")
     .option("--resume <dir>", "go on with an interrupted run, to the same bits as without the interruption")
@@ -67,11 +69,11 @@ export function registerTrain(program: Command, context: Context): void {
 }
 
 async function runTrain(options: TrainFlags & Record<string, unknown>, context: Context): Promise<void> {
-  const settings: Settings = {
-    ...(options.config === undefined ? {} : readConfigFile(options.config)),
-    ...settingsFromFlags(options, settingNames()),
-  };
-  const plan = options.resume === undefined ? newRun(options, settings) : resumedRun(options.resume, options, settings);
+  const fromFile = options.config === undefined ? {} : readConfigFile(options.config, OTHER_FLAGS);
+  const fromFlags = settingsFromFlags(options, settingNames());
+  const settings: Settings = { ...fromFile, ...fromFlags };
+  const sourceOf: SourceOf = (name) => (name in fromFile && !(name in fromFlags) ? `${options.config}: ${externalName(name)}` : `--${externalName(name)}`);
+  const plan = options.resume === undefined ? newRun(options, settings, sourceOf) : resumedRun(options.resume, options, settings);
   const { folder, config, asked } = plan;
   const { finalAttack, finalExamples } = { ...FINAL_DEFAULTS, ...asked };
   const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: [config.method.name] });
@@ -108,11 +110,11 @@ function isFileFault(error: unknown): boolean {
 
 type PlannedRun = Pick<RunRequest, "folder" | "config" | "resume" | "asked">;
 
-function newRun(options: TrainFlags, settings: Settings): PlannedRun {
+function newRun(options: TrainFlags, settings: Settings, sourceOf: SourceOf): PlannedRun {
   if (options.elsewhere) throw new ConfigError("--elsewhere must be left out without --resume; a new run is computed wherever it is");
-  const config = resolveTrainConfig(partialConfig(withFullPath(settings)));
+  const config = resolveSettings(withFullPath(settings), sourceOf);
   const folder = options.out ?? defaultRunFolder(config);
-  requireFreeFolder(folder, `continue the run there with --resume ${shellWord(folder)}`);
+  requireFreeFolder(folder, isRunFolder(folder) ? `continue the run there with --resume ${shellWord(folder)}` : undefined);
   return { folder, config, resume: false, asked: runSettingsOf(settings) };
 }
 

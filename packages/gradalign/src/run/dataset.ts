@@ -1,8 +1,11 @@
 /** @file Finding the data set a run asks for, and telling the user while it is fetched. */
 import { createHash } from "node:crypto";
-import { datasetNamed, isDatasetName } from "@gradalign/robustness";
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { closestName, datasetNamed, datasets, isDatasetName } from "@gradalign/robustness";
 import { type DataEvent, type LoadedDataset, loadDataset as loadKnown, readRecordFolder } from "@gradalign/robustness/node";
 import { bytes, duration } from "@gradalign/runs";
+import { ConfigError } from "@gradalign/tensor";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 import type { OutputStream } from "../terminal/streams.ts";
@@ -12,10 +15,17 @@ import type { OutputStream } from "../terminal/streams.ts";
  *
  * @param name a known data set's name or a folder's path.
  * @param output where progress goes: a bar on a terminal, else a line now and then.
- * @throws DataError when the data cannot be had or are damaged.
+ * @throws ConfigError when there is neither a data set nor a folder of that name; DataError when the data cannot be had or are damaged.
  */
 export async function loadDataset(name: string, output: OutputStream, signal?: AbortSignal): Promise<LoadedDataset> {
-  if (!isDatasetName(name)) return readRecordFolder(name);
+  if (!isDatasetName(name)) {
+    if (existsSync(name)) return readRecordFolder(name);
+    const close = closestName(basename(name), Object.keys(datasets));
+    throw new ConfigError(
+      `--dataset (="${name}") must be ${Object.keys(datasets).join(", ")} or the path of a folder, and nothing is there; ` +
+        (close === undefined ? "correct the path" : `did you mean ${close}?`),
+    );
+  }
   const display = downloadDisplay(datasetNamed(name).title, output);
   try {
     const dataset = await loadKnown(name, { onProgress: display.event, ...(signal ? { signal } : {}) });

@@ -32,7 +32,7 @@ export function freeFolder(name: string): string {
  *
  * @throws ConfigError when the folder exists and is not empty; FileError when it cannot be written to.
  */
-export function requireFreeFolder(folder: string, resumeHint: string): void {
+export function requireFreeFolder(folder: string, resumeHint?: string): void {
   let names: string[];
   try {
     names = readdirSync(folder);
@@ -45,6 +45,8 @@ export function requireFreeFolder(folder: string, resumeHint: string): void {
   // A lock is for whoever comes to take it: left by a killed process, it is taken over.
   const others = names.filter((name) => !isRunLock(name));
   if (others.length > 0)
-    throw new ConfigError(`--out (="${folder}") must be empty or not there, it holds ${others.length} files; name another, or ${resumeHint}`);
+    throw new ConfigError(
+      `--out (="${folder}") must be empty or not there, it holds ${others.length} files; name another${resumeHint === undefined ? "" : `, or ${resumeHint}`}`,
+    );
   requireWritable(folder);
 }

@@ -1,11 +1,10 @@
 /** @file Settings from a YAML file (JSON is YAML too), checked like flags. */
 
-import type { OptionValue } from "@gradalign/robustness";
+import { closestName, type OptionValue } from "@gradalign/robustness";
 import { firstBytes } from "@gradalign/robustness/node";
 import { checkSetting, declarationOf, externalName, type Settings, settingNames, settingOf } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { parseDocument } from "yaml";
-import { closestName } from "./closest-name.ts";
 
 /** Bytes of a config file: all settings with a comment each are about 4 kB, and finding names given twice takes time with the square of their number. */
 const MAX_BYTES = 16_384;
@@ -13,9 +12,10 @@ const MAX_BYTES = 16_384;
 /**
  * Reads a config file.
  *
+ * @param flags the command's flags that are not settings: a file has no such lines.
  * @throws ConfigError when the file cannot be read, is too long, is not YAML, or holds an unknown name or a forbidden value.
  */
-export function readConfigFile(file: string): Settings {
+export function readConfigFile(file: string, flags: readonly string[] = []): Settings {
   let bytes: Buffer;
   try {
     bytes = firstBytes(file, MAX_BYTES + 1);
@@ -24,16 +24,17 @@ export function readConfigFile(file: string): Settings {
       cause: error,
     });
   }
-  return parseConfig(bytes.toString("utf8"), file);
+  return parseConfig(bytes.toString("utf8"), file, flags);
 }
 
 /**
  * Settings of a config file's text.
  *
  * @param file its name, for messages.
+ * @param flags as for {@link readConfigFile}.
  * @throws ConfigError as {@link readConfigFile}.
  */
-export function parseConfig(text: string, file: string): Settings {
+export function parseConfig(text: string, file: string, flags: readonly string[] = []): Settings {
   if (Buffer.byteLength(text) > MAX_BYTES) throw new ConfigError(`${file}: must be at most ${MAX_BYTES} bytes long, is longer; name a file of settings`);
   const content = parseYaml(text, file) ?? {};
   if (typeof content !== "object" || Array.isArray(content)) {
@@ -46,6 +47,7 @@ export function parseConfig(text: string, file: string): Settings {
   for (const [name, value] of Object.entries(content)) {
     const setting = names.get(name);
     if (setting === undefined) {
+      if (flags.includes(name)) throw new ConfigError(`${file}: ${name} is a flag of the command, not a setting; leave the line out and write --${name}`);
       const close = closestName(name, names.keys());
       throw new ConfigError(
         `${file}: unknown setting ${JSON.stringify(name)}; ${close ? `did you mean "${close}"?` : `the settings are the flags of "gradalign train" without dashes before them`}`,

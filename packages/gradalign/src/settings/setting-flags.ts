@@ -5,13 +5,20 @@ import { argumentOf, type DefaultTexts, externalName, FIXED_DEFAULTS, helpOf, pa
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 
-/** Gives a command a flag for each of these settings; `defaults` says what they are when left out. */
-export function addSettingFlags(command: Command, names: readonly string[], defaults: DefaultTexts = {}): Command {
-  for (const name of names) {
+/** Gives a command a flag for each of these settings; `defaults` says what they are when left out, and is called when help is asked for. */
+export function addSettingFlags(command: Command, names: readonly string[], defaults: () => DefaultTexts = () => ({})): Command {
+  let texts: DefaultTexts | undefined;
+  const describe = (name: string): string => {
+    texts ??= defaults();
     // Not commander's own defaults: what is left out must stay apart from what is given.
-    const otherwise = defaults[name] ?? FIXED_DEFAULTS[name];
-    const help = helpOf(name);
-    command.addOption(new Option(`--${externalName(name)} ${argumentOf(name)}`, otherwise === undefined ? help : `${help} (default: ${otherwise})`));
+    const otherwise = texts[name] ?? FIXED_DEFAULTS[name];
+    return otherwise === undefined ? helpOf(name) : `${helpOf(name)} (default: ${otherwise})`;
+  };
+  for (const name of names) {
+    const option = new Option(`--${externalName(name)} ${argumentOf(name)}`);
+    // Every start of the program registers every command; most texts are never read.
+    Object.defineProperty(option, "description", { get: () => describe(name) });
+    command.addOption(option);
   }
   return command;
 }

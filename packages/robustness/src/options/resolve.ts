@@ -1,5 +1,6 @@
 /** @file Filling in and checking options, and the errors that name value, rule and remedy. */
 import { ConfigError } from "@gradalign/tensor";
+import { closestName } from "./closest-name.ts";
 import { accepts, type Circumstances, type Given, type Option, type OptionTable, ruleOf, type ValuesOf } from "./option.ts";
 
 /** Where options stand, for messages. */
@@ -19,7 +20,9 @@ export interface Section {
 export function checkValue(source: string, option: Option, value: unknown): void {
   if (accepts(option, value)) return;
   const given = value === undefined ? " is missing; it" : ` (=${shown(value)})`;
-  throw new ConfigError(`${source}${given} must be ${ruleOf(option)}${option.remedy === undefined ? "" : `; ${option.remedy}`}`);
+  const close = option.kind === "choice" && typeof value === "string" ? closestName(value, option.names) : undefined;
+  const remedy = close === undefined ? option.remedy : `did you mean ${close}?`;
+  throw new ConfigError(`${source}${given} must be ${ruleOf(option)}${remedy === undefined ? "" : `; ${remedy}`}`);
 }
 
 /** A value in a message. */

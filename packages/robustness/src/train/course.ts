@@ -192,7 +192,8 @@ async function evaluate(course: Course): Promise<void> {
     emit({ type: "catastrophic-overfitting", ...found, before: found.before as Evaluation, after: found.after as Evaluation });
   }
   const accuracy = selectionAccuracy(evaluation);
-  if (accuracy <= (course.best?.accuracy ?? -1)) return;
+  // Of equals the first, but any training is better than none.
+  if (course.best && (course.best.iteration === 0 ? accuracy < course.best.accuracy : accuracy <= course.best.accuracy)) return;
   const tensors = await storeTree({ params, state });
   if (firstNotFinite(tensors) !== undefined) return;
   course.best = { iteration, accuracy, tensors };

@@ -125,11 +125,11 @@ export function openRun(folder: string, lock?: Lock): Run {
   const { manifests, refused } = readManifests(checkpoints, ["last", "best"]);
   const seals = manifests.map((manifest) => {
     const { metrics: _, ...record } = recordOf(manifest, checkpoints);
-    requireSameConfig(record.config, config, `openRun: ${join(folder, CONFIG)} is not what the run began with`);
+    requireSameConfig(record.config, config, `${join(folder, CONFIG)} is not what the run began with`);
     return record;
   });
   if (manifests.length === 0 && refused.length > 0) {
-    throw new CheckpointError(`openRun: no checkpoint in ${folder} can be used (${refused.map(({ file, reason }) => `${file}: ${reason}`).join("; ")})`);
+    throw new CheckpointError(`no checkpoint in ${folder} can be used (${refused.map(({ file, reason }) => `${file}: ${reason}`).join("; ")})`);
   }
   return runIn(folder, config, seals[0] ?? null, lock);
 }
@@ -269,6 +269,8 @@ function readConfig(folder: string): TrainConfig {
     return readJson(file, trainConfigForm, REMEDY);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
-    throw new ConfigError(`openRun: ${folder} is not a run folder (${error.message}); name the folder that train wrote`, { cause: error });
+    throw new ConfigError(`${folder} is not a run folder: ${existsSync(file) ? error.message : `it has no ${CONFIG}`}; name the folder that train wrote`, {
+      cause: error,
+    });
   }
 }

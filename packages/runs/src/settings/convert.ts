@@ -1,14 +1,37 @@
 /** @file Between the flat settings of flags and files and the library's nested, resolved config. */
-import { chosenBy, optionsOf, type PartialTrainConfig, registries, SECTIONS, type Section, type TrainConfig } from "@gradalign/robustness";
+import { chosenBy, optionsOf, type PartialTrainConfig, registries, resolveTrainConfig, SECTIONS, type Section, type TrainConfig } from "@gradalign/robustness";
 import { ConfigError } from "@gradalign/tensor";
 import { allSettings, externalName, type Setting, type TrainingSettings } from "./settings.ts";
+
+/** Where a setting was written, for messages: as a flag unless it is known better. */
+export type SourceOf = (setting: string) => string;
+
+const asFlag: SourceOf = (setting) => `--${externalName(setting)}`;
+
+/**
+ * The library's config, complete and checked; what it refuses is named as it was written.
+ *
+ * @throws ConfigError when an option is not one of what was chosen, is out of its bounds, or does not go with another.
+ */
+export function resolveSettings(settings: TrainingSettings, sourceOf = asFlag): TrainConfig {
+  const partial = partialConfig(settings, sourceOf);
+  try {
+    return resolveTrainConfig(partial);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // The library names options by their place in its config.
+    const [, path] = /^config: ([\w.]+)/.exec(error.message) ?? [];
+    const found = [...allSettings()].find(([, { place }]) => place && [place.section, place.option].filter((part) => part !== null).join(".") === path);
+    throw found ? new ConfigError(error.message.replace(`config: ${path}`, sourceOf(found[0])), { cause: error }) : error;
+  }
+}
 
 /**
  * The library's config with only what was given; the library fills in the rest.
  *
  * @throws ConfigError when an option was given that the chosen model, method, optimiser or schedule does not have.
  */
-export function partialConfig(settings: TrainingSettings): PartialTrainConfig {
+export function partialConfig(settings: TrainingSettings, sourceOf = asFlag): PartialTrainConfig {
   const all = allSettings();
   const config: Record<string, unknown> = {};
   const sections: Record<string, Record<string, unknown>> = {};
@@ -27,12 +50,12 @@ export function partialConfig(settings: TrainingSettings): PartialTrainConfig {
   }
   // Whatever was given: the library checks it.
   const partial = { ...config, ...sections } as PartialTrainConfig;
-  refuseForeign(settings, all, partial);
+  refuseForeign(settings, all, partial, sourceOf);
   return partial;
 }
 
 /** Refuses options of what was not chosen, by the names under which they were given. */
-function refuseForeign(settings: TrainingSettings, all: ReadonlyMap<string, Setting>, partial: PartialTrainConfig): void {
+function refuseForeign(settings: TrainingSettings, all: ReadonlyMap<string, Setting>, partial: PartialTrainConfig, sourceOf: SourceOf): void {
   const { names } = chosenBy(partial);
   for (const [name, value] of Object.entries(settings)) {
     const setting = all.get(name);
@@ -40,10 +63,12 @@ function refuseForeign(settings: TrainingSettings, all: ReadonlyMap<string, Sett
     if (!setting?.place || value === undefined || !isNamed(section) || name === section) continue;
     const chosen = names[section];
     if (Object.hasOwn(optionsOf(section, chosen), setting.place.option)) continue;
-    const own = [...all].filter(([, { place, declared: by }]) => place?.section === section && by.has(chosen)).map(([other]) => `--${externalName(other)}`);
+    const source = sourceOf(name);
+    const dashes = source.startsWith("--") ? "--" : "";
+    const own = [...all].filter(([, { place, declared: by }]) => place?.section === section && by.has(chosen)).map(([other]) => dashes + externalName(other));
     throw new ConfigError(
-      `--${externalName(name)} (=${value}) is not an option of ${chosen}, which has ${own.join(", ") || "none"}; leave it out, or choose ` +
-        `--${section} ${[...setting.declared.keys()].join(" or ")}`,
+      `${source} (=${value}) is not an option of ${chosen}, which has ${own.join(", ") || "none"}; leave it out, or choose ` +
+        `${dashes}${section} ${[...setting.declared.keys()].join(" or ")}`,
     );
   }
 }
