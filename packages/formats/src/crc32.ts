@@ -1,4 +1,4 @@
-/** @file The checksum of zip files: CRC-32 with the polynomial 0xedb88320, four bytes at a time. */
+/** @file CRC-32 as in zip, gzip and PNG (polynomial 0xedb88320), four bytes at a time: browsers hash only on secure pages. */
 
 const TABLES = Array.from({ length: 4 }, () => new Uint32Array(256)) as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
 const [T0, T1, T2, T3] = TABLES;

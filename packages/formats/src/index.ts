@@ -1,4 +1,5 @@
 /** @file Readers and writers of the files that trained weights come in. */
+export { crc32 } from "./crc32.ts";
 export { FormatError, type FormatProblem } from "./errors.ts";
 export { type FileFormat, identifyFile, openWeights, type WeightsFile } from "./identify.ts";
 export { canonicalJson, clipped, findDuplicateKey, type JsonObject, type JsonValue, parseJson, shown } from "./json.ts";

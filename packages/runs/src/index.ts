@@ -1,5 +1,6 @@
 /** @file What a run is and how it is shown, in Node and in browsers. */
 
+export { crc32 } from "@gradalign/formats";
 export type { CurvePoint, EvaluationRecord, EvaluationWarning, Fraction, JudgedData, JudgedModel, Stage } from "./evaluation/record.ts";
 export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
 export { drawFigure, type FigureOptions, figureMarkup } from "./figures/draw.ts";
@@ -12,7 +13,6 @@ export { DARK_COLORS, LIGHT_COLORS, PAGE_STYLE } from "./pages/page-style.ts";
 export { compareReport, runReport } from "./pages/report.ts";
 export type { RunEvent, RunView } from "./run/events.ts";
 export type { FilterSnapshot, OverfittingPoint, ReportRun, RobustnessRecord, RunMachine } from "./run/run-data.ts";
-export { crc32 } from "./serve/crc32.ts";
 export { partialConfig, resolveSettings, type SourceOf, settingsOfConfig, written } from "./settings/convert.ts";
 export { type DefaultTexts, defaultTexts, FIXED_DEFAULTS, textsOf } from "./settings/defaults.ts";
 export { describeRun, describeSettings, reproduceCommand, shellWord } from "./settings/describe.ts";
