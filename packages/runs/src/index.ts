@@ -1,12 +1,16 @@
 /** @file What a run is and how it is shown, in Node and in browsers. */
 
 export { crc32 } from "@gradalign/formats";
+export { evaluationCommand } from "./evaluation/command.ts";
 export type { CurvePoint, EvaluationRecord, EvaluationWarning, Fraction, JudgedData, JudgedModel, Stage } from "./evaluation/record.ts";
+export type { EvaluationReport, ExampleImage } from "./evaluation/report-data.ts";
+export { chosenImages, classOutcomes, waterfall } from "./evaluation/summary.ts";
 export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
 export { drawFigure, type FigureOptions, figureMarkup } from "./figures/draw.ts";
 export { type Collapse, type Line, type PanelOptions, panelFigure } from "./figures/panel.ts";
 export { type LineStyle, PGD, type Series, type SeriesRow, seriesRows } from "./figures/series.ts";
 export { type CsvRow, csv } from "./pages/csv.ts";
+export { compareEvaluations, evaluationReport } from "./pages/evaluation-report.ts";
 export { type HtmlPart, html, Markup, markup } from "./pages/html.ts";
 export { htmlPage, type PageOptions } from "./pages/page.ts";
 export { DARK_COLORS, LIGHT_COLORS, PAGE_STYLE } from "./pages/page-style.ts";

@@ -31,7 +31,7 @@ export interface Figure {
   readonly title: string;
   readonly caption: string;
   /** Its lines, the same in all panels; none if there is only one. */
-  readonly legend: readonly Line[];
+  readonly legend: readonly Omit<Line, "short">[];
   readonly panels: readonly { readonly title: string; readonly options: FigureOptions }[];
 }
 
@@ -202,15 +202,15 @@ function figure(group: CurveGroup, panels: readonly PanelData[], { by, lines, wi
 /** The axis of a quantity's values; percents reach up to `least` in any case. */
 export function yScale(scale: CurveGroup["scale"], rows: readonly SeriesRow[], log = false, least = Number.NEGATIVE_INFINITY): Plot.ScaleOptions {
   const values = rows.map((row) => row.value);
-  if (scale === "percent") return { domain: [0, niceTop(Math.max(least, ...values))], percent: true, tickFormat: (value: number) => `${value} %` };
+  if (scale === "percent") return percentAxis(Math.max(least, ...values));
   if (scale === "cosine") return { domain: [Math.min(0, ...values), 1] };
   if (log) return { type: "log", nice: true, ticks: 5, tickFormat: "~g" };
   return { zero: true, nice: true, ticks: 6, tickFormat: "~g" };
 }
 
-/** Percent axes end at a multiple of ten above the data. */
-function niceTop(fraction: number): number {
-  return Math.min(100, Math.ceil(fraction * 10 + 0.2) * 10);
+/** The axis of accuracies of at most this fraction: it ends at a multiple of ten above. */
+export function percentAxis(most: number): Plot.ScaleOptions {
+  return { domain: [0, Math.min(100, Math.ceil(most * 10 + 0.2) * 10)], percent: true, tickFormat: (value: number) => `${value} %` };
 }
 
 /** ε√d over the runs, d the number of input values; undefined where it differs. */

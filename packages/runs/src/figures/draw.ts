@@ -15,7 +15,7 @@ export function drawFigure(options: FigureOptions, document: Document): SVGSVGEl
   const svg = drawn.tagName.toLowerCase() === "svg" ? drawn : drawn.lastElementChild;
   svg?.setAttribute("role", "img");
   const axes = [drawn.scale("x"), drawn.scale("y")].map(
-    (scale) => scale && { type: scale.type, domain: scale.domain, range: scale.range, percent: scale.percent },
+    (scale) => scale && { type: scale.type, domain: scale.domain, range: scale.range, percent: scale.percent, label: scale.label },
   );
   // What the page's script turns a place in the figure back into values with.
   if (axes.every((axis) => axis?.type === "linear" || axis?.type === "log") && !drawn.scale("fx") && !drawn.scale("fy")) {

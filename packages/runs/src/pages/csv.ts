@@ -14,7 +14,10 @@ export function csv(rows: readonly CsvRow[]): string {
   return [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((line) => `${line.map(cell).join(",")}\n`).join("");
 }
 
+/** Halves of characters, which an address cannot hold. */
+const HALVES = /\p{Surrogate}/gu;
+
 /** A link that saves rows, which it holds itself, as a CSV file. */
 export function csvLink(name: string, words: string, rows: readonly CsvRow[]): Markup {
-  return html`<a class="download" download="${name}" href="data:text/csv;charset=utf-8,${encodeURIComponent(csv(rows))}">${words}</a>`;
+  return html`<a class="download" download="${name}" href="data:text/csv;charset=utf-8,${encodeURIComponent(csv(rows).replace(HALVES, "\ufffd"))}">${words}</a>`;
 }

@@ -11,6 +11,7 @@ export function pageScript(): void {
     readonly domain: [number, number];
     readonly range: [number, number];
     readonly percent?: boolean;
+    readonly label?: string;
   }
   interface Curve {
     readonly name: string;
@@ -61,7 +62,7 @@ export function pageScript(): void {
       const box = svg.getBoundingClientRect();
       const scale = svg.viewBox.baseVal.width / box.width;
       const [at, height] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
-      // The measured epoch nearest to the pointer, and each line's latest value there.
+      // The measured place nearest to the pointer, and each line's latest value there.
       const nearest = curves.flatMap(({ points }) => points.map(([px]) => px)).reduce((best, px) => (Math.abs(px - at) < Math.abs(best - at) ? px : best));
       const values = curves.flatMap(({ name, color, points }) => {
         const last = points.findLast(([px]) => px <= nearest + 0.01);
@@ -74,7 +75,7 @@ export function pageScript(): void {
       for (const [name, value] of Object.entries({ x1: nearest, x2: nearest, y1: y.range[0], y2: y.range[1], stroke: "var(--muted)" }))
         cross.setAttribute(name, String(value));
       const heading = document.createElement("strong");
-      heading.textContent = `epoch ${invert(x, nearest).toFixed(2)}`;
+      heading.textContent = `${x.label} ${invert(x, nearest).toFixed(2)}`;
       tooltip.replaceChildren(
         heading,
         ...values

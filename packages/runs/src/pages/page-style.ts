@@ -72,6 +72,7 @@ h1 { margin: 0 0 4px; font-size: 26px; line-height: 1.25; letter-spacing: -0.01e
 h2 { margin: 40px 0 12px; font-size: 18px; }
 h3 { margin: 0; font-size: 15px; }
 p { margin: 0; }
+h1, h2, h3, p, .tile { overflow-wrap: anywhere; }
 .subtitle, .caption, .note { color: var(--muted); }
 .caption { font-size: 13px; margin: 2px 0 8px; max-width: 78ch; }
 .note { font-size: 13px; margin-top: 8px; }
@@ -131,6 +132,17 @@ svg[data-axes] { touch-action: pan-y; cursor: crosshair; }
 th.group { text-align: center; border-left: 1px solid var(--line); }
 .filters { display: grid; grid-template-columns: repeat(auto-fit, minmax(205px, 1fr)); gap: 16px; }
 .filters .card { padding: 12px 14px; }
+.figures + .scroll { margin-top: 16px; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 250px), 1fr)); gap: 12px; }
+.gallery-title { margin-bottom: 8px; }
+.example { margin: 0; background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 10px 12px; min-width: 0; }
+.pictures { display: grid; grid-template-columns: repeat(3, 1fr); gap: 6px; max-width: 330px; }
+.pictures img { width: 100%; image-rendering: pixelated; border-radius: 4px; }
+.example figcaption { font-size: 13px; margin-top: 6px; overflow-wrap: anywhere; }
+.confusion td { padding: 7px 10px; }
+.values td { white-space: normal; overflow-wrap: anywhere; min-width: 150px; }
+.wrap { max-width: 190px; overflow: hidden; text-overflow: ellipsis; }
+.wrap:hover { white-space: normal; overflow-wrap: anywhere; }
 /* Shadows at the edges tell of columns that are scrolled out of view. */
 .scroll {
   overflow-x: auto;
@@ -166,6 +178,7 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   .summary tbody th { white-space: normal; min-width: 110px; overflow-wrap: anywhere; }
   .comparison tbody th { min-width: 150px; }
   .comparison td.source { min-width: 260px; }
+  .wrap { max-width: 120px; }
 }
 @media print {
   :root { color-scheme: light; ${declarations(PRINT_COLORS)} }
@@ -177,7 +190,7 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   table { font-size: 8.5pt; }
   th, td { padding: 3px 6px; }
   .caption { break-after: avoid; }
-  .card, .tile, .verdict, tr { break-inside: avoid; }
+  .card, .tile, .verdict, .example, tr { break-inside: avoid; }
   h2 { break-after: avoid; }
   details:not([open]) { display: none; }
   .downloads, .download { display: none; }

@@ -1,6 +1,6 @@
 /** @file The report of one run, and of several side by side, as a self-contained HTML file. */
 import type { Evaluation } from "@gradalign/robustness";
-import { comparisonFigures, type Figure, runFigures } from "../figures/curves.ts";
+import { comparisonFigures, runFigures } from "../figures/curves.ts";
 import { figureMarkup } from "../figures/draw.ts";
 import { filterGallery, largestWeight } from "../figures/filters.ts";
 import { PGD } from "../figures/series.ts";
@@ -11,7 +11,8 @@ import { VERDICTS } from "../words/verdicts.ts";
 import { type CsvRow, csvLink } from "./csv.ts";
 import { html, type Markup, markup } from "./html.ts";
 import { htmlPage } from "./page.ts";
-import { evaluatedImages, evaluationsTable, firstImages, lastRecords, lineSample, outcomeTable, settingsTable, summaryTable } from "./tables.ts";
+import { figureCard, type Tile, tileRow } from "./parts.ts";
+import { evaluatedImages, evaluationsTable, firstImages, lastRecords, outcomeTable, settingsTable, summaryTable } from "./tables.ts";
 
 /** The report of one run; `document` is what figures are drawn in, `nodeDocument()` in Node. */
 export function runReport(run: ReportRun, document: Document): string {
@@ -72,8 +73,6 @@ function healthyState(last: Evaluation): string {
   return `accuracy under ${PGD} is ${percent(last.test_pgd_acc)} and gradient alignment ${decimals(last.gradient_alignment, 2)}`;
 }
 
-type Tile = readonly [name: string, value: string, detail: string];
-
 /** What is known of the last model, a row of tiles for each set of images it was measured on. */
 function tiles(run: ReportRun): Markup | undefined {
   const last = run.evaluations.at(-1);
@@ -104,27 +103,6 @@ function savedTiles(records: readonly RobustnessRecord[]): Markup {
       return [`${attackName(attack)} accuracy`, percent(robustAccuracy), details.join(", ")];
     });
   return tileRow(`Saved model, ${firstImages(first.n)}`, [["clean accuracy", percent(first.cleanAccuracy), ""], ...attacked]);
-}
-
-function tileRow(title: string, list: readonly Tile[]): Markup {
-  return html`<h3 class="tiles-title">${title}</h3><div class="tiles">${list.map(
-    ([name, value, detail]) =>
-      html`<div class="tile"><div class="name">${name}</div><div class="value">${value}</div><div class="detail">${detail}</div></div>\n`,
-  )}</div>\n`;
-}
-
-/** A figure with its legend above its panels. */
-function figureCard({ id, title, caption, legend, panels }: Figure, document: Document): Markup {
-  const several = panels.length > 1;
-  const items = legend.map((line) => html`<li data-line="${line.name}">${lineSample(line)}${line.legend}</li>`);
-  return html`<section class="card${several && " wide"}" id="${id}"><h3>${title}</h3><p class="caption">${caption}</p>${
-    items.length > 0 && html`<ul class="legend">${items}</ul>`
-  }<div class="panels">${panels.map(
-    (panel) =>
-      html`<figure class="panel" data-name="${several ? `${id}-${panel.title}` : id}">${
-        several && html`<figcaption>${panel.title}</figcaption>`
-      }${markup(figureMarkup(panel.options, document))}</figure>`,
-  )}</div></section>\n`;
 }
 
 function filterSection(run: ReportRun, heading: string, largest: number, document: Document): Markup | undefined {

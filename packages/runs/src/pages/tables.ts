@@ -1,10 +1,11 @@
 /** @file The tables of a report: outcome, settings, evaluations. */
 import { datasets, type Evaluation, isDatasetName, selectionAccuracy } from "@gradalign/robustness";
-import { type LineStyle, PGD, runStyle } from "../figures/series.ts";
+import { PGD, runStyle } from "../figures/series.ts";
 import type { ReportRun, RobustnessRecord } from "../run/run-data.ts";
 import { describeSettings } from "../settings/describe.ts";
 import { attackName, count, decimals, percent, radius } from "../words/format.ts";
 import { type HtmlPart, html, type Markup } from "./html.ts";
+import { lineSample, valuesTable } from "./parts.ts";
 
 /** Accuracies of the saved models; with several runs, each row says whose. */
 export function outcomeTable(runs: readonly ReportRun[]): Markup | undefined {
@@ -135,16 +136,10 @@ function outcomeCell({ outcome, overfitting, config }: ReportRun): HtmlPart {
 
 /** All settings; with several runs a column each, and the settings that differ stand out. */
 export function settingsTable(runs: readonly ReportRun[]): Markup {
-  const columns = runs.map((run) => new Map(describeSettings(run.config)));
-  const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const several = runs.length > 1;
-  return html`<div class="scroll"><table>
-${several && html`<thead><tr><th>setting</th>${runs.map((run, i) => html`<th>${runName(run, i)}</th>`)}</tr></thead>`}
-<tbody>${names.map((name) => {
-    const values = columns.map((column) => column.get(name) ?? "–");
-    const differs = new Set(values).size > 1;
-    return html`<tr${differs && html` class="differs"`}><th>${name}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>\n`;
-  })}</tbody></table></div>`;
+  return valuesTable(
+    runs.map(({ config }) => describeSettings(config)),
+    runs.length > 1 ? ["setting", ...runs.map(runName)] : [],
+  );
 }
 
 /** Only where there are such: images whose logits are not finite. */
@@ -185,9 +180,4 @@ export function evaluationsTable(run: ReportRun, heading: string): Markup {
 
 function runName(run: ReportRun, i: number): Markup {
   return html`${lineSample(runStyle(i))}${i + 1} ${run.label}`;
-}
-
-/** A piece of a run's line. */
-export function lineSample({ color, dash }: LineStyle): Markup {
-  return html`<svg class="sample" width="24" height="8" aria-hidden="true"><line x1="0" x2="24" y1="4" y2="4" stroke="${color}" stroke-width="2.5" stroke-dasharray="${dash}"/></svg>`;
 }

@@ -1,0 +1,146 @@
+/** @file What a reader wants to know of an evaluation's record: what each attack left, what smaller radii leave, how classes fare, what to look at. */
+import { type ImageOutcome, wilsonInterval } from "@gradalign/robustness";
+import type { EvaluationRecord, Fraction } from "./record.ts";
+
+/** A share of images, with Wilson's 95 % interval. */
+export interface Share {
+  readonly count: number;
+  readonly of: number;
+  readonly share: number;
+  readonly interval: readonly [low: number, high: number];
+}
+
+/** So many of so many images; of none, a share of zero that may be anything. */
+export function shareOf(count: number, of: number): Share {
+  return of > 0 ? { count, of, share: count / of, interval: wilsonInterval(count, of) } : { count, of, share: 0, interval: [0, 1] };
+}
+
+/** What is left after an attack of the list. */
+export interface WaterfallStep {
+  /** The attack; null for the images as they are. */
+  readonly attack: string | null;
+  /** Images it broke, and those that it was run on. */
+  readonly broken: number;
+  readonly attacked: number;
+  /** Images that are still answered rightly. */
+  readonly left: Share;
+}
+
+/** What is answered rightly as it is, then after each attack. */
+export function waterfall({ outcomes, stages }: EvaluationRecord): WaterfallStep[] {
+  let left = outcomes.filter(({ clean }) => clean).length;
+  const first: WaterfallStep = { attack: null, broken: 0, attacked: 0, left: shareOf(left, outcomes.length) };
+  return [
+    first,
+    ...stages.map(({ attack, broken, attacked }) => {
+      left -= broken;
+      return { attack, broken, attacked, left: shareOf(left, outcomes.length) };
+    }),
+  ];
+}
+
+/** A radius, and the share of images that nothing found breaks within it. */
+export interface RadiusBound {
+  readonly epsilon: number;
+  readonly accuracy: number;
+}
+
+/** The radius as a number. */
+export function epsilonOf({ numerator, denominator }: Fraction): number {
+  return numerator / denominator;
+}
+
+/**
+ * Upper bounds of the accuracy at radii from 0 to ε: a perturbation that was found breaks its image at its own norm and at every larger
+ * radius. Nothing is known beyond ε, and below it only what happens to be small was found.
+ *
+ * @param steps radii between 0 and ε, evenly spaced.
+ */
+export function boundsBelow({ outcomes, threat }: EvaluationRecord, steps: number): RadiusBound[] {
+  const epsilon = epsilonOf(threat.epsilon);
+  const clean = outcomes.filter((outcome) => outcome.clean).length;
+  // What was found is inside the ball, but for rounding.
+  const norms = outcomes.filter(({ clean, robust }) => clean && !robust).map(({ norm }) => Math.min(norm, epsilon));
+  norms.sort((a, b) => a - b);
+  let broken = 0;
+  return Array.from({ length: steps + 1 }, (_, i) => {
+    const radius = i === steps ? epsilon : (i * epsilon) / steps;
+    while (broken < norms.length && (norms[broken] as number) <= radius) broken++;
+    return { epsilon: radius, accuracy: outcomes.length > 0 ? (clean - broken) / outcomes.length : 0 };
+  });
+}
+
+/** How the images of a class fare. */
+export interface ClassOutcome {
+  readonly label: number;
+  readonly clean: Share;
+  readonly robust: Share;
+  /** Images by the class that is answered in the end, most first: under attack, or where the answer is wrong already, as they are. */
+  readonly answers: readonly { readonly predicted: number; readonly count: number }[];
+}
+
+/** Every class that has images, in order. */
+export function classOutcomes({ outcomes }: EvaluationRecord): ClassOutcome[] {
+  const labels = [...new Set(outcomes.map(({ label }) => label))].sort((a, b) => a - b);
+  return labels.map((label) => {
+    const own = outcomes.filter((outcome) => outcome.label === label);
+    const counts = new Map<number, number>();
+    for (const { predicted } of own) counts.set(predicted, (counts.get(predicted) ?? 0) + 1);
+    return {
+      label,
+      clean: shareOf(own.filter(({ clean }) => clean).length, own.length),
+      robust: shareOf(own.filter(({ robust }) => robust).length, own.length),
+      answers: [...counts].map(([predicted, count]) => ({ predicted, count })).sort((a, b) => b.count - a.count || a.predicted - b.predicted),
+    };
+  });
+}
+
+/** Images to look at, and what they have in common. */
+export interface ChosenImages {
+  /** The attack that broke them; null for those that stand. */
+  readonly attack: string | null;
+  /** How many there are, and the first few. */
+  readonly total: number;
+  readonly outcomes: readonly ImageOutcome[];
+}
+
+/** Of each kind at most so many, and so many in all. */
+const [MOST_OF_A_KIND, MOST_IMAGES] = [4, 24];
+
+/** The first few images that each attack broke, and the first few that stand. */
+export function chosenImages({ outcomes, stages }: EvaluationRecord): ChosenImages[] {
+  const attacks = [...new Set(stages.map(({ attack }) => attack))];
+  const kinds = [
+    ...attacks.map((attack) => ({ attack, of: outcomes.filter(({ brokenBy }) => brokenBy === attack) })),
+    { attack: null, of: outcomes.filter(({ robust }) => robust) },
+  ].filter(({ of }) => of.length > 0);
+  const each = Math.max(1, Math.min(MOST_OF_A_KIND, Math.floor(MOST_IMAGES / kinds.length)));
+  return kinds.slice(0, MOST_IMAGES).map(({ attack, of }) => ({ attack, total: of.length, outcomes: of.slice(0, each) }));
+}
+
+/** The class in words. */
+export function className({ data }: EvaluationRecord, label: number): string {
+  return data.classNames[label] ?? `class ${label}`;
+}
+
+/** The norm as papers write it: `l∞`, `l2`. */
+export function normName(norm: string): string {
+  return norm === "linf" ? "l∞" : norm;
+}
+
+/** The radius as it was given: `8/255`, `1/2`, `12`. */
+export function fractionText({ numerator, denominator }: Fraction): string {
+  return denominator === 1 ? String(numerator) : `${numerator}/${denominator}`;
+}
+
+/** A perturbation's norm or a radius in the unit that papers use: in steps of 1/255 for l-infinity. */
+export function distanceText(norm: string, value: number): string {
+  return norm === "linf" ? `${Number((255 * value).toFixed(2))}/255` : value.toPrecision(3);
+}
+
+/** The images in words: `first 1,000 test images of cifar10`. */
+export function imagesText({ first, count, split, name }: EvaluationRecord["data"]): string {
+  const number = count.toLocaleString("en-US");
+  if (count === 1) return `${split} image ${first} of ${name}`;
+  return first === 0 ? `first ${number} ${split} images of ${name}` : `${split} images ${first} to ${first + count - 1} of ${name}`;
+}
