@@ -46,6 +46,8 @@ export function identifyFile(input: Uint8Array | ByteSource): FileFormat {
   if (source.size === 0) throw new FormatError("truncated", "the file is empty");
   const head = source.read(0, Math.min(source.size, 512));
   const begins = (bytes: readonly number[], at = 0): boolean => bytes.every((byte, i) => head[at + i] === byte);
+  // Eight bytes of length, then JSON. First, because a length may begin as any other file does.
+  if (head[8] === 0x7b && head.subarray(4, 8).every((byte) => byte === 0)) return "safetensors";
   for (const { at, bytes, error } of OTHERS) if (begins(bytes, at)) throw error();
   if (begins(ascii("PK"))) return "pytorch";
   // A pickle of protocol 2 and above; torch.save's legacy files begin with a magic number.
@@ -53,8 +55,6 @@ export function identifyFile(input: Uint8Array | ByteSource): FileFormat {
     if (begins([0x80, 2, 0x8a, 0x0a])) return "pytorch";
     throw new FormatError("unsupported", "a bare pickle, not torch.save's: its objects need code to be run; in Python, save it with torch.save(…)");
   }
-  // Eight bytes of length, then JSON; an ONNX model's ninth byte may be the same.
-  if (head[8] === 0x7b && head.subarray(4, 8).every((byte) => byte === 0)) return "safetensors";
   if (head[0] === 0x08 && head[1]! > 0 && head[1]! < 0x40) return "onnx";
   const start = text
     .decode(head)

@@ -1,5 +1,6 @@
 /** @file The safetensors format: exact bytes, round trips, and every kind of damage. */
 import { describe, expect, it } from "vitest";
+import { identifyFile } from "../src/identify.ts";
 import { decodeSafetensors, encodeSafetensors } from "../src/safetensors.ts";
 import type { StoredTensor } from "../src/tensor.ts";
 
@@ -30,6 +31,12 @@ function fileOf(header: string, body: Uint8Array = new Uint8Array(0), length = n
 }
 
 const damage = (message: string) => expect.objectContaining({ code: "FormatError", message: expect.stringContaining(message) });
+
+it("is told from other files whatever its header's length, which comes first, begins with", () => {
+  for (const length of [0x0280, 0x4b50, 0x0808, 0x8b1f, 0x3c20, 0x7b, 8]) {
+    expect(identifyFile(fileOf("{}".padEnd(length)))).toBe("safetensors");
+  }
+});
 
 describe("encodeSafetensors", () => {
   it("writes the format to the byte", () => {
