@@ -4,6 +4,7 @@ import { attack, functionVictim } from "@gradalign/robustness";
 import { createDevice, matmul, reshape, tensor } from "@gradalign/tensor";
 import { parseHTML } from "linkedom";
 import { beforeAll, describe, expect, test } from "vitest";
+import { evaluationCommand } from "../src/evaluation/command.ts";
 import type { EvaluationRecord } from "../src/evaluation/record.ts";
 import type { EvaluationReport, ExampleImage } from "../src/evaluation/report-data.ts";
 import { boundsBelow, chosenImages, classOutcomes, imagesText, waterfall } from "../src/evaluation/summary.ts";
@@ -284,7 +285,7 @@ test("nothing in a record is markup", () => {
 test("how to get it again: command, hashes, versions", () => {
   const text = parsed(reportOf(record)).body.textContent ?? "";
   for (const part of [
-    "gradalign eval network.safetensors --arch cnn --filters 4 --dataset cifar10 --norm linf --attack apgd-ce+apgd-t+square --epsilon 8/255 --n 12 --seed 3",
+    "gradalign eval network.safetensors --arch cnn:filters=4 --mean 0.5 --std 0.25 --dataset cifar10 --norm linf --epsilon 8/255 --attack apgd-ce+apgd-t+square --n 12 --seed 3",
     record.id,
     record.model.sha256,
     record.data.fingerprint,
@@ -293,6 +294,17 @@ test("how to get it again: command, hashes, versions", () => {
   ]) {
     expect(text).toContain(part);
   }
+});
+
+test("of a run the command names the checkpoint, of a graph no network", () => {
+  const { architecture, ...model } = record.model;
+  const checkpoint = { which: "best", iteration: 200 };
+  const run = { ...record, model: { ...model, architecture, file: "my run", format: "run" as const, normalization: null, checkpoint } };
+  expect(evaluationCommand(run)).toBe(
+    "gradalign eval 'my run' --which best --dataset cifar10 --norm linf --epsilon 8/255 --attack apgd-ce+apgd-t+square --n 12 --seed 3",
+  );
+  const graph = { ...record, model: { ...model, architecture: null, file: "graph.onnx", format: "onnx" as const, normalization: null } };
+  expect(evaluationCommand(graph)).toMatch(/^gradalign eval graph\.onnx --dataset cifar10 /);
 });
 
 test("the images in words", () => {

@@ -60,7 +60,7 @@ export function boundsBelow({ outcomes, threat }: EvaluationRecord, steps: numbe
   const epsilon = epsilonOf(threat.epsilon);
   const clean = outcomes.filter((outcome) => outcome.clean).length;
   // What was found is inside the ball, but for rounding.
-  const norms = outcomes.filter(({ clean, robust }) => clean && !robust).map(({ norm }) => Math.min(norm, epsilon));
+  const norms = outcomes.filter(({ clean, robust }) => clean && !robust).map(({ norm }) => (Number.isFinite(norm) ? Math.min(norm, epsilon) : epsilon));
   norms.sort((a, b) => a - b);
   let broken = 0;
   return Array.from({ length: steps + 1 }, (_, i) => {

@@ -1,5 +1,5 @@
 /** @file The report of one evaluation, and of several side by side, as a self-contained HTML file. */
-import { evaluationCommand } from "../evaluation/command.ts";
+import { evaluationCommand, networkText } from "../evaluation/command.ts";
 import type { EvaluationRecord, EvaluationWarning } from "../evaluation/record.ts";
 import type { EvaluationReport } from "../evaluation/report-data.ts";
 import { boundsBelow, type ClassOutcome, classOutcomes, distanceText, epsilonOf, fractionText, imagesText, normName } from "../evaluation/summary.ts";
@@ -9,7 +9,7 @@ import { runStyle } from "../figures/series.ts";
 import { count, duration, percent } from "../words/format.ts";
 import { type CsvRow, csvLink } from "./csv.ts";
 import { accuracyTables } from "./evaluation-comparison.ts";
-import { architectureText, classTable, confusionTable, describeEvaluation, radiusTable, waterfallTable } from "./evaluation-tables.ts";
+import { classTable, confusionTable, describeEvaluation, radiusTable, waterfallTable } from "./evaluation-tables.ts";
 import { gallery } from "./gallery.ts";
 import { type HtmlPart, html, type Markup } from "./html.ts";
 import { htmlPage } from "./page.ts";
@@ -23,7 +23,7 @@ export function evaluationReport({ record, examples }: EvaluationReport, documen
   const classes = classOutcomes(record);
   const confusion = confusionTable(record, classes);
   return htmlPage({
-    title: `${modelName(record)} under ${record.attack}`,
+    title: `${networkText(record.model) ?? record.model.file} under ${record.attack}`,
     subtitle: `${threatText(record)}, ${imagesText(record.data)}`,
     body: html`<section aria-label="Outcome">
 ${tiles(record)}
@@ -65,10 +65,6 @@ export function compareEvaluations(reports: readonly EvaluationReport[], title: 
 }
 
 const INTERVALS = "Intervals are Wilson's, 95 %.";
-
-function modelName({ model }: EvaluationRecord): string {
-  return model.architecture === null ? model.file : architectureText(model);
-}
 
 function threatText({ threat }: EvaluationRecord): string {
   return `${normName(threat.norm)}, ε = ${fractionText(threat.epsilon)}`;

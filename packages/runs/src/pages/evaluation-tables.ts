@@ -1,4 +1,5 @@
 /** @file The tables of an evaluation: attacks, radii, classes, and all that decides the numbers. */
+import { networkText } from "../evaluation/command.ts";
 import type { EvaluationRecord } from "../evaluation/record.ts";
 import { boundsBelow, type ClassOutcome, className, distanceText, fractionText, imagesText, normName, type Share, waterfall } from "../evaluation/summary.ts";
 import { count, duration, percent } from "../words/format.ts";
@@ -97,7 +98,7 @@ export function describeEvaluation(record: EvaluationRecord): [string, string][]
     ["model", model.file],
     ["format", model.format],
     ["SHA-256 of the model", model.sha256],
-    ["architecture", architectureText(model)],
+    ["architecture", networkText(model) ?? "the graph in the file"],
     ...(checkpoint ? [["checkpoint", `${checkpoint.which}, iteration ${count(checkpoint.iteration)}`] as [string, string]] : []),
     ["parameters", count(model.parameters)],
     ["normalisation", normalization ? `mean ${normalization.mean.join(", ")}; std ${normalization.std.join(", ")}` : "none beside the model's own"],
@@ -126,11 +127,4 @@ export function describeEvaluation(record: EvaluationRecord): [string, string][]
     ["finished", record.written],
     ["id of the evaluation", record.id],
   ];
-}
-
-/** The network in words: `preact-resnet18, width 16`. */
-export function architectureText({ architecture }: EvaluationRecord["model"]): string {
-  if (architecture === null) return "the graph in the file";
-  const { name, ...options } = architecture;
-  return [String(name), ...Object.entries(options).map(([key, value]) => `${key} ${typeof value === "string" ? value : JSON.stringify(value)}`)].join(", ");
 }
