@@ -55,10 +55,13 @@ type Loss = (logits: Value, site: AttackSite) => Value;
 export const apgdCe = apgd({ id: "apgd-ce", loss: (logits, { labels }) => crossEntropyPerExample(logits, labels) });
 
 /** On the difference of logits ratio. */
-export const apgdDlr = apgd({ id: "apgd-dlr", loss: (logits, { labels }) => dlrPerExample(logits, labels) });
+export const apgdDlr = { ...apgd({ id: "apgd-dlr", loss: (logits, { labels }) => dlrPerExample(logits, labels) }), fewestClasses: 3 };
 
 /** On the targeted difference of logits ratio, for one class after another. */
-export const apgdT = apgd({ id: "apgd-t", loss: (logits, { labels, target }) => targetedDlrPerExample(logits, labels, target), targets: 9 });
+export const apgdT = {
+  ...apgd({ id: "apgd-t", loss: (logits, { labels, target }) => targetedDlrPerExample(logits, labels, target), targets: 9 }),
+  fewestClasses: 4,
+};
 
 function apgd({ id, loss, targets }: { readonly id: string; readonly loss: Loss; readonly targets?: number }): Attack<ApgdOptions, ApgdState> {
   const at = (site: AttackSite, point: Value, { eot }: ApgdOptions): Differentiated => {

@@ -91,6 +91,8 @@ export interface Attack<Options extends AttackOptions = AttackOptions, State ext
   readonly selection?: Selection;
   /** Whether it aims at one class after another, the second most likely first, instead of any wrong one. */
   readonly targeted?: boolean;
+  /** Fewest classes that its loss is defined for, from 3; with fewer it climbs the margin of the logits. */
+  readonly fewestClasses?: number;
   /** Names of the options that shape the compiled step; all unless set. Attacks with one `step` share programs where these are equal. */
   readonly structural?: readonly string[];
   /** How many steps it takes. */

@@ -185,7 +185,8 @@ export async function attack(
       adversarials.set(outcomes[i]?.adversarial ?? image, i * image.length);
     });
     const robust = outcomes.filter((outcome) => outcome.robust).length;
-    const { warnings: after, curve } = checks ? await warningsAfter(evaluated, subjects, outcomes) : { warnings: [], curve: [] };
+    const stages = stagesOf(plan, rounds, course);
+    const { warnings: after, curve } = checks ? await warningsAfter(evaluated, subjects, outcomes, stages) : { warnings: [], curve: [] };
     told(after);
     return {
       attack: plan.name,
@@ -200,7 +201,7 @@ export async function attack(
       cleanAccuracy: outcomes.filter(({ clean }) => clean).length / subjects.length,
       robustAccuracy: robust / subjects.length,
       confidence95: wilsonInterval(robust, subjects.length),
-      stages: stagesOf(plan, rounds, course),
+      stages,
       ...spent(course.parts),
       warnings: inOrder([...before, ...after]),
       curve,

@@ -7,12 +7,35 @@ import {
   type AttackPlan,
   attack,
   attacks,
+  batchNorm,
   checks,
   functionVictim,
   type Victim,
   type Warning,
 } from "@gradalign/robustness";
-import { add, concat, createDevice, type Device, mean, mul, normal, reshape, slice, sub, tanh, type Value } from "@gradalign/tensor";
+import {
+  add,
+  broadcastAlong,
+  concat,
+  convert,
+  createDevice,
+  type Device,
+  div,
+  exp,
+  full,
+  gt,
+  max,
+  mean,
+  mul,
+  normal,
+  reshape,
+  sin,
+  slice,
+  sub,
+  sum,
+  tanh,
+  type Value,
+} from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
@@ -33,7 +56,23 @@ function quarters(x: Value): Value {
   );
 }
 
+function softmax(logits: Value): Value {
+  const all = exp(sub(logits, broadcastAlong(max(logits, [1]), logits.shape, [0])));
+  return div(all, broadcastAlong(sum(all, [1]), all.shape, [0]));
+}
+
 const victimOf = (logits: (x: Value, keys: Value) => Value): Victim => functionVictim(logits, { shape: [3, 8, 8] });
+
+const healthy = victimOf(quarters);
+/** A classifier of the first classes, and the images of these. */
+const fewer = (classes: number) => {
+  const chosen = labels.flatMap((label, i) => (label < classes ? [i] : []));
+  return {
+    victim: victimOf((x) => slice(quarters(x), [0, 0], [x.shape[0] as number, classes])),
+    images: Float32Array.from(chosen.flatMap((i) => [...images.subarray(i * 192, (i + 1) * 192)])),
+    labels: chosen.map((i) => labels[i] as number),
+  };
+};
 
 let device: Device;
 beforeAll(async () => {
@@ -52,12 +91,66 @@ const ids = (warnings: readonly Warning[]): string[] => warnings.map(({ id }) =>
 
 describe("warnings", () => {
   it("are none for a healthy classifier, whose accuracy falls to 0 at growing radii", async () => {
-    const report = await evaluate(victimOf(quarters));
+    const report = await evaluate(healthy);
     expect(report.cleanAccuracy).toBe(1);
     expect(report.warnings).toEqual([]);
     expect(report.curve.map(({ epsilon }) => epsilon)).toEqual([EPSILON, expect.closeTo(EPSILON ** (2 / 3)), expect.closeTo(EPSILON ** (1 / 3)), 1]);
     expect(report.curve[0]?.accuracy).toBe(report.robustAccuracy);
     expect(report.curve.at(-1)?.accuracy).toBe(0);
+  });
+
+  const normed = (x: Value): Value => {
+    const unit = { weight: full([3], 0.25), bias: full([3], 0.4), runningMean: full([3], 0), runningVar: full([3], 1) };
+    return batchNorm(x, unit, { train: true }).y;
+  };
+  const beside = (x: Value): Value => concat([slice(x, [1, 0, 0, 0], [...x.shape]), slice(x, [0, 0, 0, 0], [1, 3, 8, 8])], 0);
+  const step = (x: Value): Value => convert(gt(x, 0.5), "float32");
+  const thresholded = victimOf((x) => quarters(step(x)));
+  // A period of 8/255: FGSM goes from wave to wave, to the same place on each.
+  const rippled = victimOf((x) => quarters(add(x, mul(0.8, sin(mul(x, (2 * Math.PI * 255) / 8))))));
+
+  const both = [...plan("apgd-ce").attacks, ...plan("square", { queries: 100 }).attacks];
+  const masked = { name: "both", attacks: both, selection: "success" } as const;
+
+  it.each<[string, Victim, Partial<AttackImagesOptions>, string[]]>([
+    ["returns probabilities", victimOf((x) => softmax(quarters(x))), {}, ["probabilities"]],
+    ["is in train mode", victimOf((x) => quarters(normed(x))), {}, ["batch-statistics"]],
+    ["looks at its neighbour in the batch", victimOf((x) => quarters(add(mul(0.8, x), mul(0.2, beside(x))))), {}, ["batch-dependence"]],
+    [
+      "masks its gradients",
+      thresholded,
+      { attack: masked, epsilon: 0.3 },
+      ["quantized-gradients", "black-box-stronger", "robust-at-any-radius", "wide-interval"],
+    ],
+    ["overfitted catastrophically", rippled, {}, ["fgsm-above-pgd"]],
+    ["overfitted, attacked with FGSM", rippled, { attack: "fgsm" }, ["fgsm-above-pgd", "attack-too-weak"]],
+    // Where the brightness tells a quarter from the others, its logit is infinite.
+    ["overflows", victimOf((x) => mul(exp(mul(quarters(x), 20)), 1)), {}, ["non-finite-logits", "chance-accuracy"]],
+    ["answers with another's order of classes", victimOf((x) => mul(quarters(x), -1)), {}, ["chance-accuracy"]],
+    ["judged at 0.031", healthy, { epsilon: 0.031 }, ["rounded-radius"]],
+    ["judged at 8/255 of a level", healthy, { epsilon: 8 / 255 / 255 }, ["extreme-radius"]],
+    ["judged at half the range", healthy, { epsilon: 0.5 }, ["extreme-radius"]],
+    ["judged on decimals of MNIST", healthy, { epsilon: 0.3, attack: "pgd-20-1" }, ["wide-interval"]],
+  ])("a classifier that %s", async (_, victim, options, expected) => {
+    const report = await evaluate(victim, options);
+    expect(ids(report.warnings)).toEqual(expected);
+  });
+
+  it.each([
+    [2, "apgd-dlr", true],
+    [3, "apgd-dlr", false],
+    [2, "apgd-t", true],
+    [3, "apgd-t", true],
+    [2, "fab-t", false],
+    [3, "fab-t", false],
+  ])("of %i classes: %s works, and what replaces its loss is told", async (classes, name, told) => {
+    const { victim, ...given } = fewer(classes);
+    const report = await attack(victim, given.images, given.labels, { device, attack: plan(name, { steps: 10 }), epsilon: 0.45 });
+    expect(report.warnings.filter(({ id }) => id !== "wide-interval")).toEqual(
+      told ? [{ id: "few-classes", seen: expect.stringContaining(`the classifier has ${classes} classes; the loss of ${name} is defined from`) }] : [],
+    );
+    expect(report.cleanAccuracy).toBe(1);
+    expect(report.robustAccuracy).toBe(0);
   });
 
   it("name answers at random, unless attacks average over them", async () => {

@@ -5,6 +5,7 @@
 import type { NamedAttack } from "../../attacks/index.ts";
 import type { Victim } from "../../attacks/victim.ts";
 import type { Threat } from "../../threat/threat.ts";
+import type { Passes } from "../oracle.ts";
 import type { Rung } from "./ladder.ts";
 import type { Probe } from "./probe.ts";
 
@@ -38,12 +39,20 @@ export interface Evaluated {
 export interface Fate {
   readonly clean: boolean;
   readonly robust: boolean;
-  readonly brokenBy: string | null;
   readonly finite: boolean;
+}
+
+/** What an attack of the list did. */
+export interface Stage {
+  readonly attack: string;
+  readonly attacked: number;
+  readonly broken: number;
+  readonly passes: Passes;
 }
 
 /** What the attacks did. */
 export interface Aftermath extends Evaluated {
+  readonly stages: readonly Stage[];
   readonly images: readonly Fate[];
   /** What growing radii leave of images that nothing broke. */
   readonly ladder: readonly Rung[];

@@ -1,11 +1,41 @@
 /** @file The registry of checks, one line each, and the two moments at which they look. */
 import type { Subject } from "../attack-rounds.ts";
-import type { Check, Evaluated, Fate, Finding, Warning } from "./check.ts";
+import { attackTooWeak } from "./attack-too-weak.ts";
+import { batchDependence } from "./batch-dependence.ts";
+import { batchStatistics } from "./batch-statistics.ts";
+import { blackBoxStronger } from "./black-box-stronger.ts";
+import { chanceAccuracy } from "./chance-accuracy.ts";
+import type { Check, Evaluated, Fate, Finding, Stage, Warning } from "./check.ts";
+import { extremeRadius } from "./extreme-radius.ts";
+import { fewClasses } from "./few-classes.ts";
+import { fgsmAbovePgd } from "./fgsm-above-pgd.ts";
 import { climb, LADDER_ATTACK } from "./ladder.ts";
+import { nonFiniteLogits } from "./non-finite-logits.ts";
+import { probabilities } from "./probabilities.ts";
+import { quantizedGradients } from "./quantized-gradients.ts";
 import { randomOutput } from "./random-output.ts";
+import { robustAtAnyRadius } from "./robust-at-any-radius.ts";
+import { roundedRadius } from "./rounded-radius.ts";
+import { wideInterval } from "./wide-interval.ts";
 
 /** Every check, in the order of their warnings. */
-export const checks: readonly Check[] = [randomOutput];
+export const checks: readonly Check[] = [
+  randomOutput,
+  probabilities,
+  batchStatistics,
+  batchDependence,
+  quantizedGradients,
+  fewClasses,
+  roundedRadius,
+  extremeRadius,
+  fgsmAbovePgd,
+  nonFiniteLogits,
+  blackBoxStronger,
+  attackTooWeak,
+  robustAtAnyRadius,
+  chanceAccuracy,
+  wideInterval,
+];
 
 /** Accuracy at a radius: at most this, as the attack found. */
 export interface RadiusAccuracy {
@@ -21,17 +51,18 @@ export async function warningsBefore(evaluated: Evaluated): Promise<Warning[]> {
   return found;
 }
 
-/** What the attacks showed, and the accuracy at growing radii, on images `subjects` that met the fates `images`. */
+/** What the attacks showed, and the accuracy at growing radii, on images `subjects` that met the fates `images` in the attacks `stages`. */
 export async function warningsAfter(
   evaluated: Evaluated,
   subjects: readonly Subject[],
   images: readonly Fate[],
+  stages: readonly Stage[],
 ): Promise<{ readonly warnings: Warning[]; readonly curve: RadiusAccuracy[] }> {
   const { probe, epsilon } = evaluated;
-  const survivors = subjects.filter((_, i) => images[i]?.robust);
+  const survivors = subjects.filter((_, i) => images[i]?.clean && images[i].robust);
   const ladder = await climb(probe, survivors, epsilon, await probe.diameter());
   const warnings: Warning[] = [];
-  for (const { id, after } of checks) note(warnings, id, after?.({ ...evaluated, images, ladder }));
+  for (const { id, after } of checks) note(warnings, id, after?.({ ...evaluated, images, stages, ladder }));
   const share = survivors.length / images.length;
   return { warnings, curve: ladder.map(({ epsilon: at, of, left }) => ({ epsilon: at, accuracy: (share * left) / of, attack: LADDER_ATTACK })) };
 }

@@ -17,6 +17,9 @@ export const ROWS = 8;
 /** The cheap attacks of checks: one step, and ten of a quarter of the radius from a random point. */
 export const CHEAP = { fgsm: { attack: fgsm, options: fgsm.defaults }, pgd: { attack: pgd, options: pgd.defaults } } as const;
 
+/** Distance of logits beyond which it is not rounding (AutoAttack's). */
+export const SAME = 1e-4;
+
 /** What checks may ask. */
 export interface Probe {
   /** The first images of the evaluation. */
@@ -105,4 +108,10 @@ export function probeOf(victim: Victim, all: readonly Subject[], { device, threa
       for (const made of [programs, ...new Set([rounds, inBox])]) made?.dispose();
     },
   };
+}
+
+/** Distance of two answers' logits, each scaled to length 1. */
+export function logitDistance({ logits: a }: Answer, { logits: b }: Answer): number {
+  const [sizeA, sizeB] = [Math.hypot(...a) || 1, Math.hypot(...b) || 1];
+  return Math.hypot(...a.map((value, k) => value / sizeA - (b[k] as number) / sizeB));
 }

@@ -1,12 +1,10 @@
 /** @file A classifier that answers the same image differently: gradients and successes are those of one draw. */
 import type { Answer } from "../attack-rounds.ts";
 import type { Check } from "./check.ts";
-import { ROWS } from "./probe.ts";
+import { logitDistance, ROWS, SAME } from "./probe.ts";
 
 /** Draws that are compared with the first. */
 const DRAWS = 4;
-/** Difference of normalised logits beyond which it is not rounding (AutoAttack's). */
-const SAME = 1e-4;
 
 /** Attacks that average gradients over several draws are made for such classifiers: with those alone there is nothing to tell. */
 export const randomOutput: Check = {
@@ -20,7 +18,7 @@ export const randomOutput: Check = {
     let farthest = 0;
     for (let draw = 1; draw <= DRAWS; draw++) {
       for (const [i, answer] of (await probe.answers(subjects, draw)).entries()) {
-        const difference = distance(first[i] as Answer, answer);
+        const difference = logitDistance(first[i] as Answer, answer);
         farthest = Math.max(farthest, difference);
         if (difference > SAME) moved.add(i);
       }
@@ -33,9 +31,3 @@ export const randomOutput: Check = {
     };
   },
 };
-
-/** Distance of logits scaled to length 1. */
-function distance({ logits: a }: Answer, { logits: b }: Answer): number {
-  const [sizeA, sizeB] = [Math.hypot(...a) || 1, Math.hypot(...b) || 1];
-  return Math.hypot(...a.map((value, k) => value / sizeA - (b[k] as number) / sizeB));
-}
