@@ -1,6 +1,6 @@
 /** @file What a reader wants to know of an evaluation's record: what each attack left, what smaller radii leave, how classes fare, what to look at. */
 import { type ImageOutcome, wilsonInterval } from "@gradalign/robustness";
-import type { EvaluationRecord, Fraction } from "./record.ts";
+import type { EvaluationRecord, Fraction, Stage } from "./record.ts";
 
 /** A share of images, with Wilson's 95 % interval. */
 export interface Share {
@@ -17,11 +17,8 @@ export function shareOf(count: number, of: number): Share {
 
 /** What is left after an attack of the list. */
 export interface WaterfallStep {
-  /** The attack; null for the images as they are. */
-  readonly attack: string | null;
-  /** Images it broke, and those that it was run on. */
-  readonly broken: number;
-  readonly attacked: number;
+  /** The attack and what it broke; null for the images as they are. */
+  readonly stage: Stage | null;
   /** Images that are still answered rightly. */
   readonly left: Share;
 }
@@ -29,14 +26,10 @@ export interface WaterfallStep {
 /** What is answered rightly as it is, then after each attack. */
 export function waterfall({ outcomes, stages }: EvaluationRecord): WaterfallStep[] {
   let left = outcomes.filter(({ clean }) => clean).length;
-  const first: WaterfallStep = { attack: null, broken: 0, attacked: 0, left: shareOf(left, outcomes.length) };
-  return [
-    first,
-    ...stages.map(({ attack, broken, attacked }) => {
-      left -= broken;
-      return { attack, broken, attacked, left: shareOf(left, outcomes.length) };
-    }),
-  ];
+  return [null, ...stages].map((stage) => {
+    left -= stage?.broken ?? 0;
+    return { stage, left: shareOf(left, outcomes.length) };
+  });
 }
 
 /** A radius, and the share of images that nothing found breaks within it. */

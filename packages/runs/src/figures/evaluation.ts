@@ -38,14 +38,15 @@ interface Bar {
 export function waterfallFigure(record: EvaluationRecord): FigureOptions {
   const steps = waterfall(record);
   return barFigure(
-    steps.map(({ attack, broken, attacked, left }, i) => ({
-      name: attack ?? "no attack",
+    steps.map(({ stage, left }, i) => ({
+      name: stage?.attack ?? "no attack",
       before: (steps[i - 1] ?? (steps[0] as WaterfallStep)).left.share,
       left: left.share,
       interval: left.interval,
-      words: attack === null ? percent(left.share) : `${percent(left.share)}, broke ${broken}`,
-      title:
-        attack === null ? `${left.count} of ${left.of} images are answered rightly` : `${attack} broke ${broken} of ${attacked} images; ${left.count} are left`,
+      words: stage ? `${percent(left.share)}, broke ${stage.broken}` : percent(left.share),
+      title: stage
+        ? `${stage.attack} broke ${stage.broken} of ${stage.attacked} images; ${left.count} are left`
+        : `${left.count} of ${left.of} images are answered rightly`,
     })),
     "Accuracy after each attack",
     [record],
@@ -180,5 +181,6 @@ function described({ attack, threat }: EvaluationRecord): string {
 }
 
 function clipped(name: string): string {
-  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
+  // Long names often differ at their ends only.
+  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 7)}…${name.slice(-6)}` : name;
 }

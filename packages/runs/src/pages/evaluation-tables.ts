@@ -14,9 +14,8 @@ const MOST_COLUMNS = 20;
 const number = (part: HtmlPart): Markup => html`<td class="number">${part}</td>`;
 const heading = (part: HtmlPart): Markup => html`<th class="number">${part}</th>`;
 
-/** The class, cut where it is long. */
-const nameCell = (record: EvaluationRecord, label: number, kind = ""): Markup =>
-  html`<th class="wrap ${kind}" title="${className(record, label)}">${className(record, label)}</th>`;
+/** A name, cut where it is long. */
+const nameCell = (name: string, kind = ""): Markup => html`<th class="wrap ${kind}" title="${name}">${name}</th>`;
 
 /** A share's 95 % interval. */
 export function intervalText({ interval: [low, high] }: Pick<Share, "interval">): string {
@@ -25,24 +24,16 @@ export function intervalText({ interval: [low, high] }: Pick<Share, "interval">)
 
 /** What each attack was run on, what it broke and what is left. */
 export function waterfallTable(record: EvaluationRecord): Markup {
-  const [first, ...steps] = waterfall(record);
-  const row = (
-    name: HtmlPart,
-    attacked: HtmlPart,
-    broken: HtmlPart,
-    left: Share,
-    passes: EvaluationRecord["passes"] | undefined,
-    seconds: number | undefined,
-  ) =>
-    html`<tr><th>${name}</th>${number(attacked)}${number(broken)}${number(count(left.count))}${number(percent(left.share))}${number(intervalText(left))}${number(
-      passes ? count(passes.forward) : "–",
-    )}${number(passes ? count(passes.backward) : "–")}${number(seconds === undefined ? "–" : duration(seconds))}</tr>\n`;
   return table(
     html`<th>attack</th>${["attacked", "broken", "left", "accuracy", "95 % interval", "forward passes", "backward passes", "time"].map(heading)}`,
-    html`${first && row("no attack", "–", "–", first.left, undefined, undefined)}${steps.map(({ attack, attacked, broken, left }, i) => {
-      const stage = record.stages[i];
-      return row(attack, count(attacked), count(broken), left, stage?.passes, stage?.seconds);
-    })}`,
+    waterfall(record).map(({ stage, left }) => {
+      const cells = [
+        ...(stage ? [count(stage.attacked), count(stage.broken)] : ["–", "–"]),
+        ...[count(left.count), percent(left.share), intervalText(left)],
+        ...(stage ? [count(stage.passes.forward), count(stage.passes.backward), duration(stage.seconds)] : ["–", "–", "–"]),
+      ];
+      return html`<tr>${nameCell(stage?.attack ?? "no attack")}${cells.map(number)}</tr>\n`;
+    }),
   );
 }
 
@@ -66,7 +57,7 @@ export function classTable(record: EvaluationRecord, classes: readonly ClassOutc
     classes.map(({ label, clean, robust, answers }) => {
       const others = answers.filter(({ predicted }) => predicted !== label).slice(0, 3);
       const words = others.map(({ predicted, count: images }) => `${className(record, predicted)} (${count(images)})`).join(", ");
-      return html`<tr>${nameCell(record, label)}${number(count(clean.of))}${number(percent(clean.share))}${number(intervalText(clean))}${number(
+      return html`<tr>${nameCell(className(record, label))}${number(count(clean.of))}${number(percent(clean.share))}${number(intervalText(clean))}${number(
         percent(robust.share),
       )}${number(intervalText(robust))}<td>${words || "–"}</td></tr>\n`;
     }),
@@ -77,10 +68,10 @@ export function classTable(record: EvaluationRecord, classes: readonly ClassOutc
 export function confusionTable(record: EvaluationRecord, classes: readonly ClassOutcome[]): Markup | undefined {
   const labels = [...new Set(classes.flatMap(({ label, answers }) => [label, ...answers.map(({ predicted }) => predicted)]))].sort((a, b) => a - b);
   if (labels.length > MOST_COLUMNS) return undefined;
-  return html`<div class="scroll"><table class="confusion"><thead><tr><th>class</th>${labels.map((label) => html`${nameCell(record, label, "number")}`)}</tr></thead>
+  return html`<div class="scroll"><table class="confusion"><thead><tr><th>class</th>${labels.map((label) => html`${nameCell(className(record, label), "number")}`)}</tr></thead>
 <tbody>${classes.map(
     ({ label, answers, clean }) =>
-      html`<tr>${nameCell(record, label)}${labels.map((predicted) => {
+      html`<tr>${nameCell(className(record, label))}${labels.map((predicted) => {
         const images = answers.find((answer) => answer.predicted === predicted)?.count ?? 0;
         const color = predicted === label ? "var(--fine)" : "var(--alarm)";
         // Pale enough for the text on it.

@@ -140,6 +140,7 @@ th.group { text-align: center; border-left: 1px solid var(--line); }
 .pictures img { width: 100%; image-rendering: pixelated; border-radius: 4px; }
 .example figcaption { font-size: 13px; margin-top: 6px; overflow-wrap: anywhere; }
 .confusion td { padding: 7px 10px; }
+.values th { white-space: normal; overflow-wrap: anywhere; min-width: 110px; }
 .values td { white-space: normal; overflow-wrap: anywhere; min-width: 150px; }
 .wrap { max-width: 190px; overflow: hidden; text-overflow: ellipsis; }
 .wrap:hover { white-space: normal; overflow-wrap: anywhere; }
