@@ -5,12 +5,12 @@
  * The classifier sees x + delta as the attack made it; what an attack leaves is projected once more, to the box and then to the ball, so
  * that delta's norm, taken in exact arithmetic, is at most epsilon, and x + delta, in float32, lies in [0, 1].
  */
-import { type Computed, type Concrete, foldIn, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
+import { add, type Computed, type Concrete, foldIn, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { type Attack, type AttackOptions, type AttackSite, type AttackState, checkThreat, type Moment } from "../attacks/attack.ts";
 import type { VictimTensors } from "../attacks/victim.ts";
 import { boxDelta } from "../threat/box.ts";
 import type { Threat } from "../threat/threat.ts";
-import { type Passes, traceOracle } from "./oracle.ts";
+import { type Blind, type Passes, traceOracle } from "./oracle.ts";
 import type { ClassifierPrograms } from "./programs.ts";
 
 /** Images under attack, a row each. */
@@ -40,6 +40,8 @@ export interface AttackProgram {
   step(tensors: VictimTensors, rows: RowTensors, state: StateTensors, moment: Moment): StateTensors;
   /** The perturbation that counts, in the ball and the box: [N, C, H, W]. The state stays. */
   end(tensors: VictimTensors, rows: RowTensors, state: StateTensors, moment: Moment): Tensor;
+  /** How many gradients of each image were blind so far: float32 [N]; undefined if the program does not count them. */
+  blind(state: StateTensors): Computed<Blind> | undefined;
   /** Passes over each image of a part's last call. */
   passes(part: AttackPart): Passes;
 }
@@ -61,34 +63,49 @@ type End = [...Step, Value];
 /** Keys of the classifier's own randomness and of the attack's never meet. */
 const CLASSIFIER: Readonly<Record<AttackPart, number>> = { begin: 1 << 28, step: (1 << 28) + 1, end: (1 << 28) + 2 };
 
+/** Where a state has counts beside what the attack carries: no attack's own names begin so. */
+const COUNTED = { zero: "blind: zero", notFinite: "blind: not finite" } as const;
+
 /**
- * Prepares an attack on a compiled classifier. Programs live as long as the classifier's.
+ * Prepares an attack on a compiled classifier. Programs live as long as the classifier's. With `counting` they count blind gradients beside what
+ * they compute, which changes no bit of it.
  *
  * @throws ConfigError for an attack that is not defined in the threat model.
  */
-export function attackProgram(programs: ClassifierPrograms, attack: Attack, options: AttackOptions, threat: Threat): AttackProgram {
+export function attackProgram(programs: ClassifierPrograms, attack: Attack, options: AttackOptions, threat: Threat, { counting = false } = {}): AttackProgram {
   checkThreat(attack, threat);
   const { classifier, device } = programs;
   const counted: Record<AttackPart, Passes> = { begin: NO_PASSES, step: NO_PASSES, end: NO_PASSES };
   const traced = (part: AttackPart, tensors: VictimTensors, rows: AttackRows, inputs: Inputs, use: (site: AttackSite) => AttackState | Value) => {
     const keys = foldIn(foldIn(rows.keys, CLASSIFIER[part]), inputs.iteration);
-    const { oracle, passes } = traceOracle({ classifier, device, tensors, x: rows.x, labels: rows.labels, keys });
+    const { oracle, passes, blind } = traceOracle({ classifier, device, tensors, x: rows.x, labels: rows.labels, keys });
     const result = use({ ...rows, ...inputs, victim: oracle, threat });
     counted[part] = passes;
-    return result;
+    return { result, blind: blind() };
+  };
+  const stateOf = ({ result, blind }: ReturnType<typeof traced>, before?: AttackState): AttackState => {
+    const state = result as AttackState;
+    if (!counting) return state;
+    const sum = (name: keyof Blind): Value => (before ? add(before[COUNTED[name]] as Value, blind[name]) : blind[name]);
+    return { ...state, [COUNTED.zero]: sum("zero"), [COUNTED.notFinite]: sum("notFinite") };
   };
   const shape = JSON.stringify((attack.structural ?? Object.keys(options)).map((name) => [name, options[name]]));
   const all = JSON.stringify(options);
+  const kind = `${threat.name}${counting ? ", counting" : ""}`;
 
-  const begin = programs.once(attack.init, `${threat.name} ${all}`, () => {
-    const program = jit((...[tensors, rows, inputs]: Begin) => traced("begin", tensors, rows, inputs, (site) => attack.init(site, options)) as AttackState, {
+  const begin = programs.once(attack.init, `${kind} ${all}`, () => {
+    const program = jit((...[tensors, rows, inputs]: Begin) => stateOf(traced("begin", tensors, rows, inputs, (site) => attack.init(site, options))), {
       device,
     });
     return Object.assign(program, { passes: () => counted.begin });
   });
-  const step = programs.once(attack.step, `${threat.name} ${shape}`, () => {
+  const step = programs.once(attack.step, `${kind} ${shape}`, () => {
     const program = jit(
-      (...[tensors, rows, state, inputs]: Step) => traced("step", tensors, rows, inputs, (site) => attack.step(site, state, options)) as AttackState,
+      (...[tensors, rows, state, inputs]: Step) =>
+        stateOf(
+          traced("step", tensors, rows, inputs, (site) => attack.step(site, state, options)),
+          state,
+        ),
       { device, donate: [2] },
     );
     return Object.assign(program, { passes: () => counted.step });
@@ -96,8 +113,8 @@ export function attackProgram(programs: ClassifierPrograms, attack: Attack, opti
   const end = programs.once(attack.finish, `${threat.name} ${all}`, () => {
     const program = jit(
       (...[tensors, rows, state, inputs, limit]: End): Value => {
-        const left = traced("end", tensors, rows, inputs, (site) => attack.finish(site, state, options)) as Value;
-        return threat.project(boxDelta(rows.x, left), limit);
+        const { result } = traced("end", tensors, rows, inputs, (site) => attack.finish(site, state, options));
+        return threat.project(boxDelta(rows.x, result as Value), limit);
       },
       { device },
     );
@@ -119,6 +136,10 @@ export function attackProgram(programs: ClassifierPrograms, attack: Attack, opti
     begin: (tensors, rows, moment) => at(moment, (inputs) => begin(tensors, rows, inputs)),
     step: (tensors, rows, state, moment) => at(moment, (inputs) => step(tensors, rows, state, inputs)),
     end: (tensors, rows, state, moment) => at(moment, (inputs) => end(tensors, rows, state, inputs, floorFloat32(moment.epsilon))),
+    blind(state) {
+      const { [COUNTED.zero]: zero, [COUNTED.notFinite]: notFinite } = state;
+      return zero && notFinite && { zero, notFinite };
+    },
     passes: (part) => ({ begin, step, end })[part].passes(),
   };
 }

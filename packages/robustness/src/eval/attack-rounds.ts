@@ -52,6 +52,15 @@ export interface Judged {
   readonly answer: Answer;
 }
 
+/** What a round did to an image. */
+export interface Tried {
+  /** What counts; null where the round leaves the image as it is. */
+  readonly judged: Judged | null;
+  /** How many gradients were zero, and NaN or infinite, where the victim's answer was still right. */
+  readonly zero: number;
+  readonly notFinite: number;
+}
+
 /** How {@link attackRounds} runs. */
 export interface RoundsOptions {
   readonly device: Device;
@@ -77,11 +86,8 @@ export interface Rounds {
   judge(subjects: readonly Subject[], deltas: readonly Float32Array[]): Promise<Judged[]>;
   /** Whether a round sees images that are answered wrongly already, too. */
   readonly everyImage: boolean;
-  /**
-   * One round on images whose clean answers are given to attacks that choose targets by them: what counts of each, and null for those that it leaves
-   * as they are. The radius is the options' unless given.
-   */
-  attack(round: Round, subjects: readonly Subject[], clean: readonly Answer[], radius?: number): Promise<(Judged | null)[]>;
+  /** One round on images whose clean answers are given to attacks that choose targets by them. The radius is the options' unless given. */
+  attack(round: Round, subjects: readonly Subject[], clean: readonly Answer[], radius?: number): Promise<Tried[]>;
   dispose(): void;
 }
 
@@ -99,7 +105,7 @@ const DOMAIN = 0x726f756e;
  */
 export function attackRounds(victim: Victim, { device, attacks, threat, epsilon, seed, batchSize = 64, pause = async () => {} }: RoundsOptions): Rounds {
   const programs = classifierPrograms(victim, device);
-  const prepared = attacks.map(({ attack, options }) => attackProgram(programs, attack, options, threat));
+  const prepared = attacks.map(({ attack, options }) => attackProgram(programs, attack, options, threat, { counting: true }));
   const rounds = prepared.flatMap(({ attack, options }, place) =>
     Array.from({ length: attack.runs?.(options, victim.classes) ?? 1 }, (_, run): Round => ({ attack: place, run })),
   );
@@ -182,7 +188,7 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
     return judged;
   };
 
-  /** Attacks one batch; `keep` gets what may be adversarial, by the image's place in the batch. */
+  /** Attacks one batch; `keep` gets what may be adversarial, by the image's place in the batch, and `leave` the counts of blind gradients. */
   const attackBatch = async (
     program: AttackProgram,
     run: number,
@@ -190,6 +196,7 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
     targets: readonly number[],
     radius: number,
     keep: (place: number, delta: Float32Array) => void,
+    leave: (place: number, zero: number, notFinite: number) => void,
   ): Promise<void> => {
     const { attack, options } = program;
     const { tensors } = victim;
@@ -222,6 +229,11 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
       for (const row of done) keep(live[row] as number, data.slice(row * pixels, (row + 1) * pixels));
       delta.dispose();
     };
+    const counted = async (leaving: Iterable<number>): Promise<void> => {
+      const { zero, notFinite } = program.blind(state) as NonNullable<ReturnType<AttackProgram["blind"]>>;
+      const [zeros, breaks] = await Promise.all([zero.read(), notFinite.read()]);
+      for (const row of leaving) leave(live[row] as number, zeros[row] as number, breaks[row] as number);
+    };
     const steps = attack.steps(options);
     for (let iteration = 0; iteration < steps; iteration++) {
       if (attack.found !== undefined && iteration % LOOK === 0) {
@@ -229,6 +241,7 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
         const rest = [...live.keys()].filter((row) => !done.includes(row));
         if (rest.length === 0 || (done.length > 0 && fit(rest.length) < size)) {
           await take(done, iteration);
+          await counted(done);
           live = rest.map((row) => live[row] as number);
           if (live.length === 0) break;
           size = fit(live.length);
@@ -245,6 +258,7 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
     if (live.length > 0) {
       const done = await doneRows();
       if (done.length > 0) await take(done, steps);
+      await counted(live.keys());
     }
     dispose(...Object.values(rows), ...Object.values(state));
   };
@@ -270,24 +284,27 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
       const { attack, options } = program;
       const rank = attack.rank?.(options, run) ?? run + 1;
       const deltas: (Float32Array | null)[] = subjects.map(() => null);
+      const tried: Tried[] = [];
       for (let first = 0; first < subjects.length; first += batchSize) {
         const batch = subjects.slice(first, first + batchSize);
         const targets = batch.map(({ label }, i) => (attack.targeted ? rankedClass((clean[first + i] as Answer).logits, label, rank) : label));
-        await attackBatch(program, run, batch, targets, radius, (row, delta) => {
-          deltas[first + row] = delta;
+        const keep = (place: number, delta: Float32Array): void => {
+          deltas[first + place] = delta;
+        };
+        await attackBatch(program, run, batch, targets, radius, keep, (place, zero, notFinite) => {
+          tried[first + place] = { judged: null, zero, notFinite };
         });
       }
-      const tried = [...deltas.keys()].filter((i) => deltas[i] !== null);
-      const judged = await judgeAll(
-        tried.map((i) => subjects[i] as Subject),
-        tried.map((i) => deltas[i] as Float32Array),
+      const found = [...deltas.keys()].filter((i) => deltas[i] !== null);
+      const answers = await judgeAll(
+        found.map((i) => subjects[i] as Subject),
+        found.map((i) => deltas[i] as Float32Array),
       );
-      const broken: (Judged | null)[] = subjects.map(() => null);
-      tried.forEach((i, k) => {
-        const found = judged[k] as Judged;
-        if (!found.answer.correct && found.norm <= floorFloat32(radius)) broken[i] = found;
+      found.forEach((i, k) => {
+        const judged = answers[k] as Judged;
+        if (!judged.answer.correct && judged.norm <= floorFloat32(radius)) tried[i] = { ...(tried[i] as Tried), judged };
       });
-      return broken;
+      return tried;
     },
     dispose() {
       for (const program of [programs, judge, pick]) program.dispose();

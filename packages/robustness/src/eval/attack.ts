@@ -5,8 +5,8 @@ import { type AttackPlan, attackPlan, type NamedAttack } from "../attacks/index.
 import type { Victim } from "../attacks/victim.ts";
 import { threats } from "../threat/index.ts";
 import type { Threat } from "../threat/threat.ts";
-import { type Answer, attackRounds, type Judged, type Rounds, type Subject } from "./attack-rounds.ts";
-import type { Warning } from "./checks/check.ts";
+import { type Answer, attackRounds, type Judged, type Rounds, type Subject, type Tried } from "./attack-rounds.ts";
+import type { BlindGradients, BlindStage, Warning } from "./checks/check.ts";
 import { inOrder, type RadiusAccuracy, warningsAfter, warningsBefore } from "./checks/index.ts";
 import { probeOf } from "./checks/probe.ts";
 import { checkRadius } from "./examples.ts";
@@ -90,6 +90,8 @@ export interface AttackRecord {
   /** The attack's place in the list; null of the images as they are. */
   readonly stage: number | null;
   readonly images: readonly ImageRecord[];
+  /** Images with gradients that said nothing; absent where there were none. */
+  readonly blind?: readonly BlindGradients[];
   readonly passes: Passes;
   readonly seconds: number;
 }
@@ -186,7 +188,9 @@ export async function attack(
     });
     const robust = outcomes.filter((outcome) => outcome.robust).length;
     const stages = stagesOf(plan, rounds, course);
-    const { warnings: after, curve } = checks ? await warningsAfter(evaluated, subjects, outcomes, stages) : { warnings: [], curve: [] };
+    const { warnings: after, curve } = checks
+      ? await warningsAfter(evaluated, subjects, { images: outcomes, stages, blind: blindOf(plan, course) })
+      : { warnings: [], curve: [] };
     told(after);
     return {
       attack: plan.name,
@@ -235,9 +239,9 @@ async function runRounds(
   const known = new Map(record.flatMap((part) => part.images.map((image) => [image.index, image])));
   const parts = [...record];
   let [counted, since] = [rounds.passes, performance.now()];
-  const note = (stage: number | null, images: readonly ImageRecord[]): void => {
+  const note = (stage: number | null, images: readonly ImageRecord[], blind: readonly BlindGradients[] = []): void => {
     const now = performance.now();
-    const part = { stage, images, passes: sum(rounds.passes, counted, -1), seconds: (now - since) / 1000 };
+    const part = { stage, images, ...(blind.length > 0 ? { blind } : {}), passes: sum(rounds.passes, counted, -1), seconds: (now - since) / 1000 };
     [counted, since] = [rounds.passes, now];
     parts.push(part);
     onRecord?.(part);
@@ -273,12 +277,16 @@ async function runRounds(
       );
       batch.forEach((i, k) => {
         const through = { ...(images[i] as ImageRecord), rounds: done + 1 };
-        const judged = found[k];
+        const judged = found[k]?.judged;
         images[i] = judged ? attacked(through, judged, id, rounds.everyImage ? null : round.run, (subjects[i] as Subject).image) : through;
       });
       note(
         round.attack,
         batch.map((i) => images[i] as ImageRecord),
+        batch.flatMap((i, k) => {
+          const { zero, notFinite } = found[k] as Tried;
+          return zero + notFinite > 0 ? [{ index: (subjects[i] as Subject).index, zero, notFinite }] : [];
+        }),
       );
       tell(first + batch.length);
     }
@@ -318,6 +326,11 @@ function stagesOf(plan: AttackPlan, rounds: Rounds, { images, parts }: Course): 
       ...spent(own),
     };
   });
+}
+
+/** What each attack of the list could not see. */
+function blindOf(plan: AttackPlan, { parts }: Course): BlindStage[] {
+  return plan.attacks.map(({ attack }, stage) => ({ attack: attack.id, images: parts.flatMap((part) => (part.stage === stage ? (part.blind ?? []) : [])) }));
 }
 
 /** What parts took together. */

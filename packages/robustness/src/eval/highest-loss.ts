@@ -6,7 +6,7 @@ import { tensor } from "@gradalign/tensor";
 import type { NamedAttack } from "../attacks/index.ts";
 import type { Victim } from "../attacks/victim.ts";
 import { keyFor } from "../keys.ts";
-import { attackRounds, batchSizes, type Judged, type Rounds, type RoundsOptions } from "./attack-rounds.ts";
+import { attackRounds, batchSizes, type Rounds, type RoundsOptions, type Tried } from "./attack-rounds.ts";
 import type { Passes } from "./oracle.ts";
 import { classifierPrograms } from "./programs.ts";
 import { attackRunner } from "./run-attack.ts";
@@ -19,7 +19,7 @@ export function highestLossRounds(
   const { device, threat, epsilon, batchSize = 128, pause } = options;
   const judging = attackRounds(victim, { ...options, batchSize, attacks: [], seed: [0, 0] });
   const programs = classifierPrograms(victim, device);
-  const runner = attackRunner(programs, named.attack, named.options, threat);
+  const runner = attackRunner(programs, named.attack, named.options, threat, { counting: true });
   const sizes = batchSizes(batchSize);
   const counted = { forward: 0, backward: 0 };
   return {
@@ -31,8 +31,8 @@ export function highestLossRounds(
     },
     answers: judging.answers,
     judge: judging.judge,
-    async attack(_, subjects): Promise<Judged[]> {
-      const judged: Judged[] = [];
+    async attack(_, subjects): Promise<Tried[]> {
+      const tried: Tried[] = [];
       for (let first = 0; first < subjects.length; first += batchSize) {
         const batch = subjects.slice(first, first + batchSize);
         const size = sizes.find((rows) => rows >= batch.length) as number;
@@ -44,9 +44,16 @@ export function highestLossRounds(
         });
         const images = tensor(x, [size, ...victim.shape]);
         const labels = tensor(Int32Array.from(rows, ({ label }) => label));
+        const blind = batch.map(() => ({ zero: 0, notFinite: 0 }));
+        const onBlind = (zero: ArrayLike<number>, notFinite: ArrayLike<number>): void => {
+          for (const [row, counts] of blind.entries()) {
+            counts.zero += zero[row] as number;
+            counts.notFinite += notFinite[row] as number;
+          }
+        };
         const found = await runner.run(
           { tensors: victim.tensors, x: images, labels, indices: rows.map(({ index }) => index) },
-          { epsilon, keyOf: (index, restart) => keyFor(key, "evaluation", index, restart), ...(pause ? { pause } : {}) },
+          { epsilon, keyOf: (index, restart) => keyFor(key, "evaluation", index, restart), onBlind, ...(pause ? { pause } : {}) },
         );
         const deltas = (await found.delta.read()) as Float32Array;
         for (const value of [images, labels, ...Object.values(found)]) value.dispose();
@@ -54,9 +61,9 @@ export function highestLossRounds(
         counted.forward += forward * batch.length;
         counted.backward += backward * batch.length;
         const left = batch.map((_, row) => deltas.slice(row * pixels, (row + 1) * pixels));
-        judged.push(...(await judging.judge(batch, left)));
+        tried.push(...(await judging.judge(batch, left)).map((judged, row) => ({ judged, ...(blind[row] as (typeof blind)[number]) })));
       }
-      return judged;
+      return tried;
     },
     dispose() {
       for (const made of [judging, runner, programs]) made.dispose();

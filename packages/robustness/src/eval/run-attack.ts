@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly epsilon: number;
   readonly keyOf: (index: number, restart: number) => Key;
   readonly pause?: () => Promise<void>;
+  /** Told after each run of runners that count: how many of each example's gradients were zero, and NaN or infinite. */
+  readonly onBlind?: (zero: ArrayLike<number>, notFinite: ArrayLike<number>) => void;
 }
 
 /** An attack ready to run on batches. */
@@ -46,13 +48,19 @@ interface Attempt extends Scores {
 }
 
 /**
- * Prepares an attack on a compiled classifier, which keeps its programs.
+ * Prepares an attack on a compiled classifier, which keeps its programs; with `counting` they count blind gradients.
  *
  * @throws ConfigError for an attack that is not defined in the threat model.
  */
-export function attackRunner(programs: ClassifierPrograms, attack: Attack, options: AttackOptions, threat: Threat): AttackRunner {
+export function attackRunner(
+  programs: ClassifierPrograms,
+  attack: Attack,
+  options: AttackOptions,
+  threat: Threat,
+  how?: { readonly counting: boolean },
+): AttackRunner {
   const { device } = programs;
-  const program = attackProgram(programs, attack, options, threat);
+  const program = attackProgram(programs, attack, options, threat, how);
   const move = jit((x: Value, delta: Value): Value => add(x, delta), { device });
   const worse = jit(
     (best: Attempt, other: Attempt): Attempt => {
@@ -68,7 +76,7 @@ export function attackRunner(programs: ClassifierPrograms, attack: Attack, optio
     { device },
   );
 
-  const attempt = async (target: AttackTarget, run: number, { epsilon, keyOf, pause }: RunOptions): Promise<AttackResult> => {
+  const attempt = async (target: AttackTarget, run: number, { epsilon, keyOf, pause, onBlind }: RunOptions): Promise<AttackResult> => {
     const { tensors, x, labels, indices } = target;
     const keys = keyTensor(indices.map((index) => keyOf(index, run)));
     const rows: RowTensors = { x, labels, target: labels, keys };
@@ -82,6 +90,8 @@ export function attackRunner(programs: ClassifierPrograms, attack: Attack, optio
     const delta = program.end(tensors, rows, state, { ...moment, iteration: steps });
     const point = move(x, delta);
     const scores = programs.score(tensors, point, labels);
+    const blind = program.blind(state);
+    if (blind && onBlind) onBlind(await blind.zero.read(), await blind.notFinite.read());
     dispose(point, keys, ...Object.values(state));
     return { delta, ...scores };
   };

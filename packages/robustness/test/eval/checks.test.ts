@@ -5,11 +5,16 @@ import {
   type AttackImagesOptions,
   type AttackOptions,
   type AttackPlan,
+  type AttackRecord,
   attack,
   attacks,
   batchNorm,
   checks,
+  classifierPrograms,
   functionVictim,
+  linf,
+  type Moment,
+  type NamedAttack,
   type Victim,
   type Warning,
 } from "@gradalign/robustness";
@@ -31,12 +36,15 @@ import {
   reshape,
   sin,
   slice,
+  sqrt,
   sub,
   sum,
   tanh,
+  tensor,
   type Value,
 } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { attackProgram } from "../../src/eval/attack-program.ts";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
 const N = 64;
@@ -120,8 +128,11 @@ describe("warnings", () => {
       "masks its gradients",
       thresholded,
       { attack: masked, epsilon: 0.3 },
-      ["quantized-gradients", "black-box-stronger", "robust-at-any-radius", "wide-interval"],
+      ["quantized-gradients", "zero-gradients", "black-box-stronger", "robust-at-any-radius", "wide-interval"],
     ],
+    ["masks its gradients, by the highest loss", thresholded, { selection: "highest-loss" }, ["quantized-gradients", "zero-gradients", "robust-at-any-radius"]],
+    // The root's slope at black pixels is infinite.
+    ["has infinite gradients", victimOf((x) => quarters(sqrt(x))), {}, ["non-finite-gradients"]],
     ["overfitted catastrophically", rippled, {}, ["fgsm-above-pgd"]],
     ["overfitted, attacked with FGSM", rippled, { attack: "fgsm" }, ["fgsm-above-pgd", "attack-too-weak"]],
     // Where the brightness tells a quarter from the others, its logit is infinite.
@@ -169,4 +180,59 @@ it("every warning has a heading in docs/evaluation-checks.md, in the registry's 
   const page = readFileSync(new URL("../../../../docs/evaluation-checks.md", import.meta.url), "utf8");
   const headings = [...page.matchAll(/^## `(.+)`$/gm)].map(([, id]) => id);
   expect(headings).toEqual(checks.map(({ id }) => id));
+});
+
+describe("blind gradients", () => {
+  it("are counted for each image and survive a stop: the report is the one it would have had", async () => {
+    const masked = victimOf((x) => quarters(convert(gt(x, 0.5), "float32")));
+    const named = {
+      epsilon: 0.3,
+      batchSize: 24,
+      attack: { name: "two", attacks: [...plan("pgd").attacks, ...plan("apgd-ce").attacks], selection: "success" } as const,
+    };
+    const whole = await evaluate(masked, named);
+    expect(whole.warnings.find(({ id }) => id === "zero-gradients")).toEqual({
+      id: "zero-gradients",
+      seen: "gradients were zero in every pixel where the answer was still right: 320 of pgd on 64 images, 384 of apgd-ce on 64 images",
+      images: 64,
+      of: 64,
+    });
+    const parts: AttackRecord[] = [];
+    const stopped = evaluate(masked, {
+      ...named,
+      onRecord(part) {
+        parts.push(JSON.parse(JSON.stringify(part)) as AttackRecord);
+        if (parts.length === 3) throw new Error("stopped");
+      },
+    });
+    await expect(stopped).rejects.toThrow("stopped");
+    const { seconds: _, stages: __, ...resumed } = await evaluate(masked, { ...named, record: parts });
+    const { seconds: ___, stages: ____, ...expected } = whole;
+    expect(resumed).toEqual(expected);
+  });
+
+  it.each(["pgd", "apgd-ce", "apgd-t", "fab", "fmn", "square"])("of %s are counted beside what it computes, which changes no bit of it", async (name) => {
+    const programs = classifierPrograms(healthy, device);
+    const [{ attack: each, options }] = plan(name).attacks as [NamedAttack];
+    const count = 8;
+    const rows = {
+      x: tensor(images.slice(0, count * 192), [count, 3, 8, 8]),
+      labels: tensor(Int32Array.from(labels.slice(0, count))),
+      target: tensor(Int32Array.from(labels.slice(0, count), (label) => (label + 1) % 4)),
+      keys: tensor(
+        Int32Array.from({ length: 2 * count }, (_, i) => i),
+        [count, 2],
+      ),
+    };
+    const at = (iteration: number): Moment => ({ run: 0, iteration, epsilon: 0.2, threat: linf, shape: [3, 8, 8] });
+    const left = async (counting: boolean): Promise<Float32Array> => {
+      const program = attackProgram(programs, each, options, linf, { counting });
+      let state = program.begin({}, rows, at(0));
+      for (let i = 0; i < 4; i++) state = program.step({}, rows, state, at(i));
+      expect(program.blind(state) !== undefined).toBe(counting);
+      return (await program.end({}, rows, state, at(4)).read()) as Float32Array;
+    };
+    expect(await left(true)).toEqual(await left(false));
+    programs.dispose();
+  });
 });

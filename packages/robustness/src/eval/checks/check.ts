@@ -50,9 +50,25 @@ export interface Stage {
   readonly passes: Passes;
 }
 
+/** Gradients of an image that said nothing, where its answer was still right. */
+export interface BlindGradients {
+  readonly index: number;
+  /** How many were zero in every pixel. */
+  readonly zero: number;
+  /** How many were NaN or infinite in some. */
+  readonly notFinite: number;
+}
+
+/** Those of an attack of the list; an image may be there several times. */
+export interface BlindStage {
+  readonly attack: string;
+  readonly images: readonly BlindGradients[];
+}
+
 /** What the attacks did. */
 export interface Aftermath extends Evaluated {
   readonly stages: readonly Stage[];
+  readonly blind: readonly BlindStage[];
   readonly images: readonly Fate[];
   /** What growing radii leave of images that nothing broke. */
   readonly ladder: readonly Rung[];

@@ -5,11 +5,12 @@ import { batchDependence } from "./batch-dependence.ts";
 import { batchStatistics } from "./batch-statistics.ts";
 import { blackBoxStronger } from "./black-box-stronger.ts";
 import { chanceAccuracy } from "./chance-accuracy.ts";
-import type { Check, Evaluated, Fate, Finding, Stage, Warning } from "./check.ts";
+import type { Aftermath, Check, Evaluated, Finding, Warning } from "./check.ts";
 import { extremeRadius } from "./extreme-radius.ts";
 import { fewClasses } from "./few-classes.ts";
 import { fgsmAbovePgd } from "./fgsm-above-pgd.ts";
 import { climb, LADDER_ATTACK } from "./ladder.ts";
+import { nonFiniteGradients } from "./non-finite-gradients.ts";
 import { nonFiniteLogits } from "./non-finite-logits.ts";
 import { probabilities } from "./probabilities.ts";
 import { quantizedGradients } from "./quantized-gradients.ts";
@@ -17,6 +18,7 @@ import { randomOutput } from "./random-output.ts";
 import { robustAtAnyRadius } from "./robust-at-any-radius.ts";
 import { roundedRadius } from "./rounded-radius.ts";
 import { wideInterval } from "./wide-interval.ts";
+import { zeroGradients } from "./zero-gradients.ts";
 
 /** Every check, in the order of their warnings. */
 export const checks: readonly Check[] = [
@@ -29,6 +31,8 @@ export const checks: readonly Check[] = [
   roundedRadius,
   extremeRadius,
   fgsmAbovePgd,
+  zeroGradients,
+  nonFiniteGradients,
   nonFiniteLogits,
   blackBoxStronger,
   attackTooWeak,
@@ -51,18 +55,18 @@ export async function warningsBefore(evaluated: Evaluated): Promise<Warning[]> {
   return found;
 }
 
-/** What the attacks showed, and the accuracy at growing radii, on images `subjects` that met the fates `images` in the attacks `stages`. */
+/** What the attacks showed, and the accuracy at growing radii, on the images `subjects`. */
 export async function warningsAfter(
   evaluated: Evaluated,
   subjects: readonly Subject[],
-  images: readonly Fate[],
-  stages: readonly Stage[],
+  done: Pick<Aftermath, "images" | "stages" | "blind">,
 ): Promise<{ readonly warnings: Warning[]; readonly curve: RadiusAccuracy[] }> {
   const { probe, epsilon } = evaluated;
+  const { images } = done;
   const survivors = subjects.filter((_, i) => images[i]?.clean && images[i].robust);
   const ladder = await climb(probe, survivors, epsilon, await probe.diameter());
   const warnings: Warning[] = [];
-  for (const { id, after } of checks) note(warnings, id, after?.({ ...evaluated, images, stages, ladder }));
+  for (const { id, after } of checks) note(warnings, id, after?.({ ...evaluated, ...done, ladder }));
   const share = survivors.length / images.length;
   return { warnings, curve: ladder.map(({ epsilon: at, of, left }) => ({ epsilon: at, accuracy: (share * left) / of, attack: LADDER_ATTACK })) };
 }

@@ -60,7 +60,7 @@ export function probeOf(victim: Victim, all: readonly Subject[], { device, threa
   let clean: Promise<Answer[]> | null = null;
   const left = async (from: Rounds, by: keyof typeof CHEAP, images: readonly Subject[], epsilon: number): Promise<Subject[]> => {
     const found = await from.attack({ attack: Object.keys(CHEAP).indexOf(by), run: 0 }, images, [], epsilon);
-    return images.filter((_, i) => found[i] === null);
+    return images.filter((_, i) => found[i]?.judged === null);
   };
   return {
     subjects,
