@@ -7,10 +7,11 @@ import { earlierSeedsRegion } from "../tools/tables/earlier-seeds.ts";
 import { experimentRegion, isOfExperiments } from "../tools/tables/experiments.ts";
 import { layersRegion } from "../tools/tables/layers.ts";
 import { linked, paragraph, table, withRegions } from "../tools/tables/markdown.ts";
+import { methodsRegion } from "../tools/tables/methods.ts";
 import { pages, ROOT, readText } from "./support/code-blocks.ts";
 
 function region(kind: "measured" | "drawn", words: readonly string[]): string {
-  if (kind === "drawn") return layersRegion(words);
+  if (kind === "drawn") return words[0] === "methods" ? methodsRegion(words) : layersRegion(words);
   if (words[0] === "demo") return demoRegion();
   if (isOfExperiments(words)) return experimentRegion(words);
   if (words[0] === "earlier-seeds") return earlierSeedsRegion();

@@ -3,6 +3,7 @@ import batch_norm
 import cnn
 import convolution
 import cross_entropy
+import methods
 import models
 import optimizers
 import pooling
@@ -11,7 +12,7 @@ import regularizers
 from fixture import PACKAGES
 
 if __name__ == "__main__":
-    for script in (convolution, pooling, batch_norm, cross_entropy, optimizers, cnn, regularizers, preact_resnet18):
+    for script in (convolution, pooling, batch_norm, cross_entropy, optimizers, cnn, regularizers, methods, preact_resnet18):
         script.make()
     # The sizes the tests assert, counted here from the same shapes the fixtures use.
     sizes = [models.count(shapes) for shapes in (models.preact_resnet18_shapes(64), models.cnn_shapes(4))]

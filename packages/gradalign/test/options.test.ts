@@ -92,6 +92,7 @@ describe("a new method's option, by its line in the registry alone,", () => {
   const method = defineMethod({
     id: ID,
     paper: "Nobody 2026",
+    trainsOn: "the images",
     options: {
       stepSize: length({ above: 0, most: 100, default: 1, help: "step of the attack" }),
       detours: integer({ least: 2, most: 9, unit: "turns", default: 3, help: "ways around", remedy: "write e.g. 3" }),

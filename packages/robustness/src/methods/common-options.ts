@@ -12,6 +12,11 @@ export function stepSize(fallback: number | ((before: Given) => number)) {
   });
 }
 
+/** The noise before the step. */
+export function noise(multiple: (at: Circumstances) => number) {
+  return length({ least: 0, most: 100, default: multiple, help: "radius of the uniform noise before the step, as a multiple of ε", remedy: "write e.g. 2" });
+}
+
 /** The paper's step for a number of steps: epsilon / 2 for PGD-2, epsilon / 5 for PGD-10. */
 export function pgdStepSize({ steps }: Given): number {
   const count = steps as number;

@@ -16,6 +16,7 @@ import { defineMethod } from "./method.ts";
 export const fgsmGradAlign = defineMethod({
   id: "fgsm-gradalign",
   paper: "Andriushchenko, Flammarion 2020, Eq. 7",
+  trainsOn: "FGSM's perturbation, plus the GradAlign regulariser",
   options: { stepSize: stepSize(1.25), branches: branches("one"), lambda: lambda(gradAlignWeight), warmupEpochs: warmupEpochs("step") },
   // In the paper's scripts, for the ResNet on CIFAR-10.
   recipe: ({ dataset, model }) => (dataset === "cifar10" && model !== "cnn" ? { peak: 0.3 } : {}),

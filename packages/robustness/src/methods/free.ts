@@ -18,6 +18,7 @@ const RECIPES: Readonly<Record<string, { readonly epochs: number; readonly peak:
 export const free = defineMethod({
   id: "free",
   paper: "Shafahi et al. 2019, Adversarial training for free",
+  trainsOn: "FGSM from a perturbation carried along while each batch is replayed",
   options: {
     stepSize: stepSize(1),
     replays: integer({ least: 1, default: 8, help: "how often each batch is repeated (m)", remedy: "write e.g. 8" }),

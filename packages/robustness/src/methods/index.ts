@@ -9,17 +9,25 @@ import { free } from "./free.ts";
 import { gradNorm } from "./grad-norm.ts";
 import { llr } from "./llr.ts";
 import type { Method } from "./method.ts";
+import { multiGrad } from "./multigrad.ts";
+import { nFgsm } from "./n-fgsm.ts";
 import { pgd } from "./pgd.ts";
 import { pgdCorner } from "./pgd-corner.ts";
 import { pgdGradAlign } from "./pgd-gradalign.ts";
 import { randomCorner } from "./random-corner.ts";
+import { stableFgsm } from "./stable-fgsm.ts";
 import { standard } from "./standard.ts";
+import { zeroGrad } from "./zerograd.ts";
 
 /** Every method by name. */
 export const methods = {
   standard,
   fgsm,
   "fgsm-rs": fgsmRs,
+  "n-fgsm": nFgsm,
+  zerograd: zeroGrad,
+  multigrad: multiGrad,
+  "stable-fgsm": stableFgsm,
   "fgsm-gradalign": fgsmGradAlign,
   pgd,
   "pgd-gradalign": pgdGradAlign,

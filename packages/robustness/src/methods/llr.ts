@@ -18,6 +18,7 @@ import { pgdOptions } from "./pgd.ts";
 export const llr = defineMethod({
   id: "llr",
   paper: "Qin et al. 2019, Adversarial robustness through local linearization, Eq. 8",
+  trainsOn: "the images, plus the local linearity regulariser",
   options: {
     ...pgdOptions({ steps: 2, start: "random" }),
     lambda: lambda(() => 4),

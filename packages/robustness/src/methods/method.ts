@@ -56,7 +56,10 @@ export interface MethodResult {
 /** A training method: one file, one line in the registry. */
 export interface Method<Options extends OptionTable = OptionTable> {
   readonly id: string;
+  /** Where it comes from: authors, title or number, equation. */
   readonly paper: string;
+  /** What it trains on, in a few words of Markdown. */
+  readonly trainsOn: string;
   /** What can be set, with defaults. */
   readonly options: Options;
   /** Where epochs and learning rate differ from those of the data set and the model. */

@@ -1,5 +1,5 @@
 /** @file The network as a training step sees it: in train mode, every forward pass moving the batch-norm statistics. */
-import { div, grad, mean, mul, type Value } from "@gradalign/tensor";
+import { div, grad, mean, mul, type Value, valueAndGrad } from "@gradalign/tensor";
 import type { Model } from "../models/model.ts";
 import { crossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
@@ -14,10 +14,18 @@ export interface Forward {
   readonly logits: Value;
 }
 
+/** A forward pass, and the way back to the images. */
+export interface InputPass extends Forward {
+  /** Gradient of the mean loss with respect to the images: [N, C, H, W]. */
+  readonly gradient: Value;
+}
+
 /** A model at given parameters, on one batch's labels. Passes are ordered: each starts from the statistics the last one left. */
 export interface TrainingNetwork {
   /** Loss and logits at images [N, C, H, W]. */
   forward(x: Value): Forward;
+  /** Loss, logits and the input gradient of one pass. */
+  inputPass(x: Value): InputPass;
   /** Gradient of the loss with respect to the images. */
   inputGradient(x: Value): Value;
   /** The same at x clipped to [0, 1], and zero where the clip is active or just reached: what attacks follow. */
@@ -33,8 +41,10 @@ export interface TrainingNetwork {
 /** Binds a model to parameters, statistics and labels. Input gradients pass through the network times `scale`, where given. */
 export function trainingNetwork(model: Model, params: Params, state: Params, labels: Value, scale?: Value): TrainingNetwork {
   let current = state;
-  /** The gradient of a loss; unscaled again before anyone takes its sign or compares it. */
-  const gradient = (loss: (point: Value) => Value, x: Value): Value => (scale ? div(grad((point: Value) => mul(loss(point), scale))(x), scale) : grad(loss)(x));
+  /** What a gradient is taken of; it is unscaled again before anyone takes its sign or compares it. */
+  const scaled = (loss: Value): Value => (scale ? mul(loss, scale) : loss);
+  const unscaled = (gradient: Value): Value => (scale ? div(gradient, scale) : gradient);
+  const gradient = (loss: (point: Value) => Value, x: Value): Value => unscaled(grad((point: Value) => scaled(loss(point)))(x));
   const judged = (logits: Value): Forward => {
     const losses = crossEntropyPerExample(logits, labels);
     return { losses, loss: mean(losses), logits };
@@ -48,6 +58,14 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
     forward,
     evaluated: (x) => judged(model.apply(params, current, x, { train: false }).logits),
     labels,
+    inputPass(x) {
+      const through = (point: Value): [Value, Forward] => {
+        const pass = forward(point);
+        return [scaled(pass.loss), pass];
+      };
+      const [[, pass], slope] = valueAndGrad(through)(x);
+      return { ...pass, gradient: unscaled(slope) };
+    },
     inputGradient: (x) => gradient((point) => forward(point).loss, x),
     boxedInputGradient: (x) => gradient((point) => forward(saturatingClamp(point)).loss, x),
     get state() {

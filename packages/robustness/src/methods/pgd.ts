@@ -26,6 +26,7 @@ export function pgdDelta({ network, x, epsilon, ramp, key, options }: MethodCont
 export const pgd = defineMethod({
   id: "pgd",
   paper: "Madry et al. 2018",
+  trainsOn: "PGD's perturbation after `steps` steps",
   options: pgdOptions({ steps: 10, start: "zero" }),
   passes: ({ steps }) => ({ forward: steps + 2, backward: steps + 1 }),
   loss(context) {

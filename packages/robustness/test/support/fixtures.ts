@@ -1,5 +1,5 @@
 /** @file The fixtures PyTorch made, as the library's tests use them; reading and comparing is in the tensor package's file. */
-import { iota, randomKey, type Value } from "@gradalign/tensor";
+import { iota, mul, randomKey, type Value } from "@gradalign/tensor";
 import { vi } from "vitest";
 import type { Fixture, Stored } from "../../../tensor/test/support/fixtures.ts";
 import type { Method, MethodContext } from "../../src/methods/method.ts";
@@ -41,6 +41,21 @@ export function shapes(values: Values): Record<string, readonly number[]> {
 /** Runs `f` with the oracle's random numbers in place of those the library draws: the ball's random point, and random signs. */
 export function withRandomPoint<Result>(point: Value, f: () => Result): Result {
   const spy = vi.spyOn(linf, "randomStart").mockImplementation(() => point);
+  try {
+    return f();
+  } finally {
+    spy.mockRestore();
+  }
+}
+
+/** Runs `f` with these draws, uniform in [-1, 1], in place of the ball's random points, one after another; each is multiplied by the radius. */
+export function withDraws<Result>(draws: readonly Value[], f: () => Result): Result {
+  let next = 0;
+  const spy = vi.spyOn(linf, "randomStart").mockImplementation((_key, shape, radius) => {
+    const draw = draws[next++];
+    if (draw?.shape.join() !== shape.join()) throw new Error(`draw ${next} is [${draw?.shape}], asked for was [${shape}]`);
+    return mul(draw, radius);
+  });
   try {
     return f();
   } finally {

@@ -1,7 +1,8 @@
-/** @file Every method in the training loop: its steps are finite, and one that is resumed between two of them goes on to the same bits. */
+/** @file Every method that carries something of its own: its steps are finite, and resumed between two of them it goes on to the same bits. */
 import { createDevice, type Device } from "@gradalign/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { methods } from "../../src/methods/index.ts";
+import type { Method } from "../../src/methods/method.ts";
 import { createModel } from "../../src/models/index.ts";
 import { type PartialTrainConfig, resolveTrainConfig } from "../../src/train/config.ts";
 import { createSession } from "../../src/train/session.ts";
@@ -21,7 +22,9 @@ const small: PartialTrainConfig = { dataset: data, model: { name: "cnn", filters
 const STEPS = 4;
 const STOP = 3;
 
-test.each(Object.keys(methods))("%s", async (name) => {
+const carrying = Object.values<Method>(methods).filter(({ carries }) => carries);
+
+test.each(carrying)("$id", async ({ id: name }) => {
   const config = resolveTrainConfig({ ...small, method: { name } as NonNullable<PartialTrainConfig["method"]> });
   const model = createModel(config.model, { classes: data.classNames.length, shape: data.shape });
   const programs = stepPrograms(device);

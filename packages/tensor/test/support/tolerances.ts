@@ -91,6 +91,7 @@ export const FIXTURE_TOLERANCES = {
   CNN: 1e-4,
   "PreAct ResNet-18": 1e-4,
   "regularised losses": 1e-4,
+  methods: 1e-4,
 } as const;
 
 /** Of the same on the reference backend, which computes in float64 too: `rounded` where the stored result was rounded to float32. */

@@ -1,0 +1,61 @@
+/** @file The methods that came after GradAlign against PyTorch: losses, gradients of the parameters, and what is carried on. */
+import { add, grad, type Value } from "@gradalign/tensor";
+import { expect, test } from "vitest";
+import { methods } from "../src/methods/index.ts";
+import type { Carried, Method } from "../src/methods/method.ts";
+import { trainingNetwork } from "../src/methods/network.ts";
+import { cnn } from "../src/models/cnn.ts";
+import type { Given } from "../src/options/option.ts";
+import { describeOracle, Fixture, flatten, methodContext, stored, type Values, withDraws } from "./support/fixtures.ts";
+
+const fixture = await Fixture.read(new URL("./fixtures/methods.safetensors", import.meta.url));
+const params: Values = fixture.tensors("params/");
+const draws: Values = fixture.tensors("draws/");
+const [x, labels] = fixture.inputs("", "x", "labels");
+const epsilon = fixture.number("epsilon");
+const model = cnn({ filters: 4, classes: 5, shape: [3, 8, 8] });
+
+interface Case {
+  readonly name: string;
+  readonly method: Method;
+  readonly options: Given;
+  /** Draws in the order in which the method makes them; the first unless set. */
+  readonly draws?: readonly string[];
+  readonly epoch?: number;
+}
+
+const CASES: readonly Case[] = [
+  { name: "fgsm-rs-unprojected", method: methods["fgsm-rs"], options: { projection: false } },
+  { name: "n-fgsm", method: methods["n-fgsm"], options: {} },
+  { name: "zerograd", method: methods.zerograd, options: {} },
+  { name: "zerograd-svhn", method: methods.zerograd, options: { quantile: 0.7 } },
+  { name: "multigrad", method: methods.multigrad, options: {}, draws: ["0", "1", "2"] },
+  { name: "multigrad-2", method: methods.multigrad, options: { agreement: 2 }, draws: ["0", "1", "2"] },
+  { name: "stable-fgsm", method: methods["stable-fgsm"], options: {} },
+];
+
+describeOracle("methods", (oracle) => {
+  test.each(CASES)("$name: loss and gradient", async ({ name, method, options, draws: drawn = ["0"], epoch = 0 }) => {
+    const gradients = (params: Values, x: Value, draws: Values, carry: Carried): Values => {
+      const result = (params: Values) => {
+        const context = methodContext(method, trainingNetwork(model, params, {}, labels), x, epsilon, options);
+        return withDraws(
+          drawn.map((name) => draws[name] as Value),
+          () => method.loss({ ...context, carry, epoch }),
+        );
+      };
+      const loss = (params: Values): Value => {
+        const { adversarial, regularizer } = result(params);
+        return regularizer ? add(adversarial.loss, regularizer) : adversarial.loss;
+      };
+      return flatten({ loss: loss(params), gradient: grad(loss)(params), carry: result(params).carry ?? {} });
+    };
+    const carry: Carried = fixture.tensors(`${name}/before/`);
+    await oracle.check(gradients, [params, x, draws, carry], stored(fixture, `${name}/`, "loss", "gradient/", "carry/"));
+  });
+});
+
+test("the cases differ, so that none stands in for another", () => {
+  const slopes = CASES.map(({ name }) => fixture.get(`${name}/gradient/_model.0.weight`).data.join());
+  expect(new Set(slopes).size).toBe(CASES.length);
+});
