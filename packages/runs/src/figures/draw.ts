@@ -14,9 +14,10 @@ export function drawFigure(options: FigureOptions, document: Document): SVGSVGEl
   const drawn = Plot.plot({ ...options, document });
   const svg = drawn.tagName.toLowerCase() === "svg" ? drawn : drawn.lastElementChild;
   svg?.setAttribute("role", "img");
-  const axes = [drawn.scale("x"), drawn.scale("y")].map(
-    (scale) => scale && { type: scale.type, domain: scale.domain, range: scale.range, percent: scale.percent, label: scale.label },
-  );
+  const axes = (["x", "y"] as const).map((name) => {
+    const scale = drawn.scale(name);
+    return scale && { type: scale.type, domain: scale.domain, range: scale.range, percent: scale.percent, label: options[name]?.label };
+  });
   // What the page's script turns a place in the figure back into values with.
   if (axes.every((axis) => axis?.type === "linear" || axis?.type === "log") && !drawn.scale("fx") && !drawn.scale("fy")) {
     svg?.setAttribute("data-axes", JSON.stringify(axes));
