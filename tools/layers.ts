@@ -109,7 +109,7 @@ const runs: Package = {
     settings: { what: "every setting of a run once: its flag, its key in a config file, its rule", uses: ["words"] },
     folder: { what: "run folders: settings, evaluations, checkpoints, notes", uses: ["run", "settings"] },
     evaluation: { what: "evaluations of any classifier: their records and folders", uses: ["settings", "words"] },
-    models: { what: "a model of a run folder or any file, as a victim", uses: ["folder", "evaluation"] },
+    models: { what: "a model of a run folder or any file, as a victim", uses: ["folder", "evaluation", "run", "settings", "words"] },
     figures: { what: "series, curves and filters as figures", uses: ["run", "evaluation", "words"] },
     pages: { what: "reports as one HTML file each", uses: ["figures", "run", "evaluation", "settings", "words"] },
     perform: { what: "a run from its folder to its report", uses: ["folder", "run", "settings", "figures", "pages"] },

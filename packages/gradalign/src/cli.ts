@@ -8,6 +8,7 @@
 import { VERSION } from "@gradalign/runs/node";
 import { ConfigError, GradalignError } from "@gradalign/tensor";
 import { Command, CommanderError } from "commander";
+import { registerConvert } from "./commands/convert.ts";
 import { registerData } from "./commands/data.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerEval } from "./commands/eval.ts";
@@ -68,6 +69,7 @@ export function createProgram(context: Context): Command {
     registerReproduceWorkers,
     registerExport,
     registerImport,
+    registerConvert,
     registerData,
     registerProfile,
     registerInfo,

@@ -107,7 +107,18 @@ test("export writes an ONNX graph that import can use", async () => {
   expect((await gradalign("export", run, "--format", "onnx", "--out", file)).code).toBe(0);
   const { stdout } = await gradalign("import", file);
   expect(stdout).toContain("opset: 17\n");
-  expect(stdout).toContain("operators: Conv; Flatten; Gemm; Relu\nusable: 10 classes\nmetadata: gradalign.model: cnn;");
+  expect(stdout).toContain(
+    `operators: Conv; Flatten; Gemm; Relu\nusable: 10 classes\nevaluate: gradalign eval ${file}\nmetadata: gradalign.architecture: cnn:filters=4;`,
+  );
+});
+
+test("export writes a folder for the hub with the recorded figures, or nothing", async () => {
+  const out = join(folder, "hub");
+  expect((await gradalign("export", run, "--which", "best", "--format", "huggingface", "--out", out)).code).toBe(0);
+  expect(readdirSync(out).sort()).toEqual(["README.md", "config.json", "model.safetensors"]);
+  expect(readFileSync(join(out, "README.md"), "utf8")).toMatch(/^\| FGSM \| 4\/255 \| 32 \| 1 \| /m);
+  const { code, stderr } = await gradalign("export", run, "--format", "huggingface", "--out", out);
+  expect([code, stderr]).toEqual([2, expect.stringContaining("must be empty or not there")]);
 });
 
 test("report writes again, and compares", async () => {

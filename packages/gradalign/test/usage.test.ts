@@ -12,15 +12,26 @@ const folder = mkdtempSync(join(tmpdir(), "gradalign-usage-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("help", () => {
-  test.each([[], ["demo"], ["live"], ["train"], ["eval"], ["report"], ["export"], ["data", "download"], ["data", "list"], ["profile"], ["info"]])(
-    "of gradalign %s %s has examples",
-    async (...command) => {
-      const { code, stdout, stderr } = await gradalign(...command, "--help");
-      expect(code).toBe(0);
-      expect(stdout).toContain("Examples:\n  ");
-      expect(stderr).toBe("");
-    },
-  );
+  test.each([
+    [],
+    ["demo"],
+    ["live"],
+    ["train"],
+    ["eval"],
+    ["report"],
+    ["export"],
+    ["import"],
+    ["convert"],
+    ["data", "download"],
+    ["data", "list"],
+    ["profile"],
+    ["info"],
+  ])("of gradalign %s %s has examples", async (...command) => {
+    const { code, stdout, stderr } = await gradalign(...command, "--help");
+    expect(code).toBe(0);
+    expect(stdout).toContain("Examples:\n  ");
+    expect(stderr).toBe("");
+  });
 
   test("names the exit codes", async () => {
     expect((await gradalign("--help")).stdout).toMatch(/0 fine, 1 failure, 2 wrong usage/);

@@ -62,7 +62,7 @@ export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner, 
 export { wilsonInterval } from "./eval/wilson.ts";
 export { checkWeights, type LoadedWeights, loadWeights } from "./interop/load-weights.ts";
 export { type DescribedModel, describedModel, describeModelFor, type Normalization } from "./interop/metadata.ts";
-export { type Aliases, type ExportOptions, exportSafetensors, storedTensors } from "./interop/pytorch-export.ts";
+export { type Aliases, type ExportOptions, exportSafetensors, type ReadableTensor, storedTensors } from "./interop/pytorch-export.ts";
 export { networkNamed, type Recognized, recognizeModels } from "./interop/recognize.ts";
 export { keyFor } from "./keys.ts";
 export { gradAlignPenalty } from "./methods/gradalign.ts";

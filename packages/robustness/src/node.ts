@@ -7,6 +7,7 @@ export { type LoadedDataset, readRecordFolder } from "./data/node-record-folder.
 export { mayHaveGpu, nodeGpu } from "./device/node-gpu.ts";
 export { nodeTuning } from "./device/node-tuning.ts";
 export { makeFolder, removeLeftovers, requireWritable, requireWritableFile, writeFileAtomic } from "./files/node-atomic-file.ts";
+export { writeFolderAtomic } from "./files/node-atomic-folder.ts";
 export { fileSource, filesBeside } from "./files/node-byte-source.ts";
 export { FileError, onFile } from "./files/node-file-error.ts";
 export { BusyError, type Lock, type LockOptions, withLock } from "./files/node-lock.ts";

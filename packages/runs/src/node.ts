@@ -3,6 +3,8 @@ export { nodeDocument } from "./figures/node-document.ts";
 export { type AttackPart, noteRobustness, type RunSession, readRobustness, readSession } from "./folder/node-notes.ts";
 export { chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";
 export { createRun, isRunFolder, isRunLock, openRun, type Run, withRunLock } from "./folder/node-run.ts";
+export { type Converted, type ConvertOptions, convertModel, type WrittenFormat } from "./models/node-convert.ts";
+export { type ExportingCode, savedFolder, savedMetadata, savedOnnx, savedSafetensors } from "./models/node-model-export.ts";
 export { type ModelFile, modelFile, ofFile } from "./models/node-model-file.ts";
 export { type OpenedVictim, type OpenOptions, openVictim } from "./models/node-open-victim.ts";
 export { loadSavedModel, modelOfSnapshot, type SavedModel, type Which } from "./models/node-saved-model.ts";

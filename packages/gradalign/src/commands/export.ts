@@ -1,10 +1,12 @@
-/** @file `gradalign export`: a saved model as a safetensors file for PyTorch. */
-
-import { type Aliases, exportOnnx, exportSafetensors, type Snapshot } from "@gradalign/robustness";
+/** @file `gradalign export`: a saved model as safetensors for PyTorch, as ONNX, or as a folder for the Hugging Face hub. */
+import type { Aliases } from "@gradalign/robustness";
+import { writeFolderAtomic } from "@gradalign/robustness/node";
 import { bytes, count } from "@gradalign/runs";
-import { loadSavedModel, modelOfSnapshot, type Which } from "@gradalign/runs/node";
+import { loadSavedModel, readRobustness, savedFolder, savedOnnx, savedSafetensors, type Which } from "@gradalign/runs/node";
+import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { Option } from "commander";
+import { provenance } from "../reproduce/provenance.ts";
 import { writeOutput } from "../run/output.ts";
 import { whichOption } from "../settings/which-option.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
@@ -14,44 +16,46 @@ Names and layouts are PyTorch's, batch-norm statistics included:
   model.load_state_dict(safetensors.torch.load_file("model.safetensors"))
 The classes of the paper's code register their first layers twice (model_preact_hl1): export with --aliases authors, or load with strict=False.
 
+huggingface writes a folder of model.safetensors, config.json and a model card (README.md), whose figures are those of the run's records:
+evaluate first. Every format holds the network, settings, radius, seed, commit and checksums: "gradalign eval" opens it without flags.
+
 Examples:
   gradalign export runs/my-run --format safetensors --out model.safetensors
   gradalign export runs/my-run --which best --out best.safetensors
-  gradalign export runs/my-run --format onnx --out model.onnx`;
+  gradalign export runs/my-run --format onnx --out model.onnx
+  gradalign export runs/my-run --which best --format huggingface --out my-model`;
+
+interface ExportFlags {
+  readonly which?: Which;
+  readonly format: "safetensors" | "onnx" | "huggingface";
+  readonly aliases: Aliases;
+  readonly out: string;
+}
 
 /** Adds the command to the program. */
 export function registerExport(program: Command, context: Context): void {
   program
     .command("export")
-    .description("write a saved model's weights for PyTorch, or the model as ONNX")
+    .description("write a saved model's weights for PyTorch, as ONNX, or as a folder for the Hugging Face hub")
     .argument("<run|checkpoint>", "run folder, or last.json or best.json in its checkpoints folder")
     .addOption(whichOption())
-    .addOption(new Option("--format <format>", "file format").choices(["safetensors", "onnx"]).default("safetensors"))
+    .addOption(new Option("--format <format>", "what to write").choices(["safetensors", "onnx", "huggingface"]).default("safetensors"))
     .addOption(new Option("--aliases <whose>", "write the first layers a second time for the paper's own classes").choices(["authors", "none"]).default("none"))
-    .requiredOption("--out <file>", "file to write")
+    .requiredOption("--out <file>", "file to write; with huggingface a folder")
     .addHelpText("after", HELP)
-    .action((path: string, options: { which?: Which; format: "safetensors" | "onnx"; aliases: Aliases; out: string }) => {
-      const { which, snapshot } = loadSavedModel(path, options.which, (text) => remark(context, text));
-      const params = tensorsUnder("params/", snapshot);
-      const state = tensorsUnder("state/", snapshot);
-      const metadata = { "gradalign.model": snapshot.model.name, "gradalign.iteration": String(snapshot.iteration) };
+    .action((path: string, { out, format, aliases, which }: ExportFlags) => {
+      if (aliases !== "none" && format !== "safetensors") throw new ConfigError(`--aliases (=${aliases}) must be left out with --format ${format}`);
+      const saved = loadSavedModel(path, which, (text) => remark(context, text));
+      const code = provenance();
       const content =
-        options.format === "onnx"
-          ? exportOnnx(modelOfSnapshot(snapshot), params, state, { metadata })
-          : exportSafetensors(params, state, { metadata, batchesTracked: snapshot.iteration, aliases: options.aliases });
-      writeOutput(options.out, content);
-      print(
-        context,
-        `${options.out}: ${which} model of iteration ${count(snapshot.iteration)}, ${Object.keys(params).length} parameter tensors, ${bytes(content.length)}`,
-      );
+        format === "huggingface"
+          ? savedFolder(saved, code, readRobustness(saved.folder))
+          : format === "onnx"
+            ? savedOnnx(saved, code)
+            : savedSafetensors(saved, code, aliases);
+      if (content instanceof Uint8Array) writeOutput(out, content);
+      else writeFolderAtomic(out, content);
+      const size = content instanceof Uint8Array ? bytes(content.length) : Object.keys(content).join(", ");
+      print(context, `${out}: ${saved.which} model of iteration ${count(saved.snapshot.iteration)}, ${size}`);
     });
-}
-
-/** A snapshot's tensors with a prefix, without it. */
-function tensorsUnder(prefix: string, snapshot: Snapshot) {
-  return Object.fromEntries(
-    [...snapshot.tensors].flatMap(([name, { dtype, shape, data }]) =>
-      name.startsWith(prefix) ? [[name.slice(prefix.length), { dtype, shape, data: () => data }] as const] : [],
-    ),
-  );
 }

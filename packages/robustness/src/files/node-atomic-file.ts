@@ -109,7 +109,7 @@ export function requireWritableFile(file: string): void {
   });
 }
 
-/** Removes unfinished files of processes that are no more: all in the folder, for its owner, or those that were to become one file. */
+/** Removes unfinished files and folders of processes that are no more: all in the folder, for its owner, or those that were to become one file. */
 export function removeLeftovers(folder: string, file?: string): void {
   let names: string[];
   try {
@@ -121,7 +121,7 @@ export function removeLeftovers(folder: string, file?: string): void {
   for (const name of names) {
     const match = TEMPORARY_FILE.exec(name);
     if (match && (file === undefined || match[1] === file) && !(match[2] !== undefined && isRunning(Number(match[2]))))
-      rmSync(join(folder, name), { force: true });
+      rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
 

@@ -19,6 +19,8 @@ const NORMALIZATIONS = [
   ["mean", "std"],
   ["normalize.mean", "normalize.std"],
   ["normalizer.mean", "normalizer.std"],
+  // Of graphs that we exported.
+  ["normalization.mean", "normalization.std"],
 ] as const;
 
 /** Registered, but used by no forward pass: batch norm's counters, a second first group in TRADES' code, the paper's statistics of its first layers. */
