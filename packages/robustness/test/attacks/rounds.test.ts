@@ -16,25 +16,9 @@ import {
   pgd,
   square,
 } from "@gradalign/robustness";
-import {
-  add,
-  broadcastAlong,
-  concat,
-  createDevice,
-  type Device,
-  div,
-  full,
-  mean,
-  mul,
-  normal,
-  reshape,
-  slice,
-  sub,
-  tanh,
-  tensor,
-  type Value,
-} from "@gradalign/tensor";
+import { add, broadcastAlong, createDevice, type Device, div, full, mul, normal, sub, tensor, type Value } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { quarters } from "../support/quarters.ts";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
 const N = 20;
@@ -43,17 +27,6 @@ const images = Float32Array.from(data.test.images, (byte) => byte / 255);
 const labels = [...data.test.labels];
 const size = images.length / N;
 const EPSILON = 0.29;
-
-/** The brightness of the four quarters, whose brightest is the class: every image is answered rightly, and not linearly. */
-function quarters(x: Value): Value {
-  const bent = tanh(mul(2, sub(x, 0.4)));
-  const quarter = (top: number, left: number): Value => mean(slice(bent, [0, 0, top, left], [x.shape[0] as number, 3, top + 4, left + 4]), [1, 2, 3]);
-  const columns = [quarter(0, 0), quarter(0, 4), quarter(4, 0), quarter(4, 4)];
-  return concat(
-    columns.map((column) => mul(10, reshape(column, [column.shape[0] as number, 1]))),
-    1,
-  );
-}
 
 const victim = functionVictim(quarters, { shape: [3, 8, 8] });
 let device: Device;

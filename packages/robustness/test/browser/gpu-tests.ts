@@ -4,6 +4,7 @@ import { type Outcome, runGpuTests } from "../../../../tools/in-browser/run-test
 /** By their paths. */
 export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
   "attacks/ball": () => import("../attacks/ball.test.ts"),
+  "eval/blind-gradients": () => import("../eval/blind-gradients.test.ts"),
   "eval/non-finite": () => import("../eval/non-finite.test.ts"),
   "fixtures-attacks": () => import("../fixtures-attacks.test.ts"),
   "fixtures-auto-attack": () => import("../fixtures-auto-attack.test.ts"),

@@ -10,11 +10,7 @@ import {
   attacks,
   batchNorm,
   checks,
-  classifierPrograms,
   functionVictim,
-  linf,
-  type Moment,
-  type NamedAttack,
   type Victim,
   type Warning,
 } from "@gradalign/robustness";
@@ -30,21 +26,17 @@ import {
   full,
   gt,
   max,
-  mean,
   mul,
   normal,
-  reshape,
   sin,
   slice,
   sqrt,
   sub,
   sum,
-  tanh,
-  tensor,
   type Value,
 } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { attackProgram } from "../../src/eval/attack-program.ts";
+import { quarters } from "../support/quarters.ts";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
 const N = 64;
@@ -52,17 +44,6 @@ const data = tinyDataset({ train: 4, test: N });
 const images = Float32Array.from(data.test.images, (byte) => byte / 255);
 const labels = [...data.test.labels];
 const EPSILON = 8 / 255;
-
-/** The brightness of the four quarters, whose brightest is the class. */
-function quarters(x: Value): Value {
-  const bent = tanh(mul(2, sub(x, 0.4)));
-  const quarter = (top: number, left: number): Value => mean(slice(bent, [0, 0, top, left], [x.shape[0] as number, 3, top + 4, left + 4]), [1, 2, 3]);
-  const columns = [quarter(0, 0), quarter(0, 4), quarter(4, 0), quarter(4, 4)];
-  return concat(
-    columns.map((column) => mul(10, reshape(column, [column.shape[0] as number, 1]))),
-    1,
-  );
-}
 
 function softmax(logits: Value): Value {
   const all = exp(sub(logits, broadcastAlong(max(logits, [1]), logits.shape, [0])));
@@ -209,30 +190,5 @@ describe("blind gradients", () => {
     const { seconds: _, stages: __, ...resumed } = await evaluate(masked, { ...named, record: parts });
     const { seconds: ___, stages: ____, ...expected } = whole;
     expect(resumed).toEqual(expected);
-  });
-
-  it.each(["pgd", "apgd-ce", "apgd-t", "fab", "fmn", "square"])("of %s are counted beside what it computes, which changes no bit of it", async (name) => {
-    const programs = classifierPrograms(healthy, device);
-    const [{ attack: each, options }] = plan(name).attacks as [NamedAttack];
-    const count = 8;
-    const rows = {
-      x: tensor(images.slice(0, count * 192), [count, 3, 8, 8]),
-      labels: tensor(Int32Array.from(labels.slice(0, count))),
-      target: tensor(Int32Array.from(labels.slice(0, count), (label) => (label + 1) % 4)),
-      keys: tensor(
-        Int32Array.from({ length: 2 * count }, (_, i) => i),
-        [count, 2],
-      ),
-    };
-    const at = (iteration: number): Moment => ({ run: 0, iteration, epsilon: 0.2, threat: linf, shape: [3, 8, 8] });
-    const left = async (counting: boolean): Promise<Float32Array> => {
-      const program = attackProgram(programs, each, options, linf, { counting });
-      let state = program.begin({}, rows, at(0));
-      for (let i = 0; i < 4; i++) state = program.step({}, rows, state, at(i));
-      expect(program.blind(state) !== undefined).toBe(counting);
-      return (await program.end({}, rows, state, at(4)).read()) as Float32Array;
-    };
-    expect(await left(true)).toEqual(await left(false));
-    programs.dispose();
   });
 });
