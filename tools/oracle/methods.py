@@ -9,14 +9,44 @@ import sys
 import torch
 import torch.nn.functional as F
 
-from fixture import Fixture, Source
+from fixture import Fixture, Source, exact
 from margins import Probe, sign_margin
 from models import cnn, cnn_shapes, he_std
 from training import gradients
 
-SEED = 247
+SEED = 40
 FILTERS, BATCH, SIZE, CLASSES = 4, 6, 8, 5
 EPSILON = 16 / 255
+
+
+# Linearity errors of earlier batches, exact in float32: one more is a jump, or is none.
+QUIET, LOUD = [2.0**-20, 2.0**-21, 3 * 2.0**-21], [1.0, 0.5, 2.0, 0.25]
+
+
+def moments(errors):
+    """Number, mean and sum of squared deviations: what Welford's recurrence keeps of a list."""
+    return {"count": len(errors), "mean": errors.mean(), "deviations": (errors - errors.mean()).square().sum()}
+
+
+BEFORE = {
+    "elle-a": {"weight": 0.5, **moments(torch.tensor(QUIET))},
+    "elle-a-calm": {"weight": 8.0, **moments(torch.tensor(LOUD))},
+    "gat": {"turn": 1},
+    "gat-adversarial": {"turn": 1},
+    "nuat": {"turn": 1},
+}
+
+
+def nuclear(matrix):
+    """The nuclear norm with the derivative U Vᵀ, by the Gram matrix with a ridge; checked against PyTorch's."""
+    fixed = matrix.detach()
+    gram = fixed.T @ fixed
+    ridge = 1e-6 * gram.trace() / len(gram) + 1e-12
+    values, vectors = torch.linalg.eigh(gram + ridge * torch.eye(len(gram)))
+    norm = (matrix * (fixed @ vectors @ torch.diag(values**-0.5) @ vectors.T)).sum()
+    exact = torch.linalg.matrix_norm(fixed, "nuc")
+    assert abs(norm.item() - exact) < 1e-3 * exact, (norm, exact)
+    return norm
 
 
 class Problem:
@@ -29,6 +59,7 @@ class Problem:
         shape = (BATCH, 3, SIZE, SIZE)
         self.x = source.uniform(*shape, lo=-0.055, hi=1.055).clamp(0, 1)
         self.draws = [source.uniform(*shape, lo=-1, hi=1) for _ in range(3)]
+        self.share = source.uniform(BATCH, 1, 1, 1, lo=-1, hi=1)
         # Some of the examples are classified as they should be.
         self.labels = source.labels(BATCH, CLASSES)
         self.labels[: BATCH - 2] = cnn(self.params, self.x).argmax(1)[: BATCH - 2]
@@ -119,6 +150,83 @@ class Methods:
         self.needs("stable", len(share.unique()) >= 3)
         return self.loss(self.x + self.per_example(share) * delta)
 
+    # Linearity.
+
+    def linearity(self):
+        a, b = (self.x + EPSILON * self.problem.draws[i] for i in range(2))
+        w = 0.5 + 0.5 * self.problem.share
+        c = (1 - w) * a + w * b
+        w = w.flatten()
+        return (self.examples(c) - (1 - w) * self.examples(a) - w * self.examples(b)).square().mean()
+
+    def unclipped(self):
+        return self.loss(self.x + EPSILON * self.sign(self.gradient(self.x)))
+
+    def elle(self):
+        return self.unclipped() + 100 * self.linearity()
+
+    def elle_a(self, past, weight):
+        """`past` are the errors of earlier batches, all of them, as the released code keeps them."""
+        error = self.linearity()
+        value = error.item()
+        past = torch.tensor(past)
+        limit = past.mean() + 2 * past.std(unbiased=False)
+        self.margins.append(abs(value - limit.item()) / value)
+        jumped = len(past) > 2 and value > limit
+        self.needs("elle-a", jumped == (weight == 0.5))
+        seen = torch.cat([past, torch.tensor([value])])
+        after = 4000.0 if jumped else weight * 0.99
+        return self.unclipped() + weight * error, {"weight": after, **moments(seen)}
+
+    # Guided attacks.
+
+    def guided(self, change, weight):
+        before = self.model(self.x).detach()
+        start = self.box(0.5 * EPSILON * self.problem.draws[0].sign())
+        point = (self.x + start).detach().requires_grad_()
+        climbed = self.loss(point) + weight * change(before, self.model(point))
+        g = torch.autograd.grad(climbed, point)[0]
+        return self.box(self.box(start + EPSILON * self.sign(g)).clamp(-EPSILON, EPSILON))
+
+    def gat(self, adversarial):
+        change = lambda a, b: (a.softmax(1) - b.softmax(1)).square().sum(1).mean()
+        delta = self.guided(change, 10)
+        loss = self.loss(self.x + delta if adversarial else self.x)
+        return loss + 10 * change(self.model(self.x), self.model(self.x + delta)), {"turn": 0}
+
+    def nuat(self):
+        weight = 4.5 * 9 / 27
+        change = lambda a, b: nuclear(a - b) / BATCH
+        delta = self.guided(change, weight)
+        return self.loss(self.x) + weight * change(self.model(self.x), self.model(self.x + delta)), {"turn": 0}
+
+    # Several steps.
+
+    def steps(self, objective, count=2):
+        delta = EPSILON * self.problem.draws[0]
+        for _ in range(count):
+            point = (self.x + delta).detach().requires_grad_()
+            delta = delta + 0.25 * EPSILON * self.sign(torch.autograd.grad(objective(point), point)[0])
+            delta = self.box(delta.clamp(-EPSILON, EPSILON))
+        return delta
+
+    def trades(self):
+        kl = lambda clean, other: F.kl_div(other.log_softmax(1), clean.softmax(1), reduction="batchmean")
+        before = self.model(self.x).detach()
+        delta = self.steps(lambda point: kl(before, self.model(point)))
+        return self.loss(self.x) + 6 * kl(self.model(self.x), self.model(self.x + delta))
+
+    def mart(self):
+        delta = self.steps(self.loss)
+        clean, logits = self.model(self.x), self.model(self.x + delta)
+        probabilities = logits.softmax(1)
+        order = probabilities.argsort(1)
+        rival = torch.where(order[:, -1] == self.labels, order[:, -2], order[:, -1])
+        boosted = F.cross_entropy(logits, self.labels) + F.nll_loss((1.0001 - probabilities + 1e-12).log(), rival)
+        divergence = F.kl_div(logits.log_softmax(1), clean.softmax(1), reduction="none").sum(1)
+        doubt = 1.0000001 - clean.softmax(1).gather(1, self.labels[:, None]).squeeze(1)
+        return boosted + 5 * (divergence * doubt).mean()
+
     def all(self):
         """A loss, or a loss and what is carried on, by name."""
         return {
@@ -129,6 +237,14 @@ class Methods:
             "multigrad": self.multigrad(3),
             "multigrad-2": self.multigrad(2),
             "stable-fgsm": self.stable(3),
+            "elle": self.elle(),
+            "elle-a": self.elle_a(QUIET, 0.5),
+            "elle-a-calm": self.elle_a(LOUD, 8.0),
+            "gat": self.gat(False),
+            "gat-adversarial": self.gat(True),
+            "nuat": self.nuat(),
+            "trades": self.trades(),
+            "mart": self.mart(),
         }
 
 
@@ -148,7 +264,11 @@ def make():
     fixture.inputs("params/", problem.params)
     fixture.inputs("", {"x": problem.x, "labels": problem.labels})
     fixture.inputs("draws/", {str(i): draw for i, draw in enumerate(problem.draws)})
+    fixture.input("draws/share", problem.share)
     fixture.output("epsilon", EPSILON)
+    for name, state in BEFORE.items():
+        for key, value in state.items():
+            fixture.input(f"{name}/before/{key}", exact(value))
     for name in Methods(problem, problem.params).all():
         params = problem.trainable()
         result = Methods(problem, params).all()[name]

@@ -32,6 +32,14 @@ const CASES: readonly Case[] = [
   { name: "multigrad", method: methods.multigrad, options: {}, draws: ["0", "1", "2"] },
   { name: "multigrad-2", method: methods.multigrad, options: { agreement: 2 }, draws: ["0", "1", "2"] },
   { name: "stable-fgsm", method: methods["stable-fgsm"], options: {} },
+  { name: "elle", method: methods.elle, options: { lambda: 100 }, draws: ["0", "1", "share"] },
+  { name: "elle-a", method: methods["elle-a"], options: {}, draws: ["0", "1", "share"] },
+  { name: "elle-a-calm", method: methods["elle-a"], options: {}, draws: ["0", "1", "share"] },
+  { name: "gat", method: methods.gat, options: {} },
+  { name: "gat-adversarial", method: methods.gat, options: { classified: "adversarial" } },
+  { name: "nuat", method: methods.nuat, options: {}, epoch: 9 },
+  { name: "trades", method: methods.trades, options: { start: "random", steps: 2 } },
+  { name: "mart", method: methods.mart, options: { start: "random", steps: 2 } },
 ];
 
 describeOracle("methods", (oracle) => {

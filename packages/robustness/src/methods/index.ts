@@ -2,21 +2,27 @@
 import { ConfigError } from "@gradalign/tensor";
 import type { ValuesOf } from "../options/option.ts";
 import { cure } from "./cure.ts";
+import { elle } from "./elle.ts";
+import { elleA } from "./elle-a.ts";
 import { fgsm } from "./fgsm.ts";
 import { fgsmGradAlign } from "./fgsm-gradalign.ts";
 import { fgsmRs } from "./fgsm-rs.ts";
 import { free } from "./free.ts";
+import { gat } from "./gat.ts";
 import { gradNorm } from "./grad-norm.ts";
 import { llr } from "./llr.ts";
+import { mart } from "./mart.ts";
 import type { Method } from "./method.ts";
 import { multiGrad } from "./multigrad.ts";
 import { nFgsm } from "./n-fgsm.ts";
+import { nuat } from "./nuat.ts";
 import { pgd } from "./pgd.ts";
 import { pgdCorner } from "./pgd-corner.ts";
 import { pgdGradAlign } from "./pgd-gradalign.ts";
 import { randomCorner } from "./random-corner.ts";
 import { stableFgsm } from "./stable-fgsm.ts";
 import { standard } from "./standard.ts";
+import { trades } from "./trades.ts";
 import { zeroGrad } from "./zerograd.ts";
 
 /** Every method by name. */
@@ -37,6 +43,12 @@ export const methods = {
   cure,
   "grad-norm": gradNorm,
   llr,
+  elle,
+  "elle-a": elleA,
+  gat,
+  nuat,
+  trades,
+  mart,
 } satisfies Readonly<Record<string, Method>>;
 
 /** Every method's name. */

@@ -22,8 +22,8 @@ export interface InputPass extends Forward {
 
 /** A model at given parameters, on one batch's labels. Passes are ordered: each starts from the statistics the last one left. */
 export interface TrainingNetwork {
-  /** Loss and logits at images [N, C, H, W]. */
-  forward(x: Value): Forward;
+  /** Loss and logits at images [N, C, H, W], of these classes if not the batch's. */
+  forward(x: Value, labels?: Value): Forward;
   /** Loss, logits and the input gradient of one pass. */
   inputPass(x: Value): InputPass;
   /** Gradient of the loss with respect to the images. */
@@ -45,14 +45,14 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
   const scaled = (loss: Value): Value => (scale ? mul(loss, scale) : loss);
   const unscaled = (gradient: Value): Value => (scale ? div(gradient, scale) : gradient);
   const gradient = (loss: (point: Value) => Value, x: Value): Value => unscaled(grad((point: Value) => scaled(loss(point)))(x));
-  const judged = (logits: Value): Forward => {
-    const losses = crossEntropyPerExample(logits, labels);
+  const judged = (logits: Value, classes = labels): Forward => {
+    const losses = crossEntropyPerExample(logits, classes);
     return { losses, loss: mean(losses), logits };
   };
-  const forward = (x: Value): Forward => {
+  const forward = (x: Value, classes?: Value): Forward => {
     const output = model.apply(params, current, x, { train: true });
     current = output.state;
-    return judged(output.logits);
+    return judged(output.logits, classes);
   };
   return {
     forward,

@@ -2,13 +2,17 @@
 import { add, and, argmax, broadcastAlong, convert, eq, exp, gt, iota, log, max, mean, stopGradient, sub, sum, type Value, where } from "@gradalign/tensor";
 import { finiteExamples, LARGEST } from "./finite.ts";
 
+/** Where the label's logit stands: bool, the shape of logits [N, K]; integer labels [N]. */
+export function isLabel({ shape }: Value, labels: Value): Value {
+  return eq(iota(shape, 1), broadcastAlong(convert(labels, "int32"), shape, [0]));
+}
+
 /** log sum_k exp(logits_k) - logits_label for each example: logits [N, K], integer labels [N], result [N]. */
 export function crossEntropyPerExample(logits: Value, labels: Value): Value {
   const { shape } = logits;
   // Shifting by the largest logit changes nothing but keeps exp in range; the shift's derivative cancels.
   const shifted = sub(logits, broadcastAlong(stopGradient(max(logits, [1])), shape, [0]));
-  const isLabel = eq(iota(shape, 1), broadcastAlong(convert(labels, "int32"), shape, [0]));
-  return sub(log(sum(exp(shifted), [1])), sum(where(isLabel, shifted, 0), [1]));
+  return sub(log(sum(exp(shifted), [1])), sum(where(isLabel(logits, labels), shifted, 0), [1]));
 }
 
 /** Margin of the label's logit over the others beyond which the cross-entropy's gradient, of size exp(-margin), is lost to float32. */
@@ -24,11 +28,11 @@ export function ascentLossPerExample(logits: Value, labels: Value): Value {
   const { shape } = logits;
   const losses = crossEntropyPerExample(logits, labels);
   if (shape[1] === 1) return losses;
-  const isLabel = eq(iota(shape, 1), broadcastAlong(convert(labels, "int32"), shape, [0]));
-  const own = sum(where(isLabel, logits, 0), [1]);
-  const rival = stopGradient(max(where(isLabel, -LARGEST, logits), [1]));
-  const behind = where(isLabel, 0, sub(logits, broadcastAlong(rival, shape, [0])));
-  const odds = sub(add(log(sum(where(isLabel, 0, exp(behind)), [1])), rival), own);
+  const place = isLabel(logits, labels);
+  const own = sum(where(place, logits, 0), [1]);
+  const rival = stopGradient(max(where(place, -LARGEST, logits), [1]));
+  const behind = where(place, 0, sub(logits, broadcastAlong(rival, shape, [0])));
+  const odds = sub(add(log(sum(where(place, 0, exp(behind)), [1])), rival), own);
   return where(gt(stopGradient(sub(own, rival)), LOST), odds, losses);
 }
 

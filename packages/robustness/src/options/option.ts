@@ -31,6 +31,8 @@ export interface Circumstances {
   readonly method: string;
   /** Radius in pixel units. */
   readonly epsilon: number;
+  /** How many the training has: the recipe's, if no others are asked for. */
+  readonly epochs: number;
   readonly recipe: Recipe;
 }
 

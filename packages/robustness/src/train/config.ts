@@ -94,14 +94,14 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
  * @throws ConfigError when there is no such method.
  */
 export function chosenBy(partial: PartialTrainConfig): { readonly names: Readonly<Record<Section, string>>; readonly at: Circumstances } {
-  const { dataset, epsilon } = partial;
+  const { dataset, epsilon, epochs } = partial;
   const augment = typeof dataset === "object" ? { crop: dataset.crop, flip: dataset.flip } : augmentationFor(datasetName(partial));
   const nameOf = (section: Section): string | undefined => {
     const { name } = recordIn(partial[section]);
     return name === undefined ? undefined : String(name);
   };
   const { model = DEFAULTS.model, method = DEFAULTS.method } = { model: nameOf("model"), method: nameOf("method") };
-  const at = circumstancesOf({ dataset: datasetName(partial), augment, model, method: methodNamed(method), epsilon });
+  const at = circumstancesOf({ dataset: datasetName(partial), augment, model, method: methodNamed(method), epsilon, epochs });
   const { optimizer = at.recipe.optimizer, schedule = DEFAULTS.schedule } = { optimizer: nameOf("optimizer"), schedule: nameOf("schedule") };
   return { names: { model, method, optimizer, schedule }, at };
 }

@@ -57,13 +57,15 @@ export interface Chosen {
   readonly method: Pick<Method, "id" | "recipe">;
   /** Radius in pixel units; the data set's if undefined. */
   readonly epsilon: number | undefined;
+  /** The recipe's if undefined. */
+  readonly epochs?: number | undefined;
 }
 
 /** What defaults follow from: Adam for the single-layer network, SGD for every other, and what data set and method say. */
-export function circumstancesOf({ dataset, augment, model, method, epsilon }: Chosen): Circumstances {
+export function circumstancesOf({ dataset, augment, model, method, epsilon, epochs }: Chosen): Circumstances {
   const own = datasetRecipe(dataset);
   const network = model === "cnn" ? { ...own.cnn, optimizer: "adam", evalEvery: 50 } : { ...own.resnet, optimizer: "sgd", evalEvery: 200 };
   const at = { dataset: recipeName(dataset), model };
   const recipe = { ...network, ...method.recipe?.(at), epsilon: own.epsilon, warmupEpochs: own.warmupEpochs, augment };
-  return { ...at, method: method.id, epsilon: epsilon ?? own.epsilon, recipe };
+  return { ...at, method: method.id, epsilon: epsilon ?? own.epsilon, epochs: epochs ?? recipe.epochs, recipe };
 }

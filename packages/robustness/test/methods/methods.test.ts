@@ -65,13 +65,16 @@ function settingsOf(method: Method, options: Given = {}): ValuesOf<OptionTable> 
 
 const distance = (point: readonly number[]): number => {
   const pixels = x.data();
-  return Math.max(...point.map((v, i) => Math.abs(v - (pixels[i] as number))));
+  return Math.max(...point.map((v, i) => Math.abs(v - (pixels[i % pixels.length] as number))));
 };
 
 describe.each<Method>(Object.values(methods))("$id", (method) => {
   it("is standard training at epsilon 0", () => {
     const standard = values(total(methods.standard))[0] as number;
-    expect(values(total(method, { epsilon: 0, options: { lambda: 0 } }))[0]).toBeCloseTo(standard, 6);
+    const { adversarial, regularizer } = method.loss(contextOf(method, { epsilon: 0, options: { lambda: 0 } }));
+    expect(values(adversarial.loss)[0]).toBeCloseTo(standard, 6);
+    // MART's margin has no weight.
+    if (regularizer && method.id !== "mart") expect(values(regularizer)[0]).toBeCloseTo(0, 6);
   });
 
   it("has a finite gradient in the parameters", () => {
@@ -99,7 +102,9 @@ describe.each<Method>(Object.values(methods))("$id", (method) => {
   });
 
   it("runs the network forward as often as it says", () => {
-    expect(forwardPoints(method)).toHaveLength(method.passes(settingsOf(method)).forward);
+    // A pass of a larger batch counts as several.
+    const images = forwardPoints(method).flat().length / x.data().length;
+    expect(images).toBe(method.passes(settingsOf(method)).forward);
   });
 
   it("carries on what it began with: the same names, shapes and types", () => {
@@ -195,6 +200,46 @@ describe("options", () => {
     expect(values(loss("one")(params))).toEqual(values(loss("both")(params)));
     const [one, both] = (["one", "both"] as const).map((b) => values((grad(loss(b))(params) as Params)["_model.0.weight"] as Value));
     expect(one).not.toEqual(both);
+  });
+});
+
+describe("eval mode", () => {
+  /** Modes of a method's passes in order: t for train, e for eval. */
+  const modes = (name: keyof typeof methods): string => {
+    let seen = "";
+    const apply = (...args: Parameters<typeof model.apply>) => {
+      seen += args[3].train ? "t" : "e";
+      return model.apply(...args);
+    };
+    const method: Method = methods[name];
+    method.loss(contextOf(method, { network: trainingNetwork({ ...model, apply }, params, {}, labels), options: { steps: 2 } }));
+    return seen;
+  };
+
+  it("is where the authors' code has it", () => {
+    expect(modes("stable-fgsm")).toBe("teet");
+    expect(modes("gat")).toBe("tet");
+    expect(modes("nuat")).toBe("tet");
+    expect(modes("trades")).toBe("eeett");
+    expect(modes("mart")).toBe("eett");
+  });
+
+  it("TRADES and MART start a thousandth beside the image", () => {
+    for (const name of ["trades", "mart"] as const) {
+      const [first] = forwardPoints(methods[name] as Method, {}).filter((point) => distance(point) > 0) as [number[]];
+      const deviation = Math.sqrt(first.reduce((sum, v, i) => sum + (v - (x.data()[i] as number)) ** 2, 0) / first.length);
+      expect(deviation).toBeGreaterThan(0.0008);
+      expect(deviation).toBeLessThan(0.0012);
+    }
+  });
+});
+
+describe("NuAT's weight", () => {
+  it("grows by the epoch", () => {
+    const method: Method = methods.nuat;
+    const at = (epoch: number): number =>
+      values(method.loss(contextOf(method, { epoch, options: { lambda: 4, growthEpochs: 8 } })).regularizer as Value)[0] as number;
+    expect([at(0), at(2) / at(8), at(12)]).toEqual([0, expect.closeTo(0.25, 5), at(8)]);
   });
 });
 
