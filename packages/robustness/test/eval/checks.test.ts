@@ -88,6 +88,7 @@ describe("warnings", () => {
     expect(report.curve.at(-1)?.accuracy).toBe(0);
   });
 
+  const random = victimOf((x, keys) => add(quarters(x), mul(0.01, normal(keys, [x.shape[0] as number, 4]))));
   const normed = (x: Value): Value => {
     const unit = { weight: full([3], 0.25), bias: full([3], 0.4), runningMean: full([3], 0), runningVar: full([3], 1) };
     return batchNorm(x, unit, { train: true }).y;
@@ -145,8 +146,14 @@ describe("warnings", () => {
     expect(report.robustAccuracy).toBe(0);
   });
 
+  it("are about answers alone where nothing attacks", async () => {
+    const idle = { attack: { ...plan("pgd"), attacks: [] }, epsilon: 0.5 };
+    const healthyReport = await evaluate(healthy, idle);
+    expect([healthyReport.warnings, healthyReport.curve]).toEqual([[], []]);
+    expect(ids((await evaluate(random, idle)).warnings)).toEqual(["random-output"]);
+  });
+
   it("name answers at random, unless attacks average over them", async () => {
-    const random = victimOf((x, keys) => add(quarters(x), mul(0.01, normal(keys, [x.shape[0] as number, 4]))));
     const told: Warning[] = [];
     const { warnings } = await evaluate(random, { onWarning: (warning) => told.push(warning) });
     expect(warnings).toEqual([

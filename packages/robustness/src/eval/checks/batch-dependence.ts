@@ -5,6 +5,7 @@ import type { Check } from "./check.ts";
 /** Answers depend on the order of a batch; where they depend on its statistics alone, that is told by `batch-statistics`. */
 export const batchDependence: Check = {
   id: "batch-dependence",
+  ofAnswers: true,
   async before({ probe }) {
     const answers = await batchAnswers(probe);
     if (!answers.byOrder) return null;

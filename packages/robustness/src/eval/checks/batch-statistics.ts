@@ -5,6 +5,7 @@ import type { Check } from "./check.ts";
 /** Answers depend on which images are in the batch, but not on their order: on statistics of the batch. */
 export const batchStatistics: Check = {
   id: "batch-statistics",
+  ofAnswers: true,
   async before({ probe }) {
     const answers = await batchAnswers(probe);
     if (answers.alone === 0 || answers.byOrder) return null;

@@ -5,6 +5,7 @@ import type { Check } from "./check.ts";
 /** Wilson's 95 % interval of the clean accuracy reaches down to that of guessing. */
 export const chanceAccuracy: Check = {
   id: "chance-accuracy",
+  ofAnswers: true,
   after({ images, n, victim: { classes } }) {
     const right = images.filter(({ clean }) => clean).length;
     const [low] = wilsonInterval(right, n);

@@ -77,6 +77,8 @@ export interface Aftermath extends Evaluated {
 /** A check: one file, one line in the registry. Same victim, images and seed, same finding; null if there is nothing to tell. */
 export interface Check {
   readonly id: string;
+  /** Whether it is about answers to the images as they are, too, and so asked where nothing attacks. */
+  readonly ofAnswers?: boolean;
   before?(evaluated: Evaluated): Promise<Finding | null> | Finding | null;
   after?(aftermath: Aftermath): Finding | null;
 }

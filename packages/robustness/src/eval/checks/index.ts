@@ -51,7 +51,7 @@ export interface RadiusAccuracy {
 /** What a few images show before the attacks. */
 export async function warningsBefore(evaluated: Evaluated): Promise<Warning[]> {
   const found: Warning[] = [];
-  for (const { id, before } of checks) note(found, id, await before?.(evaluated));
+  for (const { id, before } of checksOf(evaluated)) note(found, id, await before?.(evaluated));
   return found;
 }
 
@@ -61,12 +61,12 @@ export async function warningsAfter(
   subjects: readonly Subject[],
   done: Pick<Aftermath, "images" | "stages" | "blind">,
 ): Promise<{ readonly warnings: Warning[]; readonly curve: RadiusAccuracy[] }> {
-  const { probe, epsilon } = evaluated;
+  const { probe, epsilon, attacks } = evaluated;
   const { images } = done;
   const survivors = subjects.filter((_, i) => images[i]?.clean && images[i].robust);
-  const ladder = await climb(probe, survivors, epsilon, await probe.diameter());
+  const ladder = attacks.length > 0 ? await climb(probe, survivors, epsilon, await probe.diameter()) : [];
   const warnings: Warning[] = [];
-  for (const { id, after } of checks) note(warnings, id, after?.({ ...evaluated, ...done, ladder }));
+  for (const { id, after } of checksOf(evaluated)) note(warnings, id, after?.({ ...evaluated, ...done, ladder }));
   const share = survivors.length / images.length;
   return { warnings, curve: ladder.map(({ epsilon: at, of, left }) => ({ epsilon: at, accuracy: (share * left) / of, attack: LADDER_ATTACK })) };
 }
@@ -74,6 +74,10 @@ export async function warningsAfter(
 /** Warnings in the registry's order. */
 export function inOrder(warnings: readonly Warning[]): Warning[] {
   return checks.flatMap(({ id }) => warnings.filter((warning) => warning.id === id));
+}
+
+function checksOf({ attacks }: Evaluated): readonly Check[] {
+  return attacks.length > 0 ? checks : checks.filter(({ ofAnswers }) => ofAnswers);
 }
 
 function note(warnings: Warning[], id: string, finding: Finding | null | undefined): void {

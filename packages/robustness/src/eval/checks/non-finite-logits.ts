@@ -4,6 +4,7 @@ import type { Check } from "./check.ts";
 /** An image whose logits, as it is or attacked, are not finite. */
 export const nonFiniteLogits: Check = {
   id: "non-finite-logits",
+  ofAnswers: true,
   after({ images, n }) {
     const broken = images.filter(({ finite }) => !finite);
     if (broken.length === 0) return null;

@@ -9,8 +9,9 @@ const DRAWS = 4;
 /** Attacks that average gradients over several draws are made for such classifiers: with those alone there is nothing to tell. */
 export const randomOutput: Check = {
   id: "random-output",
+  ofAnswers: true,
   async before({ attacks, probe }) {
-    const averaging = attacks.every(({ options }) => Number(options["eot"] ?? 1) > 1);
+    const averaging = attacks.length > 0 && attacks.every(({ options }) => Number(options["eot"] ?? 1) > 1);
     if (averaging) return null;
     const subjects = probe.subjects.slice(0, ROWS);
     const first = await probe.clean();

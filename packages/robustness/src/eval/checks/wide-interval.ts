@@ -8,6 +8,7 @@ const WIDEST = 0.1;
 /** Wilson's 95 % interval of the robust accuracy is wider than 10 points. */
 export const wideInterval: Check = {
   id: "wide-interval",
+  ofAnswers: true,
   after({ images, n }) {
     const [low, high] = wilsonInterval(images.filter(({ robust }) => robust).length, n);
     if (high - low <= WIDEST) return null;
