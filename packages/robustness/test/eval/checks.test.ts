@@ -146,6 +146,12 @@ describe("warnings", () => {
     expect(report.robustAccuracy).toBe(0);
   });
 
+  it("name FGSM above PGD for a classifier that is often wrong, as such networks are", async () => {
+    const mostlyWrong = labels.map((label, i) => (i < 12 ? (label + 1) % 4 : label));
+    const { warnings } = await attack(rippled, images, mostlyWrong, { device, attack: "pgd-5-1", epsilon: EPSILON });
+    expect(warnings.find(({ id }) => id === "fgsm-above-pgd")).toMatchObject({ images: 16, of: 16 });
+  });
+
   it("are about answers alone where nothing attacks", async () => {
     const idle = { attack: { ...plan("pgd"), attacks: [] }, epsilon: 0.5 };
     const healthyReport = await evaluate(healthy, idle);

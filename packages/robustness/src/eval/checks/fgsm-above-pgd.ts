@@ -11,9 +11,9 @@ const FEWEST = 8;
 export const fgsmAbovePgd: Check = {
   id: "fgsm-above-pgd",
   async before({ probe, epsilon }) {
-    const clean = await probe.clean();
-    const right = probe.subjects.filter((_, i) => clean[i]?.correct);
-    if (right.length < FEWEST || !(epsilon > 0)) return null;
+    if (!(epsilon > 0)) return null;
+    const right = await probe.right();
+    if (right.length < FEWEST) return null;
     const fgsm = (await probe.left("fgsm", right, epsilon)).length;
     if (2 * fgsm < right.length) return null;
     const pgd = (await probe.left("pgd", right, epsilon)).length;

@@ -11,6 +11,8 @@ import { classifierPrograms } from "../programs.ts";
 
 /** How many images checks look at. */
 export const PROBED = 16;
+/** How far they look for as many that are answered rightly. */
+const FARTHEST = 8 * PROBED;
 /** Images in a batch of theirs: attacks' smallest, so that every batch is full and programs have one size. */
 export const ROWS = 8;
 
@@ -26,6 +28,8 @@ export interface Probe {
   readonly subjects: readonly Subject[];
   /** Answers to these, asked for once. */
   clean(): Promise<readonly Answer[]>;
+  /** The first images that are answered rightly, as many as checks look at; in networks that are often wrong, one has to look further. */
+  right(): Promise<readonly Subject[]>;
   /** Answers to any images, eight by eight; of classifiers that answer at random, those of another draw. */
   answers(subjects: readonly Subject[], draw?: number): Promise<readonly Answer[]>;
   /** Gradients of the loss with respect to the images, [C, H, W] each. */
@@ -67,6 +71,15 @@ export function probeOf(victim: Victim, all: readonly Subject[], { device, threa
     clean() {
       clean ??= rounds.answers(subjects);
       return clean;
+    },
+    async right() {
+      const found = (await this.clean()).flatMap(({ correct }, i) => (correct ? [subjects[i] as Subject] : []));
+      for (let first = subjects.length; found.length < PROBED && first < Math.min(FARTHEST, all.length); first += ROWS) {
+        const batch = all.slice(first, first + ROWS);
+        const answers = await rounds.answers(batch);
+        found.push(...batch.filter((_, i) => answers[i]?.correct));
+      }
+      return found.slice(0, PROBED);
     },
     answers: (images, draw) => rounds.answers(images, draw),
     async gradients(images) {
