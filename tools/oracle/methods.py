@@ -276,6 +276,8 @@ def make():
         fixture.output(f"{name}/loss", loss)
         fixture.outputs(f"{name}/gradient/", gradients(loss, params))
         fixture.outputs(f"{name}/carry/", carried)
+    logits = cnn(problem.params, problem.x)
+    fixture.output("smoothing/losses", F.cross_entropy(logits, problem.labels, label_smoothing=0.2, reduction="none"))
     fixture.write()
 
 

@@ -111,6 +111,7 @@ export {
   length,
   type NumberOption,
   number,
+  numberOr,
   type Option,
   type OptionTable,
   type OptionValue,

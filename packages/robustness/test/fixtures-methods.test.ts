@@ -5,6 +5,7 @@ import { methods } from "../src/methods/index.ts";
 import type { Carried, Method } from "../src/methods/method.ts";
 import { trainingNetwork } from "../src/methods/network.ts";
 import { cnn } from "../src/models/cnn.ts";
+import { smoothedCrossEntropyPerExample } from "../src/nn/cross-entropy.ts";
 import type { Given } from "../src/options/option.ts";
 import { describeOracle, Fixture, flatten, methodContext, stored, type Values, withDraws } from "./support/fixtures.ts";
 
@@ -60,6 +61,14 @@ describeOracle("methods", (oracle) => {
     };
     const carry: Carried = fixture.tensors(`${name}/before/`);
     await oracle.check(gradients, [params, x, draws, carry], stored(fixture, `${name}/`, "loss", "gradient/", "carry/"));
+  });
+
+  test("cross-entropy with smoothed labels", async () => {
+    const losses = (params: Values, x: Value) => {
+      const { logits } = trainingNetwork(model, params, {}, labels).forward(x);
+      return { losses: smoothedCrossEntropyPerExample(logits, labels, 0.2) };
+    };
+    await oracle.check(losses, [params, x], stored(fixture, "smoothing/", "losses"));
   });
 });
 

@@ -1,6 +1,26 @@
 /** @file Cross-entropy of logits, stable for any finite logits. */
-import { add, and, argmax, broadcastAlong, convert, eq, exp, gt, iota, log, max, mean, stopGradient, sub, sum, type Value, where } from "@gradalign/tensor";
+import {
+  add,
+  and,
+  argmax,
+  broadcastAlong,
+  convert,
+  eq,
+  exp,
+  gt,
+  iota,
+  log,
+  max,
+  mean,
+  mul,
+  stopGradient,
+  sub,
+  sum,
+  type Value,
+  where,
+} from "@gradalign/tensor";
 import { finiteExamples, LARGEST } from "./finite.ts";
+import { logSoftmax } from "./softmax.ts";
 
 /** Where the label's logit stands: bool, the shape of logits [N, K]; integer labels [N]. */
 export function isLabel({ shape }: Value, labels: Value): Value {
@@ -13,6 +33,11 @@ export function crossEntropyPerExample(logits: Value, labels: Value): Value {
   // Shifting by the largest logit changes nothing but keeps exp in range; the shift's derivative cancels.
   const shifted = sub(logits, broadcastAlong(stopGradient(max(logits, [1])), shape, [0]));
   return sub(log(sum(exp(shifted), [1])), sum(where(isLabel(logits, labels), shifted, 0), [1]));
+}
+
+/** The same with a `share` of the label given to all classes alike (Szegedy et al. 2016, section 7): [N]. */
+export function smoothedCrossEntropyPerExample(logits: Value, labels: Value, share: number): Value {
+  return sub(mul(crossEntropyPerExample(logits, labels), 1 - share), mul(mean(logSoftmax(logits), [1]), share));
 }
 
 /** Margin of the label's logit over the others beyond which the cross-entropy's gradient, of size exp(-margin), is lost to float32. */

@@ -70,8 +70,8 @@ interface Bounds {
  */
 export type Role = "input" | "length" | "constant";
 
-/** A real number. */
-export interface NumberOption<R extends Role = Role> extends Described<number>, Bounds {
+/** A real number; undefined, where that is its default, stands for none. */
+export interface NumberOption<R extends Role = Role, None extends undefined = never> extends Described<number | None>, Bounds {
   readonly kind: "number";
   readonly role: R;
 }
@@ -103,7 +103,7 @@ export interface TextOption extends Described<string> {
 }
 
 /** Any option. */
-export type Option = TextOption | NumberOption | IntegerOption<null | undefined> | ChoiceOption | BooleanOption;
+export type Option = TextOption | NumberOption<Role, undefined> | IntegerOption<null | undefined> | ChoiceOption | BooleanOption;
 
 /** Options by name, in the order in which they are shown and resolved. */
 export type OptionTable = Readonly<Record<string, Option>>;
@@ -118,7 +118,9 @@ export type ValueOf<Declared extends Option> =
         ? string
         : Declared extends IntegerOption<infer None>
           ? number | None
-          : number;
+          : Declared extends NumberOption<Role, infer None>
+            ? number | None
+            : number;
 
 /** The type of an option inside a compiled step. */
 type TracedOf<Declared extends Option> = Declared extends NumberOption<"input" | "length"> ? Value | number : ValueOf<Declared>;
@@ -142,6 +144,11 @@ export function length(declaration: Described<number> & Omit<Bounds, "unit">): N
 /** Declares a real number that is a constant of compiled steps, or not in them. */
 export function constant(declaration: Described<number> & Bounds): NumberOption<"constant"> {
   return { kind: "number", role: "constant", ...declaration };
+}
+
+/** Declares a real number that there need not be; it is left out unless it is given. */
+export function numberOr(none: undefined, declaration: Omit<Described<number>, "default"> & Bounds): NumberOption<"constant", undefined> {
+  return { kind: "number", role: "constant", ...declaration, default: none };
 }
 
 /** Declares a whole number. */

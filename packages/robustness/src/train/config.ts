@@ -24,6 +24,10 @@ export interface TrainConfig {
   readonly trainSize: number | null;
   /** Hold out the last so many training images, and choose the best parameters on them; on training images, as the paper does, if left out. */
   readonly validationSize?: number;
+  /** Share of each label that is given to all classes alike, in the training loss; none if left out. */
+  readonly labelSmoothing?: number;
+  /** Share that a step leaves of the weights' moving average, which is then what is evaluated and kept; no average if left out. */
+  readonly averaging?: number;
   readonly seed: number;
   readonly optimizer: OptimizerConfig;
   readonly schedule: ScheduleConfig;
@@ -48,6 +52,8 @@ export interface PartialTrainConfig {
   readonly batchSize?: number;
   readonly trainSize?: number | null;
   readonly validationSize?: number;
+  readonly labelSmoothing?: number;
+  readonly averaging?: number;
   readonly seed?: number;
   readonly optimizer?: Chosen<OptimizerConfig>;
   readonly schedule?: Chosen<ScheduleConfig>;
@@ -66,7 +72,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
   checkRoot(partial);
   const { names, at } = chosenBy(partial);
   const training = resolveOptions(ROOT, trainingOptions, trainingOnly(partial), at);
-  const { epsilon, epochs, batchSize, trainSize, validationSize, seed, evalEvery, evalExamples } = training;
+  const { epsilon, epochs, batchSize, trainSize, validationSize, labelSmoothing, averaging, seed, evalEvery, evalExamples } = training;
   const section = (kind: Section): Given => {
     const { name: _, ...options } = recordIn(partial[kind]);
     const name = names[kind];
@@ -78,6 +84,8 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
     method: section("method"),
     ...{ epsilon, epochs, batchSize, trainSize },
     ...(validationSize === undefined ? {} : { validationSize }),
+    ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
+    ...(averaging === undefined ? {} : { averaging }),
     seed,
     optimizer: section("optimizer"),
     schedule: section("schedule"),

@@ -4,7 +4,7 @@ import { datasets } from "../data/index.ts";
 import { methods } from "../methods/index.ts";
 import { models } from "../models/index.ts";
 import { optimizers, schedules } from "../optim/index.ts";
-import { type ChoiceOption, type Circumstances, choice, flag, integer, integerOr, number, type OptionTable, text } from "../options/option.ts";
+import { type ChoiceOption, type Circumstances, choice, flag, integer, integerOr, number, numberOr, type OptionTable, text } from "../options/option.ts";
 
 /** What is chosen by name unless it is said. The optimiser is the recipe's. */
 export const DEFAULTS = { dataset: "cifar10", model: "preact-resnet18", method: "fgsm-gradalign", schedule: "cyclic" };
@@ -36,6 +36,18 @@ export const trainingOptions = {
     least: 1,
     help: "hold out the last so many training images and choose the best checkpoint by PGD accuracy on them",
     remedy: "leave it out to choose it on the first training images, as the paper does",
+  }),
+  labelSmoothing: numberOr(undefined, {
+    least: 0,
+    below: 1,
+    help: "share of each label that is given to all classes alike, in the loss that is trained on but not in attacks",
+    remedy: "leave it out for none",
+  }),
+  averaging: numberOr(undefined, {
+    above: 0,
+    below: 1,
+    help: "share that a step leaves of the moving average of weights; the average is what is then evaluated, kept and exported",
+    remedy: "write e.g. 0.999, or leave it out for the weights themselves",
   }),
   seed: integer({ least: 0, default: 0, help: "decides every random choice; equal seeds give equal bits", remedy: "write e.g. 0" }),
   evalEvery: integer({ least: 1, default: ({ recipe }) => recipe.evalEvery, help: "steps between evaluations", remedy: "write e.g. 200" }),

@@ -129,9 +129,10 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       current = fresh;
       current = step(...argumentsOf(0, 0, 0, 0));
       // With learning rate 0 only statistics, what the method carries and the sums have moved; the optimiser starts afresh.
-      const { params, state: moved, carry, scaling, sums, optimizer } = state();
-      current = { params, state: moved, carry, scaling, sums, optimizer: again.optimizer };
-      disposeTree({ optimizer, params: again.params, state: again.state, carry: again.carry, scaling: again.scaling, sums: again.sums });
+      const { optimizer, ...moved } = state();
+      const { optimizer: first, ...unused } = again;
+      current = { ...moved, optimizer: first };
+      disposeTree({ optimizer, unused });
     },
     restore(tensors) {
       const template = initialState(setup, sizes, tensor(new Int32Array(2)));

@@ -17,9 +17,10 @@ import type { StepOptions } from "./step.ts";
 export function stepOptions(config: TrainConfig, model: Model, { precision }: Pick<Device, "precision">): StepOptions {
   const { name: method, ...methodOptions } = config.method;
   const { name: optimizer, ...optimizerOptions } = config.optimizer;
-  const { batchSize, augment } = config;
+  const { batchSize, augment, labelSmoothing = 0, averaging = 0 } = config;
   const scaleLoss = precision === "float16";
-  return { model, method: methodNamed(method), methodOptions, optimizer: optimizers[optimizer], optimizerOptions, batchSize, augment, scaleLoss };
+  const chosen = { method: methodNamed(method), methodOptions, optimizer: optimizers[optimizer], optimizerOptions };
+  return { model, ...chosen, batchSize, augment, labelSmoothing, averaging, scaleLoss };
 }
 
 /** The numbers that the step of these settings is given. */

@@ -10,7 +10,7 @@ import type { RunSeal } from "./seal.ts";
 
 /**
  * What a checkpoint holds. Tensors of both kinds: `params/NAME` and `state/NAME`; of kind `last` also `optimizer/...`, `carry/...`
- * (the method's own), `sums/...`, and the best parameters so far (`best/params/NAME`, `best/state/NAME`).
+ * (the method's own), `trained/...` (with averaging, whose averages `params` and `state` then are), `sums/...`, and the best parameters so far (`best/params/NAME`, `best/state/NAME`).
  */
 export interface Snapshot {
   readonly model: ModelIdentity;

@@ -40,9 +40,9 @@ export function stepPrograms(device: Device): StepPrograms {
     return own.indexOf(model);
   };
   const keyOf = (setup: StepOptions, { image, examples }: DataSizes): string => {
-    const { model, method, methodOptions, optimizer, optimizerOptions, batchSize, augment, scaleLoss } = setup;
+    const { model, method, methodOptions, optimizer, optimizerOptions, batchSize, augment, labelSmoothing, averaging, scaleLoss } = setup;
     const structure = [structureOf(method.options, methodOptions), structureOf(optimizer.options, optimizerOptions)];
-    return canonicalJson([modelKey(model), method.id, optimizer.id, structure, batchSize, augment, scaleLoss, image, examples]);
+    return canonicalJson([modelKey(model), method.id, optimizer.id, structure, batchSize, augment, labelSmoothing, averaging, scaleLoss, image, examples]);
   };
   const free = (which: (entry: Entry) => boolean): void => {
     for (const [key, entry] of entries) {

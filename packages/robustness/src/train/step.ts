@@ -1,13 +1,14 @@
 /** @file One training iteration as one program: batch, attack, losses, gradients through gradients, optimiser, metrics. */
-import { abs, add, convert, full, gather, lt, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
+import { abs, add, convert, full, gather, lt, mean, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
 import type { Carried, CarrySizes, Method } from "../methods/method.ts";
 import { trainingNetwork } from "../methods/network.ts";
 import type { Model } from "../models/model.ts";
-import { countCorrect } from "../nn/cross-entropy.ts";
+import { countCorrect, smoothedCrossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
 import type { Optimizer, OptimizerDefinition, OptimizerState } from "../optim/optimizer.ts";
 import type { Given } from "../options/option.ts";
 import { tracedValues } from "../options/traced.ts";
+import { nextAverage, noAverage, type Trained } from "./averaging.ts";
 import { type Augmentation, augmentedImages, batchRows, type TrainingData } from "./batch.ts";
 import { firstScaling, type LossScaling, nextScaling, unlessSkipped, unscaled } from "./loss-scaling.ts";
 
@@ -24,8 +25,11 @@ export interface MetricSums {
 
 /** All that one iteration hands to the next. */
 export interface TrainState {
+  /** What is evaluated and kept: what is trained or, with averaging, its average. */
   readonly params: Params;
   readonly state: Params;
+  /** With averaging what is trained; empty without. */
+  readonly trained: Trained | Record<string, never>;
   readonly optimizer: OptimizerState;
   /** The method's own; empty for most. */
   readonly carry: Carried;
@@ -70,6 +74,10 @@ export interface StepOptions {
   readonly optimizerOptions: Given;
   readonly batchSize: number;
   readonly augment: Augmentation;
+  /** Share of each label that all classes get; 0 for none. */
+  readonly labelSmoothing: number;
+  /** Share that a step leaves of the weights' average; 0 for no average. */
+  readonly averaging: number;
   /** Whether contractions multiply in float16, so that losses must be scaled. */
   readonly scaleLoss: boolean;
 }
@@ -79,11 +87,12 @@ export type DataSizes = Omit<CarrySizes, "batch">;
 
 /** The state before the first iteration. */
 export function initialState(setup: StepOptions, sizes: DataSizes, key: Value): TrainState {
-  const { model, method, batchSize: batch, scaleLoss } = setup;
+  const { model, method, batchSize: batch, averaging, scaleLoss } = setup;
   const { params, state } = model.init(key);
+  const weights = averaging > 0 ? { ...noAverage({ params, state }), trained: { params, state, averages: zeros([]) } } : { params, state, trained: {} };
   const optimizer = optimizerOf(setup, {});
   const carry = method.carries?.({ batch, ...sizes }) ?? {};
-  return { params, state, optimizer: optimizer.init(params), carry, scaling: scaleLoss ? firstScaling() : {}, sums: noSums() };
+  return { ...weights, optimizer: optimizer.init(params), carry, scaling: scaleLoss ? firstScaling() : {}, sums: noSums() };
 }
 
 /** Sums of nothing. */
@@ -93,7 +102,7 @@ export function noSums(): MetricSums {
 
 /** The step function, to be compiled with its first argument donated. */
 export function trainingStep(setup: StepOptions): (train: TrainState, data: TrainingData, order: Value, inputs: StepInputs) => TrainState {
-  const { model, method, methodOptions, batchSize, augment } = setup;
+  const { model, method, methodOptions, batchSize, augment, labelSmoothing, averaging } = setup;
   return (train, data, order, { position, augmentKey, attackKey, lr, ramp, epoch = 0, numbers }) => {
     const rows = batchRows(order, position, batchSize);
     const x = augmentedImages(data.images, rows, augmentKey, augment);
@@ -102,31 +111,52 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
     const optimizer = optimizerOf(setup, numbers.optimizer);
     const warmup: Operand = Number(methodOptions["warmupEpochs"] ?? 0) > 0 ? ramp : 1;
 
-    const objective = (params: Params): [Value, Omit<TrainState, "params" | "optimizer" | "scaling">] => {
-      const network = trainingNetwork(model, params, train.state, labels, train.scaling["scale"]);
+    const trained = isAveraged(train.trained) ? train.trained : train;
+    const objective = (params: Params): [Value, Pick<TrainState, "state" | "carry" | "sums">] => {
+      const network = trainingNetwork(model, params, trained.state, labels, train.scaling["scale"]);
       const { epsilon } = numbers;
       const result = method.loss({ network, x, rows, epsilon, ramp: warmup, epoch, key: attackKey, carry: train.carry, options });
-      const { loss, logits } = result.adversarial;
+      const { logits } = result.adversarial;
+      const loss = labelSmoothing > 0 ? mean(smoothedCrossEntropyPerExample(logits, labels, labelSmoothing)) : result.adversarial.loss;
       const regularizer = result.regularizer ?? full([], 0);
       const total = add(loss, regularizer);
       const sums = addMetrics(train.sums, loss, regularizer, countCorrect(logits, labels), total);
       return [train.scaling["scale"] ? mul(total, train.scaling["scale"]) : total, { state: network.state, carry: result.carry ?? {}, sums }];
     };
-    const [[, next], grads] = valueAndGrad(objective)(train.params);
-    if (!isScaled(train.scaling)) {
-      const [params, optimizerState] = optimizer.update(train.params, grads, train.optimizer, lr);
-      return { ...next, params, optimizer: optimizerState, scaling: {} };
+    const [[, { state, ...next }], grads] = valueAndGrad(objective)(trained.params);
+    const { weights, scaling } = updated({ params: trained.params, state: trained.state, optimizer: train.optimizer }, state, grads, train.scaling);
+    if (!isAveraged(train.trained)) return { ...next, ...weights, scaling, trained: {} };
+    const { averages } = train.trained;
+    const average = nextAverage(train, weights, averages, averaging);
+    return {
+      ...next,
+      ...average,
+      optimizer: weights.optimizer,
+      scaling,
+      trained: { params: weights.params, state: weights.state, averages: add(averages, 1) },
+    };
+
+    /** What an update makes of weights, statistics and the optimiser's state. */
+    function updated(before: Updated, state: Params, grads: Params, scaling: TrainState["scaling"]): { weights: Updated; scaling: TrainState["scaling"] } {
+      const step = (plain: Params): Updated => {
+        const [params, optimizerState] = optimizer.update(before.params, plain, before.optimizer, lr);
+        return { params, optimizer: optimizerState, state };
+      };
+      if (!isScaled(scaling)) return { weights: step(grads), scaling: {} };
+      const { grads: plain, finite } = unscaled(grads, scaling);
+      return { weights: unlessSkipped(finite, step(plain), before), scaling: nextScaling(finite, scaling) };
     }
-    const { grads: plain, finite } = unscaled(grads, train.scaling);
-    const [params, optimizerState] = optimizer.update(train.params, plain, train.optimizer, lr);
-    const before = { params: train.params, optimizer: train.optimizer, state: train.state };
-    const kept = unlessSkipped(finite, { params, optimizer: optimizerState, state: next.state }, before);
-    return { ...next, ...kept, scaling: nextScaling(finite, train.scaling) };
   };
 }
 
+type Updated = Pick<TrainState, "params" | "state" | "optimizer">;
+
 function optimizerOf({ optimizer, optimizerOptions }: StepOptions, numbers: StepNumbers["optimizer"]): Optimizer {
   return optimizer.create(tracedValues(optimizer.options, optimizerOptions, numbers));
+}
+
+function isAveraged(trained: TrainState["trained"]): trained is Trained {
+  return "averages" in trained;
 }
 
 function isScaled(scaling: TrainState["scaling"]): scaling is LossScaling {

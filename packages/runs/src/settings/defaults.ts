@@ -14,6 +14,8 @@ export const FIXED_DEFAULTS: DefaultTexts = {
   vectorBits: "what is faster here",
   trainSize: "all",
   validationSize: "none",
+  labelSmoothing: "none",
+  averaging: "none",
 };
 
 /** What is chosen, not given by a recipe. */
