@@ -107,12 +107,24 @@ describe("accuracy against the radius", () => {
     const page = parsed(reportOf({ ...record, curve: [{ epsilon: 16 / 255, accuracy: 0.125, attack: "fmn" }] }));
     const card = page.querySelector("#radius");
     expect(card?.textContent).toContain("upper bound at radii up to ε");
-    expect([...(card?.querySelectorAll(".legend li") ?? [])].map((item) => item.textContent)).toEqual(["upper bound from what was found", "computed with fmn"]);
+    expect([...(card?.querySelectorAll(".legend li") ?? [])].map((item) => item.textContent)).toEqual(["upper bound from what was found", "estimate with fmn"]);
     const table = tableWith(page, "radius");
-    expect(table[1]).toEqual(["0/255", "83.3 %", "what was found"]);
-    expect(table.at(-2)).toEqual(["8/255", "33.3 %", "what was found"]);
-    expect(table.at(-1)).toEqual(["16/255", "12.5 %", "fmn"]);
+    expect(table[1]).toEqual(["0/255", "83.3 %", "at most, by what was found"]);
+    expect(table.at(-2)).toEqual(["8/255", "33.3 %", "at most, by what was found"]);
+    expect(table.at(-1)).toEqual(["16/255", "12.5 %", "about, with fmn"]);
   });
+});
+
+test("radii far beyond ε, or none at all, leave a figure that can be read", () => {
+  const axes = (one: EvaluationRecord) => {
+    const page = reportOf(one);
+    expect(page).not.toMatch(/NaN|Infinity/);
+    const [x] = JSON.parse(parsed(page).querySelector("#radius svg[data-axes]")?.getAttribute("data-axes") ?? "[]") as { type: string; domain: number[] }[];
+    return [x?.type, x?.domain];
+  };
+  expect(axes(record)).toEqual(["linear", [0, 8]]);
+  expect(axes({ ...record, curve: [{ epsilon: 1, accuracy: 0, attack: "pgd-20-1" }] })).toEqual(["log", [0.25, 255]]);
+  expect(axes({ ...record, threat: { norm: "linf", epsilon: { numerator: 0, denominator: 255 } } })).toEqual(["linear", [0, 1]]);
 });
 
 test("classes: who stands, and what the others are taken for", () => {

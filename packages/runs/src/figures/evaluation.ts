@@ -131,17 +131,27 @@ export function comparedLines(reports: readonly LabelledRecord[]): RadiusLine[] 
   );
 }
 
+/** Where radii beyond ε are so much larger that only a logarithmic axis shows both; it begins at a share of ε. */
+const [FAR, NEAR] = [4, 1 / 32];
+
 /** Accuracy against the radius, all in one norm. */
 export function radiusFigure(lines: readonly RadiusLine[], records: readonly EvaluationRecord[], title: string): FigureOptions {
   const [{ threat }] = records as readonly [EvaluationRecord];
   const unit = threat.norm === "linf" ? 255 : 1;
-  const rows = lines.map((line) => line.points.map(({ epsilon, accuracy }) => ({ epsilon: unit * epsilon, accuracy, line: line.name })));
   const radii = [...new Set(records.map((record) => epsilonOf(record.threat.epsilon)))];
-  const points = lines.flatMap((line) => line.points);
+  const all = lines.flatMap((line) => line.points);
+  const most = Math.max(...all.map(({ epsilon }) => epsilon)) || 1 / unit;
+  const balls = radii.filter((radius) => radius > 0);
+  const log = balls.length > 0 && most > FAR * Math.max(...balls);
+  const least = log ? NEAR * Math.min(...balls) : 0;
+  const rows = lines.map(({ name, points }) =>
+    points.filter(({ epsilon }) => epsilon >= least).map(({ epsilon, accuracy }) => ({ epsilon: unit * epsilon, accuracy, line: name })),
+  );
+  const axis = threat.norm === "linf" ? "ε × 255" : "ε";
   return {
     ariaLabel: title,
     ariaDescription: `${lines
-      .map(({ name, points: own }) => `${name}: ${own.length === 0 ? "no points" : `from ${at(threat.norm, own[0])} to ${at(threat.norm, own.at(-1))}`}`)
+      .map(({ name, points }) => `${name}: ${points.length === 0 ? "no points" : `from ${at(threat.norm, points[0])} to ${at(threat.norm, points.at(-1))}`}`)
       .join("; ")}. ${records.map(described).join("; ")}.`,
     width: WIDTH,
     height: 312,
@@ -149,8 +159,8 @@ export function radiusFigure(lines: readonly RadiusLine[], records: readonly Eva
     marginLeft: 54,
     marginRight: 20,
     marginBottom: 42,
-    x: { label: threat.norm === "linf" ? "ε × 255" : "ε", labelOffset: 38, domain: [0, Math.max(...rows.flat().map(({ epsilon }) => epsilon))], nice: false },
-    y: { ...percentAxis(Math.max(...points.map(({ accuracy }) => accuracy))), label: "accuracy", grid: true },
+    x: { label: axis, labelOffset: 38, domain: [unit * least, unit * most], nice: false, ...(log ? { type: "log", base: 2, ticks: 8, tickFormat: "~r" } : {}) },
+    y: { ...percentAxis(Math.max(...all.map(({ accuracy }) => accuracy))), label: "accuracy", grid: true },
     color: { domain: lines.map(({ name }) => name), range: lines.map(({ color }) => color) },
     marks: [
       Plot.frame({ stroke: "var(--line)", anchor: "bottom" }),

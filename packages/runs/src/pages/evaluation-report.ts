@@ -121,15 +121,18 @@ function waterfall(record: EvaluationRecord): Figure {
 
 function radius(record: EvaluationRecord): Figure {
   const lines = radiusLines(record);
-  const words = (line: RadiusLine, i: number): string => (i === 0 ? "upper bound from what was found" : `computed with ${line.name}`);
+  const words = (line: RadiusLine, i: number): string => (i === 0 ? "upper bound from what was found" : `estimate with ${line.name}`);
   return {
     id: "radius",
     title: "Accuracy against the radius",
-    caption: `${boundWords(record)} ${record.curve.length > 0 ? "Points are radii at which the attack named was run; they too are upper bounds." : ""}`,
+    caption: `${boundWords(record)} ${record.curve.length > 0 ? ESTIMATED : ""}`,
     legend: lines.map((line, i) => ({ ...line, legend: words(line, i) })),
     panels: [{ title: "", options: radiusFigure(lines, [record], "Accuracy against the radius") }],
   };
 }
+
+/** What points of a record's curve are. */
+const ESTIMATED = "Points are radii at which the attack named was tried on a few of the images that were left: estimates, which should fall to zero.";
 
 /** What the bound rests on. */
 function boundWords(record: EvaluationRecord): string {
@@ -148,8 +151,7 @@ function comparedRadius(reports: readonly EvaluationReport[], norm: string): Fig
   return {
     id: `radius-${norm}`,
     title,
-    caption:
-      "Full lines fall at the norm of each perturbation that was found: upper bounds up to each evaluation's ε (dotted). Dashed lines join radii at which the attack named was run.",
+    caption: `Full lines fall at the norm of each perturbation that was found: upper bounds up to each evaluation's ε (dotted). ${ESTIMATED}`,
     legend: styled.map((line) => ({ ...line, legend: line.name })),
     panels: [
       {

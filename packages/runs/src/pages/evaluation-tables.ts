@@ -40,10 +40,10 @@ export function waterfallTable(record: EvaluationRecord): Markup {
 /** The bound at a few radii, and every point that was computed. */
 export function radiusTable(record: EvaluationRecord): Markup {
   const { norm } = record.threat;
-  const bounds = boundsBelow(record, TABLE_STEPS).map((point) => ({ ...point, by: "what was found" }));
-  const computed = [...record.curve].sort((a, b) => a.epsilon - b.epsilon).map(({ attack, ...point }) => ({ ...point, by: attack }));
+  const bounds = boundsBelow(record, TABLE_STEPS).map((point) => ({ ...point, by: "at most, by what was found" }));
+  const computed = [...record.curve].sort((a, b) => a.epsilon - b.epsilon).map(({ attack, ...point }) => ({ ...point, by: `about, with ${attack}` }));
   return table(
-    html`${heading("radius")}${heading("accuracy at most")}<th>by</th>`,
+    html`${heading("radius")}${heading("accuracy")}<th></th>`,
     [...bounds, ...computed].map(
       ({ epsilon, accuracy, by }) => html`<tr>${number(distanceText(norm, epsilon))}${number(percent(accuracy))}<td>${by}</td></tr>\n`,
     ),

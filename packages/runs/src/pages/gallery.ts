@@ -37,14 +37,15 @@ ${kinds.map(({ attack, total, outcomes }) => {
 
 /** What the picture of a perturbation is multiplied with; in l-infinity the same for all, so that they can be compared. */
 function amplification({ threat }: EvaluationRecord, perturbation: ArrayLike<number>): number {
-  if (threat.norm === "linf") return 0.5 / epsilonOf(threat.epsilon);
+  const epsilon = epsilonOf(threat.epsilon);
+  if (threat.norm === "linf") return epsilon > 0 ? 0.5 / epsilon : 1;
   const largest = Array.from(perturbation).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return largest > 0 ? 0.5 / largest : 1;
 }
 
-function scaling({ threat }: EvaluationRecord): string {
-  return threat.norm === "linf"
-    ? `What was added is amplified ${factorText(0.5 / epsilonOf(threat.epsilon))} times: ±ε is white or black.`
+function scaling(record: EvaluationRecord): string {
+  return record.threat.norm === "linf"
+    ? `What was added is amplified ${factorText(amplification(record, []))} times: ±ε is white or black.`
     : "What was added is amplified until its largest value is white or black; the factor is given.";
 }
 
