@@ -86,7 +86,7 @@ const robustness: Package = {
     device: { what: "WebGPU in Node, and what was measured of a GPU", uses: ["data", "files"] },
     attacks: { what: "how an attack starts, steps and finishes", uses: ["threat", "models", "nn"] },
     methods: { what: "the loss of one training batch", uses: ["attacks", "threat", "models", "nn", "options"] },
-    eval: { what: "accuracy on clean and attacked images", uses: ["attacks", "threat", "models", "nn", "data", "diagnostics"] },
+    eval: { what: "accuracy on clean and attacked images, and what makes it doubtful", uses: ["attacks", "threat", "models", "nn", "data", "diagnostics"] },
     train: {
       what: "settings, the compiled step, the loop, evaluations while training",
       uses: ["methods", "eval", "attacks", "threat", "models", "nn", "data", "optim", "options", "diagnostics", "checkpoint"],
