@@ -112,7 +112,7 @@ const runs: Package = {
     models: { what: "a model of a run folder or any file, as a victim", uses: ["folder", "evaluation", "run", "settings", "words"] },
     figures: { what: "series, curves and filters as figures", uses: ["run", "evaluation", "words"] },
     pages: { what: "reports as one HTML file each", uses: ["figures", "run", "evaluation", "settings", "words"] },
-    perform: { what: "a run from its folder to its report", uses: ["folder", "run", "settings", "figures", "pages"] },
+    perform: { what: "a run from its folder to its report", uses: ["folder", "evaluation", "run", "settings", "figures", "pages"] },
   },
 };
 

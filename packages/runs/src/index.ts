@@ -2,7 +2,17 @@
 
 export { crc32 } from "@gradalign/formats";
 export { evaluationCommand } from "./evaluation/command.ts";
-export type { CurvePoint, EvaluationRecord, EvaluationWarning, Fraction, JudgedData, JudgedModel, Stage } from "./evaluation/record.ts";
+export { type Fraction, fractionOf, fractionText, readRadius, valueOf } from "./evaluation/fraction.ts";
+export {
+  type CurvePoint,
+  type EvaluationIdentity,
+  type EvaluationRecord,
+  type EvaluationWarning,
+  identityOfRecord,
+  type JudgedData,
+  type JudgedModel,
+  type Stage,
+} from "./evaluation/record.ts";
 export type { EvaluationReport, ExampleImage } from "./evaluation/report-data.ts";
 export { chosenImages, classOutcomes, waterfall } from "./evaluation/summary.ts";
 export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";

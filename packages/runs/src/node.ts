@@ -1,4 +1,14 @@
 /** @file What needs Node: run folders, performing a run, reports as files, and the local server of a page. */
+export {
+  ADVERSARIALS,
+  type BrokenImage,
+  type EvaluationFolderOptions,
+  type EvaluationLog,
+  isEvaluationFolder,
+  readEvaluation,
+  withEvaluation,
+} from "./evaluation/node-folder.ts";
+export { idOf } from "./evaluation/node-identity.ts";
 export { nodeDocument } from "./figures/node-document.ts";
 export { type AttackPart, noteRobustness, type RunSession, readRobustness, readSession } from "./folder/node-notes.ts";
 export { chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";
@@ -10,7 +20,9 @@ export { type OpenedVictim, type OpenOptions, openVictim } from "./models/node-o
 export { loadSavedModel, modelOfSnapshot, type SavedModel, type Which } from "./models/node-saved-model.ts";
 export { type AttackRequest, attackSaved, type FinalAttack } from "./perform/node-attack-saved.ts";
 export { arithmeticOptions, DEVICE_SETTINGS, machineOf, openDevice, resumedSettings, runSettingsOf } from "./perform/node-device.ts";
+export { type EvaluationRequest, type EvaluationSettings, evaluate, evaluationIdentity } from "./perform/node-evaluate.ts";
 export { ownRun, performRun, type RunOutcome, type RunRequest } from "./perform/node-perform-run.ts";
+export { type Provenance, provenance } from "./perform/node-provenance.ts";
 export { VERSION } from "./perform/node-version.ts";
 export { cutIntoParts, type DataList, type DataPart, type ServedData } from "./serve/node-data-parts.ts";
 export { type LiveServer, type LiveServerOptions, startLiveServer } from "./serve/node-server.ts";

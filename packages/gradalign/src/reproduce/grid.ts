@@ -3,9 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Experiment, FinalAttack, Scale, Training } from "@gradalign/experiments";
 import { readJson, writeFileAtomic } from "@gradalign/robustness/node";
-import { readRobustness } from "@gradalign/runs/node";
+import { type Provenance, provenance, readRobustness } from "@gradalign/runs/node";
 import { z } from "zod";
-import { type Provenance, provenance } from "./provenance.ts";
 import { type DataKind, trainingId } from "./training-id.ts";
 
 /** A training with its address and folder. */

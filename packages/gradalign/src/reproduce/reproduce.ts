@@ -1,7 +1,7 @@
 /** @file Runs experiments: trains what is missing, measures, writes results and pages. */
 import { join } from "node:path";
 import { duration, type Settings, shellWord } from "@gradalign/runs";
-import { openDevice } from "@gradalign/runs/node";
+import { openDevice, provenance } from "@gradalign/runs/node";
 import type { Device } from "@gradalign/tensor";
 import { interruptible } from "../run/interruptible.ts";
 import type { Context } from "../terminal/context.ts";
@@ -15,7 +15,6 @@ import { createGridView, type GridView } from "./grid-view.ts";
 import { createLab } from "./lab.ts";
 import { measureMissingCosts } from "./measure-costs.ts";
 import { performGrid } from "./perform-grid.ts";
-import { provenance } from "./provenance.ts";
 import { writeResults } from "./results.ts";
 
 /** How {@link reproduce} runs. */

@@ -1,11 +1,8 @@
 /** @file What an evaluation leaves: what was judged, how, what became of every image, and what a reader must know to trust it. */
-import type { Arithmetic, ImageOutcome, Passes, Selection } from "@gradalign/robustness";
+import type { Arithmetic, AttackOptions, ImageOutcome, Passes, Selection } from "@gradalign/robustness";
+import type { Fraction } from "./fraction.ts";
 
-/** A radius as it was given: 8/255, 1/2. */
-export interface Fraction {
-  readonly numerator: number;
-  readonly denominator: number;
-}
+export type { Fraction } from "./fraction.ts";
 
 /** The classifier, so that it can be found again. */
 export interface JudgedModel {
@@ -42,7 +39,7 @@ export interface Stage {
   /** Its id, e.g. `apgd-ce`, and its constants: every option's value. */
   readonly attack: string;
   readonly paper: string;
-  readonly options: Readonly<Record<string, number | string | boolean | null>>;
+  readonly options: AttackOptions;
   /** Images it was run on, and how many of them it broke. */
   readonly attacked: number;
   readonly broken: number;
@@ -91,7 +88,7 @@ export interface EvaluationRecord {
   /** Wilson's 95 % intervals. */
   readonly cleanConfidence95: readonly [low: number, high: number];
   readonly confidence95: readonly [low: number, high: number];
-  /** In order; empty where no image was answered rightly. */
+  /** In order, all attacks of the list; empty for `none`. */
   readonly stages: readonly Stage[];
   readonly passes: Passes;
   readonly seconds: number;
@@ -100,4 +97,19 @@ export interface EvaluationRecord {
   readonly curve: readonly CurvePoint[];
   /** What became of each image, in order. */
   readonly outcomes: readonly ImageOutcome[];
+  /** SHA-256 of `adversarials.safetensors`: the images that were broken. */
+  readonly adversarials: string;
+}
+
+/** What decides the outcome of an evaluation: written down before it begins, compared when it goes on. */
+export interface EvaluationIdentity extends Pick<EvaluationRecord, "format" | "arithmetic" | "model" | "data" | "threat" | "attack" | "selection" | "seed"> {
+  readonly version: string;
+  readonly attacks: readonly Pick<Stage, "attack" | "options">[];
+}
+
+/** The identity of what a record is of. */
+export function identityOfRecord(record: EvaluationRecord): EvaluationIdentity {
+  const { format, arithmetic, model, data, threat, attack, selection, seed, code, stages } = record;
+  const attacks = stages.map(({ attack: id, options }) => ({ attack: id, options }));
+  return { format, version: code.version, arithmetic, model, data, threat, attack, attacks, selection, seed };
 }

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { availableParallelism, cpus } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { VERSION } from "@gradalign/runs/node";
+import { VERSION } from "./node-version.ts";
 
 /** Where results come from. */
 export interface Provenance {
