@@ -37,7 +37,7 @@ function spansOf(page: string): string[][] {
 async function parse(words: readonly string[]): Promise<void> {
   // No command, or a word that stands for one, has no flags to check.
   if (["", "COMMAND", "<command>"].includes(words[0] ?? "")) return;
-  const program = createProgram({ streams: { stdout: { write() {} }, stderr: { write() {} } }, exitCode: 0 });
+  const program = createProgram({ streams: { stdout: { write() {} }, stderr: { write() {} } }, argv: [], exitCode: 0 });
   const quiet = (command: Command): void => {
     for (const inner of command.commands) quiet(inner);
     if (command !== program) command.action(() => void settingsFromFlags(command.opts(), settingNames()));
@@ -106,7 +106,7 @@ describe("commands that are not run are understood", () => {
   });
 
   test("in the command's help", async () => {
-    const program = createProgram({ streams: { stdout: { write() {} }, stderr: { write() {} } }, exitCode: 0 });
+    const program = createProgram({ streams: { stdout: { write() {} }, stderr: { write() {} } }, argv: [], exitCode: 0 });
     const names = program.commands.filter((command) => command.description() !== "" && command.commands.length === 0).map((command) => command.name());
     expect(names).toEqual(expect.arrayContaining(["train", "demo", "reproduce"]));
     for (const name of ["", ...names]) {

@@ -37,7 +37,7 @@ Exit codes:
 
 /** Runs one command line and resolves to its exit code; never throws. */
 export async function runCli(argv: readonly string[], streams: Streams): Promise<number> {
-  const context: Context = { streams: { stdout: printableStream(streams.stdout), stderr: printableStream(streams.stderr) }, exitCode: 0 };
+  const context: Context = { streams: { stdout: printableStream(streams.stdout), stderr: printableStream(streams.stderr) }, argv, exitCode: 0 };
   try {
     await createProgram(context).parseAsync(argv, { from: "user" });
     return context.exitCode;

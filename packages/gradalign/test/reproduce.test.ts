@@ -33,7 +33,7 @@ async function run(names: readonly string[], out: string, given: { readonly chos
       written[name] += text;
     },
   });
-  const context = { streams: { stdout: stream("stdout"), stderr: stream("stderr") }, exitCode: 0 };
+  const context = { streams: { stdout: stream("stdout"), stderr: stream("stderr") }, argv: [], exitCode: 0 };
   const chosen = given.chosen ?? names.map((name) => ({ experiment: experiments.find(({ id }) => id === name)!, scale: "smoke" as const }));
   const pages = await reproduce(chosen, { out, json: true, jobs: given.jobs, threads: 1 }, context, loader);
   return { pages, events: jsonLines(written.stdout), stderr: written.stderr };

@@ -126,7 +126,7 @@ describe("one writer", () => {
       const before = readdirSync(run);
       expectRefused(await gradalign("train", "--resume", run), `${run} is in use by another process (process ${process.pid} on `);
       expectRefused(await gradalign("eval", run, "--attack", "none"), `${run} is in use by another process`);
-      expect(await gradalign("eval", run, "--attack", "none", "--no-note")).toMatchObject({ code: 0 });
+      expect(await gradalign("eval", run, "--attack", "none", "--no-note", "--out", at("apart"))).toMatchObject({ code: 0 });
       expect(readdirSync(run)).toEqual(before);
     });
   });
@@ -256,10 +256,10 @@ test.each([
 });
 
 test("eval says when there are fewer images than asked for", async () => {
-  const { code, stderr, stdout } = await gradalign("eval", run, "--attack", "none", "--n", "20000", "--no-note", "--json");
+  const { code, stderr, stdout } = await gradalign("eval", run, "--attack", "none", "--n", "20000", "--no-note", "--out", at("fewer"), "--json");
   expect(code).toBe(0);
   expect(stderr).toBe("--n 20000: the test set has 64 images; all of them are attacked\n");
-  expect(JSON.parse(stdout)).toMatchObject({ n: 64 });
+  expect(JSON.parse(stdout)).toMatchObject({ data: { count: 64 } });
 });
 
 test("control characters of names reach no terminal", async () => {

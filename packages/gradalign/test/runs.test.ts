@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeSafetensors } from "@gradalign/robustness";
+import type { EvaluationRecord } from "@gradalign/runs";
+import { readEvaluation } from "@gradalign/runs/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Captured, gradalign, jsonLines } from "./support/captured.ts";
 import { writeRecordFiles } from "./support/record-files.ts";
@@ -79,18 +81,71 @@ describe("resume", () => {
   });
 });
 
-test("eval reports the attack and adds it to the run", async () => {
-  const { code, stdout } = await gradalign("eval", run, "--which", "best", "--attack", "fgsm", "--n", "32", "--epsilon", "4", "--json");
-  expect(code).toBe(0);
-  const record = JSON.parse(stdout) as Record<string, unknown>;
-  expect(record).toMatchObject({ which: "best", attack: "fgsm", n: 32, epsilon: 4 / 255, seed: 1 });
-  expect(jsonLines(readFileSync(join(run, "robustness.jsonl"), "utf8")).at(-1)).toEqual(record);
-});
+describe("eval", () => {
+  const fgsm = ["eval", run, "--which", "best", "--attack", "fgsm", "--n", "32", "--epsilon", "4"];
+  const noted = () => jsonLines(readFileSync(join(run, "robustness.jsonl"), "utf8"));
 
-test("eval takes a checkpoint's file", async () => {
-  const { code, stdout } = await gradalign("eval", join(run, "checkpoints", "best.json"), "--attack", "none");
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/^best \(iteration \d+\): clean [\d.]+ %, first 64 test images/);
+  test("prints the record, which its folder keeps, and adds it to the run once; what is finished is shown again", async () => {
+    const { code, stdout } = await gradalign(...fgsm, "--json");
+    expect(code).toBe(0);
+    const record = JSON.parse(stdout) as EvaluationRecord;
+    expect(record).toMatchObject({
+      model: { file: "run", format: "run", architecture: { name: "cnn" }, checkpoint: { which: "best" } },
+      data: { name: "images", count: 32 },
+      threat: { norm: "linf", epsilon: { numerator: 4, denominator: 255 } },
+      ...{ attack: "fgsm", selection: "highest-loss", seed: 1 },
+      stages: [{ attack: "fgsm", attacked: 32 }],
+    });
+    const { cleanAccuracy, robustAccuracy, confidence95, seconds } = record;
+    expect(noted().at(-1)).toMatchObject({
+      which: "best",
+      attack: "fgsm",
+      n: 32,
+      epsilon: 4 / 255,
+      seed: 1,
+      cleanAccuracy,
+      robustAccuracy,
+      confidence95,
+      seconds,
+    });
+    const [name] = readdirSync(join(run, "evaluations"));
+    expect(name).toBe(`run-best-fgsm-linf-4-255-${record.id.slice(0, 8)}`);
+    expect(readEvaluation(join(run, "evaluations", name as string))).toEqual(record);
+    const before = noted().length;
+    const again = await gradalign(...fgsm);
+    expect(again.stderr).toBe(`this evaluation was finished on ${record.written}; nothing was computed\n`);
+    expect(again.stdout).toMatch(/^run, best \(iteration \d+\): images, first 32 test images\n/);
+    expect(noted()).toHaveLength(before);
+  });
+
+  test("counts as the attack at the end of the training does", async () => {
+    const { stdout } = await gradalign("eval", run, "--attack", "pgd-3-2", "--n", "64", "--no-note", "--out", join(folder, "apart"), "--json");
+    const { cleanAccuracy, robustAccuracy } = JSON.parse(stdout) as EvaluationRecord;
+    expect(noted().find(({ which, attack: id, n }) => which === "last" && id === "pgd-3-2" && n === 64)).toMatchObject({ cleanAccuracy, robustAccuracy });
+  });
+
+  test("takes a checkpoint's file, and a file of weights", async () => {
+    const { code, stdout } = await gradalign("eval", join(run, "checkpoints", "best.json"), "--attack", "none");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^run, best \(iteration \d+\): images, first 64 test images\n/);
+    const [weights, broken, out] = ["weights.safetensors", "broken.safetensors", "of-weights"].map((name) => join(folder, name)) as [string, string, string];
+    await gradalign("export", run, "--out", weights);
+    const flags = ["--dataset", data, "--attack", "apgd-ce", "--n", "16", "--threads", "1", "--out", out, "--save-adversarials", broken];
+    const found = await gradalign("eval", weights, ...flags);
+    expect(found.stdout).toMatch(/^weights\.safetensors: images, first 16 test images\nattack +images +broken +accuracy +forward +backward +time\n/);
+    const record = readEvaluation(out);
+    expect(record).toMatchObject({
+      model: { format: "safetensors", architecture: { name: "cnn" } },
+      seed: 0,
+      threat: { epsilon: { numerator: 8, denominator: 255 } },
+    });
+    const { tensors } = decodeSafetensors(readFileSync(broken));
+    const wrong = record.outcomes.filter(({ brokenBy }) => brokenBy === "apgd-ce");
+    expect([...(tensors.get("indices")?.data ?? [])]).toEqual(wrong.map(({ index }) => index));
+    const other = await gradalign("eval", weights, ...flags, "--epsilon", "4");
+    expect(other).toMatchObject({ code: 2, stdout: "" });
+    expect(other.stderr).toContain("holds another evaluation: threat.epsilon 8/255 there, 4/255 here; name another folder");
+  });
 });
 
 test("export writes PyTorch's names and layouts", async () => {

@@ -2,7 +2,7 @@
 
 export { crc32 } from "@gradalign/formats";
 export { evaluationCommand } from "./evaluation/command.ts";
-export { type Fraction, fractionOf, fractionText, readRadius, valueOf } from "./evaluation/fraction.ts";
+export { epsilonOf, type Fraction, fractionOf, fractionText, readRadius } from "./evaluation/fraction.ts";
 export {
   type CurvePoint,
   type EvaluationIdentity,

@@ -20,7 +20,7 @@ export { type OpenedVictim, type OpenOptions, openVictim } from "./models/node-o
 export { loadSavedModel, modelOfSnapshot, type SavedModel, type Which } from "./models/node-saved-model.ts";
 export { type AttackRequest, attackSaved, type FinalAttack } from "./perform/node-attack-saved.ts";
 export { arithmeticOptions, DEVICE_SETTINGS, machineOf, openDevice, resumedSettings, runSettingsOf } from "./perform/node-device.ts";
-export { type EvaluationRequest, type EvaluationSettings, evaluate, evaluationIdentity } from "./perform/node-evaluate.ts";
+export { type EvaluationRequest, type EvaluationSettings, evaluate, evaluationIdentity, noteEvaluation } from "./perform/node-evaluate.ts";
 export { ownRun, performRun, type RunOutcome, type RunRequest } from "./perform/node-perform-run.ts";
 export { type Provenance, provenance } from "./perform/node-provenance.ts";
 export { VERSION } from "./perform/node-version.ts";

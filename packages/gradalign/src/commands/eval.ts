@@ -1,45 +1,77 @@
-/** @file `gradalign eval`: the accuracy of a saved model on clean and on attacked test images. */
-
-import { ATTACK_NAMES, arithmeticDifference, arithmeticOf, evaluateRobustness, identityOf, requireSameData, restoreModel } from "@gradalign/robustness";
-import { checkSetting, duration, percent, type RobustnessRecord, radius, type Settings } from "@gradalign/runs";
+/** @file `gradalign eval`: how many test images a model answers rightly, as they are and under attack. */
+import { basename, join } from "node:path";
+import { ATTACK_NAMES, arithmeticDifference, arithmeticOf, identityOf, isDatasetName, requireSameData, threats } from "@gradalign/robustness";
+import { readRegularFile, requireWritable, requireWritableFile } from "@gradalign/robustness/node";
+import { checkSetting, type EvaluationRecord, type Fraction, fractionOf, fractionText, readRadius, type Settings, shellWord } from "@gradalign/runs";
 import {
+  ADVERSARIALS,
   arithmeticOptions,
   DEVICE_SETTINGS,
-  loadSavedModel,
-  modelOfSnapshot,
-  noteRobustness,
+  type EvaluationSettings,
+  evaluate,
+  evaluationIdentity,
+  idOf,
+  noteEvaluation,
+  type OpenedVictim,
   openDevice,
+  openVictim,
   ownRun,
   readSession,
   resumedSettings,
   runSettingsOf,
   type Which,
 } from "@gradalign/runs/node";
-import type { Command } from "commander";
+import { ConfigError } from "@gradalign/tensor";
+import { type Command, Option } from "commander";
 import { loadDataset } from "../run/dataset.ts";
+import { writeOutput } from "../run/output.ts";
 import { addSettingFlags, parseCountOrAll, settingsFromFlags } from "../settings/setting-flags.ts";
 import { whichOption } from "../settings/which-option.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
-import { LiveRegion } from "../terminal/live-region.ts";
-import { statusLine } from "../terminal/progress-bar.ts";
-import { describeRobustness } from "../terminal/run-events.ts";
+import { createEvaluationView, evaluationLines } from "../terminal/evaluation-view.ts";
+import { EXIT_CODE_OF_SIGNAL, listenForInterrupt } from "../terminal/interrupt.ts";
+import { commandName } from "../terminal/invocation.ts";
 
 const HELP = `
-PGD-50-10 is the paper's final evaluation: 50 steps of epsilon / 4, 10 random restarts, on the first 1000 test images. The
-outcome is added to the run folder and shown by the next "gradalign report". A run that is being trained has one writer: attack its
-best model meanwhile with --no-note.
+A file's network is recognised by its tensors, or named with --arch. autoattack is the field's standard; pgd-50-10 is the paper's: 50 steps of
+epsilon / 4, 10 random restarts, of which the one with the highest loss counts.
+
+An evaluation has a folder, RUN/evaluations/NAME or evaluations/NAME, that holds its record (evaluation.json) and the images that were broken
+(adversarials.safetensors). One that was stopped, in whatever way, goes on with the same command and --resume, to the same record; one that is
+finished is shown again. Of a run, the outcome in l-infinity is also noted in the run folder and shown by the next "gradalign report RUN". A run
+that is being trained has one writer: attack its best model meanwhile with --no-note.
 
 Examples:
   gradalign eval runs/my-run
-  gradalign eval runs/my-run --which best --attack pgd-50-10 --n all
-  gradalign eval runs/my-run/checkpoints/best.json --attack fgsm --epsilon 8 --json`;
+  gradalign eval runs/my-run --which best --attack autoattack --n all
+  gradalign eval model.pth --arch preact-resnet18 --dataset cifar10 --norm linf --epsilon 8 --attack autoattack --n 1000
+  gradalign eval model.onnx --norm l2 --epsilon 0.5 --attack apgd-ce+square --n 200 --json
+  gradalign eval model.safetensors --n all --save-adversarials broken.safetensors --resume`;
 
-const FLAGS = ["epsilon", "seed", ...DEVICE_SETTINGS] as const;
+const FLAGS = ["seed", ...DEVICE_SETTINGS] as const;
+
+/** What stands for a radius that is not given: RobustBench's for CIFAR-10. */
+const RADII: Readonly<Record<string, Fraction>> = {
+  linf: { numerator: 8, denominator: 255 },
+  l2: { numerator: 1, denominator: 2 },
+  l1: { numerator: 12, denominator: 1 },
+};
 
 interface EvalFlags {
   readonly which?: Which;
-  readonly attack: string;
+  readonly arch?: string;
+  readonly part?: string;
+  readonly mean?: string;
+  readonly std?: string;
+  readonly dataset?: string;
+  readonly norm: keyof typeof threats;
+  readonly epsilon?: string;
+  readonly attack?: string;
   readonly n: string;
+  readonly out?: string;
+  readonly resume?: boolean;
+  readonly saveAdversarials?: string;
+  readonly strict?: boolean;
   readonly note: boolean;
   readonly json?: boolean;
 }
@@ -48,59 +80,134 @@ interface EvalFlags {
 export function registerEval(program: Command, context: Context): void {
   const command = program
     .command("eval")
-    .description("attack a saved model and report its accuracy")
-    .argument("<run|checkpoint>", "run folder, or last.json or best.json in its checkpoints folder")
+    .description("attack a model and report its accuracy, resumably, with a record")
+    .argument("<model>", "run folder, last.json or best.json in its checkpoints folder, or a .pth, .pt, .safetensors or .onnx file")
     .addOption(whichOption())
-    .option("--attack <attack>", ATTACK_NAMES, "pgd-50-10")
+    .option("--arch <network>", "of a file of weights: its network, e.g. preact-resnet18 or wide-resnet:depth=28,widen=10 (default: the one its tensors fit)")
+    .option("--part <key>", "of a PyTorch file with several models: the key of one, e.g. best")
+    .option("--mean <x,…>", "per channel, or one number: images become (x - mean) / std first (default: what the file says)")
+    .option("--std <x,…>", "per channel, or one number")
+    .option("--dataset <name>", "data set, or a folder of your own images (default: the run's, or cifar10)")
+    .addOption(new Option("--norm <norm>", "what bounds a perturbation").choices(Object.keys(threats)).default("linf"))
+    .option("--epsilon <e>", "its bound: in linf 8 or 8/255, in l2 and l1 0.5 or 1/2 (default: the run's in linf, else 8/255, 0.5 and 12)")
+    .option("--attack <attack>", `${ATTACK_NAMES}; several joined by + (default: pgd-50-10 for a run, autoattack for a file)`)
     .option("--n <count|all>", "the first so many test images", "1000");
-  addSettingFlags(command, FLAGS, () => ({ epsilon: "the run's", seed: "the run's" }))
+  addSettingFlags(command, FLAGS, () => ({ seed: "the run's, or 0" }))
+    .option("--out <folder>", "the evaluation's folder (default: by model, attack, norm and epsilon, in RUN/evaluations or evaluations)")
+    .option("--resume", "go on with an evaluation that was stopped")
+    .option("--save-adversarials <file>", "write the images that were broken as safetensors")
+    .option("--strict", "exit with 1 where a warning makes the number doubtful")
     .option("--no-note", "write nothing into the run folder")
-    .option("--json", "print the outcome as one JSON object")
+    .option("--json", "print the record as one JSON object")
     .addHelpText("after", HELP)
     .action((path: string, options: EvalFlags & Record<string, unknown>) => runEval(path, options, context));
 }
 
 async function runEval(path: string, options: EvalFlags & Record<string, unknown>, context: Context): Promise<void> {
-  const settings: Settings = settingsFromFlags(options, FLAGS);
-  const attack = checkSetting("finalAttack", options.attack, "--attack") as string;
-  const n = parseCountOrAll("--n", options.n, "write e.g. 1000");
-  const { stderr } = context.streams;
+  const given = checkFlags(options);
   const note = (text: string) => remark(context, text);
-  const { run, folder, which, snapshot } = loadSavedModel(path, options.which, note);
-  const epsilon = settings.epsilon === undefined ? run.config.epsilon : settings.epsilon / 255;
-  const seed = settings.seed ?? run.config.seed;
-  const { dataset, fingerprint } = await loadDataset(run.config.dataset, stderr);
-  requireSameData(snapshot.run.data, identityOf(dataset, fingerprint), folder);
-  const { count } = dataset.test;
-  if (n !== "all" && n > count) note(`--n ${n}: the test set has ${count} images; all of them are attacked`);
-  const asked = resumedSettings(runSettingsOf(settings), readSession(folder)?.asked ?? {}, run);
-  const evaluate = async (): Promise<void> => {
+  const words = context.argv.filter((word) => word !== "--resume").map(shellWord);
+  const again = `${commandName()} ${words.join(" ")} --resume`;
+  const opened = await openVictim(path, given.open);
+  for (const text of opened.notes) note(text);
+  const { saved, judged, victim } = opened;
+  const interrupt = listenForInterrupt((signal) => note(`${signal}: stopping; what is done is kept. Once more to exit at once`));
+  const { signal } = interrupt;
+  const view = createEvaluationView(context.streams.stderr);
+  try {
+    const name = options.dataset ?? saved?.run.config.dataset ?? "cifar10";
+    const data = await loadDataset(name, context.streams.stderr, signal);
+    requireFitting(opened, data.dataset, name);
+    if (saved) requireSameData(saved.snapshot.run.data, identityOf(data.dataset, data.fingerprint), saved.folder);
+    const { count } = data.dataset.test;
+    if (given.n !== "all" && given.n > count) note(`--n ${given.n}: the test set has ${count} images; all of them are attacked`);
+    const asked = saved ? resumedSettings(runSettingsOf(given.settings), readSession(saved.folder)?.asked ?? {}, saved.run) : runSettingsOf(given.settings);
     const device = await openDevice(asked, note);
-    const other = arithmeticDifference(snapshot.run.arithmetic.at(-1) ?? {}, arithmeticOf(device, arithmeticOptions(device, asked)));
-    if (other !== undefined) note(`the run is evaluated in another way than it was trained: ${other}`);
-    const region = stderr.isTTY ? new LiveRegion(stderr) : undefined;
-    const began = performance.now();
     try {
-      const model = modelOfSnapshot(snapshot);
-      const { params, state } = restoreModel(model, snapshot);
-      const report = await evaluateRobustness(model, params, state, dataset.test, {
-        device,
-        attack,
-        epsilon,
-        n: n === "all" ? n : Math.min(n, count),
-        seed,
-        onProgress({ done, total, robustAccuracy }) {
-          const eta = ((performance.now() - began) / 1000 / done) * (total - done);
-          region?.show([statusLine(done / total, [`${percent(robustAccuracy)} so far`, `ETA ${duration(eta)}`, `${done} of ${total} images`], stderr.columns)]);
-        },
-      });
-      region?.clear();
-      const record: RobustnessRecord = { which, iteration: snapshot.iteration, seed, ...report };
-      if (options.note) noteRobustness(folder, record);
-      print(context, options.json ? JSON.stringify(record) : `${describeRobustness(record)}, ε = ${radius(epsilon)}, ${duration(report.seconds)}`);
+      const arithmetic = arithmeticOf(device, arithmeticOptions(device, asked));
+      const other = saved && arithmeticDifference(saved.snapshot.run.arithmetic.at(-1) ?? {}, arithmetic);
+      if (other !== undefined) note(`the run is evaluated in another way than it was trained: ${other}`);
+      const settings: EvaluationSettings = {
+        ...{ model: judged, data, dataName: isDatasetName(name) ? name : basename(name), norm: options.norm, arithmetic },
+        count: given.n === "all" ? count : Math.min(given.n, count),
+        epsilon: given.epsilon ?? (options.norm === "linf" && saved ? fractionOf("linf", saved.run.config.epsilon) : (RADII[options.norm] as Fraction)),
+        attack: options.attack ?? (saved ? "pgd-50-10" : "autoattack"),
+        seed: given.settings.seed ?? saved?.run.config.seed ?? 0,
+      };
+      const noted = options.note ? saved : undefined;
+      const folder = options.out ?? join(noted?.folder ?? ".", "evaluations", folderName(settings));
+      requireWritable(folder);
+      const work = async (): Promise<void> => {
+        const { record, computed } = await evaluate({
+          ...{ settings, folder, victim, device, signal, resume: options.resume ?? false, remedy: `go on with: ${again}`, onProgress: view.progress },
+          onTakeOver: (holder) => note(`${folder}: the lock of a process that is gone (${holder}) is taken over`),
+        });
+        view.finish();
+        if (noted) noteEvaluation(noted.folder, record);
+        if (!computed) note(`this evaluation was finished on ${record.written}; nothing was computed`);
+        if (options.saveAdversarials !== undefined) writeOutput(options.saveAdversarials, readRegularFile(join(folder, ADVERSARIALS)));
+        tell(record, folder, options, context);
+      };
+      await (noted ? ownRun(noted.folder, { note, signal }, work) : work());
     } finally {
       device.close();
     }
+  } catch (error) {
+    view.finish();
+    if (error !== signal.reason) throw error;
+    note(`stopped; go on with: ${again}`);
+    context.exitCode = EXIT_CODE_OF_SIGNAL[interrupt.received() ?? "SIGINT"];
+  } finally {
+    view.finish();
+    interrupt.release();
+  }
+}
+
+function tell(record: EvaluationRecord, folder: string, options: EvalFlags, context: Context): void {
+  if (options.json) print(context, JSON.stringify(record));
+  else for (const line of [...evaluationLines(record), `record: ${join(folder, "evaluation.json")}`]) print(context, line);
+  if (options.strict && record.warnings.length > 0) context.exitCode = 1;
+}
+
+/** What flags say, checked before anything is opened. */
+function checkFlags(options: EvalFlags & Record<string, unknown>) {
+  const settings: Settings = settingsFromFlags(options, FLAGS);
+  if (options.attack !== undefined) checkSetting("finalAttack", options.attack, "--attack");
+  if (options.saveAdversarials !== undefined) requireWritableFile(options.saveAdversarials);
+  const numbers = (flag: "mean" | "std"): number[] | undefined => {
+    const text = options[flag];
+    const list = text?.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+    if (list?.some((value) => !Number.isFinite(value) || (flag === "std" && value <= 0))) {
+      throw new ConfigError(`--${flag} (="${text}") must be numbers${flag === "std" ? " above 0" : ""} with commas between; write e.g. 0.49,0.48,0.45`);
+    }
+    return list;
   };
-  await (options.note ? ownRun(folder, { note }, evaluate) : evaluate());
+  const { arch, part, which } = options;
+  return {
+    settings,
+    n: parseCountOrAll("--n", options.n, "write e.g. 1000"),
+    epsilon: options.epsilon === undefined ? undefined : readRadius(options.norm, options.epsilon),
+    open: { arch, part, which, mean: numbers("mean"), std: numbers("std") },
+  };
+}
+
+function requireFitting(
+  { victim }: OpenedVictim,
+  { shape, classNames }: { readonly shape: readonly number[]; readonly classNames: readonly string[] },
+  name: string,
+): void {
+  if (victim.shape.join() !== shape.join()) {
+    throw new ConfigError(`--dataset (="${name}") must have images of [${victim.shape.join(", ")}], the model's, has [${shape.join(", ")}]; choose another`);
+  }
+  if (victim.classes < classNames.length) {
+    throw new ConfigError(`--dataset (="${name}") must have at most ${victim.classes} classes, the model's, has ${classNames.length}; choose another`);
+  }
+}
+
+/** A name that tells evaluations apart, e.g. `model-autoattack-linf-8-255-1a2b3c4d`. */
+function folderName(settings: EvaluationSettings): string {
+  const { model, attack, norm, epsilon } = settings;
+  const title = model.checkpoint ? `${model.file}-${model.checkpoint.which}` : model.file.replace(/\.\w+$/, "");
+  const words = [title, attack, norm, fractionText(epsilon), idOf(evaluationIdentity(settings)).slice(0, 8)];
+  return words.map((word) => word.replaceAll(/[^\w.+-]+/g, "-").slice(0, 60)).join("-");
 }

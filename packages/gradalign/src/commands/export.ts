@@ -2,11 +2,10 @@
 import type { Aliases } from "@gradalign/robustness";
 import { writeFolderAtomic } from "@gradalign/robustness/node";
 import { bytes, count } from "@gradalign/runs";
-import { loadSavedModel, readRobustness, savedFolder, savedOnnx, savedSafetensors, type Which } from "@gradalign/runs/node";
+import { loadSavedModel, provenance, readRobustness, savedFolder, savedOnnx, savedSafetensors, type Which } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { provenance } from "../reproduce/provenance.ts";
 import { writeOutput } from "../run/output.ts";
 import { whichOption } from "../settings/which-option.ts";
 import { type Context, print, remark } from "../terminal/context.ts";

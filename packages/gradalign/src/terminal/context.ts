@@ -4,6 +4,8 @@ import type { Streams } from "./streams.ts";
 /** One invocation. */
 export interface Context {
   readonly streams: Streams;
+  /** The command line, without the program's name. */
+  readonly argv: readonly string[];
   /** Set by a command that ends in order but not with success, e.g. when interrupted. */
   exitCode: number;
 }

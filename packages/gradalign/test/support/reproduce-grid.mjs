@@ -33,6 +33,6 @@ const experiment = {
   measure: async (lab) => ({ measurements: trainings.map((training) => ({ robust: lab.finished(training).attacked(training.attacks[0]).robustAccuracy })) }),
   page: () => ({ claims: [], comparisons: [], sections: [] }),
 };
-const context = { streams: { stdout: process.stdout, stderr: process.stderr }, exitCode: 0 };
+const context = { streams: { stdout: process.stdout, stderr: process.stderr }, argv: [], exitCode: 0 };
 await reproduce([{ experiment, scale: "smoke" }], { out, json: true, jobs: 2 }, context);
 process.exitCode = context.exitCode;

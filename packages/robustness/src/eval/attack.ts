@@ -13,6 +13,7 @@ import { checkRadius } from "./examples.ts";
 import { highestLossRounds } from "./highest-loss.ts";
 import type { Passes } from "./oracle.ts";
 import { pauser } from "./pause.ts";
+import { runCost } from "./step-cost.ts";
 import { wilsonInterval } from "./wilson.ts";
 
 /** How {@link attack} attacks. */
@@ -52,6 +53,8 @@ export interface AttackProgress {
   /** Rounds done, the one at work as a fraction: a round for every restart and target of every attack. */
   readonly done: number;
   readonly total: number;
+  /** Share of the work that is done, if no further image is broken: rounds differ in length. */
+  readonly fraction: number;
   readonly cleanAccuracy: number;
   /** Share of the images that nothing has broken so far. */
   readonly robustAccuracy: number;
@@ -180,7 +183,8 @@ export async function attack(
   try {
     const before = checks ? await warningsBefore(evaluated) : [];
     told(before);
-    const course = await runRounds(rounds, plan, subjects, { record, onProgress: options.onProgress, onRecord: options.onRecord, batchSize });
+    const runCosts = plan.attacks.map((named) => runCost(victim, device, named, threat));
+    const course = await runRounds(rounds, plan, subjects, { record, onProgress: options.onProgress, onRecord: options.onRecord, batchSize, runCosts });
     const { images: outcomes } = course;
     const adversarials = new Float32Array(subjects.length * (subjects[0] as Subject).image.length);
     subjects.forEach(({ image }, i) => {
@@ -220,6 +224,8 @@ export async function attack(
 interface RunOptions {
   readonly record: readonly AttackRecord[];
   readonly batchSize: number;
+  /** What a run of each attack costs over an image. */
+  readonly runCosts: readonly number[];
   readonly onProgress: AttackImagesOptions["onProgress"];
   readonly onRecord: AttackImagesOptions["onRecord"];
 }
@@ -234,7 +240,7 @@ async function runRounds(
   rounds: Rounds,
   plan: AttackPlan,
   subjects: readonly Subject[],
-  { record, batchSize, onProgress, onRecord }: RunOptions,
+  { record, batchSize, runCosts, onProgress, onRecord }: RunOptions,
 ): Promise<Course> {
   const known = new Map(record.flatMap((part) => part.images.map((image) => [image.index, image])));
   const parts = [...record];
@@ -253,20 +259,27 @@ async function runRounds(
   else [counted, since] = [rounds.passes, performance.now()];
 
   const share = (of: (outcome: ImageOutcome) => boolean): number => images.filter(of).length / images.length;
+  const costs = rounds.rounds.map(({ attack }) => runCosts[attack] as number);
+  let spentCost = 0;
   for (const [done, round] of rounds.rounds.entries()) {
     const { id } = (plan.attacks[round.attack] as NamedAttack).attack;
     const left = [...images.keys()].filter((i) => {
       const { robust, rounds: been } = images[i] as ImageRecord;
       return been <= done && (robust || rounds.everyImage);
     });
-    const tell = (through: number): void =>
+    const after = costs.slice(done + 1).reduce((sum, cost) => sum + cost, 0);
+    const tell = (through: number): void => {
+      const cost = spentCost + (costs[done] as number) * through;
+      const ahead = (costs[done] as number) * (left.length - through) + after * images.filter(({ robust }) => robust).length;
       onProgress?.({
         attack: id,
         done: done + (left.length > 0 ? through / left.length : 0),
         total: rounds.rounds.length,
+        fraction: cost + ahead > 0 ? cost / (cost + ahead) : 0,
         cleanAccuracy: share(({ clean }) => clean),
         robustAccuracy: share(({ robust }) => robust),
       });
+    };
     tell(0);
     for (let first = 0; first < left.length; first += batchSize) {
       const batch = left.slice(first, first + batchSize);
@@ -290,6 +303,7 @@ async function runRounds(
       );
       tell(first + batch.length);
     }
+    spentCost += (costs[done] as number) * left.length;
   }
   return { images, parts };
 }

@@ -1,8 +1,8 @@
 /** @file The command that gives the same evaluation again, and its network as the command takes it. */
 import { type OptionValue, writeOptions } from "@gradalign/robustness";
 import { shellWord } from "../settings/describe.ts";
+import { fractionText } from "./fraction.ts";
 import type { EvaluationRecord, JudgedModel } from "./record.ts";
-import { fractionText } from "./summary.ts";
 
 /** The command whose record is the same but for times; the folder of the model is not known. */
 export function evaluationCommand({ model, data, threat, attack, seed, outcomes }: EvaluationRecord): string {

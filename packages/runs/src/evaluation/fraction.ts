@@ -32,7 +32,7 @@ export function readRadius(norm: string, written: string, source = "--epsilon"):
   const exact = { numerator: top.numerator * divisor.denominator, denominator: top.denominator * divisor.numerator };
   if (!Object.values(exact).every(Number.isSafeInteger)) return refuse("a fraction of smaller numbers", remedy);
   const found = lowest(exact);
-  if (norm === "linf" && valueOf(found) > 1) return refuse(forms, remedy);
+  if (norm === "linf" && epsilonOf(found) > 1) return refuse(forms, remedy);
   // What divides 255 is told in levels.
   return norm === "linf" && 255 % found.denominator === 0 ? { numerator: (found.numerator * 255) / found.denominator, denominator: 255 } : found;
 }
@@ -46,12 +46,12 @@ export function fractionOf(norm: string, value: number): Fraction {
   const levels = Number((value * 255).toPrecision(12));
   const written = norm === "linf" && levels / 255 === value ? `${levels}/255` : `${value}/1`;
   const found = readRadius(norm, written);
-  if (valueOf(found) !== value) throw new ConfigError(`epsilon (=${value}) must be a fraction of whole numbers; give --epsilon`);
+  if (epsilonOf(found) !== value) throw new ConfigError(`epsilon (=${value}) must be a fraction of whole numbers; give --epsilon`);
   return found;
 }
 
 /** The number nearest to a fraction. */
-export function valueOf({ numerator, denominator }: Fraction): number {
+export function epsilonOf({ numerator, denominator }: Fraction): number {
   return numerator / denominator;
 }
 

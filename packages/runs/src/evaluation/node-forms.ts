@@ -72,6 +72,7 @@ export const partForm = z.strictObject({
   part: z.strictObject({
     stage: count.nullable(),
     images: z.array(z.strictObject({ ...outcome, rounds: count, broken: z.boolean() })),
+    blind: optional(z.array(z.strictObject({ index: count, zero: count, notFinite: count }))),
     passes,
     seconds: z.number().min(0),
   }),

@@ -1,6 +1,7 @@
 /** @file What a reader wants to know of an evaluation's record: what each attack left, what smaller radii leave, how classes fare, what to look at. */
 import { type ImageOutcome, wilsonInterval } from "@gradalign/robustness";
-import type { EvaluationRecord, Fraction, Stage } from "./record.ts";
+import { epsilonOf } from "./fraction.ts";
+import type { EvaluationRecord, Stage } from "./record.ts";
 
 /** A share of images, with Wilson's 95 % interval. */
 export interface Share {
@@ -36,11 +37,6 @@ export function waterfall({ outcomes, stages }: EvaluationRecord): WaterfallStep
 export interface RadiusBound {
   readonly epsilon: number;
   readonly accuracy: number;
-}
-
-/** The radius as a number. */
-export function epsilonOf({ numerator, denominator }: Fraction): number {
-  return numerator / denominator;
 }
 
 /**
@@ -119,11 +115,6 @@ export function className({ data }: EvaluationRecord, label: number): string {
 /** The norm as papers write it: `l∞`, `l2`. */
 export function normName(norm: string): string {
   return norm === "linf" ? "l∞" : norm;
-}
-
-/** The radius as it was given: `8/255`, `1/2`, `12`. */
-export function fractionText({ numerator, denominator }: Fraction): string {
-  return denominator === 1 ? String(numerator) : `${numerator}/${denominator}`;
 }
 
 /** A perturbation's norm or a radius in the unit that papers use: in steps of 1/255 for l-infinity. */

@@ -1,17 +1,8 @@
 /** @file The figures of an evaluation: what each attack left, accuracy at smaller and larger radii, and classes. */
 import * as Plot from "@observablehq/plot";
+import { epsilonOf, fractionText } from "../evaluation/fraction.ts";
 import type { EvaluationRecord } from "../evaluation/record.ts";
-import {
-  boundsBelow,
-  type ClassOutcome,
-  className,
-  distanceText,
-  epsilonOf,
-  fractionText,
-  normName,
-  type WaterfallStep,
-  waterfall,
-} from "../evaluation/summary.ts";
+import { boundsBelow, type ClassOutcome, className, distanceText, normName, type WaterfallStep, waterfall } from "../evaluation/summary.ts";
 import { percent } from "../words/format.ts";
 import { percentAxis } from "./curves.ts";
 import type { FigureOptions } from "./draw.ts";

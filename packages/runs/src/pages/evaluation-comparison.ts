@@ -1,7 +1,9 @@
 /** @file Accuracies of several evaluations beside each other: models by attacks. */
+
+import { fractionText } from "../evaluation/fraction.ts";
 import type { EvaluationRecord } from "../evaluation/record.ts";
 import type { EvaluationReport } from "../evaluation/report-data.ts";
-import { fractionText, imagesText, normName, type WaterfallStep, waterfall } from "../evaluation/summary.ts";
+import { imagesText, normName, type WaterfallStep, waterfall } from "../evaluation/summary.ts";
 import { percent } from "../words/format.ts";
 import { intervalText } from "./evaluation-tables.ts";
 import { type HtmlPart, html, type Markup } from "./html.ts";

@@ -1,8 +1,9 @@
 /** @file The report of one evaluation, and of several side by side, as a self-contained HTML file. */
 import { evaluationCommand, networkText } from "../evaluation/command.ts";
+import { epsilonOf, fractionText } from "../evaluation/fraction.ts";
 import type { EvaluationRecord, EvaluationWarning } from "../evaluation/record.ts";
 import type { EvaluationReport } from "../evaluation/report-data.ts";
-import { boundsBelow, type ClassOutcome, classOutcomes, distanceText, epsilonOf, fractionText, imagesText, normName } from "../evaluation/summary.ts";
+import { boundsBelow, type ClassOutcome, classOutcomes, distanceText, imagesText, normName } from "../evaluation/summary.ts";
 import type { Figure } from "../figures/curves.ts";
 import { classFigure, comparedLines, type RadiusLine, radiusFigure, radiusLines, waterfallFigure } from "../figures/evaluation.ts";
 import { runStyle } from "../figures/series.ts";

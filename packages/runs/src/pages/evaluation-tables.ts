@@ -1,7 +1,8 @@
 /** @file The tables of an evaluation: attacks, radii, classes, and all that decides the numbers. */
 import { networkText } from "../evaluation/command.ts";
+import { fractionText } from "../evaluation/fraction.ts";
 import type { EvaluationRecord } from "../evaluation/record.ts";
-import { boundsBelow, type ClassOutcome, className, distanceText, fractionText, imagesText, normName, type Share, waterfall } from "../evaluation/summary.ts";
+import { boundsBelow, type ClassOutcome, className, distanceText, imagesText, normName, type Share, waterfall } from "../evaluation/summary.ts";
 import { count, duration, percent } from "../words/format.ts";
 import { type HtmlPart, html, type Markup } from "./html.ts";
 import { table } from "./parts.ts";

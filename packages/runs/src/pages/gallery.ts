@@ -1,7 +1,9 @@
 /** @file A gallery of attacked images: each as it is, its perturbation, and what the classifier answers to the two. */
+
+import { epsilonOf } from "../evaluation/fraction.ts";
 import type { EvaluationRecord } from "../evaluation/record.ts";
 import type { ExampleImage } from "../evaluation/report-data.ts";
-import { chosenImages, className, distanceText, epsilonOf, normName } from "../evaluation/summary.ts";
+import { chosenImages, className, distanceText, normName } from "../evaluation/summary.ts";
 import { count } from "../words/format.ts";
 import { html, type Markup } from "./html.ts";
 import { isPicture, pngAddress, reductionOf } from "./png.ts";

@@ -12,10 +12,12 @@ import {
 } from "@gradalign/robustness";
 import type { LoadedDataset } from "@gradalign/robustness/node";
 import type { Device } from "@gradalign/tensor";
-import { type Fraction, valueOf } from "../evaluation/fraction.ts";
+import { epsilonOf, type Fraction } from "../evaluation/fraction.ts";
 import { type BrokenImage, type EvaluationFolderOptions, withEvaluation } from "../evaluation/node-folder.ts";
 import { idOf } from "../evaluation/node-identity.ts";
 import type { EvaluationIdentity, EvaluationRecord, JudgedModel } from "../evaluation/record.ts";
+import { noteRobustness, readRobustness } from "../folder/node-notes.ts";
+import type { RobustnessRecord } from "../run/run-data.ts";
 import { provenance } from "./node-provenance.ts";
 import { VERSION } from "./node-version.ts";
 
@@ -102,7 +104,7 @@ export async function evaluate({ settings, folder, victim, device, onProgress, s
       attack: planOf(settings.attack),
       selection: identity.selection,
       threat: settings.norm as "linf",
-      epsilon: valueOf(settings.epsilon),
+      epsilon: epsilonOf(settings.epsilon),
       key: settings.seed,
       indices: Array.from({ length: count }, (_, i) => first + i),
       record: log.parts,
@@ -115,10 +117,28 @@ export async function evaluate({ settings, folder, victim, device, onProgress, s
   return { record, computed };
 }
 
+/** Adds an evaluation of a run's model to the run, whose tables are of l-infinity. */
+export function noteEvaluation(folder: string, record: EvaluationRecord): void {
+  const { model, threat, attack, seed, outcomes, cleanAccuracy, robustAccuracy, confidence95, seconds } = record;
+  const epsilon = epsilonOf(threat.epsilon);
+  if (threat.norm !== "linf" || !model.checkpoint) return;
+  const { which, iteration } = model.checkpoint;
+  const n = outcomes.length;
+  const same = (known: RobustnessRecord): boolean =>
+    known.which === which && known.iteration === iteration && known.attack === attack && known.epsilon === epsilon && known.n === n && known.seed === seed;
+  if (readRobustness(folder).some(same)) return;
+  noteRobustness(folder, {
+    ...{ which, iteration, attack, epsilon, n, seed, cleanAccuracy, robustAccuracy, confidence95 },
+    meanLoss: outcomes.reduce((sum, { loss }) => sum + loss, 0) / n,
+    nonFiniteShare: outcomes.filter(({ finite }) => !finite).length / n,
+    seconds,
+  });
+}
+
 /** The record of what was found. */
 function recordOf(
   { version, arithmetic, model, data, threat, attack, selection, seed, ...rest }: EvaluationIdentity,
-  { outcomes, cleanAccuracy, robustAccuracy, confidence95, stages, passes, seconds }: AttackReport,
+  { outcomes, cleanAccuracy, robustAccuracy, confidence95, stages, passes, seconds, warnings, curve }: AttackReport,
   { backend, threads }: Device,
 ): Omit<EvaluationRecord, "adversarials"> {
   const identity = { version, arithmetic, model, data, threat, attack, selection, seed, ...rest };
@@ -127,7 +147,7 @@ function recordOf(
     ...{ format: 1, id: idOf(identity), written: date, code: { version, commit }, machine: { node, backend, threads, processor } },
     ...{ arithmetic, model, data, threat, attack, selection, seed, cleanAccuracy, robustAccuracy },
     cleanConfidence95: wilsonInterval(outcomes.filter(({ clean }) => clean).length, outcomes.length),
-    ...{ confidence95, stages, passes, seconds, warnings: [], curve: [], outcomes },
+    ...{ confidence95, stages, passes, seconds, warnings, curve, outcomes },
   };
 }
 

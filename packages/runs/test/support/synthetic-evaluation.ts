@@ -22,6 +22,7 @@ const WORDS = {
   selection: "success",
   warnings: [],
   curve: [],
+  adversarials: "ad".repeat(32),
 } as const;
 
 /** A record of so many images, whose figures follow from their outcomes. */
