@@ -15,7 +15,7 @@ from models import cnn, cnn_shapes, he_std
 from training import gradients
 
 SEED = 40
-FILTERS, BATCH, SIZE, CLASSES = 4, 6, 8, 5
+FILTERS, BATCH, SIZE, CLASSES, EXAMPLES = 4, 6, 8, 5, 7
 EPSILON = 16 / 255
 
 
@@ -34,7 +34,12 @@ BEFORE = {
     "gat": {"turn": 1},
     "gat-adversarial": {"turn": 1},
     "nuat": {"turn": 1},
+    "sora": {"alignment": 0.875},
 }
+# Steps by example: down the gradient of some, so that their loss falls.
+STEPS = torch.tensor([1.0, -1, 1, -1, 1, 1]).reshape(BATCH, 1, 1, 1) / 16
+# Names of the tables that these keep.
+KEPT = {"fgsm-mep": ["delta", "momentum"], "fgsm-mep-reset": ["delta", "momentum"], "atas": ["delta", "size"], "atas-plain": ["delta", "size"]}
 
 
 def nuclear(matrix):
@@ -63,6 +68,14 @@ class Problem:
         # Some of the examples are classified as they should be.
         self.labels = source.labels(BATCH, CLASSES)
         self.labels[: BATCH - 2] = cnn(self.params, self.x).argmax(1)[: BATCH - 2]
+
+        self.soft = F.one_hot(self.labels, CLASSES) * 0.6 + (1 - F.one_hot(self.labels, CLASSES)) * (0.4 / (CLASSES - 1))
+        rows = (EXAMPLES, 3, SIZE, SIZE)
+        self.kept = {
+            "delta": source.uniform(*rows, lo=-EPSILON, hi=EPSILON),
+            "momentum": source.normal(*rows, std=1e-3),
+            "size": source.uniform(EXAMPLES, lo=0, hi=0.5),
+        }
 
     def trainable(self):
         return {name: tensor.clone().requires_grad_() for name, tensor in self.params.items()}
@@ -200,6 +213,82 @@ class Methods:
         delta = self.guided(change, weight)
         return self.loss(self.x) + weight * change(self.model(self.x), self.model(self.x + delta)), {"turn": 0}
 
+    # Abnormal examples; other norms; steps that adapt.
+
+    def aaer(self, projected, fall_weight, change_weight):
+        start = self.start((1 if projected else 2) * EPSILON)
+        g = self.gradient(self.x + start)
+        delta = start + STEPS * self.sign(g)
+        delta = self.box(delta.clamp(-EPSILON, EPSILON) if projected else delta)
+        before, logits = self.examples(self.x + start).detach(), self.model(self.x + start).detach()
+        after, moved = self.examples(self.x + delta), self.model(self.x + delta)
+        self.margins.append((before - after).abs().min().item())
+        abnormal = before > after
+        self.needs("aaer sets", abnormal.any() and not abnormal.all())
+        if not abnormal.any() or abnormal.all():
+            return after.mean()
+        variation = (logits - moved).square().sum(1)
+        excess = variation[abnormal].mean() - variation[~abnormal].mean().detach()
+        self.needs("aaer excess", projected or excess > 0)
+        self.margins.append(abs(excess.item()))
+        fall = (before - after)[abnormal].mean()
+        return after.mean() + abnormal.sum() / BATCH * (fall_weight * fall + change_weight * excess.clamp(min=0))
+
+    def lp(self, noisy):
+        def steepest(g, p=32.0):
+            q = p / (p - 1)
+            norm = self.per_example(g.abs().flatten(1).pow(q).sum(1).pow(1 / q))
+            return g.sign() * (1e-12 + g.abs() / norm) ** (q - 1)
+
+        u = self.problem.draws[0]
+        at, base = (self.x + EPSILON * steepest(u), self.x + EPSILON * u) if noisy else (self.x, self.x)
+        g = self.gradient(at)
+        self.margins.append(sign_margin(g))
+        return self.loss(base + EPSILON * steepest(g))
+
+    def sora(self, before):
+        eta = EPSILON * self.problem.draws[0]
+        share = 0.5 + 0.5 * self.problem.draws[1]
+        g = self.gradient(self.x + eta)
+        alpha = 2 * EPSILON * min(1, 0.02 / (1 - before))
+        point = self.x + self.box(eta + alpha * share * self.sign(g))
+        trained = self.gradient(point)
+        agreement = (g.sign() * trained).flatten(1).sum(1) / g.abs().flatten(1).sum(1)
+        alignment = 0.95 * before + 0.05 * agreement.clamp(-1, 1).mean()
+        return self.loss(point), {"alignment": alignment}
+
+    # What is kept for every training image; the batch is the first rows.
+
+    def replaced(self, table, rows):
+        return torch.cat([rows.detach(), table[BATCH:]])
+
+    def mep(self, fresh):
+        tables = self.problem.kept
+        start = self.start(EPSILON) if fresh else self.box(tables["delta"][:BATCH])
+        smoothed = lambda logits: -(self.problem.soft * logits.log_softmax(1)).sum(1).mean()
+        point = (self.x + start).detach().requires_grad_()
+        g = torch.autograd.grad(smoothed(self.model(point)), point)[0]
+        momentum = g / g.abs().sum() + (0 if fresh else 0.3 * tables["momentum"][:BATCH])
+        moved = lambda direction: self.box((start + EPSILON * self.sign(direction)).clamp(-EPSILON, EPSILON))
+        before, logits = self.model(self.x + start), self.model(self.x + moved(g))
+        carried = {"delta": self.replaced(tables["delta"], moved(momentum)), "momentum": self.replaced(tables["momentum"], momentum)}
+        return smoothed(logits) + 10 * F.mse_loss(logits, before), carried
+
+    def atas(self, fresh, plain):
+        tables = self.problem.kept
+        start = self.start(EPSILON) if fresh else self.box(tables["delta"][:BATCH])
+        g = self.gradient(self.x + start)
+        size = tables["size"][:BATCH]
+        if plain:
+            step = torch.full((BATCH,), EPSILON)
+        else:
+            size = 0.5 * size + 0.5 * g.flatten(1).norm(dim=1) ** 2
+            wanted = 2 * EPSILON / (1 + size.sqrt() / 0.3)
+            step = wanted.clamp(0.5 * EPSILON, 1.75 * EPSILON)
+            self.needs("atas", (step == wanted).any())
+        delta = self.box((start + self.per_example(step) * self.sign(g)).clamp(-EPSILON, EPSILON))
+        return self.loss(self.x + delta), {"delta": self.replaced(tables["delta"], delta), "size": self.replaced(tables["size"], size)}
+
     # Several steps.
 
     def steps(self, objective, count=2):
@@ -243,6 +332,14 @@ class Methods:
             "gat": self.gat(False),
             "gat-adversarial": self.gat(True),
             "nuat": self.nuat(),
+            "aaer": self.aaer(False, 8.5, 1.5),
+            "lp-fgsm": self.lp(False),
+            "lp-fgsm-noise": self.lp(True),
+            "sora": self.sora(0.875),
+            "fgsm-mep": self.mep(False),
+            "fgsm-mep-reset": self.mep(True),
+            "atas": self.atas(False, False),
+            "atas-plain": self.atas(True, True),
             "trades": self.trades(),
             "mart": self.mart(),
         }
@@ -265,6 +362,7 @@ def make():
     fixture.inputs("", {"x": problem.x, "labels": problem.labels})
     fixture.inputs("draws/", {str(i): draw for i, draw in enumerate(problem.draws)})
     fixture.input("draws/share", problem.share)
+    fixture.input("draws/steps", STEPS)
     fixture.output("epsilon", EPSILON)
     for name, state in BEFORE.items():
         for key, value in state.items():
@@ -276,6 +374,9 @@ def make():
         fixture.output(f"{name}/loss", loss)
         fixture.outputs(f"{name}/gradient/", gradients(loss, params))
         fixture.outputs(f"{name}/carry/", carried)
+    for name, tables in KEPT.items():
+        for table in tables:
+            fixture.input(f"{name}/before/{table}", problem.kept[table])
     logits = cnn(problem.params, problem.x)
     fixture.output("smoothing/losses", F.cross_entropy(logits, problem.labels, label_smoothing=0.2, reduction="none"))
     fixture.write()

@@ -25,6 +25,12 @@ interface Case {
   readonly epoch?: number;
 }
 
+/** A step for each example in place of one for all: some go down, so that their loss falls. */
+const aaerByExample: Method<typeof methods.aaer.options> = {
+  ...methods.aaer,
+  loss: (context) => methods.aaer.loss({ ...context, options: { ...context.options, stepSize: fixture.tensor("draws/steps") } }),
+};
+
 const CASES: readonly Case[] = [
   { name: "fgsm-rs-unprojected", method: methods["fgsm-rs"], options: { projection: false } },
   { name: "n-fgsm", method: methods["n-fgsm"], options: {} },
@@ -39,6 +45,14 @@ const CASES: readonly Case[] = [
   { name: "gat", method: methods.gat, options: {} },
   { name: "gat-adversarial", method: methods.gat, options: { classified: "adversarial" } },
   { name: "nuat", method: methods.nuat, options: {}, epoch: 9 },
+  { name: "aaer", method: aaerByExample, options: {} },
+  { name: "lp-fgsm", method: methods["lp-fgsm"], options: {} },
+  { name: "lp-fgsm-noise", method: methods["lp-fgsm"], options: { noisy: true } },
+  { name: "sora", method: methods.sora, options: {}, draws: ["0", "1"] },
+  { name: "fgsm-mep", method: methods["fgsm-mep"], options: {}, epoch: 39 },
+  { name: "fgsm-mep-reset", method: methods["fgsm-mep"], options: {}, epoch: 80 },
+  { name: "atas", method: methods.atas, options: { hardness: 0.3 }, epoch: 7 },
+  { name: "atas-plain", method: methods.atas, options: {}, epoch: 0 },
   { name: "trades", method: methods.trades, options: { start: "random", steps: 2 } },
   { name: "mart", method: methods.mart, options: { start: "random", steps: 2 } },
 ];

@@ -1,16 +1,20 @@
 /** @file The registry of training methods: one line each. */
 import { ConfigError } from "@gradalign/tensor";
 import type { ValuesOf } from "../options/option.ts";
+import { aaer } from "./aaer.ts";
+import { atas } from "./atas.ts";
 import { cure } from "./cure.ts";
 import { elle } from "./elle.ts";
 import { elleA } from "./elle-a.ts";
 import { fgsm } from "./fgsm.ts";
 import { fgsmGradAlign } from "./fgsm-gradalign.ts";
+import { fgsmMep } from "./fgsm-mep.ts";
 import { fgsmRs } from "./fgsm-rs.ts";
 import { free } from "./free.ts";
 import { gat } from "./gat.ts";
 import { gradNorm } from "./grad-norm.ts";
 import { llr } from "./llr.ts";
+import { lpFgsm } from "./lp-fgsm.ts";
 import { mart } from "./mart.ts";
 import type { Method } from "./method.ts";
 import { multiGrad } from "./multigrad.ts";
@@ -20,6 +24,7 @@ import { pgd } from "./pgd.ts";
 import { pgdCorner } from "./pgd-corner.ts";
 import { pgdGradAlign } from "./pgd-gradalign.ts";
 import { randomCorner } from "./random-corner.ts";
+import { sora } from "./sora.ts";
 import { stableFgsm } from "./stable-fgsm.ts";
 import { standard } from "./standard.ts";
 import { trades } from "./trades.ts";
@@ -47,6 +52,11 @@ export const methods = {
   "elle-a": elleA,
   gat,
   nuat,
+  aaer,
+  sora,
+  "lp-fgsm": lpFgsm,
+  "fgsm-mep": fgsmMep,
+  atas,
   trades,
   mart,
 } satisfies Readonly<Record<string, Method>>;

@@ -29,6 +29,8 @@ export interface MethodContext<Options extends OptionTable = OptionTable> {
   readonly x: Value;
   /** Which training images they are: int32 [N], each at most once per epoch. */
   readonly rows: Value;
+  /** What `carry` has for these images, cut out and mirrored as they are: of [examples, C, H, W], 0 outside, [N, C, H, W]. */
+  augmented(table: Value): Value;
   /** Radius in pixel units. */
   readonly epsilon: Operand;
   /** How far the warm-up has come: 1 after it, and without one. */

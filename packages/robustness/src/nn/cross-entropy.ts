@@ -13,6 +13,7 @@ import {
   max,
   mean,
   mul,
+  type Operand,
   stopGradient,
   sub,
   sum,
@@ -36,8 +37,8 @@ export function crossEntropyPerExample(logits: Value, labels: Value): Value {
 }
 
 /** The same with a `share` of the label given to all classes alike (Szegedy et al. 2016, section 7): [N]. */
-export function smoothedCrossEntropyPerExample(logits: Value, labels: Value, share: number): Value {
-  return sub(mul(crossEntropyPerExample(logits, labels), 1 - share), mul(mean(logSoftmax(logits), [1]), share));
+export function smoothedCrossEntropyPerExample(logits: Value, labels: Value, share: Operand): Value {
+  return sub(mul(crossEntropyPerExample(logits, labels), sub(1, share)), mul(mean(logSoftmax(logits), [1]), share));
 }
 
 /** Margin of the label's logit over the others beyond which the cross-entropy's gradient, of size exp(-margin), is lost to float32. */

@@ -27,10 +27,15 @@ export function batchRows(order: Value, position: Value, batchSize: number): Val
  *
  * One gather reads every pixel from where the crop and the flip take it; pixels of the padding are then set to zero.
  */
-export function augmentedImages(images: Value, rows: Value, key: Value, { crop, flip }: Augmentation): Value {
+export function augmentedImages(images: Value, rows: Value, key: Value, augmentation: Augmentation): Value {
+  return augmentedRows(images, rows, key, augmentation, toUnit);
+}
+
+/** The same of any tensor of the images' shape [examples, C, H, W], each element as `read` has it. */
+export function augmentedRows(images: Value, rows: Value, key: Value, { crop, flip }: Augmentation, read: (pixels: Value) => Value): Value {
   const [, channels, height, width] = images.shape as [number, number, number, number];
   const batch = rows.shape[0] as number;
-  if (crop === 0 && !flip) return toUnit(gather(images, [rows]));
+  if (crop === 0 && !flip) return read(gather(images, [rows]));
   const perExample = (v: Value): Value => reshape(v, [batch, 1, 1, 1]);
   const shift = (stream: number): Value => sub(convert(floor(mul(uniform(foldIn(key, stream), [batch]), 2 * crop + 1)), "int32"), crop);
 
@@ -39,9 +44,9 @@ export function augmentedImages(images: Value, rows: Value, key: Value, { crop, 
   const y = add(reshape(iota([height]), [1, 1, height, 1]), perExample(shift(0)));
   const x = add(flip ? where(mirrored, sub(width - 1, column), column) : column, perExample(shift(1)));
   const pixels = gather(images, [perExample(rows), reshape(iota([channels]), [1, channels, 1, 1]), y, x]);
-  if (crop === 0) return toUnit(pixels);
+  if (crop === 0) return read(pixels);
   const within = and(and(ge(y, 0), lt(y, height)), and(ge(x, 0), lt(x, width)));
-  return where(broadcastTo(within, pixels.shape), toUnit(pixels), 0);
+  return where(broadcastTo(within, pixels.shape), read(pixels), 0);
 }
 
 /** Bytes as float32 in [0, 1]. */

@@ -9,7 +9,7 @@ import type { Optimizer, OptimizerDefinition, OptimizerState } from "../optim/op
 import type { Given } from "../options/option.ts";
 import { tracedValues } from "../options/traced.ts";
 import { nextAverage, noAverage, type Trained } from "./averaging.ts";
-import { type Augmentation, augmentedImages, batchRows, type TrainingData } from "./batch.ts";
+import { type Augmentation, augmentedImages, augmentedRows, batchRows, type TrainingData } from "./batch.ts";
 import { firstScaling, type LossScaling, nextScaling, unlessSkipped, unscaled } from "./loss-scaling.ts";
 
 /** Sums since the last evaluation, float32 scalars. */
@@ -107,6 +107,7 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
     const rows = batchRows(order, position, batchSize);
     const x = augmentedImages(data.images, rows, augmentKey, augment);
     const labels = gather(data.labels, [rows]);
+    const augmented = (table: Value): Value => augmentedRows(table, rows, augmentKey, augment, (values) => values);
     const options = tracedValues(method.options, methodOptions, numbers.method);
     const optimizer = optimizerOf(setup, numbers.optimizer);
     const warmup: Operand = Number(methodOptions["warmupEpochs"] ?? 0) > 0 ? ramp : 1;
@@ -115,7 +116,7 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
     const objective = (params: Params): [Value, Pick<TrainState, "state" | "carry" | "sums">] => {
       const network = trainingNetwork(model, params, trained.state, labels, train.scaling["scale"]);
       const { epsilon } = numbers;
-      const result = method.loss({ network, x, rows, epsilon, ramp: warmup, epoch, key: attackKey, carry: train.carry, options });
+      const result = method.loss({ network, x, rows, augmented, epsilon, ramp: warmup, epoch, key: attackKey, carry: train.carry, options });
       const { logits } = result.adversarial;
       const loss = labelSmoothing > 0 ? mean(smoothedCrossEntropyPerExample(logits, labels, labelSmoothing)) : result.adversarial.loss;
       const regularizer = result.regularizer ?? full([], 0);

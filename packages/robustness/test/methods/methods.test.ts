@@ -71,7 +71,7 @@ const distance = (point: readonly number[]): number => {
 describe.each<Method>(Object.values(methods))("$id", (method) => {
   it("is standard training at epsilon 0", () => {
     const standard = values(total(methods.standard))[0] as number;
-    const { adversarial, regularizer } = method.loss(contextOf(method, { epsilon: 0, options: { lambda: 0 } }));
+    const { adversarial, regularizer } = method.loss(contextOf(method, { epsilon: 0, options: { lambda: 0, labelShare: 1 } }));
     expect(values(adversarial.loss)[0]).toBeCloseTo(standard, 6);
     // MART's margin has no weight.
     if (regularizer && method.id !== "mart") expect(values(regularizer)[0]).toBeCloseTo(0, 6);

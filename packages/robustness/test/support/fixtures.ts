@@ -1,5 +1,5 @@
 /** @file The fixtures PyTorch made, as the library's tests use them; reading and comparing is in the tensor package's file. */
-import { iota, mul, randomKey, type Value } from "@gradalign/tensor";
+import { gather, iota, mul, randomKey, type Value } from "@gradalign/tensor";
 import { vi } from "vitest";
 import type { Fixture, Stored } from "../../../tensor/test/support/fixtures.ts";
 import type { Method, MethodContext } from "../../src/methods/method.ts";
@@ -73,7 +73,8 @@ export function methodContext<Options extends OptionTable>(
 ): MethodContext<Options> {
   const chosen = Object.fromEntries(Object.entries(given).filter(([name]) => name in method.options)) as Partial<ValuesOf<Options>>;
   const rows = iota([x.shape[0] as number]);
-  return { network, x, rows, epsilon, ramp: 1, epoch: 0, key: randomKey(0), carry: {}, options: lossOptions(method, epsilon, chosen) };
+  const augmented = (table: Value): Value => gather(table, [rows]);
+  return { network, x, rows, augmented, epsilon, ramp: 1, epoch: 0, key: randomKey(0), carry: {}, options: lossOptions(method, epsilon, chosen) };
 }
 
 function isValue(group: Value | Values): group is Value {

@@ -1,7 +1,8 @@
 /** @file Batches: which examples, cropped and mirrored how. */
-import { evaluate, randomKey, tensor } from "@gradalign/tensor";
+import { evaluate, neg, randomKey, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
-import { augmentedImages, batchRows } from "../../src/train/batch.ts";
+import { putBack } from "../../src/methods/per-example.ts";
+import { augmentedImages, augmentedRows, batchRows } from "../../src/train/batch.ts";
 
 const SIZE = 6;
 const COUNT = 5;
@@ -36,6 +37,26 @@ describe("a batch", () => {
     for (const shift of [-2, -1, 0, 1, 2]) for (const axis of ["dy", "dx"]) expect(seen.get(`${axis} ${shift}`), `${axis} ${shift}`).toBeGreaterThan(3);
     expect(seen.get("mirrored true")).toBeGreaterThan(20);
     expect(seen.get("mirrored false")).toBeGreaterThan(20);
+  });
+});
+
+describe("what is kept for every image", () => {
+  const kept = tensor(Float32Array.from(bytes), images.shape);
+  const rows = tensor(Int32Array.of(4, 1, 2));
+  const taken = (table: Value): Value => augmentedRows(table, rows, randomKey(3), { crop: 2, flip: true }, (values) => values);
+
+  it("is put back where it was taken from, whatever the crop and the mirroring, and all else stays", () => {
+    const before = evaluate(kept).data();
+    expect([...evaluate(putBack(kept, taken(kept), taken)).data()]).toEqual([...before]);
+    const after = evaluate(putBack(kept, neg(taken(kept)), taken)).data();
+    const negated = [...after].map((value, i) => value === -(before[i] as number));
+    expect([...after].every((value, i) => Math.abs(value) === before[i])).toBe(true);
+    const perImage = 2 * SIZE * SIZE;
+    const share = (n: number): number => negated.slice(n * perImage, (n + 1) * perImage).filter(Boolean).length / perImage;
+    expect([share(0), share(3)]).toEqual([0, 0]);
+    // At most two rows and two columns are cut off.
+    for (const n of [1, 2, 4]) expect(share(n)).toBeGreaterThanOrEqual((4 / 6) ** 2);
+    expect(Math.min(share(1), share(2), share(4))).toBeLessThan(1);
   });
 });
 
