@@ -68,7 +68,10 @@ export type MethodName = keyof typeof methods;
 export type MethodConfig = { [Name in MethodName]: { readonly name: Name } & ValuesOf<(typeof methods)[Name]["options"]> }[MethodName];
 
 /** A method and those of its options that are chosen. */
-export type PartialMethodConfig = { [Name in MethodName]: { readonly name: Name } & Partial<ValuesOf<(typeof methods)[Name]["options"]>> }[MethodName];
+export type PartialMethodConfig =
+  | { [Name in MethodName]: { readonly name: Name } & Partial<ValuesOf<(typeof methods)[Name]["options"]>> }[MethodName]
+  // A name that is not known beforehand: TypeScript does not see that the union, which is long, has a member for each.
+  | { readonly name: MethodName };
 
 /**
  * The method of that name.
