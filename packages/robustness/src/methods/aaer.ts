@@ -33,7 +33,7 @@ function weights({ epsilon }: Circumstances, { projection }: Given): Weights {
  */
 export const aaer = defineMethod({
   id: "aaer",
-  paper: "Lin et al. 2023, Eliminating catastrophic overfitting via abnormal adversarial examples regularization, arXiv:2404.08154",
+  paper: "Lin et al. 2023, Abnormal adversarial examples regularization, arXiv:2404.08154",
   trainsOn: "N-FGSM's perturbation, plus penalties on examples whose loss falls under attack",
   options: {
     projection: flag({ default: false, help: "whether the perturbation is FGSM-RS's, clipped to the ball, instead of N-FGSM's" }),
