@@ -116,6 +116,13 @@ describe("eval", () => {
     expect(again.stderr).toBe(`this evaluation was finished on ${record.written}; nothing was computed\n`);
     expect(again.stdout).toMatch(/^run, best \(iteration \d+\): images, first 32 test images\n/);
     expect(noted()).toHaveLength(before);
+    // So few images are too few for a claim, which is told, and with --strict an error.
+    expect(record.warnings.map(({ id }) => id)).toContain("wide-interval");
+    expect(record.checkPasses.forward).toBeGreaterThan(0);
+    expect(again.code).toBe(0);
+    for (const { id, seen } of record.warnings) expect(again.stdout).toContain(`\nwarning ${id}: ${seen}\n`);
+    const strict = await gradalign(...fgsm, "--strict");
+    expect(strict).toEqual({ ...again, code: 1 });
   });
 
   test("counts as the attack at the end of the training does", async () => {

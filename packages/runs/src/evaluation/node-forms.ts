@@ -95,6 +95,7 @@ export const recordForm = z.strictObject({
   passes,
   seconds: z.number().min(0),
   warnings: z.array(z.strictObject({ id: name, seen: z.string().max(10_000), images: optional(count), of: optional(count) })).max(1000),
+  checkPasses: passes,
   curve: z.array(z.strictObject({ epsilon: z.number().min(0), accuracy: share, attack: name })).max(10_000),
   outcomes: z.array(z.strictObject(outcome)).min(1),
   adversarials: sha256,

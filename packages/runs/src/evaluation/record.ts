@@ -93,6 +93,8 @@ export interface EvaluationRecord {
   readonly passes: Passes;
   readonly seconds: number;
   readonly warnings: readonly EvaluationWarning[];
+  /** Passes of the checks that look for them; not among `passes`. */
+  readonly checkPasses: Passes;
   /** Points of the accuracy-against-radius curve that were computed; may be empty. */
   readonly curve: readonly CurvePoint[];
   /** What became of each image, in order. */

@@ -138,7 +138,7 @@ export function noteEvaluation(folder: string, record: EvaluationRecord): void {
 /** The record of what was found. */
 function recordOf(
   { version, arithmetic, model, data, threat, attack, selection, seed, ...rest }: EvaluationIdentity,
-  { outcomes, cleanAccuracy, robustAccuracy, confidence95, stages, passes, seconds, warnings, curve }: AttackReport,
+  { outcomes, cleanAccuracy, robustAccuracy, confidence95, stages, passes, seconds, warnings, checkPasses, curve }: AttackReport,
   { backend, threads }: Device,
 ): Omit<EvaluationRecord, "adversarials"> {
   const identity = { version, arithmetic, model, data, threat, attack, selection, seed, ...rest };
@@ -147,7 +147,7 @@ function recordOf(
     ...{ format: 1, id: idOf(identity), written: date, code: { version, commit }, machine: { node, backend, threads, processor } },
     ...{ arithmetic, model, data, threat, attack, selection, seed, cleanAccuracy, robustAccuracy },
     cleanConfidence95: wilsonInterval(outcomes.filter(({ clean }) => clean).length, outcomes.length),
-    ...{ confidence95, stages, passes, seconds, warnings, curve, outcomes },
+    ...{ confidence95, stages, passes, seconds, warnings, checkPasses, curve, outcomes },
   };
 }
 

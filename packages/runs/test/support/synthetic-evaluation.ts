@@ -21,6 +21,7 @@ const WORDS = {
   seed: 3,
   selection: "success",
   warnings: [],
+  checkPasses: { forward: 0, backward: 0 },
   curve: [],
   adversarials: "ad".repeat(32),
 } as const;
