@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { evaluate, grad, jit, mul, randomKey, sizeOf, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import {
   type AscentAttack,
+  attackOptions,
   attacks,
   cnn,
   type DatasetDefinition,
@@ -134,7 +135,7 @@ describe("code in the pages", () => {
       x.shape,
     );
     const run = (epsilon: number, seed: number): number[] =>
-      values(unrollAttack(rFgsm, { site: { x, threat: linf, epsilon }, gradient: () => slope, key: randomKey(seed), options: rFgsm.defaults }));
+      values(unrollAttack(rFgsm, { site: { x, threat: linf, epsilon }, gradient: () => slope, key: randomKey(seed), options: attackOptions(rFgsm) }));
     const pixels = x.data();
     for (const [i, d] of run(0.1, 0).entries()) {
       expect(Math.abs(d)).toBeLessThanOrEqual(0.1 + 1e-6);

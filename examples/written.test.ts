@@ -1,6 +1,7 @@
 /** @file Parts of the pages that a program writes: what was measured, from the committed results, and the layers, from their table. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { attacksRegion } from "../tools/tables/attacks.ts";
 import { benchRegion } from "../tools/tables/bench.ts";
 import { demoRegion, pictureDigest, readDemo } from "../tools/tables/demo.ts";
 import { earlierSeedsRegion } from "../tools/tables/earlier-seeds.ts";
@@ -11,7 +12,7 @@ import { methodsRegion } from "../tools/tables/methods.ts";
 import { pages, ROOT, readText } from "./support/code-blocks.ts";
 
 function region(kind: "measured" | "drawn", words: readonly string[]): string {
-  if (kind === "drawn") return words[0] === "methods" ? methodsRegion(words) : layersRegion(words);
+  if (kind === "drawn") return words[0] === "attacks" ? attacksRegion() : words[0] === "methods" ? methodsRegion(words) : layersRegion(words);
   if (words[0] === "demo") return demoRegion();
   if (isOfExperiments(words)) return experimentRegion(words);
   if (words[0] === "earlier-seeds") return earlierSeedsRegion();

@@ -84,7 +84,7 @@ const robustness: Package = {
     onnx: { what: "ONNX graphs as models, networks as ONNX graphs", uses: ["nn", "models", "interop"] },
     checkpoint: { what: "manifests and tensor files of a run's state", uses: ["files"] },
     device: { what: "WebGPU in Node, and what was measured of a GPU", uses: ["data", "files"] },
-    attacks: { what: "how an attack starts, steps and finishes", uses: ["threat", "models", "nn"] },
+    attacks: { what: "how an attack starts, steps and finishes", uses: ["options", "threat", "models", "nn"] },
     methods: { what: "the loss of one training batch", uses: ["attacks", "threat", "models", "nn", "options"] },
     eval: { what: "accuracy on clean and attacked images, and what makes it doubtful", uses: ["attacks", "threat", "models", "nn", "data", "diagnostics"] },
     train: {

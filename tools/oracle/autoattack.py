@@ -29,7 +29,7 @@ FIXTURES = Path(__file__).resolve().parents[2] / "packages/robustness/test/fixtu
 RESULT = FIXTURES / "autoattack.json"
 COUNT, BATCH = 200, 250  # one batch, so that no result depends on how images fall into batches
 ATTACKS = ["apgd-ce", "apgd-t", "fab-t", "square"]
-THREATS = {"linf": ("Linf", "8/255", 8 / 255), "l2": ("L2", "0.5", 0.5)}
+THREATS = {"linf": ("Linf", "8/255", 8 / 255), "l2": ("L2", "0.5", 0.5), "l1": ("L1", "12", 12)}
 
 
 def network(name):
@@ -113,6 +113,7 @@ def main():
     parser.add_argument("--cifar10", default="~/.cache/gradalign/cifar-10-batches-bin")
     parser.add_argument("--result", type=Path, default=RESULT)
     parser.add_argument("--models", nargs="+", default=["cnn", "preact-resnet18"])
+    parser.add_argument("--norms", nargs="+", default=["linf", "l2"], choices=list(THREATS), help="l1 takes as long as both others")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -131,7 +132,7 @@ def main():
 
     for name in arguments.models:
         for seed in arguments.seeds:
-            for threat in THREATS:
+            for threat in arguments.norms:
                 evaluate(name, threat, seed, results, images, labels, save)
     save()
 

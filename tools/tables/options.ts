@@ -1,9 +1,11 @@
 /** @file docs/options.md: every option of a run, from its declaration. */
 import {
+  attacks,
   augmentOptions,
   chosenBy,
   DEFAULTS,
   type Declared,
+  nameForm,
   type OptionTable,
   type PartialTrainConfig,
   registries,
@@ -11,7 +13,7 @@ import {
   trainingOptions,
 } from "@gradalign/robustness";
 import { optionRows, type Place } from "@gradalign/runs";
-import { linked, table } from "./markdown.ts";
+import { linked, paragraph, table } from "./markdown.ts";
 
 const INTRODUCTION = `# Options
 
@@ -26,12 +28,16 @@ are given with it: \`gradalign train --help fgsm-gradalign --dataset svhn --epsi
 This page is written from the declarations in the code: \`npm run tables\`.
 `;
 
+const ATTACKS =
+  "An attack's options stand after a colon in its name, with commas between: `apgd-t:targets=5,restarts=2`. In the library they have the same names " +
+  "in camel case: `{ attack: apgdT, options: { targets: 5 } }`.";
+
 const TITLES: Readonly<Record<Section, string>> = { method: "Methods", model: "Models", optimizer: "Optimisers", schedule: "Schedules" };
 
-function optionTable(section: Place["section"], options: OptionTable, method = DEFAULTS.method): string {
+function optionTable(section: Place["section"] | "attack", options: OptionTable, method = DEFAULTS.method): string {
   // A name of the registry.
   const { at } = chosenBy({ method: { name: method } } as PartialTrainConfig);
-  const rows = optionRows(section, options, at);
+  const rows = optionRows(section, options, section === "attack" ? null : at);
   if (rows.length === 0) return "No options.";
   return table(
     ["option", "values", "default", "meaning"],
@@ -50,5 +56,8 @@ export function optionsPage(): string {
       parts.push(`### ${id}\n`, `${paper}.\n`, `${optionTable(section, options, section === "method" ? id : DEFAULTS.method)}\n`);
     }
   }
+  parts.push("## Attacks\n", `${paragraph(ATTACKS)}\n`);
+  for (const attack of Object.values(attacks))
+    parts.push(`### Attack ${nameForm(attack)}\n`, `${attack.paper}.\n`, `${optionTable("attack", attack.options)}\n`);
   return linked("docs/options.md", parts.join("\n"));
 }

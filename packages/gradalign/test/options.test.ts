@@ -6,6 +6,7 @@ import {
   type Declared,
   declared,
   defineMethod,
+  externalName,
   type Given,
   integer,
   length,
@@ -17,7 +18,7 @@ import {
   SECTIONS,
   type Section,
 } from "@gradalign/robustness";
-import { allSettings, declarationOf, externalName, type Setting } from "@gradalign/runs";
+import { allSettings, declarationOf, type Setting } from "@gradalign/runs";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { optionsPage } from "../../../tools/tables/options.ts";
 import { gradalign } from "./support/captured.ts";

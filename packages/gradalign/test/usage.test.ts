@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { attacks, externalName } from "@gradalign/robustness";
 import { settingNames } from "@gradalign/runs";
 import { afterAll, describe, expect, test } from "vitest";
 import { gradalign } from "./support/captured.ts";
@@ -31,6 +32,17 @@ describe("help", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("Examples:\n  ");
     expect(stderr).toBe("");
+  });
+
+  test.each(Object.values(attacks))("of eval tells the options of $id", async ({ id, options }) => {
+    const { code, stdout } = await gradalign("eval", "--help", id);
+    expect(code).toBe(0);
+    for (const name of Object.keys(options)) expect(stdout).toMatch(new RegExp(`^ +${externalName(name)}=<.*> .*default \\S`, "m"));
+    for (const { help } of Object.values(options)) expect(stdout).toContain(help);
+  });
+
+  test("of eval tells what AutoAttack is", async () => {
+    expect((await gradalign("eval", "--help", "autoattack")).stdout).toContain("is: apgd-ce+apgd-t+fab-t+square");
   });
 
   test("names the exit codes", async () => {
@@ -88,7 +100,11 @@ describe("wrong usage exits with 2 and says what to do", () => {
     [["train", "--resume", folder], "is not a run folder"],
     [["train", "--resume", folder, "--out", folder], "must be left out with --resume"],
     [["eval", join(folder, "nothing")], "nothing is there"],
-    [["eval", folder, "--attack", "pgd"], '--attack (="pgd") must be'],
+    [["eval"], "missing argument <model>"],
+    [["eval", folder, "--attack", "pgd"], '--attack (="pgd"): name (="pgd") must say how many steps'],
+    [["eval", folder, "--attack", "fgsm+autoatack"], "did you mean autoattack?"],
+    [["eval", folder, "--attack", "apgd-t:targets=0"], "apgd-t: targets (=0) must be an integer of at least 1"],
+    [["eval", "--help", "apgd"], "did you mean pgd?"],
     [["eval", folder, "--n", "0"], '--n (="0") must be an integer of at least 1; write e.g. 1000, or all'],
     [["live", "--port", "many"], '--port (="many") must be an integer from 0 to 65535'],
     [["live", "--port", "65536"], '--port (="65536") must be an integer from 0 to 65535'],

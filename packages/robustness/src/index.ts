@@ -7,13 +7,16 @@ export { type FabOptions, fab, fabT } from "./attacks/fab.ts";
 export { fgsm } from "./attacks/fgsm.ts";
 export { fgsmRs } from "./attacks/fgsm-rs.ts";
 export { type FmnOptions, fmn } from "./attacks/fmn.ts";
-export { ATTACK_NAMES, type AttackPlan, attackPlan, attacks, type NamedAttack, parseAttack } from "./attacks/index.ts";
+export { attacks } from "./attacks/index.ts";
+export { attackOptions } from "./attacks/options.ts";
 export { pgd } from "./attacks/pgd.ts";
 export { pgdCorner, toCorner } from "./attacks/pgd-corner.ts";
+export { type AskedAttacks, ATTACK_NAMES, type AttackPlan, attackPlan, ensembles, type NamedAttack, nameForm, parseAttack } from "./attacks/plan.ts";
 export {
   type AscentAttack,
   type AscentOptions,
   ascend,
+  ascentOptions,
   type Ball,
   projectedGradientAttack,
   type UnrolledAttack,
@@ -103,6 +106,7 @@ export {
   type Circumstances,
   choice,
   constant,
+  externalName,
   flag,
   type Given,
   type IntegerOption,

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { openDevices } from "../../tensor/test/support/devices.ts";
 import { type ApgdProgress, apgdCe, checkWindows, progressed, stateAt } from "../src/attacks/apgd.ts";
 import type { Attack } from "../src/attacks/attack.ts";
+import { attackOptions } from "../src/attacks/options.ts";
 import { patchShare, patchSide } from "../src/attacks/square-patches.ts";
 import { modelClassifier } from "../src/attacks/victim.ts";
 import { attackProgram } from "../src/eval/attack-program.ts";
@@ -66,7 +67,7 @@ describe("APGD", () => {
             site.victim.gradient(start, (logits) => crossEntropyPerExample(logits, site.labels)),
           ),
       };
-      const options = { ...apgdCe.defaults, steps: 20 };
+      const options = { ...attackOptions(apgdCe), steps: 20 };
       const program = attackProgram(programs, fromStart, options, threat);
       const rows = { x, labels, target: labels, keys: tensor(new Int32Array(4), [2, 2]) };
       const at = (iteration: number) => ({ run: 0, iteration, epsilon, threat, shape: [3, 32, 32] });

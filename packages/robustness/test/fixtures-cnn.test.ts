@@ -3,6 +3,7 @@ import { add, grad, mean, randomKey, sizeOf, slice, stopGradient, sub, type Tens
 import { describe, expect, test } from "vitest";
 import { fgsm } from "../src/attacks/fgsm.ts";
 import { fgsmRs } from "../src/attacks/fgsm-rs.ts";
+import { attackOptions } from "../src/attacks/options.ts";
 import { pgd } from "../src/attacks/pgd.ts";
 import { type AscentAttack, type AscentOptions, unrollAttack } from "../src/attacks/projected-gradient.ts";
 import { alignment, gradientAlignment } from "../src/diagnostics/gradient-alignment.ts";
@@ -125,7 +126,7 @@ describeOracle("CNN", (oracle) => {
       const network = networkOf(params);
       // Training attacks follow the gradient through the clamp to the box, evaluation attacks at x + delta as it is.
       const gradient = clamped ? network.boxedInputGradient : network.inputGradient;
-      const settings = { ...attack.defaults, ...options };
+      const settings = { ...attackOptions(attack), ...options };
       const unrolled = { site: { x, threat: linf, epsilon }, gradient, key: randomKey(0), options: settings };
       return { delta: withRandomPoint(noise, () => unrollAttack(attack, unrolled)) };
     };

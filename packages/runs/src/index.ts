@@ -38,7 +38,6 @@ export {
   argumentOf,
   checkSetting,
   declarationOf,
-  externalName,
   helpOf,
   type Place,
   parseFlag,

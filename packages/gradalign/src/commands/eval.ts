@@ -31,6 +31,7 @@ import { type Context, print, remark } from "../terminal/context.ts";
 import { createEvaluationView, evaluationLines } from "../terminal/evaluation-view.ts";
 import { EXIT_CODE_OF_SIGNAL, listenForInterrupt } from "../terminal/interrupt.ts";
 import { commandName } from "../terminal/invocation.ts";
+import { attackHelp } from "./option-help.ts";
 
 const HELP = `
 A file's network is recognised by its tensors, or named with --arch. autoattack is the field's standard; pgd-50-10 is the paper's: 50 steps of
@@ -45,8 +46,9 @@ Examples:
   gradalign eval runs/my-run
   gradalign eval runs/my-run --which best --attack autoattack --n all
   gradalign eval model.pth --arch preact-resnet18 --dataset cifar10 --norm linf --epsilon 8 --attack autoattack --n 1000
-  gradalign eval model.onnx --norm l2 --epsilon 0.5 --attack apgd-ce+square --n 200 --json
-  gradalign eval model.safetensors --n all --save-adversarials broken.safetensors --resume`;
+  gradalign eval model.onnx --norm l2 --epsilon 0.5 --attack apgd-ce+apgd-t:targets=5+square --n 200 --json
+  gradalign eval model.safetensors --n all --save-adversarials broken.safetensors --resume
+  gradalign eval --help apgd-t`;
 
 const FLAGS = ["seed", ...DEVICE_SETTINGS] as const;
 
@@ -74,6 +76,7 @@ interface EvalFlags {
   readonly strict?: boolean;
   readonly note: boolean;
   readonly json?: boolean;
+  readonly help?: string | true;
 }
 
 /** Adds the command to the program. */
@@ -81,7 +84,7 @@ export function registerEval(program: Command, context: Context): void {
   const command = program
     .command("eval")
     .description("attack a model and report its accuracy, resumably, with a record")
-    .argument("<model>", "run folder, last.json or best.json in its checkpoints folder, or a .pth, .pt, .safetensors or .onnx file")
+    .argument("[model]", "run folder, last.json or best.json in its checkpoints folder, or a .pth, .pt, .safetensors or .onnx file")
     .addOption(whichOption())
     .option("--arch <network>", "of a file of weights: its network, e.g. preact-resnet18 or wide-resnet:depth=28,widen=10 (default: the one its tensors fit)")
     .option("--part <key>", "of a PyTorch file with several models: the key of one, e.g. best")
@@ -90,7 +93,7 @@ export function registerEval(program: Command, context: Context): void {
     .option("--dataset <name>", "data set, or a folder of your own images (default: the run's, or cifar10)")
     .addOption(new Option("--norm <norm>", "what bounds a perturbation").choices(Object.keys(threats)).default("linf"))
     .option("--epsilon <e>", "its bound: in linf 8 or 8/255, in l2 and l1 0.5 or 1/2 (default: the run's in linf, else 8/255, 0.5 and 12)")
-    .option("--attack <attack>", `${ATTACK_NAMES}; several joined by + (default: pgd-50-10 for a run, autoattack for a file)`)
+    .option("--attack <attack>", `${ATTACK_NAMES}; several joined by +, options after a colon (default: pgd-50-10 for a run, autoattack for a file)`)
     .option("--n <count|all>", "the first so many test images", "1000");
   addSettingFlags(command, FLAGS, () => ({ seed: "the run's, or 0" }))
     .option("--out <folder>", "the evaluation's folder (default: by model, attack, norm and epsilon, in RUN/evaluations or evaluations)")
@@ -99,8 +102,15 @@ export function registerEval(program: Command, context: Context): void {
     .option("--strict", "exit with 1 where a warning makes the number doubtful")
     .option("--no-note", "write nothing into the run folder")
     .option("--json", "print the record as one JSON object")
+    .helpOption(false)
+    .option("-h, --help [attack]", "display this help, or that of an attack: its options with bounds and defaults")
     .addHelpText("after", HELP)
-    .action((path: string, options: EvalFlags & Record<string, unknown>) => runEval(path, options, context));
+    .action((path: string | undefined, options: EvalFlags & Record<string, unknown>) => {
+      if (options.help === true) return command.outputHelp();
+      if (options.help !== undefined) return print(context, attackHelp(options.help));
+      if (path === undefined) throw new ConfigError("eval: missing argument <model>; name a run folder, a checkpoint or a file");
+      return runEval(path, options, context);
+    });
 }
 
 async function runEval(path: string, options: EvalFlags & Record<string, unknown>, context: Context): Promise<void> {

@@ -1,6 +1,22 @@
-/** @file `gradalign train --help NAME`: a method's, model's, optimiser's or schedule's options, with their bounds and their defaults for the settings given with it. */
-import { chosenBy, type Declared, declared, type PartialTrainConfig, registries, SECTIONS } from "@gradalign/robustness";
-import { externalName, optionRows, partialConfig, radius, type Settings } from "@gradalign/runs";
+/**
+ * @file `gradalign train --help NAME`: a method's, model's, optimiser's or schedule's options, with their bounds and their defaults for the settings
+ * given with it; `gradalign eval --help ATTACK`: an attack's.
+ */
+import {
+  attacks,
+  chosenBy,
+  closestName,
+  type Declared,
+  declared,
+  ensembles,
+  externalName,
+  nameForm,
+  type PartialTrainConfig,
+  registries,
+  SECTIONS,
+  threats,
+} from "@gradalign/robustness";
+import { optionRows, partialConfig, radius, type Settings } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { textTable } from "../terminal/table.ts";
 
@@ -38,6 +54,39 @@ export function optionHelp(name: string, settings: Settings): string {
     "",
     rows.length === 0 ? "It has no options." : `Options, with defaults for ${at.dataset}, ${at.model} and ε = ${radius(at.epsilon)}:`,
     ...textTable(rows.map((row) => [`  --${row.name} ${row.argument}`, row.help, row.values, `default ${row.otherwise}`])),
+  ].join("\n");
+}
+
+/**
+ * The help of the attack or of the ensemble that has that name.
+ *
+ * @throws ConfigError when nothing has.
+ */
+export function attackHelp(name: string): string {
+  const norms = Object.keys(threats);
+  const ensemble = Object.hasOwn(ensembles, name) ? ensembles[name] : undefined;
+  if (ensemble) {
+    const [usual, ...others] = norms.map((norm) => ({ norm, list: ensemble(norm) }));
+    const differing = others.filter(({ list }) => list !== usual?.list).map(({ norm, list }) => `in ${norm}: ${list}`);
+    return [`${name}: attacks one after another`, `is: ${usual?.list}`, ...differing].join("\n");
+  }
+  const attack = Object.hasOwn(attacks, name) ? attacks[name] : undefined;
+  if (!attack) {
+    const names = [...Object.keys(attacks), ...Object.keys(ensembles)];
+    const close = closestName(name, names);
+    throw new ConfigError(
+      `--help (="${name}") must be one of ${names.join(", ")}; ${close === undefined ? "leave the name out for all flags" : `did you mean ${close}?`}`,
+    );
+  }
+  const rows = optionRows("attack", attack.options, null);
+  return [
+    `${nameForm(attack)}: an attack`,
+    `does: ${attack.help}`,
+    `paper: ${attack.paper}`,
+    `norms: ${(attack.threats ?? norms).join(", ")}`,
+    "",
+    `Options, after a colon, e.g. ${nameForm(attack)}:${rows[0]?.name}=${rows[0]?.otherwise}, several with commas between:`,
+    ...textTable(rows.map((row) => [`  ${row.name}=${row.argument}`, row.help, row.values, `default ${row.otherwise}`])),
   ].join("\n");
 }
 

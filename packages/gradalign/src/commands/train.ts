@@ -1,7 +1,8 @@
 /** @file `gradalign train`: one training run, new or resumed. */
 
+import { externalName } from "@gradalign/robustness";
 import { FileError, requireWritable } from "@gradalign/robustness/node";
-import { defaultTexts, externalName, FINAL_DEFAULTS, resolveSettings, type Settings, type SourceOf, settingNames, shellWord } from "@gradalign/runs";
+import { defaultTexts, FINAL_DEFAULTS, resolveSettings, type Settings, type SourceOf, settingNames, shellWord } from "@gradalign/runs";
 import { isRunFolder, openDevice, openRun, ownRun, performRun, type RunRequest, readSession, resumedSettings, runSettingsOf } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";

@@ -1,7 +1,7 @@
 /** @file What is given when a run goes on must be what it began with. */
 import { resolve } from "node:path";
-import { isDatasetName, type TrainConfig } from "@gradalign/robustness";
-import { allSettings, externalName, settingsOfConfig, type TrainingSettings } from "@gradalign/runs";
+import { externalName, isDatasetName, type TrainConfig } from "@gradalign/robustness";
+import { allSettings, settingsOfConfig, type TrainingSettings } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 
 /** Settings in which a data set of one's own has its absolute path. */

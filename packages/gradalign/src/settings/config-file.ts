@@ -1,8 +1,8 @@
 /** @file Settings from a YAML file (JSON is YAML too), checked like flags. */
 
-import { closestName, type OptionValue } from "@gradalign/robustness";
+import { closestName, externalName, type OptionValue } from "@gradalign/robustness";
 import { firstBytes } from "@gradalign/robustness/node";
-import { checkSetting, declarationOf, externalName, type Settings, settingNames, settingOf } from "@gradalign/runs";
+import { checkSetting, declarationOf, type Settings, settingNames, settingOf } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { parseDocument } from "yaml";
 

@@ -1,7 +1,7 @@
 /** @file Settings as flags of a command, and counts as other flags. */
 
-import type { OptionValue } from "@gradalign/robustness";
-import { argumentOf, type DefaultTexts, externalName, FIXED_DEFAULTS, helpOf, parseFlag, type Settings } from "@gradalign/runs";
+import { externalName, type OptionValue } from "@gradalign/robustness";
+import { argumentOf, type DefaultTexts, declarationOf, FIXED_DEFAULTS, helpOf, parseFlag, type Settings, settingOf } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 
@@ -15,7 +15,7 @@ export function addSettingFlags(command: Command, names: readonly string[], defa
     return otherwise === undefined ? helpOf(name) : `${helpOf(name)} (default: ${otherwise})`;
   };
   for (const name of names) {
-    const option = new Option(`--${externalName(name)} ${argumentOf(name)}`);
+    const option = new Option(`--${externalName(name)} ${argumentOf(declarationOf(settingOf(name)))}`);
     // Every start of the program registers every command; most texts are never read.
     Object.defineProperty(option, "description", { get: () => describe(name) });
     command.addOption(option);

@@ -9,19 +9,21 @@
 import { add, and, broadcastAlong, convert, div, ge, gt, le, lt, mul, normal, not, or, sub, uniform, type Value, where, zeros } from "@gradalign/tensor";
 import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
 import { dlrPerExample, targetedDlrPerExample } from "../nn/margins.ts";
+import { type IntegerOption, integer, type ValuesOf } from "../options/option.ts";
 import type { Attack, AttackSite, Differentiated } from "./attack.ts";
+import { part, restarts, steps, targets } from "./options.ts";
+
+const OPTIONS = {
+  steps: steps(100),
+  restarts: restarts(),
+  eot: integer({ least: 1, default: 1, help: "gradients averaged per step, against classifiers that answer at random", remedy: "write e.g. 20" }),
+  rho: part(0.75, "part of the steps between two checks in which the loss must rise, or the step is halved"),
+};
 
 /** Settings of {@link apgdCe} and its kin. */
-export type ApgdOptions = {
-  readonly steps: number;
-  /** Runs from points of their own. */
-  readonly restarts: number;
-  /** Gradients averaged per step, against classifiers that answer at random. */
-  readonly eot: number;
-  /** Classes that are aimed at, the most likely ones first. */
+export type ApgdOptions = ValuesOf<typeof OPTIONS> & {
+  /** Classes that are aimed at. */
   readonly targets?: number;
-  /** The part of the steps between two checks in which the loss must rise, or the step is halved. */
-  readonly rho: number;
 };
 
 /** How the loss has gone, [N] each; flags are 0 or 1. */
@@ -52,18 +54,37 @@ type ApgdState = ApgdProgress & {
 type Loss = (logits: Value, site: AttackSite) => Value;
 
 /** On cross-entropy. */
-export const apgdCe = apgd({ id: "apgd-ce", loss: (logits, { labels }) => crossEntropyPerExample(logits, labels) });
+export const apgdCe = apgd({ id: "apgd-ce", climbs: "cross-entropy", loss: (logits, { labels }) => crossEntropyPerExample(logits, labels) });
 
 /** On the difference of logits ratio. */
-export const apgdDlr = { ...apgd({ id: "apgd-dlr", loss: (logits, { labels }) => dlrPerExample(logits, labels) }), fewestClasses: 3 };
+export const apgdDlr = {
+  ...apgd({ id: "apgd-dlr", climbs: "the difference of logits ratio", loss: (logits, { labels }) => dlrPerExample(logits, labels) }),
+  fewestClasses: 3,
+};
 
 /** On the targeted difference of logits ratio, for one class after another. */
 export const apgdT = {
-  ...apgd({ id: "apgd-t", loss: (logits, { labels, target }) => targetedDlrPerExample(logits, labels, target), targets: 9 }),
+  ...apgd({
+    id: "apgd-t",
+    climbs: "the difference of logits ratio towards one wrong class after another",
+    loss: (logits, { labels, target }) => targetedDlrPerExample(logits, labels, target),
+    aims: { targets: targets() },
+  }),
   fewestClasses: 4,
 };
 
-function apgd({ id, loss, targets }: { readonly id: string; readonly loss: Loss; readonly targets?: number }): Attack<ApgdOptions, ApgdState> {
+function apgd({
+  id,
+  climbs,
+  loss,
+  aims,
+}: {
+  readonly id: string;
+  /** What it climbs, in words. */
+  readonly climbs: string;
+  readonly loss: Loss;
+  readonly aims?: { readonly targets: IntegerOption };
+}): Attack<ApgdOptions, ApgdState> {
   const at = (site: AttackSite, point: Value, { eot }: ApgdOptions): Differentiated => {
     const passes = Array.from({ length: eot }, () => site.victim.gradient(point, (logits) => loss(logits, site)));
     // Losses and answers are the last pass's alone, as in the authors' code; the runner has the last word.
@@ -81,12 +102,13 @@ function apgd({ id, loss, targets }: { readonly id: string; readonly loss: Loss;
   return {
     id,
     paper: "Croce, Hein 2020, Reliable evaluation of adversarial robustness",
-    defaults: { steps: 100, restarts: 1, eot: 1, rho: 0.75, ...(targets === undefined ? {} : { targets }) },
+    help: `projected gradient ascent that adapts its step, on ${climbs}`,
+    options: { ...OPTIONS, ...aims },
     threats: ["linf", "l2"],
-    targeted: targets !== undefined,
+    targeted: aims !== undefined,
     structural: ["eot"],
     steps: ({ steps }) => steps,
-    runs: ({ restarts, targets: aims = 1 }, classes) => restarts * Math.min(aims, Math.max(1, classes - 1)),
+    runs: ({ restarts, targets = 1 }, classes) => restarts * Math.min(targets, Math.max(1, classes - 1)),
     rank: ({ restarts }, run) => 1 + Math.floor(run / restarts),
     schedule({ steps, rho }, { iteration }) {
       const window = checkWindows(steps).get(iteration);

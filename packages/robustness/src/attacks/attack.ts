@@ -7,6 +7,7 @@
  * attack can neither leave the ball nor claim a success.
  */
 import { ConfigError, type DataArray, type Operand, type Value } from "@gradalign/tensor";
+import type { Option, OptionValue } from "../options/option.ts";
 import type { Threat } from "../threat/threat.ts";
 
 /** The least an attack needs of a classifier: where the loss rises. */
@@ -56,7 +57,7 @@ export interface AttackSite<Asked extends Slope = Oracle> {
 }
 
 /** Settings of an attack by name. */
-export type AttackOptions = Readonly<Record<string, number | string | boolean>>;
+export type AttackOptions = Readonly<Record<string, OptionValue>>;
 
 /** What an attack carries from step to step: tensors, the images' axis first. */
 export type AttackState = Readonly<Record<string, Value>>;
@@ -81,8 +82,10 @@ export interface Attack<Options extends AttackOptions = AttackOptions, State ext
   readonly id: string;
   /** Where it comes from. */
   readonly paper: string;
-  /** Settings, unless others are asked for. */
-  readonly defaults: Options;
+  /** What it does, in a line, without a full stop: for help and tables, which registered attacks are in. */
+  readonly help?: string;
+  /** What can be set, with defaults. */
+  readonly options: { readonly [Name in keyof Options]: Option };
   /** Names of the threat models it is defined in; all unless set. */
   readonly threats?: readonly string[];
   /** Options that numbers in its name give, in order, e.g. pgd-50-10: the first is needed. */

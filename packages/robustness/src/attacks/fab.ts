@@ -31,23 +31,24 @@ import {
 import { isCorrect } from "../nn/cross-entropy.ts";
 import { LARGEST } from "../nn/finite.ts";
 import { targetMarginPerExample } from "../nn/margins.ts";
+import { constant, type IntegerOption, type ValuesOf } from "../options/option.ts";
 import { dualNorm } from "../threat/dual-norm.ts";
 import { pixels } from "../threat/examples.ts";
 import type { Attack, AttackSite } from "./attack.ts";
+import { part, restarts, steps, targets } from "./options.ts";
+
+const OPTIONS = {
+  steps: steps(100),
+  restarts: restarts("runs: the first begins at the image, the others half-way to the sphere"),
+  alpha: part(0.1, "largest weight of the image in a step"),
+  overshoot: constant({ above: 0, most: 10, default: 1.05, help: "how far a step goes, as a multiple of the way to the boundary", remedy: "write e.g. 1.05" }),
+  beta: part(0.9, "what part of an adversarial perturbation is kept for the next step"),
+};
 
 /** Settings of {@link fab} and {@link fabT}. */
-export type FabOptions = {
-  readonly steps: number;
-  /** Runs; the first begins at the image, the others half-way to the sphere. */
-  readonly restarts: number;
-  /** Classes that are aimed at, the most likely ones first. */
+export type FabOptions = ValuesOf<typeof OPTIONS> & {
+  /** Classes that are aimed at. */
   readonly targets?: number;
-  /** Largest weight of the image in a step. */
-  readonly alpha: number;
-  /** How far a step goes, as a multiple of the way to the boundary. */
-  readonly overshoot: number;
-  /** What part of an adversarial perturbation is kept for the next step. */
-  readonly beta: number;
 };
 
 type FabState = {
@@ -90,18 +91,23 @@ export const fabT = fabAttack(
     const { losses, gradient } = victim.gradient(point, (logits) => targetMarginPerExample(logits, labels, target));
     return { residual: losses, normal: gradient };
   },
-  9,
+  { targets: targets() },
 );
 
-function fabAttack(id: string, boundary: (site: AttackSite, point: Value) => Boundary, targets?: number): Attack<FabOptions, FabState> {
+function fabAttack(
+  id: string,
+  boundary: (site: AttackSite, point: Value) => Boundary,
+  aims?: { readonly targets: IntegerOption },
+): Attack<FabOptions, FabState> {
   return {
     id,
+    help: `the shortest way to the decision boundary${aims ? " with one class after another" : ""}; a success if that is within ε`,
     paper: "Croce, Hein 2020, Minimally distorted adversarial examples with a fast adaptive boundary attack",
-    defaults: { steps: 100, restarts: 1, alpha: 0.1, overshoot: 1.05, beta: 0.9, ...(targets === undefined ? {} : { targets }) },
-    targeted: targets !== undefined,
+    options: { ...OPTIONS, ...aims },
+    targeted: aims !== undefined,
     structural: [],
     steps: ({ steps }) => steps,
-    runs: ({ restarts, targets: aims = 1 }, classes) => restarts * Math.min(aims, Math.max(1, classes - 1)),
+    runs: ({ restarts, targets = 1 }, classes) => restarts * Math.min(targets, Math.max(1, classes - 1)),
     rank: ({ restarts }, run) => 1 + Math.floor(run / restarts),
     schedule: ({ alpha, overshoot, beta, restarts }, { run }) => ({ alpha, overshoot, beta, away: run % restarts === 0 ? 0 : 0.5 }),
     init({ x, threat, epsilon, keys, schedule }) {

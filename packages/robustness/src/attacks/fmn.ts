@@ -9,20 +9,22 @@ import { abs, add, and, broadcastAlong, clamp, div, le, lt, maximum, minimum, mu
 import { isCorrect } from "../nn/cross-entropy.ts";
 import { LARGEST } from "../nn/finite.ts";
 import { marginPerExample } from "../nn/margins.ts";
+import { constant, type ValuesOf } from "../options/option.ts";
 import { dualNorm } from "../threat/dual-norm.ts";
 import { l2 } from "../threat/l2.ts";
 import type { Attack } from "./attack.ts";
+import { part, steps } from "./options.ts";
+
+const OPTIONS = {
+  steps: steps(100),
+  firstStep: constant({ above: 0, most: 1000, default: 1, help: "length of the first step, in ℓ2", remedy: "write e.g. 1" }),
+  lastStep: constant({ least: 0, most: 1000, default: 0.01, help: "length of the last step, in ℓ2", remedy: "write e.g. 0.01" }),
+  firstChange: part(0.05, "by which part the ball shrinks or grows after the first step"),
+  lastChange: part(0.001, "the same after the last step"),
+};
 
 /** Settings of {@link fmn}. */
-export type FmnOptions = {
-  readonly steps: number;
-  /** Length of the first step, in l2. */
-  readonly firstStep: number;
-  readonly lastStep: number;
-  /** By which part the ball shrinks or grows after the first step. */
-  readonly firstChange: number;
-  readonly lastChange: number;
-};
+export type FmnOptions = ValuesOf<typeof OPTIONS>;
 
 type FmnState = {
   readonly delta: Value;
@@ -37,7 +39,8 @@ type FmnState = {
 export const fmn: Attack<FmnOptions, FmnState> = {
   id: "fmn",
   paper: "Pintor, Roli, Brendel, Biggio 2021, Fast minimum-norm adversarial attacks",
-  defaults: { steps: 100, firstStep: 1, lastStep: 0.01, firstChange: 0.05, lastChange: 0.001 },
+  help: "the least perturbation that fools: at a large ε, one run gives the accuracy at every smaller one",
+  options: OPTIONS,
   threats: ["linf", "l2"],
   structural: [],
   steps: ({ steps }) => steps,

@@ -1,18 +1,29 @@
 /** @file Attacks that repeat projected steps of steepest ascent: FGSM, PGD and what training methods make of them. */
 import { add, mul, stopGradient, type Value, zeros } from "@gradalign/tensor";
+import { choice, constant, type ValuesOf } from "../options/option.ts";
 import { boxDelta } from "../threat/box.ts";
 import { type Attack, type AttackSite, checkThreat, type Slope } from "./attack.ts";
+import { restarts, steps } from "./options.ts";
+
+/** The options of the family, with an attack's defaults. */
+export function ascentOptions(defaults: { readonly steps: number; readonly stepSize: number; readonly start: "zero" | "random" }) {
+  return {
+    steps: steps(defaults.steps),
+    stepSize: constant({
+      above: 0,
+      most: 100,
+      unit: "ε",
+      default: defaults.stepSize,
+      help: "length of a step as a multiple of ε (the paper's α / ε)",
+      remedy: "write e.g. 0.25 for a quarter of the radius",
+    }),
+    start: choice(["zero", "random"], { default: defaults.start, help: "where in the ball it begins" }),
+    restarts: restarts("runs, each from a point of its own"),
+  };
+}
 
 /** Settings of the family. */
-export type AscentOptions = {
-  /** Gradient steps. */
-  readonly steps: number;
-  /** Length of a step as a multiple of epsilon (the paper's alpha / epsilon). */
-  readonly stepSize: number;
-  readonly start: "zero" | "random";
-  /** Independent runs. */
-  readonly restarts: number;
-};
+export type AscentOptions = ValuesOf<ReturnType<typeof ascentOptions>>;
 
 /** An attack of the family: its state is the perturbation. */
 export type AscentAttack = Attack<AscentOptions, { readonly delta: Value }, Slope>;
@@ -33,7 +44,7 @@ function step(site: AttackSite<Slope>, { delta }: { readonly delta: Value }): { 
 
 /** An attack of the family; `finish` may replace the result, and `start` where it begins: it need not respect the box. */
 export function projectedGradientAttack(
-  description: Pick<AscentAttack, "id" | "paper" | "defaults" | "threats">,
+  description: Pick<AscentAttack, "id" | "paper" | "help" | "options" | "threats" | "numbers">,
   {
     start = ({ x, threat, epsilon, keys }, options) => (options.start === "random" ? threat.randomStart(keys, x.shape, epsilon) : zeros(x.shape)),
     finish = (_, delta) => delta,
@@ -45,7 +56,6 @@ export function projectedGradientAttack(
   return {
     ...description,
     structural: [],
-    numbers: description.defaults.steps > 1 ? ["steps", "restarts"] : [],
     selection: "highest-loss",
     steps: ({ steps }) => steps,
     runs: ({ restarts }) => restarts,

@@ -2,7 +2,7 @@
 import { mul, type Operand, type Shape, sign, type Value } from "@gradalign/tensor";
 import { boxDelta } from "../threat/box.ts";
 import { linf } from "../threat/linf.ts";
-import { projectedGradientAttack } from "./projected-gradient.ts";
+import { ascentOptions, projectedGradientAttack } from "./projected-gradient.ts";
 
 /** epsilon times random signs; clipped to the box when it is used as an attack, not so in training (paper's code). */
 export function randomSigns(key: Value, shape: Shape, epsilon: Operand): Value {
@@ -14,8 +14,9 @@ export const randomCorner = projectedGradientAttack(
   {
     id: "random-corner",
     paper: "Andriushchenko, Flammarion 2020, section 3",
+    help: "a random corner of the ball",
     threats: ["linf"],
-    defaults: { steps: 0, stepSize: 1, start: "random", restarts: 1 },
+    options: ascentOptions({ steps: 0, stepSize: 1, start: "random" }),
   },
   { start: ({ x, keys, epsilon }) => randomSigns(keys, x.shape, epsilon), finish: ({ x }, delta) => boxDelta(x, delta) },
 );

@@ -32,17 +32,19 @@ import {
 } from "@gradalign/tensor";
 import { isCorrect } from "../nn/cross-entropy.ts";
 import { marginPerExample } from "../nn/margins.ts";
+import { integer, type ValuesOf } from "../options/option.ts";
 import type { Attack, AttackSite } from "./attack.ts";
+import { part, restarts } from "./options.ts";
 import { column, drawnTiling, patchShare, patchSide, patternAt, patternTable, tiling, windowAt } from "./square-patches.ts";
 
-/** Settings of {@link square}. */
-export type SquareOptions = {
-  /** Forward passes after the first. */
-  readonly queries: number;
-  readonly restarts: number;
-  /** Part of the pixels that the first patches cover. */
-  readonly p: number;
+const OPTIONS = {
+  queries: integer({ least: 0, default: 5000, help: "forward passes after the first", remedy: "write e.g. 5000" }),
+  restarts: restarts(),
+  p: part(0.8, "part of the pixels that the first patches cover"),
 };
+
+/** Settings of {@link square}. */
+export type SquareOptions = ValuesOf<typeof OPTIONS>;
 
 type SquareState = {
   readonly point: Value;
@@ -57,7 +59,8 @@ const TINY = 1e-12;
 export const square: Attack<SquareOptions, SquareState> = {
   id: "square",
   paper: "Andriushchenko, Croce, Flammarion, Hein 2020, Square attack",
-  defaults: { queries: 5000, restarts: 1, p: 0.8 },
+  help: "random search with square patches, without gradients",
+  options: OPTIONS,
   threats: ["linf", "l2"],
   structural: [],
   steps: ({ queries }) => queries,

@@ -9,7 +9,7 @@
  * Nothing an attack says counts. What it leaves is projected to the ball and the box; then a forward pass and the measured norm decide.
  */
 import { add, convert, type Device, gather, jit, type Key, philox, type Tensor, tensor, type Value } from "@gradalign/tensor";
-import type { NamedAttack } from "../attacks/index.ts";
+import type { NamedAttack } from "../attacks/plan.ts";
 import type { Victim, VictimTensors } from "../attacks/victim.ts";
 import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
 import { finiteExamples } from "../nn/finite.ts";

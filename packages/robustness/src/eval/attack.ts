@@ -1,7 +1,7 @@
 /** @file An attack on images of one's own: what breaks which, with norms, passes and the perturbed images. */
 import { ConfigError, DataError, type Device, keyOfSeed, Tensor } from "@gradalign/tensor";
 import type { AttackOptions, Selection } from "../attacks/attack.ts";
-import { type AttackPlan, attackPlan, type NamedAttack } from "../attacks/index.ts";
+import { type AskedAttacks, type AttackPlan, attackPlan, type NamedAttack } from "../attacks/plan.ts";
 import type { Victim } from "../attacks/victim.ts";
 import { threats } from "../threat/index.ts";
 import type { Threat } from "../threat/threat.ts";
@@ -19,8 +19,8 @@ import { wilsonInterval } from "./wilson.ts";
 /** How {@link attack} attacks. */
 export interface AttackImagesOptions {
   readonly device: Device;
-  /** A name as `attackPlan` reads it, e.g. `autoattack` or `apgd-ce+square`, or a list of attacks of one's own. */
-  readonly attack: string | AttackPlan;
+  /** As `attackPlan` reads it, e.g. `autoattack`, `apgd-ce+square` or a list of names and attacks of one's own; or its result. */
+  readonly attack: AskedAttacks | AttackPlan;
   /** Which of several restarts counts: any that fools (`success`, unless set), or, of a single attack, the one with the highest loss. */
   readonly selection?: Selection;
   /** l-infinity unless set. */
@@ -154,9 +154,9 @@ export async function attack(
   labels: ArrayLike<number>,
   { device, attack: asked, selection = "success", epsilon, key = 0, indices, signal, record = [], checks = true, onWarning, ...options }: AttackImagesOptions,
 ): Promise<AttackReport> {
-  const plan = typeof asked === "string" ? attackPlan(asked) : asked;
-  if (!plan) throw new ConfigError('attack: name (="none") must be an attack\'s; count correct answers with evaluateRobustness');
   const threat = typeof options.threat === "string" ? threats[options.threat] : (options.threat ?? threats.linf);
+  const plan = typeof asked === "object" && "attacks" in asked ? asked : attackPlan(asked, threat);
+  if (!plan) throw new ConfigError('attack: name (="none") must be an attack\'s; count correct answers with evaluateRobustness');
   checkRadius("attack", epsilon, threat);
   const batchSize = options.batchSize ?? (selection === "success" ? 64 : 128);
   if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`attack: batchSize (=${batchSize}) must be a positive integer`);

@@ -1,7 +1,7 @@
 /** @file The accuracy of a trained model on clean and on attacked images. */
 import { ConfigError, type Device, type Tensor } from "@gradalign/tensor";
 import type { Selection } from "../attacks/attack.ts";
-import { type AttackPlan, attackPlan } from "../attacks/index.ts";
+import { type AttackPlan, attackPlan } from "../attacks/plan.ts";
 import { modelVictim, type Victim } from "../attacks/victim.ts";
 import type { ImageSplit } from "../data/dataset.ts";
 import { keyFor } from "../keys.ts";
@@ -20,7 +20,7 @@ import { wilsonInterval } from "./wilson.ts";
 /** How {@link evaluateRobustness} evaluates. */
 export interface EvaluateOptions {
   readonly device: Device;
-  /** As `attackPlan` reads it: `none`, `fgsm`, `pgd-STEPS-RESTARTS`, `apgd-ce`, `autoattack` and others; the paper's is `pgd-50-10`. */
+  /** As `attackPlan` reads it: `none`, `fgsm`, `pgd-50-10` (the paper's), `apgd-t:targets=5`, `autoattack` and others. */
   readonly attack: string;
   /** How restarts are chosen between; the attack's own way unless set: the paper's attacks go by the highest loss, all others by success. */
   readonly selection?: Selection;
@@ -67,7 +67,7 @@ export interface RobustnessReport {
 export async function evaluateRobustness(model: Model, params: Params, state: Params, split: ImageSplit, options: EvaluateOptions): Promise<RobustnessReport> {
   const started = performance.now();
   const { attack, epsilon, threat = linf } = options;
-  const plan = attackPlan(attack);
+  const plan = attackPlan(attack, threat);
   const selection = options.selection ?? plan?.selection ?? "highest-loss";
   if (selection === "highest-loss" && plan && plan.attacks.length > 1) {
     throw new ConfigError(`evaluate: selection (="highest-loss") compares the restarts of one attack, got ${attack}; leave it out, or name one attack`);

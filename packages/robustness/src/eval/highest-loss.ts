@@ -3,7 +3,7 @@
  * loss is judged alone.
  */
 import { tensor } from "@gradalign/tensor";
-import type { NamedAttack } from "../attacks/index.ts";
+import type { NamedAttack } from "../attacks/plan.ts";
 import type { Victim } from "../attacks/victim.ts";
 import { keyFor } from "../keys.ts";
 import { attackRounds, batchSizes, type Rounds, type RoundsOptions, type Tried } from "./attack-rounds.ts";

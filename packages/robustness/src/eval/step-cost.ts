@@ -1,6 +1,6 @@
 /** @file What an attack costs, before it is run. */
 import { type Device, tensor, type Value, zeros } from "@gradalign/tensor";
-import type { NamedAttack } from "../attacks/index.ts";
+import type { NamedAttack } from "../attacks/plan.ts";
 import type { Victim } from "../attacks/victim.ts";
 import type { Threat } from "../threat/threat.ts";
 import { traceOracle } from "./oracle.ts";

@@ -1,5 +1,6 @@
 /** @file Local linearity regularisation: training on clean images, with a penalty on how far the loss is from linear in the ball. */
 import { abs, add, grad, mean, mul, stopGradient, sub, sum, type Value } from "@gradalign/tensor";
+import { attackOptions } from "../attacks/options.ts";
 import { pgd } from "../attacks/pgd.ts";
 import { unrollAttack } from "../attacks/projected-gradient.ts";
 import { number } from "../options/option.ts";
@@ -36,7 +37,7 @@ export const llr = defineMethod({
       site: { x, threat: linf, epsilon: ramp === 1 ? epsilon : mul(epsilon, ramp) },
       gradient: grad((point: Value) => sum(nonlinearity(point, fixedLosses, fixedGradient))),
       key,
-      options: { ...pgd.defaults, steps: options.steps, start: options.start },
+      options: { ...attackOptions(pgd), steps: options.steps, start: options.start },
       alpha: options.stepSize,
     });
     const far = mean(nonlinearity(add(x, delta), clean.losses, gradient));

@@ -1,5 +1,6 @@
 /** @file PGD training with k steps. */
 import { add, mul, type Value } from "@gradalign/tensor";
+import { attackOptions } from "../attacks/options.ts";
 import { pgd as attack } from "../attacks/pgd.ts";
 import { unrollAttack } from "../attacks/projected-gradient.ts";
 import { linf } from "../threat/linf.ts";
@@ -17,7 +18,7 @@ export function pgdDelta({ network, x, epsilon, ramp, key, options }: MethodCont
     site: { x, threat: linf, epsilon: ramp === 1 ? epsilon : mul(epsilon, ramp) },
     gradient: network.boxedInputGradient,
     key,
-    options: { ...attack.defaults, steps: options.steps, start: options.start },
+    options: { ...attackOptions(attack), steps: options.steps, start: options.start },
     alpha: options.stepSize,
   });
 }

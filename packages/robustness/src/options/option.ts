@@ -100,6 +100,8 @@ export interface TextOption extends Described<string> {
   /** Placeholder in help texts. */
   readonly argument: string;
   accepts(value: string): boolean;
+  /** What is wrong with a text and what to do about it, where that can be said more closely than by the rule. */
+  problem?(value: string): string | undefined;
 }
 
 /** Any option. */
@@ -174,6 +176,11 @@ export function flag(declaration: Described<boolean>): BooleanOption {
 /** Declares a text. */
 export function text(declaration: Omit<TextOption, "kind">): TextOption {
   return { kind: "text", ...declaration };
+}
+
+/** An option's name outside the program: `batchSize` is `batch-size`. */
+export function externalName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 /** An option's rule; completes "must be …". */

@@ -1,11 +1,11 @@
 /** @file Filling in and checking options, and the errors that name value, rule and remedy. */
-import { ConfigError } from "@gradalign/tensor";
+import { ConfigError, InvariantError } from "@gradalign/tensor";
 import { closestName } from "./closest-name.ts";
 import { accepts, type Circumstances, type Given, type Option, type OptionTable, ruleOf, type ValuesOf } from "./option.ts";
 
 /** Where options stand, for messages. */
 export interface Section {
-  /** What comes before a name: `method.`, or nothing. */
+  /** What comes before a name: `config: method.`, for instance. */
   readonly path: string;
   /** Whose options they are: a method's name, for instance. */
   readonly owner: string;
@@ -19,6 +19,8 @@ export interface Section {
  */
 export function checkValue(source: string, option: Option, value: unknown): void {
   if (accepts(option, value)) return;
+  const problem = option.kind === "text" && typeof value === "string" ? option.problem?.(value) : undefined;
+  if (problem !== undefined) throw new ConfigError(`${source} (=${shown(value)}): ${problem}`);
   const given = value === undefined ? " is missing; it" : ` (=${shown(value)})`;
   const close = option.kind === "choice" && typeof value === "string" ? closestName(value, option.names) : undefined;
   const remedy = close === undefined ? option.remedy : `did you mean ${close}?`;
@@ -38,15 +40,19 @@ export function shown(value: unknown): string {
 export function checkNames({ path, owner }: Section, table: OptionTable, given: Given): void {
   for (const [name, value] of Object.entries(given)) {
     if (Object.hasOwn(table, name) || value === undefined) continue;
+    const close = closestName(name, Object.keys(table));
     throw new ConfigError(
-      `config: ${path}${name} (=${shown(value)}) is not an option of ${owner}, which has ${Object.keys(table).join(", ") || "none"}; leave it out`,
+      `${path}${name} (=${shown(value)}) is not an option of ${owner}, which has ${Object.keys(table).join(", ") || "none"}; ` +
+        `leave it out${close === undefined ? "" : `, or write ${close}`}`,
     );
   }
 }
 
-/** An option's default under these circumstances; undefined where it is then left out. */
-export function defaultOf(option: Option, at: Circumstances, before: Given): unknown {
-  return typeof option.default === "function" ? option.default(at, before) : option.default;
+/** An option's default under these circumstances, null where none are known; undefined where it is then left out. */
+export function defaultOf(option: Option, at: Circumstances | null, before: Given): unknown {
+  if (typeof option.default !== "function") return option.default;
+  if (!at) throw new InvariantError(`options: the default of "${option.help}" follows from circumstances that are not known`);
+  return option.default(at, before);
 }
 
 /**
@@ -54,15 +60,15 @@ export function defaultOf(option: Option, at: Circumstances, before: Given): unk
  *
  * @throws ConfigError for an unknown name, a forbidden value, or a formula that gives no usable default.
  */
-export function resolveOptions<Table extends OptionTable>(section: Section, table: Table, given: Given, at: Circumstances): ValuesOf<Table> {
+export function resolveOptions<Table extends OptionTable>(section: Section, table: Table, given: Given, at: Circumstances | null = null): ValuesOf<Table> {
   checkNames(section, table, given);
   const values: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(table)) {
     const chosen = given[name];
-    if (chosen !== undefined) checkValue(`config: ${section.path}${name}`, option, chosen);
+    if (chosen !== undefined) checkValue(`${section.path}${name}`, option, chosen);
     const value = chosen ?? (chosen === null ? null : defaultOf(option, at, values));
     if (value === undefined) continue;
-    if (chosen === undefined && !accepts(option, value)) throw noDefault(section.owner, name, option, value, at);
+    if (chosen === undefined && at && !accepts(option, value)) throw noDefault(section.owner, name, option, value, at);
     values[name] = value;
   }
   return values as ValuesOf<Table>;
@@ -85,7 +91,7 @@ export function checkOptions(section: Section, table: OptionTable, values: Given
   checkNames(section, table, values);
   for (const [name, option] of Object.entries(table)) {
     const value = values[name];
-    const source = `config: ${section.path}${name}`;
+    const source = `${section.path}${name}`;
     if (value !== undefined) checkValue(source, option, value);
     else if (!mayBeMissing(option)) throw new ConfigError(`${source} must be ${ruleOf(option)}, got none; resolve the settings, or start a new run`);
   }

@@ -1,6 +1,10 @@
-/** @file Options as people write them behind a name, `wide-resnet:depth=28,widen=10`: read, checked, and written again. */
+/**
+ * @file Options as people write them behind a name, `wide-resnet:depth=28,widen=10`: read, checked, and written again. Names of options are
+ * those of flags: `step-size`, not `stepSize`.
+ */
 import { ConfigError } from "@gradalign/tensor";
-import type { Option, OptionTable, OptionValue } from "./option.ts";
+import { closestName } from "./closest-name.ts";
+import { externalName, type Option, type OptionTable, type OptionValue } from "./option.ts";
 import { checkValue } from "./resolve.ts";
 
 /** A name, and the texts of the options behind it. */
@@ -20,7 +24,7 @@ export function readWritten(source: string, text: string): Written {
   const name = colon < 0 ? text : text.slice(0, colon);
   const texts: Record<string, string> = {};
   for (const part of colon < 0 ? [] : text.slice(colon + 1).split(",")) {
-    const [, key, value] = /^\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.*?)\s*$/.exec(part) ?? [];
+    const [, key, value] = /^\s*([A-Za-z][A-Za-z0-9-]*)\s*=\s*(.*?)\s*$/.exec(part) ?? [];
     if (key === undefined || value === undefined || value === "" || Object.hasOwn(texts, key)) {
       throw new ConfigError(`${source} (="${text}") must be NAME or NAME:option=value,option=value, each option once`);
     }
@@ -36,20 +40,27 @@ export function readWritten(source: string, text: string): Written {
  * @throws ConfigError for an option that the table does not have, or a value that it forbids.
  */
 export function readOptions(source: string, owner: string, table: OptionTable, texts: Written["texts"]): Record<string, OptionValue> {
+  const known = new Map(Object.entries(table).map(([key, option]) => [externalName(key), { key, option }]));
   return Object.fromEntries(
     Object.entries(texts).map(([name, text]) => {
-      const option = Object.hasOwn(table, name) ? table[name] : undefined;
-      if (!option) throw new ConfigError(`${source}: ${name} (="${text}") is not an option of ${owner}, which has ${Object.keys(table).join(", ") || "none"}`);
-      const value = readValue(option, text);
-      checkValue(`${source}: ${name}`, option, value);
-      return [name, value];
+      const found = known.get(name);
+      if (!found) {
+        const close = closestName(name, known.keys());
+        throw new ConfigError(
+          `${source}: ${name} (="${text}") is not an option of ${owner}, which has ${[...known.keys()].join(", ") || "none"}` +
+            (close === undefined ? "" : `; did you mean ${close}?`),
+        );
+      }
+      const value = readValue(found.option, text);
+      checkValue(`${source}: ${name}`, found.option, value);
+      return [found.key, value];
     }),
   );
 }
 
 /** A name and its options as one text, which {@link readWritten} takes apart again. */
 export function writeOptions(name: string, values: Readonly<Record<string, OptionValue>>): string {
-  const options = Object.entries(values).map(([key, value]) => `${key}=${value === null ? "none" : value}`);
+  const options = Object.entries(values).map(([key, value]) => `${externalName(key)}=${value === null ? "none" : value}`);
   return options.length === 0 ? name : `${name}:${options.join(",")}`;
 }
 

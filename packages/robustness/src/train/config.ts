@@ -76,7 +76,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
   const section = (kind: Section): Given => {
     const { name: _, ...options } = recordIn(partial[kind]);
     const name = names[kind];
-    return { name, ...resolveOptions({ path: `${kind}.`, owner: name }, optionsOf(kind, name), options, at) };
+    return { name, ...resolveOptions({ path: `config: ${kind}.`, owner: name }, optionsOf(kind, name), options, at) };
   };
   const config: Given = {
     dataset: datasetName(partial),
@@ -114,8 +114,8 @@ export function chosenBy(partial: PartialTrainConfig): { readonly names: Readonl
   return { names: { model, method, optimizer, schedule }, at };
 }
 
-const ROOT = { path: "", owner: "a run" };
-const AUGMENT = { path: "augment.", owner: "the augmentation" };
+const ROOT = { path: "config: ", owner: "a run" };
+const AUGMENT = { path: "config: augment.", owner: "the augmentation" };
 
 function datasetName({ dataset = DEFAULTS.dataset }: PartialTrainConfig): string {
   return typeof dataset === "string" ? dataset : dataset.name;
@@ -151,7 +151,7 @@ export function checkTrainConfig(config: unknown): asserts config is TrainConfig
   checkOptions(ROOT, trainingOptions, trainingOnly(config));
   for (const section of SECTIONS) {
     const { name, ...options } = sectionOf(section, config[section]);
-    checkOptions({ path: `${section}.`, owner: String(name) }, optionsOf(section, name), options);
+    checkOptions({ path: `config: ${section}.`, owner: String(name) }, optionsOf(section, name), options);
   }
   checkOptions(AUGMENT, augmentOptions, sectionOf("augment", config["augment"]));
   checkTogether(config as unknown as TrainConfig);

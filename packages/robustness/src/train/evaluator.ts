@@ -1,6 +1,7 @@
 /** @file The measurements taken during training, on the first few hundred training and test images. */
 import { type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
 import { fgsm } from "../attacks/fgsm.ts";
+import { attackOptions } from "../attacks/options.ts";
 import { pgd } from "../attacks/pgd.ts";
 import { type ImageDataset, type ImageSplit, takeLast } from "../data/dataset.ts";
 import { filterNorms, outgoingNorms } from "../diagnostics/norms.ts";
@@ -27,7 +28,7 @@ export interface Evaluator {
 }
 
 /** The iterated attack of these measurements, as `parseAttack` reads it. */
-export const EVALUATION_PGD = `pgd-${pgd.defaults.steps}`;
+export const EVALUATION_PGD = `pgd-${attackOptions(pgd).steps}`;
 
 /** Larger batches need more memory than training does. */
 const MAX_BATCH = 128;
@@ -37,8 +38,8 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
   const { epsilon, seed } = config;
   const programs = modelPrograms(model, device);
   const attackers = {
-    fgsm: attackRunner(programs, fgsm, fgsm.defaults, linf),
-    pgd: attackRunner(programs, pgd, pgd.defaults, linf),
+    fgsm: attackRunner(programs, fgsm, attackOptions(fgsm), linf),
+    pgd: attackRunner(programs, pgd, attackOptions(pgd), linf),
   };
   const aligner = alignmentRunner(programs, epsilon, seed, device);
   const similarity = jit((a: Value, b: Value) => ({ ...measured(a, b), norm: l2.distance(a) }), { device });

@@ -49,7 +49,7 @@ export function lossOptions<Options extends OptionTable>(
   { dataset = DEFAULTS.dataset, model = DEFAULTS.model }: { readonly dataset?: string; readonly model?: string } = {},
 ): TracedValues<Options> {
   const at = circumstancesOf({ dataset, augment: augmentationFor(dataset), model, method, epsilon });
-  const values = resolveOptions({ path: "method.", owner: method.id }, method.options, chosen, at);
+  const values = resolveOptions({ path: "config: method.", owner: method.id }, method.options, chosen, at);
   return tracedValues(method.options, values, inputsOf(method.options, values, epsilon));
 }
 

@@ -3,8 +3,11 @@
 import {
   type AscentAttack,
   type AscentOptions,
+  type Attack,
+  attackOptions,
   attackPlan,
   attacks,
+  ensembles,
   fgsm,
   fgsmRs,
   linf,
@@ -13,6 +16,7 @@ import {
   pgdCorner,
   randomCorner,
   randomSigns,
+  square,
   unrollAttack,
 } from "@gradalign/robustness";
 import { evaluate, mul, randomKey, sign, tensor, type Value } from "@gradalign/tensor";
@@ -38,7 +42,7 @@ describe.each(Object.values(ascents))("unrolled into a program, $id", (attack) =
         site: { x, threat: linf, epsilon },
         gradient: () => slope,
         key: randomKey(seed),
-        options: { ...attack.defaults, steps: Math.min(attack.defaults.steps, 4), ...options },
+        options: { ...attackOptions(attack), steps: Math.min(attackOptions(attack).steps, 4), ...options },
       }),
     );
 
@@ -60,7 +64,7 @@ describe.each(Object.values(ascents))("unrolled into a program, $id", (attack) =
 
   it("is a function of its key", () => {
     expect(run(0.1, 5)).toEqual(run(0.1, 5));
-    if (attack.defaults.start === "random") expect(run(0.1, 5)).not.toEqual(run(0.1, 6));
+    if (attackOptions(attack).start === "random") expect(run(0.1, 5)).not.toEqual(run(0.1, 6));
   });
 });
 
@@ -68,7 +72,7 @@ describe("steps", () => {
   const site = { x: tensor(new Float32Array(48).fill(0.5), shape), threat: linf, epsilon: 0.1 };
   const against = (name: string, options: Partial<AscentOptions>): number[] => {
     const attack = ascents[name] as AscentAttack;
-    return values(unrollAttack(attack, { site, gradient: () => slope, key: randomKey(0), options: { ...attack.defaults, ...options } }));
+    return values(unrollAttack(attack, { site, gradient: () => slope, key: randomKey(0), options: { ...attackOptions(attack), ...options } }));
   };
 
   it("fgsm goes to the corner the gradient points to", () => {
@@ -107,6 +111,50 @@ describe("names", () => {
     for (const name of ["pgd-0", "fgsm-3", "autoattack", "pgd-5-0", "pgd", "apgd-ce-3", "toString"]) expect(() => parseAttack(name)).toThrow(/attack: name/);
   });
 
+  it("with options, which are all there and plain", () => {
+    expect(parseAttack("apgd-t:targets=5,restarts=2")?.options).toEqual({ steps: 100, restarts: 2, eot: 1, rho: 0.75, targets: 5 });
+    expect(parseAttack("pgd-20:step-size=0.1,start=zero")?.options).toEqual({ steps: 20, stepSize: 0.1, start: "zero", restarts: 1 });
+    expect(parseAttack("pgd:steps=7")?.options).toEqual(parseAttack("pgd-7")?.options);
+    const own = { ...pgd, id: "mine" };
+    const plan = attackPlan(["apgd-ce:steps=50+square", { attack: own as Attack, options: { steps: 3 } }]);
+    expect(plan).toMatchObject({ name: "apgd-ce:steps=50+square+mine", selection: "success" });
+    expect(plan?.attacks.map(({ attack, options }) => [attack.id, options])).toEqual([
+      ["apgd-ce", { steps: 50, restarts: 1, eot: 1, rho: 0.75 }],
+      ["square", { queries: 5000, restarts: 1, p: 0.8 }],
+      ["mine", { steps: 3, stepSize: 0.25, start: "random", restarts: 1 }],
+    ]);
+    for (const { attacks: planned } of Object.keys(ensembles).flatMap((name) => attackPlan(name) ?? [])) {
+      for (const { options } of planned) expect(JSON.parse(JSON.stringify(options))).toEqual(options);
+    }
+  });
+
+  it.each([
+    ["autoatack", /^attack: name \(="autoatack"\) must be one of none, fgsm, .*, autoattack-rand; did you mean autoattack\?$/],
+    ["apgd-cf+square", /^attack: name \(="apgd-cf"\) must be one of .*; did you mean apgd-ce\?$/],
+    ["pgd", 'attack: name (="pgd") must say how many steps; write e.g. pgd-50 or pgd-50-10'],
+    ["pgd:restarts=3", 'attack: name (="pgd:restarts=3") must say how many steps; write e.g. pgd-50 or pgd-50-10'],
+    ["apgd-t:targets=0", "attack: apgd-t: targets (=0) must be an integer of at least 1; write e.g. 9, all but the label of ten"],
+    ["apgd-t:target=3", 'attack: apgd-t: target (="3") is not an option of apgd-t, which has steps, restarts, eot, rho, targets; did you mean targets?'],
+    ["pgd-5:step-size=big", 'attack: pgd: step-size (="big") must be a number above 0 and up to 100; write e.g. 0.25 for a quarter of the radius'],
+    ["pgd-5:start=none", 'attack: pgd: start (="none") must be zero or random; choose one of them'],
+    ["pgd-5:steps=6", "attack: pgd: steps (=6) must be given once, got 5 in the name pgd-5"],
+    ["apgd-t:malt", 'attack (="apgd-t:malt") must be NAME or NAME:option=value,option=value, each option once'],
+    ["apgd-ce:", 'attack (="apgd-ce:") must be NAME or NAME:option=value,option=value, each option once'],
+  ])("%s is refused with value, rule and remedy", (name, message) => {
+    expect(() => attackPlan(name)).toThrow(
+      expect.objectContaining({ code: "ConfigError", message: typeof message === "string" ? message : expect.stringMatching(message) }),
+    );
+  });
+
+  it("of one's own attacks are checked as those of the registry", () => {
+    expect(() => attackPlan([{ attack: pgd as Attack, options: { steps: -1 } }])).toThrow(
+      "attack: pgd.steps (=-1) must be an integer of at least 1; write e.g. 100",
+    );
+    expect(() => attackOptions(square, { querys: 3 } as object)).toThrow(
+      "attack: square.querys (=3) is not an option of square, which has queries, restarts, p; leave it out, or write queries",
+    );
+  });
+
   it("of several attacks", () => {
     const plan = (name: string) => attackPlan(name)?.attacks.map(({ attack, options }) => [attack.id, options["restarts"]]);
     expect(attackPlan("none")).toBeNull();
@@ -138,6 +186,9 @@ describe("names", () => {
   });
 
   it("are their attacks' own", () => {
-    for (const [name, { id }] of Object.entries(attacks)) expect(id).toBe(name);
+    for (const [name, { id, help }] of Object.entries(attacks)) {
+      expect(id).toBe(name);
+      expect(help).toMatch(/[^.]$/);
+    }
   });
 });

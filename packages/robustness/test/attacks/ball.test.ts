@@ -4,6 +4,7 @@ import {
   type Attack,
   type AttackOptions,
   apgdCe,
+  attackOptions,
   attackRunner,
   cnn,
   fgsm,
@@ -43,9 +44,9 @@ const keyOf = (index: number, restart: number) => keyFor(0, "evaluation", index,
 const TESTED: readonly Attack[] = [fgsm, fgsmRs, pgd, pgdCorner, randomCorner, apgdCe, square];
 
 /** An attack of few steps and two runs. */
-const shortened = ({ defaults }: Attack): AttackOptions => ({
-  ...defaults,
-  ...("queries" in defaults ? { queries: 3 } : { steps: Math.min(Number(defaults["steps"]), 3) }),
+const shortened = (attack: Attack): AttackOptions => ({
+  ...attackOptions(attack),
+  ...("queries" in attack.options ? { queries: 3 } : { steps: Math.min(Number(attackOptions(attack)["steps"]), 3) }),
   restarts: 2,
 });
 
@@ -84,8 +85,8 @@ describe.each((await openDevices()).tested)("on %s", (_, device) => {
     const { id } = attack;
     const message = `attack: ${id} is defined in the threat model linf only, got l2; use another attack there, e.g. pgd`;
     const refused = expect.objectContaining({ code: "ConfigError", message });
-    expect(() => attackRunner(programs, attack, attack.defaults, l2)).toThrow(refused);
+    expect(() => attackRunner(programs, attack, attackOptions(attack), l2)).toThrow(refused);
     const gradient = (point: Tensor["inputs"][number]) => point;
-    expect(() => unrollAttack(attack, { site: { x, threat: l2, epsilon: 0.3 }, gradient, key: randomKey(0), options: attack.defaults })).toThrow(refused);
+    expect(() => unrollAttack(attack, { site: { x, threat: l2, epsilon: 0.3 }, gradient, key: randomKey(0), options: attackOptions(attack) })).toThrow(refused);
   });
 });

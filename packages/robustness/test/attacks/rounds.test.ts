@@ -5,6 +5,7 @@ import {
   type AttackRecord,
   type AttackReport,
   attack,
+  attackOptions,
   attackPlan,
   attacks,
   cnn,
@@ -41,7 +42,7 @@ afterAll(() => {
 
 const QUICK = ["square", "fab-t", "apgd-ce", "apgd-t"].map((name) => {
   const found = attacks[name] as Attack;
-  return { attack: found, options: { ...found.defaults, ...("queries" in found.defaults ? { queries: 20 } : { steps: 8 }) } };
+  return { attack: found, options: { ...attackOptions(found), ...("queries" in found.options ? { queries: 20 } : { steps: 8 }) } };
 });
 const PLAN = { name: "quick", attacks: QUICK, selection: "success" } as const;
 
@@ -87,7 +88,7 @@ describe("every attack", () => {
     );
 
   it.each(cases)("$name finds what there is to find, inside the ball and the box", async ({ each, threat }) => {
-    const few = { ...each.defaults, ...("queries" in each.defaults ? { queries: 60 } : { steps: Math.min(Number(each.defaults["steps"]), 20) }) };
+    const few = { ...attackOptions(each), ...("queries" in each.options ? { queries: 60 } : { steps: Math.min(Number(attackOptions(each)["steps"]), 20) }) };
     const plan = { name: each.id, attacks: [{ attack: each, options: few }], selection: "success" } as const;
     const nothing = await run({ attack: plan, threat, epsilon: 0 });
     expect(nothing.robustAccuracy).toBe(nothing.cleanAccuracy);
@@ -110,7 +111,7 @@ describe("FMN", () => {
     const norms = async (name: "fab" | "fmn"): Promise<Float32Array> => {
       const named = attacks[name] as Attack;
       const report = await run({
-        attack: { name, attacks: [{ attack: named, options: { ...named.defaults, steps: 60 } }], selection: "success" },
+        attack: { name, attacks: [{ attack: named, options: { ...attackOptions(named), steps: 60 } }], selection: "success" },
         threat,
         epsilon,
       });
@@ -129,7 +130,7 @@ describe("what an attack says", () => {
   const claiming = (delta: (x: Value) => Value): Attack => ({
     id: "claims",
     paper: "none",
-    defaults: {},
+    options: {},
     steps: () => 1,
     init: ({ x, labels }) => ({ delta: delta(x), sure: full(labels.shape, 1) }),
     step: (_, state) => state,
@@ -166,13 +167,13 @@ describe("passes", () => {
     const right = idle.cleanAccuracy * N;
     expect(idle.passes).toEqual({ forward: N + 2 * (7 + 1) * right, backward: 2 * 7 * right });
     // FAB makes a forward pass more in each step; one target of four classes is the label.
-    const few = { ...(attacks["fab-t"] as Attack).defaults, steps: 5 };
+    const few = { ...attackOptions(attacks["fab-t"] as Attack), steps: 5 };
     const fab = await run({ attack: { name: "fab", attacks: [{ attack: attacks["fab-t"] as Attack, options: few }], selection: "success" }, epsilon: 0 });
     expect(fab.passes).toEqual({ forward: N + 3 * 5 * 2 * right, backward: 3 * 5 * right });
   });
 
   it("are not spent on images that are broken", async () => {
-    const long = { attack: pgd, options: { ...pgd.defaults, steps: 40, restarts: 5 } };
+    const long = { attack: pgd, options: { ...attackOptions(pgd), steps: 40, restarts: 5 } };
     const [easy, hard] = await Promise.all([0.6, 0].map((epsilon) => run({ attack: { name: "pgd", attacks: [long], selection: "success" }, epsilon })));
     expect((easy?.passes.forward ?? 0) * 4).toBeLessThan(hard?.passes.forward ?? 0);
   });
@@ -223,8 +224,8 @@ describe("a record", () => {
     attack: {
       name: "short",
       attacks: [
-        { attack: pgd as Attack, options: { ...pgd.defaults, steps: 5, restarts: 2 } },
-        { attack: square as Attack, options: { ...square.defaults, queries: 20 } },
+        { attack: pgd as Attack, options: { ...attackOptions(pgd), steps: 5, restarts: 2 } },
+        { attack: square as Attack, options: { ...attackOptions(square), queries: 20 } },
       ],
       selection: "success",
     },

@@ -1,5 +1,5 @@
 /** @file Attacks count gradients that are zero, NaN or infinite, on every backend, and compute what they compute without counting. */
-import { type Attack, attacks, classifierPrograms, functionVictim, linf, type Moment, type Victim } from "@gradalign/robustness";
+import { type Attack, attackOptions, attacks, classifierPrograms, functionVictim, linf, type Moment, type Victim } from "@gradalign/robustness";
 import { concat, convert, type Device, gt, slice, sqrt, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
 import { openDevices } from "../../../tensor/test/support/devices.ts";
@@ -24,7 +24,7 @@ const rooted = victimOf((x) => quarters(firstRow(x, sqrt)));
 async function run(device: Device, victim: Victim, name: string, counting: boolean) {
   const each = attacks[name] as Attack;
   const programs = classifierPrograms(victim, device);
-  const program = attackProgram(programs, each, each.defaults, linf, { counting });
+  const program = attackProgram(programs, each, attackOptions(each), linf, { counting });
   const rows = {
     x: tensor(pixels, [N, 3, 8, 8]),
     labels: tensor(Int32Array.from(labels)),

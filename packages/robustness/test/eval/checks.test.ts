@@ -7,6 +7,7 @@ import {
   type AttackPlan,
   type AttackRecord,
   attack,
+  attackOptions,
   attacks,
   batchNorm,
   checks,
@@ -74,7 +75,7 @@ const evaluate = (victim: Victim, options: Partial<AttackImagesOptions> = {}) =>
 /** An attack in few steps. */
 const plan = (name: string, options: AttackOptions = { steps: 5 }): AttackPlan => {
   const known = attacks[name] as Attack;
-  return { name, attacks: [{ attack: known, options: { ...known.defaults, ...options } }], selection: "success" };
+  return { name, attacks: [{ attack: known, options: { ...attackOptions(known), ...options } }], selection: "success" };
 };
 const ids = (warnings: readonly Warning[]): string[] => warnings.map(({ id }) => id);
 

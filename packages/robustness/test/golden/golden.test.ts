@@ -4,6 +4,7 @@ import { evaluate, tensor } from "@gradalign/tensor";
 import { expect, test } from "vitest";
 import { type Detail, Recorder } from "../../../tensor/test/support/recorder.ts";
 import { attacks } from "../../src/attacks/index.ts";
+import { attackOptions } from "../../src/attacks/options.ts";
 import { imageDataset } from "../../src/data/dataset.ts";
 import { modelPrograms } from "../../src/eval/programs.ts";
 import { attackRunner } from "../../src/eval/run-attack.ts";
@@ -68,7 +69,7 @@ test.each(ATTACKS)("evaluation of the single-layer network under %s", (name) =>
     const runner = attackRunner(
       modelPrograms(model, device),
       attack,
-      { ...attack.defaults, ...("queries" in attack.defaults ? { queries: 1 } : { steps: 1 }), restarts: 2 },
+      { ...attackOptions(attack), ...("queries" in attack.options ? { queries: 1 } : { steps: 1 }), restarts: 2 },
       linf,
     );
     const x = tensor(new Float32Array(4 * 3072), [4, ...dataset.shape]);

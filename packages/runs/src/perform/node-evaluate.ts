@@ -58,7 +58,7 @@ export function evaluationIdentity({
   arithmetic,
 }: EvaluationSettings): EvaluationIdentity {
   const { dataset, fingerprint } = data;
-  const plan = planOf(attack);
+  const plan = planOf(attack, norm);
   return {
     ...{ format: 1, version: VERSION, arithmetic, model },
     data: { name: dataName, split: "test", fingerprint, classNames: dataset.classNames, first: 0, count },
@@ -101,7 +101,7 @@ export async function evaluate({ settings, folder, victim, device, onProgress, s
     const images = Float32Array.from(test.images.subarray(first * size, (first + count) * size), (byte) => byte / 255);
     const report = await attack(victim, images, test.labels.subarray(first, first + count), {
       device,
-      attack: planOf(settings.attack),
+      attack: planOf(settings.attack, settings.norm),
       selection: identity.selection,
       threat: settings.norm as "linf",
       epsilon: epsilonOf(settings.epsilon),
@@ -156,6 +156,6 @@ function brokenImages({ adversarials, outcomes }: AttackReport, size: number): B
   return outcomes.flatMap((outcome, i) => (broken(outcome) ? [{ outcome, pixels: adversarials.subarray(i * size, (i + 1) * size) }] : []));
 }
 
-function planOf(name: string) {
-  return attackPlan(name) ?? ({ name, attacks: [], selection: "success" } as const);
+function planOf(name: string, norm: string) {
+  return attackPlan(name, { name: norm }) ?? ({ name, attacks: [], selection: "success" } as const);
 }

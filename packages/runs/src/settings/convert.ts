@@ -1,7 +1,17 @@
 /** @file Between the flat settings of flags and files and the library's nested, resolved config. */
-import { chosenBy, optionsOf, type PartialTrainConfig, registries, resolveTrainConfig, SECTIONS, type Section, type TrainConfig } from "@gradalign/robustness";
+import {
+  chosenBy,
+  externalName,
+  optionsOf,
+  type PartialTrainConfig,
+  registries,
+  resolveTrainConfig,
+  SECTIONS,
+  type Section,
+  type TrainConfig,
+} from "@gradalign/robustness";
 import { ConfigError } from "@gradalign/tensor";
-import { allSettings, externalName, type Setting, type TrainingSettings } from "./settings.ts";
+import { allSettings, type Setting, type TrainingSettings } from "./settings.ts";
 
 /** Where a setting was written, for messages: as a flag unless it is known better. */
 export type SourceOf = (setting: string) => string;

@@ -1,9 +1,8 @@
 /** @file A run's settings in words: a line, a table, and the command that gives the same run again. */
-import type { TrainConfig } from "@gradalign/robustness";
+import { externalName, type TrainConfig } from "@gradalign/robustness";
 import { radius } from "../words/format.ts";
 import { settingsOfConfig, written } from "./convert.ts";
 import { writeLevels } from "./levels.ts";
-import { externalName } from "./settings.ts";
 
 /** One line that tells runs apart, e.g. `cnn with 4 filters, fgsm, ε = 10/255, 30 epochs, seed 0`. */
 export function describeRun(config: TrainConfig): string {

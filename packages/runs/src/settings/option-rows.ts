@@ -1,8 +1,8 @@
-/** @file Options in words, for the help of a method, model, optimiser or schedule and for the tables of docs/options.md. */
-import { type Circumstances, defaultOf, type Option, type OptionTable, ruleOf } from "@gradalign/robustness";
+/** @file Options in words, for the help of what has options and for the tables of docs/options.md. */
+import { type Circumstances, defaultOf, externalName, type Option, type OptionTable, ruleOf } from "@gradalign/robustness";
 import { written } from "./convert.ts";
 import { writeLevels } from "./levels.ts";
-import { allSettings, argumentOf, externalName, type Place } from "./settings.ts";
+import { allSettings, argumentOf, type Place } from "./settings.ts";
 
 /** An option in words. */
 export interface OptionRow {
@@ -16,8 +16,8 @@ export interface OptionRow {
   readonly help: string;
 }
 
-/** What the options of a table are under these circumstances. */
-export function optionRows(section: Place["section"], table: OptionTable, at: Circumstances): OptionRow[] {
+/** What the options of a table are under these circumstances; an attack's, which are no settings of a run, are the same under all. */
+export function optionRows(section: Place["section"] | "attack", table: OptionTable, at: Circumstances | null): OptionRow[] {
   const settings = [...allSettings()];
   const before: Record<string, unknown> = {};
   return Object.entries(table).map(([key, option]) => {
@@ -27,7 +27,7 @@ export function optionRows(section: Place["section"], table: OptionTable, at: Ci
     const isRadius = name === "epsilon";
     return {
       name: externalName(name),
-      argument: argumentOf(name),
+      argument: argumentOf(option),
       values: isRadius ? "0 or a number from 1 to 255, in steps of 1/255" : valuesOf(option),
       otherwise: value === undefined || value === null ? "none" : isRadius ? writeLevels(Number((Number(value) * 255).toFixed(9))) : written(value),
       help: option.help,

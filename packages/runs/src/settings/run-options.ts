@@ -1,12 +1,13 @@
 /** @file Settings of this machine and this invocation; they do not change what is learned. */
 import { ATTACK_NAMES, attackPlan, choice, integer, integerOr, text, type ValuesOf } from "@gradalign/robustness";
 
-function isAttackName(name: string): boolean {
+/** What is wrong with an attack's name; undefined if nothing is. */
+function problemOf(name: string): string | undefined {
   try {
     attackPlan(name);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(/^attack: /, "") : String(error);
   }
 }
 
@@ -33,9 +34,10 @@ export const RUN_OPTIONS = {
   finalAttack: text({
     default: FINAL_DEFAULTS.finalAttack,
     argument: "attack",
-    help: `attack on the last and the best model at the end: ${ATTACK_NAMES}`,
+    help: `attack on the last and the best model at the end: ${ATTACK_NAMES}; several joined by +, options after a colon (apgd-t:targets=5)`,
     rule: `one of ${ATTACK_NAMES}`,
-    accepts: isAttackName,
+    accepts: (name) => problemOf(name) === undefined,
+    problem: problemOf,
     remedy: 'write "pgd-50-10" for 50 steps and 10 restarts',
   }),
   finalExamples: integer({ least: 1, default: FINAL_DEFAULTS.finalExamples, help: "test images for the attack at the end", remedy: "write e.g. 1000" }),

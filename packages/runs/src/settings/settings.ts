@@ -12,6 +12,7 @@ import {
   choiceOf,
   type Declared,
   datasetOption,
+  externalName,
   type Option,
   type OptionTable,
   type OptionValue,
@@ -94,11 +95,6 @@ export function settingOf(name: string): Setting {
   return found;
 }
 
-/** A setting's name outside the program: `batchSize` is `batch-size`. */
-export function externalName(setting: string): string {
-  return setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
 /** The declaration that stands for all of a setting in messages and help texts. */
 export function declarationOf({ declared }: Setting): Option {
   return [...declared.values()][0] as Option;
@@ -144,8 +140,7 @@ export function parseFlag(name: string, text: string): OptionValue {
 }
 
 /** Placeholder of a value in help texts. */
-export function argumentOf(name: string): string {
-  const option = declarationOf(settingOf(name));
+export function argumentOf(option: Option): string {
   switch (option.kind) {
     case "choice":
       return option.names.length > 4 ? "<name>" : `<${option.names.join("|")}>`;
@@ -154,7 +149,7 @@ export function argumentOf(name: string): string {
     case "text":
       return `<${option.argument}>`;
     default:
-      return option.kind === "integer" || name === "epsilon" ? "<n>" : "<x>";
+      return option.kind === "integer" || option === trainingOptions.epsilon ? "<n>" : "<x>";
   }
 }
 

@@ -2,7 +2,7 @@
  * @file What a check is: it looks for something that makes a robust accuracy doubtful, on a few images before the attacks, or in what the
  * attacks did. docs/evaluation-checks.md has a heading for each.
  */
-import type { NamedAttack } from "../../attacks/index.ts";
+import type { NamedAttack } from "../../attacks/plan.ts";
 import type { Victim } from "../../attacks/victim.ts";
 import type { Threat } from "../../threat/threat.ts";
 import type { Passes } from "../oracle.ts";

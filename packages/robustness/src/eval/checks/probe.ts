@@ -1,6 +1,7 @@
 /** @file The few images that checks look at, and what they may ask about them. All passes are counted, apart from the attacks'. */
 import { type Device, evaluate, full, type Key, tensor } from "@gradalign/tensor";
 import { fgsm } from "../../attacks/fgsm.ts";
+import { attackOptions } from "../../attacks/options.ts";
 import { pgd } from "../../attacks/pgd.ts";
 import type { Victim } from "../../attacks/victim.ts";
 import { linf } from "../../threat/linf.ts";
@@ -17,7 +18,7 @@ const FARTHEST = 8 * PROBED;
 export const ROWS = 8;
 
 /** The cheap attacks of checks: one step, and ten of a quarter of the radius from a random point. */
-export const CHEAP = { fgsm: { attack: fgsm, options: fgsm.defaults }, pgd: { attack: pgd, options: pgd.defaults } } as const;
+export const CHEAP = { fgsm: { attack: fgsm, options: attackOptions(fgsm) }, pgd: { attack: pgd, options: attackOptions(pgd) } } as const;
 
 /** Distance of logits beyond which it is not rounding (AutoAttack's). */
 export const SAME = 1e-4;
