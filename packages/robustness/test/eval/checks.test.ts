@@ -153,6 +153,17 @@ describe("warnings", () => {
     expect(warnings.find(({ id }) => id === "fgsm-above-pgd")).toMatchObject({ images: 16, of: 16 });
   });
 
+  it("tell a batch's statistics from its order where there are few images, too", async () => {
+    const how = { device, attack: "pgd-5-1", epsilon: EPSILON };
+    const { warnings } = await attack(
+      victimOf((x) => quarters(normed(x))),
+      images.subarray(0, 3 * 192),
+      labels.slice(0, 3),
+      how,
+    );
+    expect(ids(warnings).filter((id) => id.startsWith("batch"))).toEqual(["batch-statistics"]);
+  });
+
   it("are about answers alone where nothing attacks", async () => {
     const idle = { attack: { ...plan("pgd"), attacks: [] }, epsilon: 0.5 };
     const healthyReport = await evaluate(healthy, idle);

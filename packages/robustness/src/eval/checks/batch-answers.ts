@@ -26,11 +26,13 @@ export function batchAnswers(probe: Probe): Promise<BatchAnswers> {
 }
 
 async function measure(probe: Probe): Promise<BatchAnswers> {
-  const batch = probe.subjects.slice(0, ROWS);
-  const together = await probe.clean();
+  const { subjects } = probe;
+  // Full, so that the reverse order has the same images and no others.
+  const batch = Array.from({ length: ROWS }, (_, row) => subjects[row % subjects.length] as Subject);
+  const together = await probe.answers(batch);
   const reversed = await probe.answers(batch.toReversed());
   const alone: Answer[] = [];
-  for (const subject of batch.slice(0, ALONE)) alone.push((await probe.answers(Array<Subject>(ROWS).fill(subject)))[0] as Answer);
+  for (const subject of subjects.slice(0, ALONE)) alone.push((await probe.answers(Array<Subject>(ROWS).fill(subject)))[0] as Answer);
   const distances = (answers: readonly Answer[]): number[] => answers.map((answer, i) => logitDistance(answer, together[i] as Answer));
   const apart = distances(alone);
   return {

@@ -57,6 +57,7 @@ export interface ProbeOptions {
 export function probeOf(victim: Victim, all: readonly Subject[], { device, threat, seed, pause }: ProbeOptions): Probe {
   const programs = classifierPrograms(victim, device);
   const subjects = all.slice(0, PROBED);
+  const pixels = victim.shape.reduce((product, extent) => product * extent, 1);
   const prepare = (within: Threat): Rounds =>
     attackRounds(victim, { device, attacks: Object.values(CHEAP), threat: within, epsilon: 0, seed, batchSize: ROWS, pause });
   const rounds = prepare(threat);
@@ -87,13 +88,14 @@ export function probeOf(victim: Victim, all: readonly Subject[], { device, threa
       const found: Float32Array[] = [];
       for (let first = 0; first < images.length; first += ROWS) {
         const rows = Array.from({ length: ROWS }, (_, row) => images[Math.min(first + row, images.length - 1)] as Subject);
-        const x = tensor(Float32Array.from(rows.flatMap(({ image }) => [...image])), [ROWS, ...victim.shape]);
+        const values = new Float32Array(ROWS * pixels);
+        for (const [row, { image }] of rows.entries()) values.set(image, row * pixels);
+        const x = tensor(values, [ROWS, ...victim.shape]);
         const labels = tensor(Int32Array.from(rows, ({ label }) => label));
         const gradient = programs.gradient(victim.tensors, x, labels);
         const data = (await gradient.read()) as Float32Array;
         for (const value of [x, labels, gradient]) value.dispose();
         const count = Math.min(ROWS, images.length - first);
-        const pixels = data.length / ROWS;
         for (let row = 0; row < count; row++) found.push(data.slice(row * pixels, (row + 1) * pixels));
         differentiated += count;
         await pause();

@@ -40,5 +40,7 @@ function commonest(gradient: Float32Array): number {
   if (!gradient.every(Number.isFinite)) return 0;
   const counts = new Map<number, number>();
   for (const value of gradient) counts.set(Math.abs(value), (counts.get(Math.abs(value)) ?? 0) + 1);
-  return counts.get(0) === gradient.length ? 0 : Math.max(...counts.values()) / gradient.length;
+  let most = 0;
+  for (const count of counts.values()) most = Math.max(most, count);
+  return counts.get(0) === gradient.length ? 0 : most / gradient.length;
 }
