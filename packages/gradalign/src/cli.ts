@@ -29,11 +29,11 @@ const HELP = `
 Examples:
   gradalign demo
   gradalign train --model cnn --method fgsm --epsilon 10 --epochs 30 --seed 0
-  gradalign eval runs/my-run --attack pgd-50-10 --n 1000
+  gradalign eval model.pth --attack autoattack --n 1000
   gradalign <command> --help
 
 Exit codes:
-  0 fine, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by a closed terminal (a checkpoint is written first)`;
+  0 fine, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by a closed terminal (what was done is kept)`;
 
 /** Runs one command line and resolves to its exit code; never throws. */
 export async function runCli(argv: readonly string[], streams: Streams): Promise<number> {

@@ -2,7 +2,17 @@
 import { basename, join } from "node:path";
 import { ATTACK_NAMES, arithmeticDifference, arithmeticOf, identityOf, isDatasetName, requireSameData, threats } from "@gradalign/robustness";
 import { readRegularFile, requireWritable, requireWritableFile } from "@gradalign/robustness/node";
-import { checkSetting, type EvaluationRecord, type Fraction, fractionOf, fractionText, readRadius, type Settings, shellWord } from "@gradalign/runs";
+import {
+  checkSetting,
+  type EvaluationRecord,
+  type Fraction,
+  fractionOf,
+  fractionText,
+  readRadius,
+  robustBenchEntry,
+  type Settings,
+  shellWord,
+} from "@gradalign/runs";
 import {
   ADVERSARIALS,
   arithmeticOptions,
@@ -73,6 +83,7 @@ interface EvalFlags {
   readonly out?: string;
   readonly resume?: boolean;
   readonly saveAdversarials?: string;
+  readonly robustbench?: string;
   readonly strict?: boolean;
   readonly note: boolean;
   readonly json?: boolean;
@@ -99,6 +110,7 @@ export function registerEval(program: Command, context: Context): void {
     .option("--out <folder>", "the evaluation's folder (default: by model, attack, norm and epsilon, in RUN/evaluations or evaluations)")
     .option("--resume", "go on with an evaluation that was stopped")
     .option("--save-adversarials <file>", "write the images that were broken as safetensors")
+    .option("--robustbench <file>", "write the outcome of autoattack as RobustBench's JSON")
     .option("--strict", "exit with 1 where a warning makes the number doubtful")
     .option("--no-note", "write nothing into the run folder")
     .option("--json", "print the record as one JSON object")
@@ -141,7 +153,7 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
         ...{ model: judged, data, dataName: isDatasetName(name) ? name : basename(name), norm: options.norm, arithmetic },
         count: given.n === "all" ? count : Math.min(given.n, count),
         epsilon: given.epsilon ?? (options.norm === "linf" && saved ? fractionOf("linf", saved.run.config.epsilon) : (RADII[options.norm] as Fraction)),
-        attack: options.attack ?? (saved ? "pgd-50-10" : "autoattack"),
+        attack: options.attack ?? (saved && options.robustbench === undefined ? "pgd-50-10" : "autoattack"),
         seed: given.settings.seed ?? saved?.run.config.seed ?? 0,
       };
       const noted = options.note ? saved : undefined;
@@ -156,6 +168,7 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
         if (noted) noteEvaluation(noted.folder, record);
         if (!computed) note(`this evaluation was finished on ${record.written}; nothing was computed`);
         if (options.saveAdversarials !== undefined) writeOutput(options.saveAdversarials, readRegularFile(join(folder, ADVERSARIALS)));
+        if (options.robustbench !== undefined) writeOutput(options.robustbench, `${JSON.stringify(robustBenchEntry(record), undefined, 2)}\n`);
         tell(record, folder, options, context);
       };
       await (noted ? ownRun(noted.folder, { note, signal }, work) : work());
@@ -183,7 +196,7 @@ function tell(record: EvaluationRecord, folder: string, options: EvalFlags, cont
 function checkFlags(options: EvalFlags & Record<string, unknown>) {
   const settings: Settings = settingsFromFlags(options, FLAGS);
   if (options.attack !== undefined) checkSetting("finalAttack", options.attack, "--attack");
-  if (options.saveAdversarials !== undefined) requireWritableFile(options.saveAdversarials);
+  for (const file of [options.saveAdversarials, options.robustbench]) if (file !== undefined) requireWritableFile(file);
   const numbers = (flag: "mean" | "std"): number[] | undefined => {
     const text = options[flag];
     const list = text?.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
@@ -192,6 +205,9 @@ function checkFlags(options: EvalFlags & Record<string, unknown>) {
     }
     return list;
   };
+  if (options.robustbench !== undefined && options.attack !== undefined && options.attack !== "autoattack") {
+    throw new ConfigError(`--robustbench needs --attack autoattack, got ${options.attack}; leave one of them out`);
+  }
   const { arch, part, which } = options;
   return {
     settings,
