@@ -28,7 +28,7 @@ function goodFiles() {
     for (const name of readdirSync(folder)) {
       const bytes = readFileSync(new URL(name, folder));
       const kind = name.endsWith(".onnx") ? "onnx" : name.endsWith(".safetensors") ? "safetensors" : bytes[0] === 0x50 ? "zip" : "legacy";
-      if (!/foreign|script|answers|unsummed/.test(name)) files[kind].push(bytes);
+      if (!/foreign|script|answers|unsummed|saves/.test(name)) files[kind].push(bytes);
     }
   }
   for (const kind of KINDS) files[kind] = files[kind].sort((a, b) => a.length - b.length).slice(0, 6);

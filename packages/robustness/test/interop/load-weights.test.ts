@@ -1,9 +1,13 @@
 /** @file Checkpoints that PyTorch saved, of every architecture, loaded into ours: PyTorch's logits and input gradients, or a refusal that names tensors. */
-import { openWeights } from "@gradalign/formats";
+import { createHash } from "node:crypto";
+import { brotliDecompressSync } from "node:zlib";
+import { decodeSafetensors, openWeights, readOnnx, toFloat32 } from "@gradalign/formats";
+import { type Tensor, tensor } from "@gradalign/tensor";
 import { describe, expect, test } from "vitest";
 import { loadWeights } from "../../src/interop/load-weights.ts";
 import { recognizeModels } from "../../src/interop/recognize.ts";
 import { createModel, type ModelConfig } from "../../src/models/index.ts";
+import { onnxModel } from "../../src/onnx/model.ts";
 import { checkpoint, openComparison } from "../support/answers.ts";
 
 const compare = openComparison();
@@ -32,6 +36,40 @@ describe("logits and input gradients", () => {
     expect(recognized).toContainEqual([model.name, model.config]);
     expect(recognized.length).toBe(file.includes("-final") || file.includes("-v2") ? 2 : 1);
     expect(loaded.normalization !== undefined).toBe(/wide|dm/.test(file));
+  });
+});
+
+describe("what PyTorch 1.13 and 2.13 save, in zip and in legacy form", () => {
+  const saves = decodeSafetensors(brotliDecompressSync(checkpoint("saves.br"))).tensors;
+  const saved = (name: string): Uint8Array => saves.get(name)?.data as Uint8Array;
+  const versions = ["1.13", "2.13"];
+
+  test.each(Object.entries(NETWORKS))("%s has the very weights that give PyTorch's answers", (file, config) => {
+    const model = createModel(config);
+    const elements = (bytes: Uint8Array) => {
+      const { params, state, normalization, unused } = loadWeights(model, openWeights(bytes).tensors);
+      const data = Object.entries({ ...params, ...state }).map(([name, value]: [string, Tensor]) => {
+        // Comparing long arrays element by element is slow.
+        const sum = createHash("sha256").update(value.data() as Float32Array);
+        return [name, value.shape, sum.digest("hex")];
+      });
+      return { data, normalization, unused: [...unused].sort() };
+    };
+    const expected = elements(checkpoint(file));
+    for (const form of versions.flatMap((version) => [`${version}-zip`, `${version}-legacy`])) {
+      const bytes = saved(`torch-${form}-${file.replace(/\..*/, "")}.pth`);
+      expect(openWeights(bytes).format).toBe(`pytorch-${form.slice(5)}`);
+      expect(elements(bytes)).toEqual(expected);
+    }
+  });
+
+  test.each(versions.flatMap((version) => [`torch-${version}-lenet`, `torch-${version}-sequential`]))("%s as ONNX", async (name) => {
+    const { tensors } = openWeights(saved(`${name}-answers.pth`));
+    const get = (path: string) => {
+      const stored = tensors.get(path.replace(`${name}/`, ""))!.read();
+      return { shape: stored.shape, data: toFloat32(stored) };
+    };
+    compare(name, await onnxModel(readOnnx(saved(`${name}.onnx`))), { get, tensor: (path) => tensor(get(path).data, get(path).shape) });
   });
 });
 

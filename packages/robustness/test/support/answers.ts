@@ -22,7 +22,7 @@ export interface Candidate {
 }
 
 /** Devices for a file's tests, and the comparison on each of them: relative errors of 1e-4 at most. */
-export function openComparison(): (name: string, candidate: Candidate) => void {
+export function openComparison(): (name: string, candidate: Candidate, given?: Pick<Fixture, "get" | "tensor">) => void {
   let devices: Device[] = [];
   beforeAll(async () => {
     devices = [await createDevice({ threads: 2 })];
@@ -30,8 +30,8 @@ export function openComparison(): (name: string, candidate: Candidate) => void {
   afterAll(() => {
     for (const device of devices) device.close();
   });
-  return (name, { model, params, state, normalization: { mean = [0], std = [1] } = {} }) => {
-    const x = answers.tensor(`${name}/x`);
+  return (name, { model, params, state, normalization: { mean = [0], std = [1] } = {} }, given = answers) => {
+    const x = given.tensor(`${name}/x`);
     const labels = tensor(Int32Array.from(x.data().slice(0, x.shape[0]), (_, i) => i));
     const perChannel = (list: readonly number[], shape: readonly number[]): Value =>
       list.length === 1 ? tensor(Float32Array.of(list[0]!), []) : broadcastAlong(tensor(Float32Array.from(list)), shape, [1]);
@@ -39,7 +39,7 @@ export function openComparison(): (name: string, candidate: Candidate) => void {
     for (const device of devices) {
       const compute = jit((x: Value) => ({ logits: logits(x), gradient: grad((x: Value) => sum(crossEntropyPerExample(logits(x), labels)))(x) }), { device });
       for (const [what, result] of Object.entries(compute(x))) {
-        const expected = answers.get(`${name}/${what}`);
+        const expected = given.get(`${name}/${what}`);
         expect(result.shape).toEqual(expected.shape);
         expect(relativeError(result.data(), expected.data), `${what} of ${name} on ${device.backend}`).toBeLessThan(1e-4);
       }
