@@ -4,6 +4,7 @@ The network is the single-layer one on images of 8 x 8; the random draws are inp
 the radius where a method draws. `python3 methods.py --search 300` prints the seeds whose signs, ReLUs and comparisons are
 farthest from flipping, among those where every method has something to do.
 """
+import math
 import sys
 
 import torch
@@ -69,6 +70,7 @@ class Problem:
         self.labels = source.labels(BATCH, CLASSES)
         self.labels[: BATCH - 2] = cnn(self.params, self.x).argmax(1)[: BATCH - 2]
 
+        self.velocity = {name: source.normal(*tensor.shape, std=0.1) for name, tensor in self.params.items()}
         self.soft = F.one_hot(self.labels, CLASSES) * 0.6 + (1 - F.one_hot(self.labels, CLASSES)) * (0.4 / (CLASSES - 1))
         rows = (EXAMPLES, 3, SIZE, SIZE)
         self.kept = {
@@ -257,6 +259,27 @@ class Methods:
         alignment = 0.95 * before + 0.05 * agreement.clamp(-1, 1).mean()
         return self.loss(point), {"alignment": alignment}
 
+    def lap(self, sign):
+        """The moved weights and the loss there, after PyTorch's SGD with a velocity from earlier steps."""
+        leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in self.params.items()}
+        start = self.start(2 * EPSILON)
+        point = (self.x + start).requires_grad_()
+        F.cross_entropy(cnn(leaves, point), self.labels).backward()
+        delta = self.box(start + EPSILON * self.sign(point.grad))
+        optimizer = torch.optim.SGD(leaves.values(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+        for name, leaf in leaves.items():
+            optimizer.state[leaf]["momentum_buffer"] = self.problem.velocity[name].clone()
+        before = {name: leaf.detach().clone() for name, leaf in leaves.items()}
+        optimizer.step()
+        weights = [name for name, leaf in leaves.items() if leaf.dim() > 1]
+        moved = dict(before)
+        for j, name in enumerate(weights, start=1):
+            step = leaves[name].detach() - before[name]
+            share = 1 - (math.log(j) / math.log(len(weights))) ** 0.3
+            moved[name] = before[name] + sign * 0.5 * share * before[name].norm() / step.norm() * step
+        moved = {name: tensor.requires_grad_() for name, tensor in moved.items()}
+        return moved, F.cross_entropy(cnn(moved, self.x + delta), self.labels)
+
     # What is kept for every training image; the batch is the first rows.
 
     def replaced(self, table, rows):
@@ -377,6 +400,12 @@ def make():
     for name, tables in KEPT.items():
         for table in tables:
             fixture.input(f"{name}/before/{table}", problem.kept[table])
+    fixture.inputs("lap/velocity/", problem.velocity)
+    for name, sign in {"descent": 1, "ascent": -1}.items():
+        moved, loss = Methods(problem, problem.params).lap(sign)
+        fixture.output(f"lap-{name}/loss", loss)
+        fixture.outputs(f"lap-{name}/gradient/", gradients(loss, moved))
+        fixture.outputs(f"lap-{name}/moved/", moved)
     logits = cnn(problem.params, problem.x)
     fixture.output("smoothing/losses", F.cross_entropy(logits, problem.labels, label_smoothing=0.2, reduction="none"))
     fixture.write()

@@ -70,7 +70,17 @@ export { networkNamed, type Recognized, recognizeModels } from "./interop/recogn
 export { keyFor } from "./keys.ts";
 export { gradAlignPenalty } from "./methods/gradalign.ts";
 export { type MethodConfig, type MethodName, methodNamed, methods, type PartialMethodConfig } from "./methods/index.ts";
-export { type Carried, type CarrySizes, carried, defineMethod, type Method, type MethodContext, type MethodResult, type StepPasses } from "./methods/method.ts";
+export {
+  type Carried,
+  type CarrySizes,
+  carried,
+  type Displacement,
+  defineMethod,
+  type Method,
+  type MethodContext,
+  type MethodResult,
+  type StepPasses,
+} from "./methods/method.ts";
 export { type Forward, type TrainingNetwork, trainingNetwork } from "./methods/network.ts";
 export { type Architecture, architectureOf, parseArchitecture, writeArchitecture } from "./models/architecture.ts";
 export { type CnnOptions, cnn } from "./models/cnn.ts";

@@ -2,10 +2,11 @@
 import { add, grad, type Value } from "@gradalign/tensor";
 import { expect, test } from "vitest";
 import { methods } from "../src/methods/index.ts";
-import type { Carried, Method } from "../src/methods/method.ts";
+import type { Carried, Displacement, Method } from "../src/methods/method.ts";
 import { trainingNetwork } from "../src/methods/network.ts";
 import { cnn } from "../src/models/cnn.ts";
 import { smoothedCrossEntropyPerExample } from "../src/nn/cross-entropy.ts";
+import { sgd } from "../src/optim/sgd.ts";
 import type { Given } from "../src/options/option.ts";
 import { describeOracle, Fixture, flatten, methodContext, stored, type Values, withDraws } from "./support/fixtures.ts";
 
@@ -75,6 +76,23 @@ describeOracle("methods", (oracle) => {
     };
     const carry: Carried = fixture.tensors(`${name}/before/`);
     await oracle.check(gradients, [params, x, draws, carry], stored(fixture, `${name}/`, "loss", "gradient/", "carry/"));
+  });
+
+  test.each(["descent", "ascent"] as const)("LAP, %s: where the weights go, and the loss there", async (direction) => {
+    const method: Method = methods.lap;
+    const run = (params: Values, x: Value, draws: Values, velocity: Values): Values => {
+      const contextAt = (params: Values) => methodContext(method, trainingNetwork(model, params, {}, labels), x, epsilon, { direction, strength: 0.5 });
+      const displacement = method.displacement as Displacement;
+      const first = (params: Values) => withDraws([draws["0"] as Value], () => displacement.first(contextAt(params)));
+      const optimizer = sgd({ momentum: 0.9, weightDecay: 5e-4 });
+      const [after] = optimizer.update(params, grad((params: Values) => first(params).loss)(params), { velocity }, 0.1);
+      const moved = displacement.moved(params, after, contextAt(params).options);
+      const { found } = first(params);
+      const loss = (params: Values): Value => method.loss({ ...contextAt(params), found }).adversarial.loss;
+      return flatten({ moved, loss: loss(moved), gradient: grad(loss)(moved) });
+    };
+    const velocity: Values = fixture.tensors("lap/velocity/");
+    await oracle.check(run, [params, x, draws, velocity], stored(fixture, `lap-${direction}/`, "moved/", "loss", "gradient/"));
   });
 
   test("cross-entropy with smoothed labels", async () => {

@@ -13,6 +13,7 @@ import { fgsmRs } from "./fgsm-rs.ts";
 import { free } from "./free.ts";
 import { gat } from "./gat.ts";
 import { gradNorm } from "./grad-norm.ts";
+import { lap } from "./lap.ts";
 import { llr } from "./llr.ts";
 import { lpFgsm } from "./lp-fgsm.ts";
 import { mart } from "./mart.ts";
@@ -53,6 +54,7 @@ export const methods = {
   gat,
   nuat,
   aaer,
+  lap,
   sora,
   "lp-fgsm": lpFgsm,
   "fgsm-mep": fgsmMep,

@@ -1,5 +1,6 @@
 /** @file What a training method is: the loss of one batch, written as in the paper and traced into the compiled step, with the options it declares. */
 import { InvariantError, type Operand, type Value } from "@gradalign/tensor";
+import type { Params } from "../nn/params.ts";
 import type { Circumstances, OptionTable, Recipe, TracedValues, ValuesOf } from "../options/option.ts";
 import type { Forward, TrainingNetwork } from "./network.ts";
 
@@ -41,6 +42,8 @@ export interface MethodContext<Options extends OptionTable = OptionTable> {
   readonly key: Value;
   /** What the last iteration's loss gave to carry on, or `carries` at first; empty for methods without. */
   readonly carry: Carried;
+  /** What the `displacement`'s first pass found; only for methods with one. */
+  readonly found?: Carried;
   /** The method's options; those declared as lengths are in pixel units here. */
   readonly options: TracedValues<Options>;
 }
@@ -53,6 +56,14 @@ export interface MethodResult {
   readonly regularizer?: Value;
   /** For the next iteration: the names, shapes and types of `carries`. */
   readonly carry?: Carried;
+}
+
+/** Where a method's weights go before its loss is taken; they are trained on from there, and go on from where that leads. */
+export interface Displacement<Options extends OptionTable = OptionTable> {
+  /** A loss at the weights as they are, and what of its pass the method's loss is told. */
+  first(context: MethodContext<Options>): { readonly loss: Value; readonly found: Carried };
+  /** The weights at which the loss is taken, given those before and after the step that the optimiser would make on the first loss. */
+  moved(before: Params, after: Params, options: TracedValues<Options>): Params;
 }
 
 /** A training method: one file, one line in the registry. */
@@ -72,6 +83,7 @@ export interface Method<Options extends OptionTable = OptionTable> {
   passes(options: ValuesOf<Options>): StepPasses;
   /** What it carries from one iteration to the next, as it is before the first; saved and resumed with everything else. */
   carries?(sizes: CarrySizes): Carried;
+  readonly displacement?: Displacement<Options>;
   /** Whether its loss depends on the epoch's number. */
   readonly usesEpoch?: boolean;
   loss(context: MethodContext<Options>): MethodResult;

@@ -1,6 +1,6 @@
 /** @file One training iteration as one program: batch, attack, losses, gradients through gradients, optimiser, metrics. */
 import { abs, add, convert, full, gather, lt, mean, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
-import type { Carried, CarrySizes, Method } from "../methods/method.ts";
+import type { Carried, CarrySizes, Method, MethodContext } from "../methods/method.ts";
 import { trainingNetwork } from "../methods/network.ts";
 import type { Model } from "../models/model.ts";
 import { countCorrect, smoothedCrossEntropyPerExample } from "../nn/cross-entropy.ts";
@@ -113,19 +113,24 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
     const warmup: Operand = Number(methodOptions["warmupEpochs"] ?? 0) > 0 ? ramp : 1;
 
     const trained = isAveraged(train.trained) ? train.trained : train;
+    const scaled = (loss: Value): Value => (isScaled(train.scaling) ? mul(loss, train.scaling.scale) : loss);
+    const contextAt = (params: Params, state: Params): MethodContext => {
+      const network = trainingNetwork(model, params, state, labels, train.scaling["scale"]);
+      return { network, x, rows, augmented, epsilon: numbers.epsilon, ramp: warmup, epoch, key: attackKey, carry: train.carry, options };
+    };
+    const begun = displaced();
     const objective = (params: Params): [Value, Pick<TrainState, "state" | "carry" | "sums">] => {
-      const network = trainingNetwork(model, params, trained.state, labels, train.scaling["scale"]);
-      const { epsilon } = numbers;
-      const result = method.loss({ network, x, rows, augmented, epsilon, ramp: warmup, epoch, key: attackKey, carry: train.carry, options });
+      const context = contextAt(params, begun.state);
+      const result = method.loss({ ...context, found: begun.found });
       const { logits } = result.adversarial;
       const loss = labelSmoothing > 0 ? mean(smoothedCrossEntropyPerExample(logits, labels, labelSmoothing)) : result.adversarial.loss;
       const regularizer = result.regularizer ?? full([], 0);
       const total = add(loss, regularizer);
       const sums = addMetrics(train.sums, loss, regularizer, countCorrect(logits, labels), total);
-      return [train.scaling["scale"] ? mul(total, train.scaling["scale"]) : total, { state: network.state, carry: result.carry ?? {}, sums }];
+      return [scaled(total), { state: context.network.state, carry: result.carry ?? {}, sums }];
     };
-    const [[, { state, ...next }], grads] = valueAndGrad(objective)(trained.params);
-    const { weights, scaling } = updated({ params: trained.params, state: trained.state, optimizer: train.optimizer }, state, grads, train.scaling);
+    const [[, { state, ...next }], grads] = valueAndGrad(objective)(begun.params);
+    const { weights, scaling } = updated(state, grads, train.scaling);
     if (!isAveraged(train.trained)) return { ...next, ...weights, scaling, trained: {} };
     const { averages } = train.trained;
     const average = nextAverage(train, weights, averages, averaging);
@@ -137,10 +142,27 @@ export function trainingStep(setup: StepOptions): (train: TrainState, data: Trai
       trained: { params: weights.params, state: weights.state, averages: add(averages, 1) },
     };
 
+    /** Where the loss is taken: at the weights as they are, unless the method moves them. */
+    function displaced(): Pick<TrainState, "params" | "state"> & { readonly found: Carried } {
+      const { params, state } = trained;
+      const { displacement } = method;
+      if (!displacement) return { params, state, found: {} };
+      const first = (params: Params): [Value, { state: Params; found: Carried }] => {
+        const context = contextAt(params, state);
+        const { loss, found } = displacement.first(context);
+        return [scaled(loss), { state: context.network.state, found }];
+      };
+      const [[, passed], grads] = valueAndGrad(first)(params);
+      const plain = isScaled(train.scaling) ? unscaled(grads, train.scaling).grads : grads;
+      const [after] = optimizer.update(params, plain, train.optimizer, lr);
+      return { ...passed, params: displacement.moved(params, after, options) };
+    }
+
     /** What an update makes of weights, statistics and the optimiser's state. */
-    function updated(before: Updated, state: Params, grads: Params, scaling: TrainState["scaling"]): { weights: Updated; scaling: TrainState["scaling"] } {
+    function updated(state: Params, grads: Params, scaling: TrainState["scaling"]): { weights: Updated; scaling: TrainState["scaling"] } {
+      const before = { params: trained.params, state: trained.state, optimizer: train.optimizer };
       const step = (plain: Params): Updated => {
-        const [params, optimizerState] = optimizer.update(before.params, plain, before.optimizer, lr);
+        const [params, optimizerState] = optimizer.update(begun.params, plain, before.optimizer, lr);
         return { params, optimizer: optimizerState, state };
       };
       if (!isScaled(scaling)) return { weights: step(grads), scaling: {} };

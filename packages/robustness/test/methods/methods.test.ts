@@ -37,7 +37,8 @@ interface Changes extends Partial<Omit<MethodContext, "options" | "epsilon">> {
 function contextOf(method: Method, { epsilon = 0.1, options = {}, ...given }: Changes = {}, at: Params = params): MethodContext {
   const network = trainingNetwork(model, at, {}, labels);
   const carry = method.carries?.({ batch: 4, image: [3, 4, 4], examples: 8 }) ?? {};
-  return { ...methodContext(method, network, x, epsilon, { lambda: 0.5, ...options }), key: randomKey(7), carry, ...given };
+  const context = { ...methodContext(method, network, x, epsilon, { lambda: 0.5, ...options }), key: randomKey(7), carry, ...given };
+  return method.displacement ? { ...context, found: method.displacement.first(context).found } : context;
 }
 
 function total(method: Method, given: Changes = {}, at: Params = params): Value {
