@@ -6,10 +6,31 @@
  * from the point before. Of several adversarial points the first is kept, where theirs keeps the last: an image that has one need not be
  * attacked further.
  */
-import { add, and, broadcastAlong, convert, div, ge, gt, le, lt, mul, normal, not, or, sub, uniform, type Value, where, zeros } from "@gradalign/tensor";
+import {
+  add,
+  and,
+  broadcastAlong,
+  ConfigError,
+  convert,
+  div,
+  ge,
+  gt,
+  le,
+  lt,
+  mul,
+  normal,
+  not,
+  or,
+  sub,
+  uniform,
+  type Value,
+  where,
+  zeros,
+} from "@gradalign/tensor";
 import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
 import { dlrPerExample, targetedDlrPerExample } from "../nn/margins.ts";
-import { type IntegerOption, integer, type ValuesOf } from "../options/option.ts";
+import { choice, type IntegerOption, integer, type ValuesOf } from "../options/option.ts";
+import { type SparseState, sparseSchedule, sparseStart, sparseStep } from "./apgd-sparse.ts";
 import type { Attack, AttackSite, Differentiated } from "./attack.ts";
 import { part, restarts, steps, targets } from "./options.ts";
 
@@ -17,6 +38,10 @@ const OPTIONS = {
   steps: steps(100),
   restarts: restarts(),
   eot: integer({ least: 1, default: 1, help: "gradients averaged per step, against classifiers that answer at random", remedy: "write e.g. 20" }),
+  radii: choice(["constant", "shrinking"], {
+    default: "constant",
+    help: "in ℓ1: whether three tenths of the steps are taken in balls of 3 ε and of 2 ε before",
+  }),
   rho: part(0.75, "part of the steps between two checks in which the loss must rise, or the step is halved"),
 };
 
@@ -84,7 +109,7 @@ function apgd({
   readonly climbs: string;
   readonly loss: Loss;
   readonly aims?: { readonly targets: IntegerOption };
-}): Attack<ApgdOptions, ApgdState> {
+}): Attack<ApgdOptions, ApgdState | SparseState> {
   const at = (site: AttackSite, point: Value, { eot }: ApgdOptions): Differentiated => {
     const passes = Array.from({ length: eot }, () => site.victim.gradient(point, (logits) => loss(logits, site)));
     // Losses and answers are the last pass's alone, as in the authors' code; the runner has the last word.
@@ -104,18 +129,21 @@ function apgd({
     paper: "Croce, Hein 2020, Reliable evaluation of adversarial robustness",
     help: `projected gradient ascent that adapts its step, on ${climbs}`,
     options: { ...OPTIONS, ...aims },
-    threats: ["linf", "l2"],
     targeted: aims !== undefined,
     structural: ["eot"],
-    steps: ({ steps }) => steps,
+    steps: ({ steps, radii }) => steps + (radii === "shrinking" ? 2 : 0),
     runs: ({ restarts, targets = 1 }, classes) => restarts * Math.min(targets, Math.max(1, classes - 1)),
     rank: ({ restarts }, run) => 1 + Math.floor(run / restarts),
-    schedule({ steps, rho }, { iteration }) {
+    schedule({ steps, rho, radii }, moment) {
+      const { iteration, threat } = moment;
+      if (threat.name === "l1") return sparseSchedule(steps, radii === "shrinking", moment);
+      if (radii === "shrinking") throw new ConfigError(`attack: ${id}: radii (="shrinking") must be constant in ${threat.name}; it is l1's`);
       const window = checkWindows(steps).get(iteration);
       return { momentum: iteration === 0 ? 1 : 0.75, check: window === undefined ? 0 : 1, fewest: rho * (window ?? 0) };
     },
     init(site, options) {
       const { x, epsilon, threat, keys } = site;
+      if (threat.name === "l1") return sparseStart(site, options.radii === "shrinking", (point) => at(site, point, options));
       const direction = threat.name === "linf" ? uniform(keys, x.shape, -1, 1) : normal(keys, x.shape);
       // On the sphere, not in the ball: its farthest pixel, or its Euclidean norm, is epsilon.
       const start = threat.name === "linf" ? div(direction, spread(add(threat.distance(direction), 1e-12), x)) : threat.steepest(direction);
@@ -123,6 +151,7 @@ function apgd({
       return stateAt(site, point, at(site, point, options));
     },
     step(site, state, options) {
+      if ("share" in state) return sparseStep(site, state, (point) => at(site, point, options));
       const { x, threat, epsilon, labels, schedule } = site;
       const { momentum, check, fewest } = schedule as { readonly momentum: Value; readonly check: Value; readonly fewest: Value };
       const within = (point: Value): Value => add(x, threat.within(x, sub(point, x), epsilon));

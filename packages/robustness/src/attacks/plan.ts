@@ -13,7 +13,7 @@ import { attackOptions } from "./options.ts";
 
 /** AutoAttack's versions (Croce & Hein 2020) by norm, with the order and the budgets of the authors' code; defaults where nothing is said. */
 export const ensembles: Readonly<Record<string, (norm: string) => string>> = {
-  autoattack: () => "apgd-ce+apgd-t+fab-t+square",
+  autoattack: (norm) => (norm === "l1" ? "apgd-ce:restarts=5,radii=shrinking+apgd-t:targets=5,radii=shrinking+fab-t+square" : "apgd-ce+apgd-t+fab-t+square"),
   "autoattack-plus": () => "apgd-ce:restarts=5+apgd-dlr:restarts=5+fab:restarts=5+square+apgd-t+fab-t",
   "autoattack-rand": () => "apgd-ce:eot=20+apgd-dlr:eot=20",
 };

@@ -6,6 +6,7 @@
  * column, and a step that puts the label behind is taken even if another did more so.
  */
 import {
+  abs,
   add,
   broadcastAlong,
   clamp,
@@ -19,6 +20,7 @@ import {
   mul,
   neg,
   not,
+  type Operand,
   or,
   reshape,
   slice,
@@ -33,6 +35,7 @@ import {
 import { isCorrect } from "../nn/cross-entropy.ts";
 import { marginPerExample } from "../nn/margins.ts";
 import { integer, type ValuesOf } from "../options/option.ts";
+import type { Threat } from "../threat/threat.ts";
 import type { Attack, AttackSite } from "./attack.ts";
 import { part, restarts } from "./options.ts";
 import { column, drawnTiling, patchShare, patchSide, patternAt, patternTable, tiling, windowAt } from "./square-patches.ts";
@@ -61,25 +64,25 @@ export const square: Attack<SquareOptions, SquareState> = {
   paper: "Andriushchenko, Croce, Flammarion, Hein 2020, Square attack",
   help: "random search with square patches, without gradients",
   options: OPTIONS,
-  threats: ["linf", "l2"],
   structural: [],
   steps: ({ queries }) => queries,
   runs: ({ restarts }) => restarts,
   schedule({ p }, { iteration, shape, threat }) {
     const [, height, width] = shape as [number, number, number];
     const side = patchSide(patchShare(p, iteration), height, width, threat.name !== "linf");
-    return threat.name === "linf" ? { side } : { side, pattern: patternTable(side, height, width, 2) };
+    return threat.name === "linf" ? { side } : { side, pattern: patternTable(side, height, width, powerOf(threat)) };
   },
   init(site) {
     const { x, threat, epsilon } = site;
+    if (threat.name === "l1") return judged(site, add(x, threat.within(x, tiles(site), epsilon)));
     return judged(site, clamp(add(x, mul(threat.name === "linf" ? stripes(site) : threat.steepest(tiles(site)), epsilon)), 0, 1));
   },
   step(site, state) {
     const { x, threat, epsilon } = site;
     const delta = sub(state.point, x);
     const point =
-      threat.name === "linf"
-        ? add(x, threat.within(x, add(delta, flipped(site)), epsilon))
+      threat.name !== "l2"
+        ? add(x, threat.within(x, threat.name === "linf" ? add(delta, flipped(site)) : moved(site, delta), epsilon))
         : clamp(add(x, mul(threat.steepest(moved(site, delta)), epsilon)), 0, 1);
     const next = judged(site, point);
     const accepted = or(lt(next.margin, state.margin), le(next.margin, 0));
@@ -105,15 +108,20 @@ function stripes({ x, keys }: AttackSite): Value {
 }
 
 /** Patterns side by side over the whole image. */
-function tiles({ x, keys }: AttackSite): Value {
+function tiles({ x, keys, threat }: AttackSite): Value {
   const [n, channels, height, width] = x.shape as [number, number, number, number];
-  const laid = tiling(height, width, 2);
+  const laid = tiling(height, width, powerOf(threat));
   return drawnTiling(laid, uniform(foldIn(keys, 0), [n, laid.tiles]), uniform(foldIn(keys, 1), [n, channels * laid.tiles]), x.shape);
 }
 
 /** This step's random numbers, [N, count] uniform in [0, 1). */
 function drawn({ x, keys, iteration }: AttackSite, count: number): Value {
   return uniform(foldIn(keys, add(iteration, 2)), [x.shape[0] as number, count]);
+}
+
+/** How fast the rectangles of a pattern fade: as the norm has it. */
+function powerOf({ name }: Pick<Threat, "name">): 2 | 4 {
+  return name === "l1" ? 4 : 2;
 }
 
 function signs(u: Value): Value {
@@ -145,15 +153,18 @@ function moved(site: AttackSite, delta: Value): Value {
   const [row, left] = [corner(column(u, 0), height, side), corner(column(u, 1), width, side)];
   const target = windowAt(row, left, side, x.shape);
   const source = windowAt(corner(column(u, 2), height, side), corner(column(u, 3), width, side), side, x.shape);
-  const lengths = (v: Value): Value => sqrt(sum(squared(v), [2, 3]));
+  const inL1 = threat.name === "l1";
+  const lengths = (v: Value): Value => (inL1 ? sum(abs(v), [2, 3]) : sqrt(sum(squared(v), [2, 3])));
   const perChannel = (v: Value): Value => broadcastAlong(v, x.shape, [0, 1]);
 
   const table = reshape(site.schedule["pattern"] as Value, [height, width]);
   const pattern = mul(perChannel(signs(slice(u, [0, 5], [n, 5 + channels]))), patternAt(table, row, left, lt(column(u, 4), 0.5), x.shape));
   const old = where(target, delta, 0);
   const laid = where(target, add(pattern, div(old, perChannel(add(lengths(old), TINY)))), 0);
-  const unused = div(maximum(sub(mul(epsilon, epsilon), squared(threat.distance(delta))), 0), channels);
-  const held = squared(lengths(where(or(target, source), delta, 0)));
-  const length = sqrt(add(broadcastAlong(unused, held.shape, [0]), held));
+  const power = (v: Operand): Value => (inL1 ? mul(v, 1) : mul(v, v));
+  const unused = div(maximum(sub(power(epsilon), power(threat.distance(delta))), 0), channels);
+  const held = power(lengths(where(or(target, source), delta, 0)));
+  const together = add(broadcastAlong(unused, held.shape, [0]), held);
+  const length = inL1 ? mul(together, channels) : sqrt(together);
   return where(target, mul(laid, perChannel(div(length, add(lengths(laid), TINY)))), where(source, 0, delta));
 }
