@@ -27,7 +27,6 @@ import {
   where,
   zeros,
 } from "@gradalign/tensor";
-import { isCorrect } from "../nn/cross-entropy.ts";
 import { bisect, byDifference } from "../threat/bisection.ts";
 import { perExample, pixels } from "../threat/examples.ts";
 import type { AttackSite, Differentiated, Moment } from "./attack.ts";
@@ -86,12 +85,12 @@ export function sparseStart(site: AttackSite, shrinking: boolean, at: (point: Va
 
 /** The state at a point where a phase begins. */
 function begun(site: AttackSite, point: Value, { logits, losses, gradient }: Differentiated): SparseState {
-  const { x, labels } = site;
+  const { x } = site;
   const { radius, counts } = site.schedule as Schedule;
   const changed = differing(point, x);
   return {
     ...{ point, gradient, best: point, bestGradient: gradient, bestLoss: losses, adversarial: point },
-    found: mul(convert(not(isCorrect(logits, labels)), "float32"), counts),
+    found: mul(convert(site.victim.fooled(logits), "float32"), counts),
     length: add(mul(losses, 0), radius),
     share: shareOf(changed, x),
     changed,
@@ -100,7 +99,7 @@ function begun(site: AttackSite, point: Value, { logits, losses, gradient }: Dif
 
 /** The state after a step. */
 export function sparseStep(site: AttackSite, state: SparseState, at: (point: Value) => Differentiated): SparseState {
-  const { x, threat, labels } = site;
+  const { x, threat } = site;
   const { radius, anew, check, counts } = site.schedule as Schedule;
   const fresh = gt(anew, 0);
   const ahead = add(state.point, mul(sparseSigns(state.gradient, state.share), perExample(state.length, x)));
@@ -109,7 +108,7 @@ export function sparseStep(site: AttackSite, state: SparseState, at: (point: Val
   const restarted = begun(site, point, found);
 
   const spread = (v: Value): Value => perExample(v, x);
-  const wrong = and(not(isCorrect(found.logits, labels)), gt(counts, 0));
+  const wrong = and(site.victim.fooled(found.logits), gt(counts, 0));
   const first = and(wrong, lt(state.found, 1));
   const better = gt(found.losses, state.bestLoss);
   const best = where(spread(better), point, state.best);

@@ -19,7 +19,6 @@ import {
   lt,
   mul,
   normal,
-  not,
   or,
   sub,
   uniform,
@@ -27,17 +26,18 @@ import {
   where,
   zeros,
 } from "@gradalign/tensor";
-import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
+import { crossEntropyPerExample } from "../nn/cross-entropy.ts";
 import { dlrPerExample, targetedDlrPerExample } from "../nn/margins.ts";
-import { choice, type IntegerOption, integer, type ValuesOf } from "../options/option.ts";
+import { choice, type IntegerOption, type ValuesOf } from "../options/option.ts";
 import { type SparseState, sparseSchedule, sparseStart, sparseStep } from "./apgd-sparse.ts";
 import type { Attack, AttackSite, Differentiated } from "./attack.ts";
+import { averagedGradient, eot } from "./eot.ts";
 import { part, restarts, steps, targets } from "./options.ts";
 
 const OPTIONS = {
   steps: steps(100),
   restarts: restarts(),
-  eot: integer({ least: 1, default: 1, help: "gradients averaged per step, against classifiers that answer at random", remedy: "write e.g. 20" }),
+  eot: eot(),
   radii: choice(["constant", "shrinking"], {
     default: "constant",
     help: "in ℓ1: whether three tenths of the steps are taken in balls of 3 ε and of 2 ε before",
@@ -110,20 +110,7 @@ function apgd({
   readonly loss: Loss;
   readonly aims?: { readonly targets: IntegerOption };
 }): Attack<ApgdOptions, ApgdState | SparseState> {
-  const at = (site: AttackSite, point: Value, { eot }: ApgdOptions): Differentiated => {
-    const passes = Array.from({ length: eot }, () => site.victim.gradient(point, (logits) => loss(logits, site)));
-    // Losses and answers are the last pass's alone, as in the authors' code; the runner has the last word.
-    const last = passes.at(-1) as Differentiated;
-    return eot === 1
-      ? last
-      : {
-          ...last,
-          gradient: mul(
-            passes.map(({ gradient }) => gradient).reduce((a, b) => add(a, b)),
-            1 / eot,
-          ),
-        };
-  };
+  const at = (site: AttackSite, point: Value, { eot }: ApgdOptions): Differentiated => averagedGradient(site, point, eot, (logits) => loss(logits, site));
   return {
     id,
     paper: "Croce, Hein 2020, Reliable evaluation of adversarial robustness",
@@ -152,7 +139,7 @@ function apgd({
     },
     step(site, state, options) {
       if ("share" in state) return sparseStep(site, state, (point) => at(site, point, options));
-      const { x, threat, epsilon, labels, schedule } = site;
+      const { x, threat, epsilon, schedule } = site;
       const { momentum, check, fewest } = schedule as { readonly momentum: Value; readonly check: Value; readonly fewest: Value };
       const within = (point: Value): Value => add(x, threat.within(x, sub(point, x), epsilon));
       const ahead = within(add(state.point, mul(threat.steepest(state.gradient), spread(state.length, x))));
@@ -160,7 +147,7 @@ function apgd({
       const point = within(add(state.point, moved));
       const { logits, losses, gradient } = at(site, point, options);
 
-      const wrong = not(isCorrect(logits, labels));
+      const wrong = site.victim.fooled(logits);
       const first = and(wrong, le(state.found, 0));
       const better = gt(losses, state.bestLoss);
       const best = where(spread(better, x), point, state.best);
@@ -184,7 +171,7 @@ function apgd({
 }
 
 /** The state of an attack that begins at a point. */
-export function stateAt({ epsilon, labels }: Pick<AttackSite, "epsilon" | "labels">, point: Value, { logits, losses, gradient }: Differentiated): ApgdState {
+export function stateAt({ epsilon, victim }: Pick<AttackSite, "epsilon" | "victim">, point: Value, { logits, losses, gradient }: Differentiated): ApgdState {
   const none = zeros(losses.shape);
   return {
     point,
@@ -199,7 +186,7 @@ export function stateAt({ epsilon, labels }: Pick<AttackSite, "epsilon" | "label
     halved: add(none, 1),
     length: add(none, mul(epsilon, 2)),
     adversarial: point,
-    found: convert(not(isCorrect(logits, labels)), "float32"),
+    found: convert(victim.fooled(logits), "float32"),
   };
 }
 

@@ -27,6 +27,8 @@ export interface Differentiated {
 export interface Oracle extends Slope {
   readonly classes: number;
   logits(point: Value): Value;
+  /** Where an answer is what the adversary wants, a wrong class or the one it has to be: bool [N]. */
+  fooled(logits: Value): Value;
   /** The gradient of one loss, by a forward and a backward pass. */
   gradient(point: Value, loss: (logits: Value) => Value): Differentiated;
   /** The gradients of several losses, by one forward pass and a backward pass each. */

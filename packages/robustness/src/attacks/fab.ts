@@ -20,7 +20,6 @@ import {
   minimum,
   mul,
   normal,
-  not,
   sub,
   sum,
   uniform,
@@ -28,7 +27,6 @@ import {
   where,
   zeros,
 } from "@gradalign/tensor";
-import { isCorrect } from "../nn/cross-entropy.ts";
 import { LARGEST } from "../nn/finite.ts";
 import { targetMarginPerExample } from "../nn/margins.ts";
 import { constant, type IntegerOption, type ValuesOf } from "../options/option.ts";
@@ -117,7 +115,7 @@ function fabAttack(
       return { point: clamp(add(x, mul(mul(unit, epsilon), schedule["away"] as Value)), 0, 1), best: x, norm: add(none, LARGEST), found: none };
     },
     step(site, state) {
-      const { x, threat, labels, victim, epsilon } = site;
+      const { x, threat, victim, epsilon } = site;
       const { alpha: most, overshoot, beta } = site.schedule as Readonly<Record<"alpha" | "overshoot" | "beta", Value>>;
       const { point } = state;
       const { residual, normal: w } = boundary(site, point);
@@ -127,7 +125,7 @@ function fabAttack(
       const [near, far] = [fromPoint, fromImage].map((way) => maximum(threat.distance(way), 1e-8)) as [Value, Value];
       const alpha = spread(clamp(div(near, add(near, far)), 0, most), x);
       const moved = clamp(add(mul(add(point, mul(fromPoint, overshoot)), sub(1, alpha)), mul(add(x, mul(fromImage, overshoot)), alpha)), 0, 1);
-      const wrong = not(isCorrect(victim.logits(moved), labels));
+      const wrong = victim.fooled(victim.logits(moved));
       const norm = threat.distance(sub(moved, x));
       const nearer = and(wrong, lt(norm, state.norm));
       const least = where(nearer, norm, state.norm);

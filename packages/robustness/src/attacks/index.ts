@@ -7,6 +7,7 @@ import { fgsmRs } from "./fgsm-rs.ts";
 import { fmn } from "./fmn.ts";
 import { pgd } from "./pgd.ts";
 import { pgdCorner } from "./pgd-corner.ts";
+import { pma } from "./pma.ts";
 import { randomCorner } from "./random-corner.ts";
 import { square } from "./square.ts";
 
@@ -23,5 +24,6 @@ export const attacks: Readonly<Record<string, Attack>> = {
   fab,
   "fab-t": fabT,
   fmn,
+  pma,
   square,
 };

@@ -19,7 +19,6 @@ import {
   maximum,
   mul,
   neg,
-  not,
   type Operand,
   or,
   reshape,
@@ -32,7 +31,6 @@ import {
   type Value,
   where,
 } from "@gradalign/tensor";
-import { isCorrect } from "../nn/cross-entropy.ts";
 import { marginPerExample } from "../nn/margins.ts";
 import { integer, type ValuesOf } from "../options/option.ts";
 import type { Threat } from "../threat/threat.ts";
@@ -98,7 +96,7 @@ export const square: Attack<SquareOptions, SquareState> = {
 
 function judged({ victim, labels }: AttackSite, point: Value): SquareState {
   const logits = victim.logits(point);
-  return { point, margin: neg(marginPerExample(logits, labels)), found: convert(not(isCorrect(logits, labels)), "float32") };
+  return { point, margin: neg(marginPerExample(logits, labels)), found: convert(victim.fooled(logits), "float32") };
 }
 
 /** Vertical stripes of random signs: a sign per image, channel and column. */

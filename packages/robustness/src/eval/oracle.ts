@@ -29,6 +29,8 @@ export interface OracleContext {
   readonly tensors: VictimTensors;
   readonly x: Value;
   readonly labels: Value;
+  /** int32 [N]: the class each image has to be taken for, where not every wrong one will do. */
+  readonly goal?: Value | undefined;
   /** int32 [N, 2]; every pass draws from keys of its own. */
   readonly keys: Value;
 }
@@ -44,13 +46,14 @@ export function ascentGradient(logits: (x: Value) => Value, x: Value, labels: Va
  * that overflowed still says where to go.
  */
 export function traceOracle(context: OracleContext): { readonly oracle: Oracle; readonly passes: Passes; blind(): Blind } {
-  const { classifier, device, tensors, x, labels, keys } = context;
+  const { classifier, device, tensors, x, labels, goal, keys } = context;
   const passes = { forward: 0, backward: 0 };
   const none = zeros(labels.shape);
+  const fooled = (answer: Value): Value => (goal ? isCorrect(answer, goal) : not(isCorrect(answer, labels)));
   let blind: Blind = { zero: none, notFinite: none };
   /** Looks at all gradients of one call together: several losses' are blind if none of them says where to go. */
   const look = (answer: Value, found: readonly Value[]): readonly Value[] => {
-    const right = isCorrect(answer, labels);
+    const right = not(fooled(answer));
     const size = found.map((gradient) => sum(abs(gradient), [1, 2, 3])).reduce((a, b) => add(a, b));
     const more = (before: Value, seen: Value): Value => add(before, convert(and(right, seen), "float32"));
     blind = { zero: more(blind.zero, eq(size, 0)), notFinite: more(blind.notFinite, not(le(size, LARGEST))) };
@@ -77,6 +80,7 @@ export function traceOracle(context: OracleContext): { readonly oracle: Oracle; 
       // Values are lazy: this computes nothing.
       classes: classifier.logits(tensors, x, keys).shape[1] as number,
       logits,
+      fooled,
       ascent(point) {
         passes.backward++;
         let answer: Value | undefined;
