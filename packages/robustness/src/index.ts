@@ -11,6 +11,7 @@ export { attacks } from "./attacks/index.ts";
 export { attackOptions } from "./attacks/options.ts";
 export { pgd } from "./attacks/pgd.ts";
 export { pgdCorner, toCorner } from "./attacks/pgd-corner.ts";
+export { type PgdTOptions, pgdT } from "./attacks/pgd-t.ts";
 export { type AskedAttacks, ATTACK_NAMES, type AttackPlan, attackPlan, ensembles, type NamedAttack, nameForm, parseAttack } from "./attacks/plan.ts";
 export { type PmaOptions, pma } from "./attacks/pma.ts";
 export {

@@ -32,7 +32,7 @@ import { choice, type IntegerOption, type ValuesOf } from "../options/option.ts"
 import { type SparseState, sparseSchedule, sparseStart, sparseStep } from "./apgd-sparse.ts";
 import type { Attack, AttackSite, Differentiated } from "./attack.ts";
 import { averagedGradient, eot } from "./eot.ts";
-import { part, restarts, steps, targets } from "./options.ts";
+import { byTargets, part, restarts, steps, targets } from "./options.ts";
 
 const OPTIONS = {
   steps: steps(100),
@@ -119,8 +119,7 @@ function apgd({
     targeted: aims !== undefined,
     structural: ["eot"],
     steps: ({ steps, radii }) => steps + (radii === "shrinking" ? 2 : 0),
-    runs: ({ restarts, targets = 1 }, classes) => restarts * Math.min(targets, Math.max(1, classes - 1)),
-    rank: ({ restarts }, run) => 1 + Math.floor(run / restarts),
+    ...byTargets,
     schedule({ steps, rho, radii }, moment) {
       const { iteration, threat } = moment;
       if (threat.name === "l1") return sparseSchedule(steps, radii === "shrinking", moment);

@@ -33,7 +33,7 @@ import { constant, type IntegerOption, type ValuesOf } from "../options/option.t
 import { dualNorm } from "../threat/dual-norm.ts";
 import { pixels } from "../threat/examples.ts";
 import type { Attack, AttackSite } from "./attack.ts";
-import { part, restarts, steps, targets } from "./options.ts";
+import { byTargets, part, restarts, steps, targets } from "./options.ts";
 
 const OPTIONS = {
   steps: steps(100),
@@ -105,8 +105,7 @@ function fabAttack(
     targeted: aims !== undefined,
     structural: [],
     steps: ({ steps }) => steps,
-    runs: ({ restarts, targets = 1 }, classes) => restarts * Math.min(targets, Math.max(1, classes - 1)),
-    rank: ({ restarts }, run) => 1 + Math.floor(run / restarts),
+    ...byTargets,
     schedule: ({ alpha, overshoot, beta, restarts }, { run }) => ({ alpha, overshoot, beta, away: run % restarts === 0 ? 0 : 0.5 }),
     init({ x, threat, epsilon, keys, schedule }) {
       const direction = threat.name === "linf" ? uniform(keys, x.shape, -1, 1) : normal(keys, x.shape);

@@ -7,6 +7,7 @@ import { fgsmRs } from "./fgsm-rs.ts";
 import { fmn } from "./fmn.ts";
 import { pgd } from "./pgd.ts";
 import { pgdCorner } from "./pgd-corner.ts";
+import { pgdT } from "./pgd-t.ts";
 import { pma } from "./pma.ts";
 import { randomCorner } from "./random-corner.ts";
 import { square } from "./square.ts";
@@ -16,6 +17,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
   fgsm,
   "fgsm-rs": fgsmRs,
   pgd,
+  "pgd-t": pgdT,
   "pgd-corner": pgdCorner,
   "random-corner": randomCorner,
   "apgd-ce": apgdCe,

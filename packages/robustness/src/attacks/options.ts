@@ -19,6 +19,13 @@ export function targets() {
   return integer({ least: 1, default: 9, help: "classes that are aimed at, one after another", remedy: "write e.g. 9, all but the label of ten" });
 }
 
+/** The runs of an attack that aims at one class after another: so many restarts for each. */
+export const byTargets = {
+  runs: ({ restarts, targets = 1 }: { readonly restarts: number; readonly targets?: number }, classes: number): number =>
+    restarts * Math.min(targets, Math.max(1, classes - 1)),
+  rank: ({ restarts }: { readonly restarts: number }, run: number): number => 1 + Math.floor(run / restarts),
+};
+
 /** A number of an attack's recipe. */
 export function part(fallback: number, help: string) {
   return constant({ least: 0, most: 1, default: fallback, help, remedy: `leave it out for the authors' ${fallback}` });

@@ -5,11 +5,12 @@
  * Half of the steps climb one term alone, -p_label in even runs and p_max in odd ones; the other half climb both. The length of a step
  * falls from 2ε to 0 along a cosine in each half. The authors' code makes two such runs, whose very first step leads up p_label; here it does not.
  */
-import { add, and, broadcastAlong, convert, gt, le, mul, or, type Value, where, zeros } from "@gradalign/tensor";
+import { add, mul, type Value } from "@gradalign/tensor";
 import { probabilityMarginAscent } from "../nn/margins.ts";
 import { integer, type ValuesOf } from "../options/option.ts";
 import type { Attack } from "./attack.ts";
 import { averagedGradient, eot } from "./eot.ts";
+import { type FirstFound, firstFound, nothingFound, whatWasFound } from "./first-found.ts";
 import { steps } from "./options.ts";
 
 const OPTIONS = {
@@ -26,11 +27,8 @@ const OPTIONS = {
 /** Settings of {@link pma}. */
 export type PmaOptions = ValuesOf<typeof OPTIONS>;
 
-/** Perturbations [N, C, H, W]; `found` is 1 where `adversarial` fools: [N]. */
-type PmaState = { readonly delta: Value; readonly adversarial: Value; readonly found: Value };
-
 /** Nearly AutoAttack's number by one attack of 100 steps. */
-export const pma: Attack<PmaOptions, PmaState> = {
+export const pma: Attack<PmaOptions, FirstFound> = {
   id: "pma",
   paper: "Xie et al. 2025, Towards million-scale adversarial robustness evaluation with stronger individual attacks",
   help: "steps up the margin of probabilities: the quick attack, near to AutoAttack",
@@ -45,23 +43,14 @@ export const pma: Attack<PmaOptions, PmaState> = {
     const since = both ? iteration - Math.ceil(half) : iteration;
     return { length: epsilon * (1 + Math.cos((Math.PI * since) / half)), rival: both || run % 2 === 1 ? 1 : 0, own: both || run % 2 === 0 ? 1 : 0 };
   },
-  init({ x, threat, epsilon, keys }) {
-    const delta = threat.within(x, threat.randomStart(keys, x.shape, epsilon), epsilon);
-    return { delta, adversarial: delta, found: zeros(x.shape.slice(0, 1)) };
-  },
-  step(site, { delta, adversarial, found }, { eot }) {
-    const { x, threat, epsilon, labels, victim, schedule } = site;
+  init: ({ x, threat, epsilon, keys }) => nothingFound(threat.within(x, threat.randomStart(keys, x.shape, epsilon), epsilon)),
+  step(site, state, { eot }) {
+    const { delta } = state;
+    const { x, threat, epsilon, labels, schedule } = site;
     const { length, rival, own } = schedule as Readonly<Record<"length" | "rival" | "own", Value>>;
     const { logits, gradient } = averagedGradient(site, add(x, delta), eot, (at) => probabilityMarginAscent(at, labels, { rival, own }));
-    const fooled = victim.fooled(logits);
-    const first = broadcastAlong(and(fooled, le(found, 0)), x.shape, [0]);
-    return {
-      delta: threat.within(x, add(delta, mul(threat.steepest(gradient), length)), epsilon),
-      adversarial: where(first, delta, adversarial),
-      found: convert(or(fooled, gt(found, 0)), "float32"),
-    };
+    return firstFound(site, state, logits, threat.within(x, add(delta, mul(threat.steepest(gradient), length)), epsilon));
   },
-  // Where nothing fooled so far, the last step may have.
-  finish: ({ x }, { delta, adversarial, found }) => where(broadcastAlong(gt(found, 0), x.shape, [0]), adversarial, delta),
+  finish: (_, state) => whatWasFound(state),
   found: "found",
 };

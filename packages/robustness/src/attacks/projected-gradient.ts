@@ -1,7 +1,8 @@
 /** @file Attacks that repeat projected steps of steepest ascent: FGSM, PGD and what training methods make of them. */
-import { add, mul, stopGradient, type Value, zeros } from "@gradalign/tensor";
+import { abs, add, div, mean, mul, stopGradient, type Value, zeros } from "@gradalign/tensor";
 import { choice, constant, type ValuesOf } from "../options/option.ts";
 import { boxDelta } from "../threat/box.ts";
+import { perExample, pixels } from "../threat/examples.ts";
 import { type Attack, type AttackSite, checkThreat, type Slope } from "./attack.ts";
 import { restarts, steps } from "./options.ts";
 
@@ -23,10 +24,16 @@ export function ascentOptions(defaults: { readonly steps: number; readonly stepS
 }
 
 /** Settings of the family. */
-export type AscentOptions = ValuesOf<ReturnType<typeof ascentOptions>>;
+export type AscentOptions = ValuesOf<ReturnType<typeof ascentOptions>> & {
+  /** Share of the sum of earlier gradients that is kept; none unless set. */
+  readonly momentum?: number;
+};
 
-/** An attack of the family: its state is the perturbation. */
-export type AscentAttack = Attack<AscentOptions, { readonly delta: Value }, Slope>;
+/** The perturbation, and, with momentum, the sum of gradients that is followed. */
+type AscentState = { readonly delta: Value; readonly slope?: Value };
+
+/** An attack of the family. */
+export type AscentAttack = Attack<AscentOptions, AscentState, Slope>;
 
 /** Images, ball and radius: what a step of the family depends on besides the gradient. */
 export type Ball = Pick<AttackSite, "x" | "threat" | "epsilon">;
@@ -38,8 +45,14 @@ export function ascend({ x, threat, epsilon }: Ball, delta: Value, gradient: Val
 }
 
 /** One step of all attacks of the family, so that they share compiled programs. */
-function step(site: AttackSite<Slope>, { delta }: { readonly delta: Value }): { readonly delta: Value } {
-  return { delta: ascend(site, delta, site.victim.ascent(add(site.x, delta)), site.schedule["length"] as Value) };
+function step(site: AttackSite<Slope>, { delta, slope }: AscentState, { momentum = 0 }: AscentOptions): AscentState {
+  const gradient = site.victim.ascent(add(site.x, delta));
+  const length = site.schedule["length"] as Value;
+  if (!slope) return { delta: ascend(site, delta, gradient, length) };
+  // MI-FGSM: Dong et al. 2018, "Boosting adversarial attacks with momentum", equation 6.
+  const size = add(mean(abs(gradient), pixels(gradient)), 1e-12);
+  const followed = add(mul(slope, momentum), div(gradient, perExample(size, gradient)));
+  return { delta: ascend(site, delta, followed, length), slope: followed };
 }
 
 /** An attack of the family; `finish` may replace the result, and `start` where it begins: it need not respect the box. */
@@ -55,12 +68,12 @@ export function projectedGradientAttack(
 ): AscentAttack {
   return {
     ...description,
-    structural: [],
+    structural: ["momentum"],
     selection: "highest-loss",
     steps: ({ steps }) => steps,
     runs: ({ restarts }) => restarts,
     schedule: ({ stepSize }, { epsilon }) => ({ length: stepSize * epsilon }),
-    init: (site, options) => ({ delta: start(site, options) }),
+    init: (site, options) => ({ delta: start(site, options), ...(options.momentum ? { slope: zeros(site.x.shape) } : {}) }),
     step,
     finish: (site, { delta }) => finish(site, delta),
   };

@@ -89,7 +89,9 @@ export function attackProgram(programs: ClassifierPrograms, attack: Attack, opti
     const sum = (name: keyof Blind): Value => (before ? add(before[COUNTED[name]] as Value, blind[name]) : blind[name]);
     return { ...state, [COUNTED.zero]: sum("zero"), [COUNTED.notFinite]: sum("notFinite") };
   };
-  const shape = JSON.stringify((attack.structural ?? Object.keys(options)).map((name) => [name, options[name]]));
+  // An option that is 0 is as good as none: attacks that do not have it share the step.
+  const structure = (attack.structural ?? Object.keys(options)).filter((name) => options[name] !== undefined && options[name] !== 0);
+  const shape = JSON.stringify(structure.map((name) => [name, options[name]]));
   const all = JSON.stringify(options);
   const kind = `${threat.name}${counting ? ", counting" : ""}`;
 

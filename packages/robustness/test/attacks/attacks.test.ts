@@ -85,6 +85,35 @@ describe("steps", () => {
     for (const [i, d] of against("pgd", { steps: 3, start: "zero" }).entries()) expect(d).toBeCloseTo(expected[i] as number, 6);
   });
 
+  it("pgd with momentum follows what is left of earlier gradients, each over its mean size", () => {
+    const momentum = 0.75;
+    const other = mul(
+      slope,
+      tensor(
+        Float32Array.from({ length: 48 }, (_, i) => (i % 2 === 0 ? -0.3 : 2)),
+        shape,
+      ),
+    );
+    let call = 0;
+    const delta = unrollAttack(pgd, {
+      site,
+      gradient: () => [slope, other][call++] as Value,
+      key: randomKey(0),
+      options: { ...attackOptions(pgd), steps: 2, start: "zero", momentum },
+    });
+    const [a, b] = [values(slope), values(other)];
+    const per = 12;
+    const size = (v: number[], i: number): number => {
+      const row = v.slice(i - (i % per), i - (i % per) + per);
+      return row.reduce((sum, d) => sum + Math.abs(d), 0) / per;
+    };
+    const followed = a.map((d, i) => (momentum * d) / size(a, i) + (b[i] as number) / size(b, i));
+    expect(followed.some((d, i) => Math.sign(d) !== Math.sign(b[i] as number))).toBe(true);
+    for (const [i, d] of values(delta).entries()) {
+      expect(d).toBeCloseTo(0.1 * 0.25 * (Math.sign(a[i] as number) + Math.sign(followed[i] as number)), 6);
+    }
+  });
+
   it("pgd-corner ends in a corner however short its steps", () => {
     const expected = values(mul(sign(slope), 0.1));
     for (const [i, d] of against("pgd-corner", { steps: 1, stepSize: 0.1 }).entries()) expect(d).toBeCloseTo(expected[i] as number, 6);
@@ -100,7 +129,7 @@ describe("names", () => {
   it("the paper's attack", () => {
     const named = parseAttack("pgd-50-10");
     expect(named?.attack.id).toBe("pgd");
-    expect(named?.options).toEqual({ steps: 50, restarts: 10, stepSize: 0.25, start: "random" });
+    expect(named?.options).toEqual({ steps: 50, restarts: 10, stepSize: 0.25, start: "random", momentum: 0 });
   });
 
   it("others", () => {
@@ -113,7 +142,7 @@ describe("names", () => {
 
   it("with options, which are all there and plain", () => {
     expect(parseAttack("apgd-t:targets=5,restarts=2")?.options).toEqual({ steps: 100, restarts: 2, eot: 1, radii: "constant", rho: 0.75, targets: 5 });
-    expect(parseAttack("pgd-20:step-size=0.1,start=zero")?.options).toEqual({ steps: 20, stepSize: 0.1, start: "zero", restarts: 1 });
+    expect(parseAttack("pgd-20:step-size=0.1,start=zero")?.options).toEqual({ steps: 20, stepSize: 0.1, start: "zero", restarts: 1, momentum: 0 });
     expect(parseAttack("pgd:steps=7")?.options).toEqual(parseAttack("pgd-7")?.options);
     const own = { ...pgd, id: "mine" };
     const plan = attackPlan(["apgd-ce:steps=50+square", { attack: own as Attack, options: { steps: 3 } }]);
@@ -121,7 +150,7 @@ describe("names", () => {
     expect(plan?.attacks.map(({ attack, options }) => [attack.id, options])).toEqual([
       ["apgd-ce", { steps: 50, restarts: 1, eot: 1, radii: "constant", rho: 0.75 }],
       ["square", { queries: 5000, restarts: 1, p: 0.8 }],
-      ["mine", { steps: 3, stepSize: 0.25, start: "random", restarts: 1 }],
+      ["mine", { steps: 3, stepSize: 0.25, start: "random", restarts: 1, momentum: 0 }],
     ]);
     for (const { attacks: planned } of Object.keys(ensembles).flatMap((name) => attackPlan(name) ?? [])) {
       for (const { options } of planned) expect(JSON.parse(JSON.stringify(options))).toEqual(options);

@@ -81,7 +81,7 @@ describe("an image's outcome", () => {
 });
 
 describe("every attack", () => {
-  const cases = ["pgd", "apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "fmn", "pma", "square"]
+  const cases = ["pgd", "pgd-t", "apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "fmn", "pma", "square"]
     .map((name) => attacks[name] as Attack)
     .flatMap((each) =>
       [linf, l2].filter(({ name }) => each.threats?.includes(name) ?? true).map((threat) => ({ name: `${each.id} in ${threat.name}`, each, threat })),
