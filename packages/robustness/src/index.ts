@@ -8,7 +8,7 @@ export { fgsm } from "./attacks/fgsm.ts";
 export { fgsmRs } from "./attacks/fgsm-rs.ts";
 export { type FmnOptions, fmn } from "./attacks/fmn.ts";
 export { attacks } from "./attacks/index.ts";
-export { attackOptions } from "./attacks/options.ts";
+export { attackOptions, byTargets } from "./attacks/options.ts";
 export { pgd } from "./attacks/pgd.ts";
 export { pgdCorner, toCorner } from "./attacks/pgd-corner.ts";
 export { type PgdTOptions, pgdT } from "./attacks/pgd-t.ts";
@@ -64,6 +64,7 @@ export { type AlignmentOptions, type AlignmentReport, evaluateAlignment, measure
 export type { Passes } from "./eval/oracle.ts";
 export { type ClassifierPrograms, classifierPrograms, modelPrograms, type Scored, type Scores } from "./eval/programs.ts";
 export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner, type RunOptions } from "./eval/run-attack.ts";
+export { checkAims, type Targets } from "./eval/targets.ts";
 export { wilsonInterval } from "./eval/wilson.ts";
 export { checkWeights, type LoadedWeights, loadWeights } from "./interop/load-weights.ts";
 export { type DescribedModel, describedModel, describeModelFor, type Normalization } from "./interop/metadata.ts";

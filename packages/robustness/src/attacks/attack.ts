@@ -94,7 +94,7 @@ export interface Attack<Options extends AttackOptions = AttackOptions, State ext
   readonly numbers?: readonly string[];
   /** How it chooses between its runs unless told otherwise; by success unless set. */
   readonly selection?: Selection;
-  /** Whether it aims at one class after another, the second most likely first, instead of any wrong one. */
+  /** Whether it aims at a class: one after another, the second most likely first, or the one that is asked for. */
   readonly targeted?: boolean;
   /** Fewest classes that its loss is defined for, from 3; with fewer it climbs the margin of the logits. */
   readonly fewestClasses?: number;

@@ -68,17 +68,23 @@ const COUNTED = { zero: "blind: zero", notFinite: "blind: not finite" } as const
 
 /**
  * Prepares an attack on a compiled classifier. Programs live as long as the classifier's. With `counting` they count blind gradients beside what
- * they compute, which changes no bit of it.
+ * they compute, which changes no bit of it. With `aimed` only the target counts as a wrong answer.
  *
  * @throws ConfigError for an attack that is not defined in the threat model.
  */
-export function attackProgram(programs: ClassifierPrograms, attack: Attack, options: AttackOptions, threat: Threat, { counting = false } = {}): AttackProgram {
+export function attackProgram(
+  programs: ClassifierPrograms,
+  attack: Attack,
+  options: AttackOptions,
+  threat: Threat,
+  { counting = false, aimed = false } = {},
+): AttackProgram {
   checkThreat(attack, threat);
   const { classifier, device } = programs;
   const counted: Record<AttackPart, Passes> = { begin: NO_PASSES, step: NO_PASSES, end: NO_PASSES };
   const traced = (part: AttackPart, tensors: VictimTensors, rows: AttackRows, inputs: Inputs, use: (site: AttackSite) => AttackState | Value) => {
     const keys = foldIn(foldIn(rows.keys, CLASSIFIER[part]), inputs.iteration);
-    const { oracle, passes, blind } = traceOracle({ classifier, device, tensors, x: rows.x, labels: rows.labels, keys });
+    const { oracle, passes, blind } = traceOracle({ classifier, device, tensors, x: rows.x, labels: rows.labels, goal: aimed ? rows.target : undefined, keys });
     const result = use({ ...rows, ...inputs, victim: oracle, threat });
     counted[part] = passes;
     return { result, blind: blind() };
@@ -93,7 +99,7 @@ export function attackProgram(programs: ClassifierPrograms, attack: Attack, opti
   const structure = (attack.structural ?? Object.keys(options)).filter((name) => options[name] !== undefined && options[name] !== 0);
   const shape = JSON.stringify(structure.map((name) => [name, options[name]]));
   const all = JSON.stringify(options);
-  const kind = `${threat.name}${counting ? ", counting" : ""}`;
+  const kind = `${threat.name}${counting ? ", counting" : ""}${aimed ? ", aimed" : ""}`;
 
   const begin = programs.once(attack.init, `${kind} ${all}`, () => {
     const program = jit((...[tensors, rows, inputs]: Begin) => stateOf(traced("begin", tensors, rows, inputs, (site) => attack.init(site, options))), {

@@ -17,6 +17,7 @@ import type { Threat } from "../threat/threat.ts";
 import { type AttackPart, type AttackProgram, attackProgram, floorFloat32, type RowTensors, type StateTensors } from "./attack-program.ts";
 import type { Passes } from "./oracle.ts";
 import { classifierPrograms } from "./programs.ts";
+import { rankedClasses } from "./targets.ts";
 
 /** An image to attack, on the host. */
 export interface Subject {
@@ -25,6 +26,8 @@ export interface Subject {
   /** Pixels [C, H, W] in [0, 1]. */
   readonly image: Float32Array;
   readonly label: number;
+  /** The class it has to be taken for, where not every wrong one will do. */
+  readonly target?: number;
 }
 
 /** A round: an attack, begun anew. */
@@ -69,6 +72,8 @@ export interface RoundsOptions {
   /** Radius, in the threat's units. */
   readonly epsilon: number;
   readonly seed: Key;
+  /** Whether every image has a class that it has to be taken for. */
+  readonly aimed?: boolean;
   /** Images in the largest batch; it does not change the results. */
   readonly batchSize?: number;
   /** Lets others run between steps; may throw to stop. */
@@ -103,11 +108,15 @@ const DOMAIN = 0x726f756e;
  *
  * @throws ConfigError for an attack that is not defined in the threat model.
  */
-export function attackRounds(victim: Victim, { device, attacks, threat, epsilon, seed, batchSize = 64, pause = async () => {} }: RoundsOptions): Rounds {
+export function attackRounds(
+  victim: Victim,
+  { device, attacks, threat, epsilon, seed, aimed = false, batchSize = 64, pause = async () => {} }: RoundsOptions,
+): Rounds {
   const programs = classifierPrograms(victim, device);
-  const prepared = attacks.map(({ attack, options }) => attackProgram(programs, attack, options, threat, { counting: true }));
+  const prepared = attacks.map(({ attack, options }) => attackProgram(programs, attack, options, threat, { counting: true, aimed }));
   const rounds = prepared.flatMap(({ attack, options }, place) =>
-    Array.from({ length: attack.runs?.(options, victim.classes) ?? 1 }, (_, run): Round => ({ attack: place, run })),
+    // Where the class is given it is the only one beside the label.
+    Array.from({ length: attack.runs?.(options, aimed ? 2 : victim.classes) ?? 1 }, (_, run): Round => ({ attack: place, run })),
   );
   const judge = jit(
     (tensors: VictimTensors, x: Value, delta: Value, labels: Value, keys: Value) => {
@@ -287,7 +296,9 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
       const tried: Tried[] = [];
       for (let first = 0; first < subjects.length; first += batchSize) {
         const batch = subjects.slice(first, first + batchSize);
-        const targets = batch.map(({ label }, i) => (attack.targeted ? rankedClass((clean[first + i] as Answer).logits, label, rank) : label));
+        const targets = batch.map(
+          ({ label, target }, i) => target ?? (attack.targeted ? rankedClasses((clean[first + i] as Answer).logits, label)[rank - 1] : undefined) ?? label,
+        );
         const keep = (place: number, delta: Float32Array): void => {
           deltas[first + place] = delta;
         };
@@ -302,7 +313,7 @@ export function attackRounds(victim: Victim, { device, attacks, threat, epsilon,
       );
       found.forEach((i, k) => {
         const judged = answers[k] as Judged;
-        if (!judged.answer.correct && judged.norm <= floorFloat32(radius)) tried[i] = { ...(tried[i] as Tried), judged };
+        if (fooled(subjects[i] as Subject, judged.answer) && judged.norm <= floorFloat32(radius)) tried[i] = { ...(tried[i] as Tried), judged };
       });
       return tried;
     },
@@ -319,11 +330,15 @@ export function batchSizes(largest: number): number[] {
   return sizes;
 }
 
-/** The class of a rank by its logit among all but the label: 1 is the most likely; of equals the first. */
-function rankedClass(logits: Float32Array, label: number, rank: number): number {
-  const others = [...logits.keys()].filter((k) => k !== label);
-  others.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
-  return others[rank - 1] ?? label;
+/** Whether an answer is what the adversary wants. */
+function fooled({ target }: Subject, answer: Answer): boolean {
+  return target === undefined ? !answer.correct : answer.finite && predictedClass(answer) === target;
+}
+
+/** The largest logit's class; the first of equals, and of what is not a number. */
+export function predictedClass({ logits }: Answer): number {
+  const broken = logits.findIndex(Number.isNaN);
+  return broken < 0 ? logits.indexOf(Math.max(...logits)) : broken;
 }
 
 /** A number for a name (FNV-1a). */

@@ -5,7 +5,7 @@ import { type AskedAttacks, type AttackPlan, attackPlan, type NamedAttack } from
 import type { Victim } from "../attacks/victim.ts";
 import { threats } from "../threat/index.ts";
 import type { Threat } from "../threat/threat.ts";
-import { type Answer, attackRounds, type Judged, type Rounds, type Subject, type Tried } from "./attack-rounds.ts";
+import { type Answer, attackRounds, type Judged, predictedClass, type Rounds, type Subject, type Tried } from "./attack-rounds.ts";
 import type { BlindGradients, BlindStage, Warning } from "./checks/check.ts";
 import { inOrder, type RadiusAccuracy, warningsAfter, warningsBefore } from "./checks/index.ts";
 import { probeOf } from "./checks/probe.ts";
@@ -14,6 +14,7 @@ import { highestLossRounds } from "./highest-loss.ts";
 import type { Passes } from "./oracle.ts";
 import { pauser } from "./pause.ts";
 import { runCost } from "./step-cost.ts";
+import { checkAims, type Targets, targetsOf } from "./targets.ts";
 import { wilsonInterval } from "./wilson.ts";
 
 /** How {@link attack} attacks. */
@@ -21,6 +22,8 @@ export interface AttackImagesOptions {
   readonly device: Device;
   /** As `attackPlan` reads it, e.g. `autoattack`, `apgd-ce+square` or a list of names and attacks of one's own; or its result. */
   readonly attack: AskedAttacks | AttackPlan;
+  /** Classes that images are to be taken for, by attacks that aim at one; any wrong one will do unless set. */
+  readonly targets?: Targets;
   /** Which of several restarts counts: any that fools (`success`, unless set), or, of a single attack, the one with the highest loss. */
   readonly selection?: Selection;
   /** l-infinity unless set. */
@@ -64,9 +67,11 @@ export interface AttackProgress {
 export interface ImageOutcome {
   readonly index: number;
   readonly label: number;
+  /** The class it had to be taken for; absent where any wrong one would do. */
+  readonly target?: number;
   /** Whether the victim's answer to the image as it is is right. Images of wrong answers are not attacked. */
   readonly clean: boolean;
-  /** Whether it still is after all attacks. */
+  /** Whether it still is after all attacks; where there is a target, whether none of them has reached that. */
   readonly robust: boolean;
   /** The attack that broke it, and in which of its runs; the run is null where the highest loss counts. */
   readonly brokenBy: string | null;
@@ -121,7 +126,7 @@ export interface AttackReport {
   readonly n: number;
   /** The images [N, C, H, W], perturbed where an attack broke them. */
   readonly adversarials: Float32Array;
-  /** Whether the victim's answer to the adversarial is wrong. */
+  /** Whether the victim's answer to the adversarial is wrong, or, where there are targets, the target. */
   readonly success: readonly boolean[];
   readonly norms: Float32Array;
   readonly outcomes: readonly ImageOutcome[];
@@ -152,7 +157,20 @@ export async function attack(
   victim: Victim,
   images: Float32Array | Tensor,
   labels: ArrayLike<number>,
-  { device, attack: asked, selection = "success", epsilon, key = 0, indices, signal, record = [], checks = true, onWarning, ...options }: AttackImagesOptions,
+  {
+    device,
+    attack: asked,
+    selection = "success",
+    targets,
+    epsilon,
+    key = 0,
+    indices,
+    signal,
+    record = [],
+    checks = true,
+    onWarning,
+    ...options
+  }: AttackImagesOptions,
 ): Promise<AttackReport> {
   const threat = typeof options.threat === "string" ? threats[options.threat] : (options.threat ?? threats.linf);
   const plan = typeof asked === "object" && "attacks" in asked ? asked : attackPlan(asked, threat);
@@ -170,7 +188,9 @@ export async function attack(
   if (selection === "highest-loss" && another) {
     throw new ConfigError(`attack: selection (="highest-loss") compares the restarts of one attack, got ${plan.name}; leave it out, or name one attack`);
   }
-  const how = { device, threat, epsilon, batchSize, pause };
+  const aimed = targets !== undefined;
+  if (aimed) checkAims({ attacks: plan.attacks, selection });
+  const how = { device, threat, epsilon, batchSize, pause, aimed };
   const rounds =
     selection === "highest-loss" && only
       ? highestLossRounds(victim, { ...how, attack: only, key })
@@ -184,7 +204,14 @@ export async function attack(
     const before = checks ? await warningsBefore(evaluated) : [];
     told(before);
     const runCosts = plan.attacks.map((named) => runCost(victim, device, named, threat));
-    const course = await runRounds(rounds, plan, subjects, { record, onProgress: options.onProgress, onRecord: options.onRecord, batchSize, runCosts });
+    const course = await runRounds(rounds, plan, subjects, {
+      targets,
+      record,
+      onProgress: options.onProgress,
+      onRecord: options.onRecord,
+      batchSize,
+      runCosts,
+    });
     const { images: outcomes } = course;
     const adversarials = new Float32Array(subjects.length * (subjects[0] as Subject).image.length);
     subjects.forEach(({ image }, i) => {
@@ -193,7 +220,8 @@ export async function attack(
     const robust = outcomes.filter((outcome) => outcome.robust).length;
     const stages = stagesOf(plan, rounds, course);
     const { warnings: after, curve } = checks
-      ? await warningsAfter(evaluated, subjects, { images: outcomes, stages, blind: blindOf(plan, course) })
+      ? // How far steps to any wrong class lead says nothing about a target.
+        await warningsAfter(evaluated, aimed ? [] : subjects, { images: outcomes, stages, blind: blindOf(plan, course) })
       : { warnings: [], curve: [] };
     told(after);
     return {
@@ -203,7 +231,7 @@ export async function attack(
       epsilon,
       n: subjects.length,
       adversarials,
-      success: outcomes.map((outcome) => !outcome.robust),
+      success: outcomes.map(({ robust, finite, predicted, target }) => (target === undefined ? !robust : finite && predicted === target)),
       norms: Float32Array.from(outcomes, ({ norm }) => norm),
       outcomes: outcomes.map(({ adversarial: _, rounds: __, ...outcome }) => outcome),
       cleanAccuracy: outcomes.filter(({ clean }) => clean).length / subjects.length,
@@ -222,6 +250,7 @@ export async function attack(
 }
 
 interface RunOptions {
+  readonly targets: Targets | undefined;
   readonly record: readonly AttackRecord[];
   readonly batchSize: number;
   /** What a run of each attack costs over an image. */
@@ -239,8 +268,8 @@ interface Course {
 async function runRounds(
   rounds: Rounds,
   plan: AttackPlan,
-  subjects: readonly Subject[],
-  { record, batchSize, runCosts, onProgress, onRecord }: RunOptions,
+  given: readonly Subject[],
+  { targets: asked, record, batchSize, runCosts, onProgress, onRecord }: RunOptions,
 ): Promise<Course> {
   const known = new Map(record.flatMap((part) => part.images.map((image) => [image.index, image])));
   const parts = [...record];
@@ -252,10 +281,20 @@ async function runRounds(
     parts.push(part);
     onRecord?.(part);
   };
-  const answers = await rounds.answers(subjects);
-  const images = subjects.map(({ index, label }, i): ImageRecord => known.get(index) ?? asItIs(index, label, answers[i] as Answer));
+  const answers = await rounds.answers(given);
+  const labels = given.map(({ label }) => label);
+  const targets = asked === undefined ? undefined : targetsOf(asked, labels, answers, (answers[0] as Answer).logits.length);
+  const subjects = given.map((subject, i): Subject => (targets ? { ...subject, target: targets[i] as number } : subject));
+  const images = subjects.map((subject, i): ImageRecord => {
+    const before = known.get(subject.index);
+    if (before && before.target !== subject.target) {
+      const [was, is] = [before.target, subject.target].map((target) => (target === undefined ? "any class" : `class ${target}`));
+      throw new DataError(`attack: record is of image ${subject.index} on its way to ${was}, not to ${is}; go on with the targets it was begun with`);
+    }
+    return before ?? asItIs(subject, answers[i] as Answer);
+  });
   // The clean passes are the first part's.
-  if (record.length === 0) note(null, images);
+  if (record.length === 0) note(null, [...images]);
   else [counted, since] = [rounds.passes, performance.now()];
 
   const share = (of: (outcome: ImageOutcome) => boolean): number => images.filter(of).length / images.length;
@@ -308,9 +347,11 @@ async function runRounds(
   return { images, parts };
 }
 
-function asItIs(index: number, label: number, answer: Answer): ImageRecord {
+function asItIs({ index, label, target }: Subject, answer: Answer): ImageRecord {
   const { correct, finite, loss } = answer;
-  return { index, label, clean: correct, robust: correct, brokenBy: null, run: null, norm: 0, loss, predicted: predictedClass(answer), finite, rounds: 0 };
+  const aim = target === undefined ? {} : { target };
+  const before = { brokenBy: null, run: null, norm: 0, loss, predicted: predictedClass(answer), finite, rounds: 0 };
+  return { index, label, ...aim, clean: correct, robust: correct, ...before };
 }
 
 function attacked(image: ImageRecord, { answer, norm, delta }: Judged, id: string, run: number | null, pixels: Float32Array): ImageRecord {
@@ -358,12 +399,6 @@ function spent(parts: readonly AttackRecord[]): { readonly passes: Passes; reado
 /** a + sign · b. */
 function sum(a: Passes, b: Passes, sign = 1): Passes {
   return { forward: a.forward + sign * b.forward, backward: a.backward + sign * b.backward };
-}
-
-/** The largest logit's class; the first of equals, and of what is not a number. */
-function predictedClass({ logits }: Answer): number {
-  const broken = logits.findIndex(Number.isNaN);
-  return broken < 0 ? logits.indexOf(Math.max(...logits)) : broken;
 }
 
 function subjectsOf(victim: Victim, images: Float32Array, labels: ArrayLike<number>, indices: readonly number[] | undefined): Subject[] {
