@@ -9,6 +9,7 @@ export {
   withEvaluation,
 } from "./evaluation/node-folder.ts";
 export { idOf } from "./evaluation/node-identity.ts";
+export { readEvaluationReport } from "./evaluation/node-read-report.ts";
 export { nodeDocument } from "./figures/node-document.ts";
 export { type AttackPart, noteRobustness, type RunSession, readRobustness, readSession } from "./folder/node-notes.ts";
 export { chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";

@@ -6,7 +6,10 @@ import { pathToFileURL } from "node:url";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../../tools/browser.ts";
+import { nodeDocument } from "../src/figures/node-document.ts";
+import { compareEvaluations, evaluationReport } from "../src/pages/evaluation-report.ts";
 import { compareReport, runReport } from "./support/reports.ts";
+import { madeUp, recordOf } from "./support/synthetic-evaluation.ts";
 import { syntheticRun } from "./support/synthetic-run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-report-page-"));
@@ -14,6 +17,14 @@ const one = syntheticRun("fgsm", 6.2);
 const two = syntheticRun("fgsm-gradalign", null);
 writeFileSync(join(folder, "one.html"), runReport(one));
 writeFileSync(join(folder, "two.html"), compareReport([one, two], "Two runs"));
+const long = "a-name-that-is-much-longer-than-a-telephone-is-wide-and-has-no-place-to-break";
+const record = recordOf(...madeUp("x01s0s2xs10s".repeat(4), ["apgd-ce", "apgd-t", "square"], { classes: 12 }), { classNames: [long, `${long}-2`] });
+const evaluation = { label: long, record: { ...record, model: { ...record.model, file: long } } };
+const pixels = Array.from({ length: 3 * 32 * 32 }, (_, i) => (i % 7) / 6);
+const examples = [1, 2, 3].map((index) => ({ index, shape: [3, 32, 32] as const, image: pixels, perturbed: index === 3 ? null : pixels }));
+writeFileSync(join(folder, "evaluation.html"), evaluationReport({ ...evaluation, examples }, nodeDocument()));
+const other = { ...evaluation, label: `${long}-2`, examples: [] };
+writeFileSync(join(folder, "evaluations.html"), compareEvaluations([{ ...evaluation, examples }, other], "Two evaluations", nodeDocument()));
 
 let browser: Browser;
 let page: Page;
@@ -48,7 +59,7 @@ async function saved(click: () => Promise<void>): Promise<{ name: string; conten
   return { name: download.suggestedFilename(), content: readFileSync(await download.path()) };
 }
 
-describe.each(["one.html", "two.html"])("%s", (name) => {
+describe.each(["one.html", "two.html", "evaluation.html", "evaluations.html"])("%s", (name) => {
   test("fits 390 pixels, each panel in full", async () => {
     await open(name, 390);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
@@ -81,6 +92,13 @@ test("pointing at a figure tells the values of the nearest evaluation, and the e
   );
   await page.mouse.move(2, 2);
   expect(await page.isVisible("#tooltip")).toBe(false);
+});
+
+test("of an evaluation it tells the radius, and what is left there", async () => {
+  await open("evaluation.html");
+  await pointAt(page.locator("#radius svg[data-axes]"), 0.95, 0.5);
+  expect(await page.textContent("#tooltip strong")).toMatch(/^ε × 255 7\.\d\d$/);
+  expect(await tooltip()).toEqual([expect.stringMatching(/^upper bound from what was found\d\d\.\d %$/)]);
 });
 
 test("a finger does too, on a logarithmic axis as well", async () => {

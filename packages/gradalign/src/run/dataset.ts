@@ -15,9 +15,10 @@ import type { OutputStream } from "../terminal/streams.ts";
  *
  * @param name a known data set's name or a folder's path.
  * @param output where progress goes: a bar on a terminal, else a line now and then.
+ * @param offline never download.
  * @throws ConfigError when there is neither a data set nor a folder of that name; DataError when the data cannot be had or are damaged.
  */
-export async function loadDataset(name: string, output: OutputStream, signal?: AbortSignal): Promise<LoadedDataset> {
+export async function loadDataset(name: string, output: OutputStream, signal?: AbortSignal, offline = false): Promise<LoadedDataset> {
   if (!isDatasetName(name)) {
     if (existsSync(name)) return readRecordFolder(name);
     const close = closestName(basename(name), Object.keys(datasets));
@@ -28,7 +29,7 @@ export async function loadDataset(name: string, output: OutputStream, signal?: A
   }
   const display = downloadDisplay(datasetNamed(name).title, output);
   try {
-    const dataset = await loadKnown(name, { onProgress: display.event, ...(signal ? { signal } : {}) });
+    const dataset = await loadKnown(name, { onProgress: display.event, offline, ...(signal ? { signal } : {}) });
     const hash = createHash("sha256");
     for (const { checksum } of datasetNamed(name).files) hash.update(checksum.digest);
     return { dataset, fingerprint: hash.digest("hex"), classesFrom: "definition" };

@@ -89,20 +89,22 @@ export function describeEvaluation(record: EvaluationRecord): [string, string][]
   return [
     ["model", model.file],
     ["format", model.format],
-    ["SHA-256 of the model", model.sha256],
+    ["model SHA-256", model.sha256],
     ["architecture", networkText(model) ?? "the graph in the file"],
     ...(checkpoint ? [["checkpoint", `${checkpoint.which}, iteration ${count(checkpoint.iteration)}`] as [string, string]] : []),
     ["parameters", count(model.parameters)],
     ["normalisation", normalization ? `mean ${normalization.mean.join(", ")}; std ${normalization.std.join(", ")}` : "none beside the model's own"],
     ["batch norm", model.batchNorm === "none" ? "none" : `${model.batchNorm} statistics`],
     ["data", imagesText(data)],
-    ["fingerprint of the data", data.fingerprint],
+    ["data fingerprint", data.fingerprint],
     ["norm", normName(threat.norm)],
     ["ε", fractionText(threat.epsilon)],
     ["attack", record.attack],
     ...record.stages.map(({ attack, paper, options }, i): [string, string] => [
       `${i + 1}. ${attack}`,
-      [...Object.entries(options).map(([name, value]) => `${name} ${value}`), paper].join(", "),
+      `${Object.entries(options)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(", ")} (${paper})`,
     ]),
     ["counts as broken", record.selection === "success" ? "an image that any run breaks" : "an image whose run with the highest loss breaks it"],
     ["seed", String(record.seed)],
@@ -117,6 +119,6 @@ export function describeEvaluation(record: EvaluationRecord): [string, string][]
     ["machine", `${machine.processor}, Node ${machine.node}, ${machine.backend}, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}`],
     ["time", duration(record.seconds)],
     ["finished", record.written],
-    ["id of the evaluation", record.id],
+    ["evaluation id", record.id],
   ];
 }
