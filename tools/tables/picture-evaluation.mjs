@@ -22,7 +22,8 @@ function gradalign(...words) {
   if (status !== 0) process.exit(status ?? 1);
 }
 const weights = join(root, "packages/robustness/test/fixtures/weights/preact-resnet18.safetensors");
-if (values.folder === undefined) gradalign("eval", weights, "--norm", "l2", "--epsilon", "1/2", "--attack", "autoattack", "--n", "200", "--out", folder);
+if (values.folder === undefined)
+  gradalign("eval", weights, "--norm", "l2", "--epsilon", "1/2", "--attack", "fmn+apgd-ce+apgd-t", "--n", "200", "--out", folder);
 const report = join(temporary, "report.html");
 gradalign("report", folder, "--out", report);
 

@@ -183,6 +183,36 @@ test("export writes a folder for the hub with the recorded figures, or nothing",
   expect([code, stderr]).toEqual([2, expect.stringContaining("must be empty or not there")]);
 });
 
+describe("report of evaluations", () => {
+  const evaluations = () => readdirSync(join(run, "evaluations")).map((name) => join(run, "evaluations", name));
+  const page = (file: string) => readFileSync(file, "utf8");
+
+  test("eval writes it, report writes it again, with images where the data are", async () => {
+    const [evaluation] = evaluations() as [string];
+    const first = page(join(evaluation, "report.html"));
+    expect(first).toContain('<section id="images">');
+    expect(first).toContain("data:image/png;base64,");
+    const file = join(folder, "evaluation.html");
+    expect(await gradalign("report", evaluation, "--dataset", data, "--out", file)).toMatchObject({ code: 0, stdout: `${file}\n`, stderr: "" });
+    expect(page(file)).toBe(first);
+    const without = await gradalign("report", evaluation, "--out", file);
+    expect(without).toMatchObject({ code: 0, stderr: "the report shows no images: images is a folder of your own; name it with --dataset\n" });
+    expect(page(file)).toContain("The images were not at hand");
+  });
+
+  test("of several compares them, and nothing else", async () => {
+    const file = join(folder, "evaluations.html");
+    const two = [...evaluations(), join(folder, "apart")];
+    expect(await gradalign("report", ...two, "--out", file)).toMatchObject({ code: 0, stderr: "" });
+    expect(page(file)).toContain("Evaluations compared");
+    const mixed = await gradalign("report", ...two, run, "--out", file);
+    expect(mixed).toMatchObject({ code: 2, stdout: "" });
+    expect(mixed.stderr).toContain(`"${run}" must be an evaluation as ${two[0]} is; compare runs with runs and evaluations with evaluations`);
+    const own = await gradalign("report", two[0] as string, "--out", join(two[0] as string, "evaluation.json"));
+    expect(own.stderr).toContain("would replace a file of the evaluation in");
+  });
+});
+
 test("report writes again, and compares", async () => {
   const file = join(folder, "comparison.html");
   const { code, stdout } = await gradalign("report", run, join(folder, "plain"), "--out", file);

@@ -1,10 +1,11 @@
 /** @file `gradalign eval`: how many test images a model answers rightly, as they are and under attack. */
 import { basename, join } from "node:path";
 import { ATTACK_NAMES, arithmeticDifference, arithmeticOf, identityOf, isDatasetName, requireSameData, threats } from "@gradalign/robustness";
-import { readRegularFile, requireWritable, requireWritableFile } from "@gradalign/robustness/node";
+import { readRegularFile, requireWritable, requireWritableFile, writeFileAtomic } from "@gradalign/robustness/node";
 import {
   checkSetting,
   type EvaluationRecord,
+  evaluationReport,
   type Fraction,
   fractionOf,
   fractionText,
@@ -13,6 +14,7 @@ import {
   type Settings,
   shellWord,
 } from "@gradalign/runs";
+
 import {
   ADVERSARIALS,
   arithmeticOptions,
@@ -21,11 +23,13 @@ import {
   evaluate,
   evaluationIdentity,
   idOf,
+  nodeDocument,
   noteEvaluation,
   type OpenedVictim,
   openDevice,
   openVictim,
   ownRun,
+  readEvaluationReport,
   readSession,
   resumedSettings,
   runSettingsOf,
@@ -47,8 +51,8 @@ const HELP = `
 A file's network is recognised by its tensors, or named with --arch. autoattack is the field's standard; pgd-50-10 is the paper's: 50 steps of
 epsilon / 4, 10 random restarts, of which the one with the highest loss counts.
 
-An evaluation has a folder, RUN/evaluations/NAME or evaluations/NAME, that holds its record (evaluation.json) and the images that were broken
-(adversarials.safetensors). One that was stopped, in whatever way, goes on with the same command and --resume, to the same record; one that is
+An evaluation has a folder, RUN/evaluations/NAME or evaluations/NAME, that holds its record (evaluation.json), the images that were broken
+(adversarials.safetensors) and a report (report.html). One that was stopped, in whatever way, goes on with the same command and --resume, to the same record; one that is
 finished is shown again. Of a run, the outcome in l-infinity is also noted in the run folder and shown by the next "gradalign report RUN". A run
 that is being trained has one writer: attack its best model meanwhile with --no-note.
 
@@ -166,6 +170,7 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
         });
         view.finish();
         if (noted) noteEvaluation(noted.folder, record);
+        writeFileAtomic(join(folder, "report.html"), evaluationReport(readEvaluationReport(folder, data), nodeDocument()));
         if (!computed) note(`this evaluation was finished on ${record.written}; nothing was computed`);
         if (options.saveAdversarials !== undefined) writeOutput(options.saveAdversarials, readRegularFile(join(folder, ADVERSARIALS)));
         if (options.robustbench !== undefined) writeOutput(options.robustbench, `${JSON.stringify(robustBenchEntry(record), undefined, 2)}\n`);
@@ -188,7 +193,9 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
 
 function tell(record: EvaluationRecord, folder: string, options: EvalFlags, context: Context): void {
   if (options.json) print(context, JSON.stringify(record));
-  else for (const line of [...evaluationLines(record), `record: ${join(folder, "evaluation.json")}`]) print(context, line);
+  else
+    for (const line of [...evaluationLines(record), `record: ${join(folder, "evaluation.json")}`, `report: ${join(folder, "report.html")}`])
+      print(context, line);
   if (options.strict && record.warnings.length > 0) context.exitCode = 1;
 }
 
