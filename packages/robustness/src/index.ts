@@ -64,7 +64,7 @@ export { type AlignmentOptions, type AlignmentReport, evaluateAlignment, measure
 export type { Passes } from "./eval/oracle.ts";
 export { type ClassifierPrograms, classifierPrograms, modelPrograms, type Scored, type Scores } from "./eval/programs.ts";
 export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner, type RunOptions } from "./eval/run-attack.ts";
-export { checkAims, type Targets } from "./eval/targets.ts";
+export { checkAims, type TargetRule, type Targets } from "./eval/targets.ts";
 export { wilsonInterval } from "./eval/wilson.ts";
 export { checkWeights, type LoadedWeights, loadWeights } from "./interop/load-weights.ts";
 export { type DescribedModel, describedModel, describeModelFor, type Normalization } from "./interop/metadata.ts";

@@ -15,7 +15,7 @@ export {
 } from "./evaluation/record.ts";
 export type { EvaluationReport, ExampleImage } from "./evaluation/report-data.ts";
 export { type RobustBenchEntry, robustBenchEntry } from "./evaluation/robustbench.ts";
-export { chosenImages, classOutcomes, waterfall } from "./evaluation/summary.ts";
+export { aimText, chosenImages, classOutcomes, targetsText, waterfall } from "./evaluation/summary.ts";
 export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
 export { drawFigure, type FigureOptions, figureMarkup } from "./figures/draw.ts";
 export { type Collapse, type Line, type PanelOptions, panelFigure } from "./figures/panel.ts";

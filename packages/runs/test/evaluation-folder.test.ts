@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { arithmeticOf, decodeSafetensors, functionVictim, imageDataset } from "@gradalign/robustness";
 import { withLock } from "@gradalign/robustness/node";
-import { type EvaluationRecord, epsilonOf, fractionOf, fractionText, readRadius, robustBenchEntry } from "@gradalign/runs";
+import { type EvaluationRecord, epsilonOf, evaluationCommand, fractionOf, fractionText, readRadius, robustBenchEntry, targetsText } from "@gradalign/runs";
 import { ADVERSARIALS, type EvaluationSettings, evaluate, isEvaluationFolder, readEvaluation } from "@gradalign/runs/node";
 import { createDevice, type Device, matmul, reshape, tensor } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { accuracyTables } from "../src/pages/evaluation-comparison.ts";
 
 const root = mkdtempSync(join(tmpdir(), "gradalign-evaluation-"));
 const at = (name: string) => join(root, name);
@@ -123,6 +124,29 @@ describe("an evaluation", () => {
     await withLock(at("open/evaluation.lock"), { what: "it" }, async () => {
       await expect(run("open")).rejects.toThrow("is in use by another process");
     });
+  });
+
+  test("towards given classes says which, and goes on towards these alone", async () => {
+    const aimed = { attack: "pgd-t-20", targets: "next" } as const;
+    await expect(run("aimed", aimed, 1)).rejects.toThrow("killed");
+    const message = 'holds another evaluation: targets "next" there, "least-likely" here; name another folder, or give it the same settings';
+    await expect(run("aimed", { ...aimed, targets: "least-likely" })).rejects.toThrow(message);
+    await expect(run("aimed", { attack: "pgd-t-20" })).rejects.toThrow('targets "next" there, nothing here');
+    const { record } = await run("aimed", aimed);
+    expect(readEvaluation(at("aimed"))).toEqual(record);
+    expect([record.targets, targetsText(record)]).toEqual(["next", "the class after its own"]);
+    expect(record.outcomes.every(({ label, target }) => target === 1 - label)).toBe(true);
+    expect(record.robustAccuracy).toBeLessThan(record.cleanAccuracy);
+    // Beside one of any wrong class it has a table of its own.
+    const { record: other } = await run("any", { attack: "pgd-t-20" });
+    const reports = [record, other].map((each) => ({ label: "", record: each, examples: [] }));
+    const tables = accuracyTables(reports, ["aimed", "any"]).map(String);
+    expect(tables.map((table) => [table.includes("towards the class after its own"), table.includes("<th>any</th>")])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+    expect(evaluationCommand(record)).toContain("--attack pgd-t-20 --targeted next --n 150");
+    await expect(run("refused", { attack: "pgd-3", targets: "next" })).rejects.toThrow("attack: targets need attacks that aim at a class, got pgd; use");
   });
 
   test("counts right answers without an attack, and writes a file of no images", async () => {

@@ -1,6 +1,17 @@
 /** @file `gradalign eval`: how many test images a model answers rightly, as they are and under attack. */
 import { basename, join } from "node:path";
-import { ATTACK_NAMES, arithmeticDifference, arithmeticOf, identityOf, isDatasetName, requireSameData, threats } from "@gradalign/robustness";
+import {
+  ATTACK_NAMES,
+  arithmeticDifference,
+  arithmeticOf,
+  attackPlan,
+  checkAims,
+  identityOf,
+  isDatasetName,
+  requireSameData,
+  type TargetRule,
+  threats,
+} from "@gradalign/robustness";
 import { readRegularFile, requireWritable, requireWritableFile, writeFileAtomic } from "@gradalign/robustness/node";
 import {
   checkSetting,
@@ -60,6 +71,7 @@ Examples:
   gradalign eval runs/my-run
   gradalign eval runs/my-run --which best --attack autoattack --n all
   gradalign eval model.pth --arch preact-resnet18 --dataset cifar10 --norm linf --epsilon 8 --attack autoattack --n 1000
+  gradalign eval model.pth --targeted least-likely --attack apgd-t --n 200
   gradalign eval model.onnx --norm l2 --epsilon 0.5 --attack apgd-ce+apgd-t:targets=5+square --n 200 --json
   gradalign eval model.safetensors --n all --save-adversarials broken.safetensors --resume
   gradalign eval --help apgd-t`;
@@ -73,6 +85,9 @@ const RADII: Readonly<Record<string, Fraction>> = {
   l1: { numerator: 12, denominator: 1 },
 };
 
+/** What stands for an attack that is not given, where images have to be taken for a class. */
+const AIMING = "apgd-t+fab-t";
+
 interface EvalFlags {
   readonly which?: Which;
   readonly arch?: string;
@@ -83,6 +98,7 @@ interface EvalFlags {
   readonly norm: keyof typeof threats;
   readonly epsilon?: string;
   readonly attack?: string;
+  readonly targeted?: string;
   readonly n: string;
   readonly out?: string;
   readonly resume?: boolean;
@@ -109,6 +125,7 @@ export function registerEval(program: Command, context: Context): void {
     .addOption(new Option("--norm <norm>", "what bounds a perturbation").choices(Object.keys(threats)).default("linf"))
     .option("--epsilon <e>", "its bound: in linf 8 or 8/255, in l2 and l1 0.5 or 1/2 (default: the run's in linf, else 8/255, 0.5 and 12)")
     .option("--attack <attack>", `${ATTACK_NAMES}; several joined by +, options after a colon (default: pgd-50-10 for a run, autoattack for a file)`)
+    .option("--targeted <class>", "break an image only as this class: next, least-likely or a number (attacks: pgd-t, apgd-t, fab-t)")
     .option("--n <count|all>", "the first so many test images", "1000");
   addSettingFlags(command, FLAGS, () => ({ seed: "the run's, or 0" }))
     .option("--out <folder>", "the evaluation's folder (default: by model, attack, norm and epsilon, in RUN/evaluations or evaluations)")
@@ -157,7 +174,8 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
         ...{ model: judged, data, dataName: isDatasetName(name) ? name : basename(name), norm: options.norm, arithmetic },
         count: given.n === "all" ? count : Math.min(given.n, count),
         epsilon: given.epsilon ?? (options.norm === "linf" && saved ? fractionOf("linf", saved.run.config.epsilon) : (RADII[options.norm] as Fraction)),
-        attack: options.attack ?? (saved && options.robustbench === undefined ? "pgd-50-10" : "autoattack"),
+        attack: given.attack ?? (saved && options.robustbench === undefined ? "pgd-50-10" : "autoattack"),
+        targets: given.targets,
         seed: given.settings.seed ?? saved?.run.config.seed ?? 0,
       };
       const noted = options.note ? saved : undefined;
@@ -212,16 +230,27 @@ function checkFlags(options: EvalFlags & Record<string, unknown>) {
     }
     return list;
   };
-  if (options.robustbench !== undefined && options.attack !== undefined && options.attack !== "autoattack") {
-    throw new ConfigError(`--robustbench needs --attack autoattack, got ${options.attack}; leave one of them out`);
+  const targets = readTargets(options.targeted);
+  const attack = options.attack ?? (targets === undefined ? undefined : AIMING);
+  if (options.robustbench !== undefined && attack !== undefined && attack !== "autoattack") {
+    throw new ConfigError(`--robustbench needs --attack autoattack${targets === undefined ? "" : " without --targeted"}, got ${attack}; leave one of them out`);
   }
   const { arch, part, which } = options;
+  if (targets !== undefined && attack !== undefined) checkAims(attackPlan(attack) ?? { attacks: [], selection: "success" });
   return {
+    ...{ attack, targets },
     settings,
     n: parseCountOrAll("--n", options.n, "write e.g. 1000"),
     epsilon: options.epsilon === undefined ? undefined : readRadius(options.norm, options.epsilon),
     open: { arch, part, which, mean: numbers("mean"), std: numbers("std") },
   };
+}
+
+/** Which class each image has to be taken for. */
+function readTargets(text: string | undefined): TargetRule | undefined {
+  if (text === undefined || text === "next" || text === "least-likely") return text;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new ConfigError(`--targeted (="${text}") must be next, least-likely or the number of a class, from 0; write e.g. --targeted next`);
 }
 
 function requireFitting(
@@ -239,8 +268,15 @@ function requireFitting(
 
 /** A name that tells evaluations apart, e.g. `model-autoattack-linf-8-255-1a2b3c4d`. */
 function folderName(settings: EvaluationSettings): string {
-  const { model, attack, norm, epsilon } = settings;
+  const { model, attack, targets, norm, epsilon } = settings;
   const title = model.checkpoint ? `${model.file}-${model.checkpoint.which}` : model.file.replace(/\.\w+$/, "");
-  const words = [title, attack, norm, fractionText(epsilon), idOf(evaluationIdentity(settings)).slice(0, 8)];
+  const words = [
+    title,
+    attack,
+    ...(targets === undefined ? [] : [String(targets)]),
+    norm,
+    fractionText(epsilon),
+    idOf(evaluationIdentity(settings)).slice(0, 8),
+  ];
   return words.map((word) => word.replaceAll(/[^\w.+-]+/g, "-").slice(0, 60)).join("-");
 }

@@ -1,6 +1,6 @@
 /** @file How an evaluation goes on, live or as lines, and how it ended as a table. */
 import type { AttackProgress } from "@gradalign/robustness";
-import { count, duration, type EvaluationRecord, fractionText, percent } from "@gradalign/runs";
+import { aimText, count, duration, type EvaluationRecord, fractionText, percent } from "@gradalign/runs";
 import { LiveRegion } from "./live-region.ts";
 import { statusLine } from "./progress-bar.ts";
 import type { OutputStream } from "./streams.ts";
@@ -56,7 +56,9 @@ export function evaluationLines(record: EvaluationRecord): string[] {
     ]),
     `clean ${percent(record.cleanAccuracy)} (${interval(record.cleanConfidence95)})`,
     ...(stages.length > 0
-      ? [`robust ${percent(record.robustAccuracy)} (${interval(record.confidence95)}): ${attack} in ${threat.norm}, ε = ${epsilon}, seed ${seed}${selection}`]
+      ? [
+          `robust ${percent(record.robustAccuracy)} (${interval(record.confidence95)}): ${attack}${aimText(record)} in ${threat.norm}, ε = ${epsilon}, seed ${seed}${selection}`,
+        ]
       : []),
     ...warnings.map(({ id, seen }) => `warning ${id}: ${seen}`),
   ];

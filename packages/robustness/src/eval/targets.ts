@@ -4,10 +4,13 @@ import { attacks } from "../attacks/index.ts";
 import { type AttackPlan, nameForm } from "../attacks/plan.ts";
 
 /**
- * The class of each image: the one after its label (of the last class: the first), the least likely by the clean logits, one for all (of images
- * of that class the one after it), or a list, one per image.
+ * A class for each image: the one after its label (of the last class: the first), the least likely by the clean logits, or one for all (of images
+ * of that class the one after it).
  */
-export type Targets = "next" | "least-likely" | number | ArrayLike<number>;
+export type TargetRule = "next" | "least-likely" | number;
+
+/** A rule, or a list, one class per image. */
+export type Targets = TargetRule | ArrayLike<number>;
 
 /**
  * Refuses attacks that do not aim at a class, and a choice that is not by success.

@@ -5,7 +5,7 @@ import { fractionText } from "./fraction.ts";
 import type { EvaluationRecord, JudgedModel } from "./record.ts";
 
 /** The command whose record is the same but for times; the folder of the model is not known. */
-export function evaluationCommand({ model, data, threat, attack, seed, outcomes }: EvaluationRecord): string {
+export function evaluationCommand({ model, data, threat, attack, targets, seed, outcomes }: EvaluationRecord): string {
   const { format, normalization, checkpoint } = model;
   const network = format === "run" ? undefined : networkText(model);
   const flags: readonly (readonly [flag: string, value: string | number | undefined])[] = [
@@ -17,6 +17,7 @@ export function evaluationCommand({ model, data, threat, attack, seed, outcomes 
     ["norm", threat.norm],
     ["epsilon", fractionText(threat.epsilon)],
     ["attack", attack],
+    ["targeted", targets],
     ["n", outcomes.length],
     ["seed", seed],
   ];

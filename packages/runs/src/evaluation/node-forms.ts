@@ -19,6 +19,7 @@ const channels = z.array(z.number()).max(1000);
 const outcome = {
   index: count,
   label: count,
+  target: optional(count),
   clean: z.boolean(),
   robust: z.boolean(),
   brokenBy: name.nullable(),
@@ -57,6 +58,7 @@ const decided = {
   threat: z.strictObject({ norm: name, epsilon: fraction }),
   attack: name,
   selection,
+  targets: optional(z.union([z.enum(["next", "least-likely"]), count])),
   seed: count,
 };
 

@@ -1,5 +1,5 @@
 /** @file What an evaluation leaves: what was judged, how, what became of every image, and what a reader must know to trust it. */
-import type { Arithmetic, AttackOptions, ImageOutcome, Passes, Selection } from "@gradalign/robustness";
+import type { Arithmetic, AttackOptions, ImageOutcome, Passes, Selection, TargetRule } from "@gradalign/robustness";
 import type { Fraction } from "./fraction.ts";
 
 export type { Fraction } from "./fraction.ts";
@@ -82,6 +82,8 @@ export interface EvaluationRecord {
   /** The attack as it was asked for, e.g. `autoattack`. */
   readonly attack: string;
   readonly selection: Selection;
+  /** Which class each image had to be taken for; absent where any wrong one would do. */
+  readonly targets?: TargetRule;
   readonly seed: number;
   readonly cleanAccuracy: number;
   readonly robustAccuracy: number;
@@ -104,14 +106,15 @@ export interface EvaluationRecord {
 }
 
 /** What decides the outcome of an evaluation: written down before it begins, compared when it goes on. */
-export interface EvaluationIdentity extends Pick<EvaluationRecord, "format" | "arithmetic" | "model" | "data" | "threat" | "attack" | "selection" | "seed"> {
+export interface EvaluationIdentity
+  extends Pick<EvaluationRecord, "format" | "arithmetic" | "model" | "data" | "threat" | "attack" | "selection" | "targets" | "seed"> {
   readonly version: string;
   readonly attacks: readonly Pick<Stage, "attack" | "options">[];
 }
 
 /** The identity of what a record is of. */
 export function identityOfRecord(record: EvaluationRecord): EvaluationIdentity {
-  const { format, arithmetic, model, data, threat, attack, selection, seed, code, stages } = record;
+  const { format, arithmetic, model, data, threat, attack, selection, targets, seed, code, stages } = record;
   const attacks = stages.map(({ attack: id, options }) => ({ attack: id, options }));
-  return { format, version: code.version, arithmetic, model, data, threat, attack, attacks, selection, seed };
+  return { format, version: code.version, arithmetic, model, data, threat, attack, attacks, selection, ...(targets === undefined ? {} : { targets }), seed };
 }

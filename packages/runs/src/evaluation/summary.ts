@@ -112,6 +112,22 @@ export function className({ data }: EvaluationRecord, label: number): string {
   return data.classNames[label] ?? `class ${label}`;
 }
 
+/** What images had to be taken for, in words. */
+export function targetsText(record: EvaluationRecord): string {
+  const { targets } = record;
+  if (targets === undefined) return "any wrong class";
+  return targets === "next"
+    ? "the class after its own"
+    : targets === "least-likely"
+      ? "the least likely class"
+      : `class ${targets}, ${className(record, targets)}`;
+}
+
+/** The same behind an attack's name; nothing where any wrong class will do. */
+export function aimText(record: EvaluationRecord): string {
+  return record.targets === undefined ? "" : ` towards ${targetsText(record)}`;
+}
+
 /** The norm as papers write it: `l∞`, `l2`. */
 export function normName(norm: string): string {
   return norm === "linf" ? "l∞" : norm;

@@ -3,15 +3,15 @@
 import { fractionText } from "../evaluation/fraction.ts";
 import type { EvaluationRecord } from "../evaluation/record.ts";
 import type { EvaluationReport } from "../evaluation/report-data.ts";
-import { imagesText, normName, type WaterfallStep, waterfall } from "../evaluation/summary.ts";
+import { aimText, imagesText, normName, type WaterfallStep, waterfall } from "../evaluation/summary.ts";
 import { percent } from "../words/format.ts";
 import { intervalText } from "./evaluation-tables.ts";
 import { type HtmlPart, html, type Markup } from "./html.ts";
 
-/** What must be equal for accuracies to stand in one table: the threat, and the images. */
-function setting({ threat, data }: EvaluationRecord): string {
+/** What must be equal for accuracies to stand in one table: the threat, the targets, and the images. */
+function setting({ threat, targets, data }: EvaluationRecord): string {
   const { name, split, fingerprint, first, count } = data;
-  return JSON.stringify([threat.norm, threat.epsilon.numerator / threat.epsilon.denominator, name, split, fingerprint, first, count]);
+  return JSON.stringify([threat.norm, threat.epsilon.numerator / threat.epsilon.denominator, targets ?? null, name, split, fingerprint, first, count]);
 }
 
 /** The attacks up to a step of the waterfall, with their constants: what an accuracy in a column was measured by. */
@@ -31,7 +31,7 @@ export function accuracyTables(reports: readonly EvaluationReport[], names: read
     const rows = numbered.filter(({ record }) => setting(record) === shared);
     const [{ record: first }] = rows as [(typeof rows)[number]];
     const columns = columnsOf(rows.map(({ record }) => record));
-    return html`<h3 class="table-title">${normName(first.threat.norm)}, ε = ${fractionText(first.threat.epsilon)}, ${imagesText(first.data)}</h3>
+    return html`<h3 class="table-title">${normName(first.threat.norm)}, ε = ${fractionText(first.threat.epsilon)}, ${imagesText(first.data)}${aimText(first)}</h3>
 <div class="scroll"><table class="summary"><thead><tr><th>evaluation</th>${columns.map(({ name }) => html`<th class="number">${name}</th>`)}<th class="number">robust</th><th class="number">95 % interval</th><th class="number">warnings</th></tr></thead>
 <tbody>${rows.map(({ record, name, steps }) => {
       const known = new Map(steps.map((step, i) => [attacksUntil(record, i), step]));

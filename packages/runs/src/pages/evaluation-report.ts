@@ -3,7 +3,7 @@ import { evaluationCommand, networkText } from "../evaluation/command.ts";
 import { epsilonOf, fractionText } from "../evaluation/fraction.ts";
 import type { EvaluationRecord, EvaluationWarning } from "../evaluation/record.ts";
 import type { EvaluationReport } from "../evaluation/report-data.ts";
-import { boundsBelow, type ClassOutcome, classOutcomes, distanceText, imagesText, normName } from "../evaluation/summary.ts";
+import { aimText, boundsBelow, type ClassOutcome, classOutcomes, distanceText, imagesText, normName } from "../evaluation/summary.ts";
 import type { Figure } from "../figures/curves.ts";
 import { classFigure, comparedLines, type RadiusLine, radiusFigure, radiusLines, waterfallFigure } from "../figures/evaluation.ts";
 import { runStyle } from "../figures/series.ts";
@@ -24,7 +24,7 @@ export function evaluationReport({ record, examples }: EvaluationReport, documen
   const classes = classOutcomes(record);
   const confusion = confusionTable(record, classes);
   return htmlPage({
-    title: `${networkText(record.model) ?? record.model.file} under ${record.attack}`,
+    title: `${networkText(record.model) ?? record.model.file} under ${record.attack}${aimText(record)}`,
     subtitle: `${threatText(record)}, ${imagesText(record.data)}`,
     body: html`<section aria-label="Outcome">
 ${tiles(record)}

@@ -2,7 +2,7 @@
 import { networkText } from "../evaluation/command.ts";
 import { fractionText } from "../evaluation/fraction.ts";
 import type { EvaluationRecord } from "../evaluation/record.ts";
-import { boundsBelow, type ClassOutcome, className, distanceText, imagesText, normName, type Share, waterfall } from "../evaluation/summary.ts";
+import { boundsBelow, type ClassOutcome, className, distanceText, imagesText, normName, type Share, targetsText, waterfall } from "../evaluation/summary.ts";
 import { count, duration, percent } from "../words/format.ts";
 import { type HtmlPart, html, type Markup } from "./html.ts";
 import { table } from "./parts.ts";
@@ -106,6 +106,7 @@ export function describeEvaluation(record: EvaluationRecord): [string, string][]
         .map(([name, value]) => `${name} ${value}`)
         .join(", ")} (${paper})`,
     ]),
+    ...(record.targets === undefined ? [] : [["has to be taken for", targetsText(record)] as [string, string]]),
     ["counts as broken", record.selection === "success" ? "an image that any run breaks" : "an image whose run with the highest loss breaks it"],
     ["seed", String(record.seed)],
     ["passes", `${count(record.passes.forward)} forward, ${count(record.passes.backward)} backward`],

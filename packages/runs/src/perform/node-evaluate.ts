@@ -5,8 +5,10 @@ import {
   type AttackReport,
   attack,
   attackPlan,
+  checkAims,
   type ImageOutcome,
   type Selection,
+  type TargetRule,
   type Victim,
   wilsonInterval,
 } from "@gradalign/robustness";
@@ -36,6 +38,8 @@ export interface EvaluationSettings {
   readonly attack: string;
   /** How restarts are chosen between; the attack's own way unless set. */
   readonly selection?: Selection;
+  /** Which class each image has to be taken for; any wrong one will do unless set. */
+  readonly targets?: TargetRule | undefined;
   readonly seed: number;
   readonly arithmetic: Arithmetic;
 }
@@ -43,7 +47,7 @@ export interface EvaluationSettings {
 /**
  * What the settings' evaluation is, before anything is computed.
  *
- * @throws ConfigError for an unknown attack.
+ * @throws ConfigError for an unknown attack, or one that cannot aim at the targets.
  */
 export function evaluationIdentity({
   model,
@@ -53,18 +57,22 @@ export function evaluationIdentity({
   norm,
   epsilon,
   attack,
-  selection,
+  selection: chosen,
+  targets,
   seed,
   arithmetic,
 }: EvaluationSettings): EvaluationIdentity {
   const { dataset, fingerprint } = data;
   const plan = planOf(attack, norm);
+  const selection = chosen ?? plan.selection;
+  if (targets !== undefined) checkAims({ attacks: plan.attacks, selection });
   return {
     ...{ format: 1, version: VERSION, arithmetic, model },
     data: { name: dataName, split: "test", fingerprint, classNames: dataset.classNames, first: 0, count },
     ...{ threat: { norm, epsilon }, attack },
     attacks: plan.attacks.map(({ attack: { id }, options }) => ({ attack: id, options })),
-    selection: selection ?? plan.selection,
+    selection,
+    ...(targets === undefined ? {} : { targets }),
     seed,
   };
 }
@@ -103,6 +111,7 @@ export async function evaluate({ settings, folder, victim, device, onProgress, s
       device,
       attack: planOf(settings.attack, settings.norm),
       selection: identity.selection,
+      ...(identity.targets === undefined ? {} : { targets: identity.targets }),
       threat: settings.norm as "linf",
       epsilon: epsilonOf(settings.epsilon),
       key: settings.seed,
@@ -117,11 +126,11 @@ export async function evaluate({ settings, folder, victim, device, onProgress, s
   return { record, computed };
 }
 
-/** Adds an evaluation of a run's model to the run, whose tables are of l-infinity. */
+/** Adds an evaluation of a run's model to the run, whose tables are of l-infinity and of any wrong class. */
 export function noteEvaluation(folder: string, record: EvaluationRecord): void {
   const { model, threat, attack, seed, outcomes, cleanAccuracy, robustAccuracy, confidence95, seconds } = record;
   const epsilon = epsilonOf(threat.epsilon);
-  if (threat.norm !== "linf" || !model.checkpoint) return;
+  if (threat.norm !== "linf" || record.targets !== undefined || !model.checkpoint) return;
   const { which, iteration } = model.checkpoint;
   const n = outcomes.length;
   const same = (known: RobustnessRecord): boolean =>
@@ -137,15 +146,15 @@ export function noteEvaluation(folder: string, record: EvaluationRecord): void {
 
 /** The record of what was found. */
 function recordOf(
-  { version, arithmetic, model, data, threat, attack, selection, seed, ...rest }: EvaluationIdentity,
+  { version, ...identity }: EvaluationIdentity,
   { outcomes, cleanAccuracy, robustAccuracy, confidence95, stages, passes, seconds, warnings, checkPasses, curve }: AttackReport,
   { backend, threads }: Device,
 ): Omit<EvaluationRecord, "adversarials"> {
-  const identity = { version, arithmetic, model, data, threat, attack, selection, seed, ...rest };
+  const { attacks: _, format, ...asked } = identity;
   const { commit, node, processor, date } = provenance();
   return {
-    ...{ format: 1, id: idOf(identity), written: date, code: { version, commit }, machine: { node, backend, threads, processor } },
-    ...{ arithmetic, model, data, threat, attack, selection, seed, cleanAccuracy, robustAccuracy },
+    ...{ format, id: idOf({ version, ...identity }), written: date, code: { version, commit }, machine: { node, backend, threads, processor } },
+    ...{ ...asked, cleanAccuracy, robustAccuracy },
     cleanConfidence95: wilsonInterval(outcomes.filter(({ clean }) => clean).length, outcomes.length),
     ...{ confidence95, stages, passes, seconds, warnings, checkPasses, curve, outcomes },
   };
