@@ -47,6 +47,7 @@ export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.t
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
 export { majorityShare, type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outcome.ts";
 export { detectOverfitting, type Overfitting, type RobustnessPoint } from "./diagnostics/overfitting.ts";
+export { accuracyCurve, type RadiusBound } from "./eval/accuracy-curve.ts";
 export {
   type AttackImagesOptions,
   type AttackProgress,

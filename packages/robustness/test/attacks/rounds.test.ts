@@ -4,6 +4,7 @@ import {
   type AttackImagesOptions,
   type AttackRecord,
   type AttackReport,
+  accuracyCurve,
   attack,
   attackOptions,
   attackPlan,
@@ -106,6 +107,18 @@ describe("every attack", () => {
 });
 
 describe("FMN", () => {
+  it.each([linf, l2])("in $name leaves at every smaller radius what it leaves when run there", async (threat) => {
+    const [epsilon, ...smaller] = threat === linf ? [0.7, 0.2, 0.28, 0.31, 0.4] : [8, 2, 2.9, 3.2, 4];
+    const how = { attack: "fmn:steps=20", threat };
+    const { outcomes } = await run({ ...how, epsilon: epsilon as number });
+    const curve = accuracyCurve(outcomes, epsilon as number, smaller);
+    const there = [];
+    for (const radius of smaller) there.push((await run({ ...how, epsilon: radius })).robustAccuracy);
+    expect(curve.map(({ accuracy }) => accuracy)).toEqual(there);
+    expect(new Set(there).size).toBeGreaterThan(2);
+    expect(() => accuracyCurve(outcomes, 0.1, [0.2])).toThrow("accuracyCurve: radii (=0.2) must be from 0 to the attack's 0.1; attack at a larger one");
+  });
+
   it.each([linf, l2])("in $name gives the accuracy at every radius by one run, and norms no larger than FAB's by a tenth", async (threat) => {
     const epsilon = threat === linf ? 1 : 16;
     const norms = async (name: "fab" | "fmn"): Promise<Float32Array> => {

@@ -1,5 +1,5 @@
 /** @file What a reader wants to know of an evaluation's record: what each attack left, what smaller radii leave, how classes fare, what to look at. */
-import { type ImageOutcome, wilsonInterval } from "@gradalign/robustness";
+import { accuracyCurve, type ImageOutcome, type RadiusBound, wilsonInterval } from "@gradalign/robustness";
 import { epsilonOf } from "./fraction.ts";
 import type { EvaluationRecord, Stage } from "./record.ts";
 
@@ -33,30 +33,15 @@ export function waterfall({ outcomes, stages }: EvaluationRecord): WaterfallStep
   });
 }
 
-/** A radius, and the share of images that nothing found breaks within it. */
-export interface RadiusBound {
-  readonly epsilon: number;
-  readonly accuracy: number;
-}
-
 /**
- * Upper bounds of the accuracy at radii from 0 to ε: a perturbation that was found breaks its image at its own norm and at every larger
- * radius. Nothing is known beyond ε, and below it only what happens to be small was found.
+ * Upper bounds of the accuracy at radii from 0 to ε.
  *
  * @param steps radii between 0 and ε, evenly spaced.
  */
 export function boundsBelow({ outcomes, threat }: EvaluationRecord, steps: number): RadiusBound[] {
   const epsilon = epsilonOf(threat.epsilon);
-  const clean = outcomes.filter((outcome) => outcome.clean).length;
-  // What was found is inside the ball, but for rounding.
-  const norms = outcomes.filter(({ clean, robust }) => clean && !robust).map(({ norm }) => (Number.isFinite(norm) ? Math.min(norm, epsilon) : epsilon));
-  norms.sort((a, b) => a - b);
-  let broken = 0;
-  return Array.from({ length: steps + 1 }, (_, i) => {
-    const radius = i === steps ? epsilon : (i * epsilon) / steps;
-    while (broken < norms.length && (norms[broken] as number) <= radius) broken++;
-    return { epsilon: radius, accuracy: outcomes.length > 0 ? (clean - broken) / outcomes.length : 0 };
-  });
+  const radii = Array.from({ length: steps + 1 }, (_, i) => (i === steps ? epsilon : (i * epsilon) / steps));
+  return accuracyCurve(outcomes, epsilon, radii);
 }
 
 /** How the images of a class fare. */
