@@ -28,11 +28,11 @@ import {
 } from "@gradalign/tensor";
 import { crossEntropyPerExample } from "../nn/cross-entropy.ts";
 import { dlrPerExample, targetedDlrPerExample } from "../nn/margins.ts";
-import { choice, type IntegerOption, type ValuesOf } from "../options/option.ts";
+import { choice, type ValuesOf } from "../options/option.ts";
 import { type SparseState, sparseSchedule, sparseStart, sparseStep } from "./apgd-sparse.ts";
 import type { Attack, AttackSite, Differentiated } from "./attack.ts";
 import { averagedGradient, eot } from "./eot.ts";
-import { byTargets, part, restarts, steps, targets } from "./options.ts";
+import { type AimOptions, aims, byTargets, part, restarts, steps } from "./options.ts";
 
 const OPTIONS = {
   steps: steps(100),
@@ -46,10 +46,7 @@ const OPTIONS = {
 };
 
 /** Settings of {@link apgdCe} and its kin. */
-export type ApgdOptions = ValuesOf<typeof OPTIONS> & {
-  /** Classes that are aimed at. */
-  readonly targets?: number;
-};
+export type ApgdOptions = ValuesOf<typeof OPTIONS> & AimOptions;
 
 /** How the loss has gone, [N] each; flags are 0 or 1. */
 export type ApgdProgress = {
@@ -93,7 +90,7 @@ export const apgdT = {
     id: "apgd-t",
     climbs: "the difference of logits ratio towards one wrong class after another",
     loss: (logits, { labels, target }) => targetedDlrPerExample(logits, labels, target),
-    aims: { targets: targets() },
+    aims: aims(),
   }),
   fewestClasses: 4,
 };
@@ -102,21 +99,21 @@ function apgd({
   id,
   climbs,
   loss,
-  aims,
+  aims: aiming,
 }: {
   readonly id: string;
   /** What it climbs, in words. */
   readonly climbs: string;
   readonly loss: Loss;
-  readonly aims?: { readonly targets: IntegerOption };
+  readonly aims?: ReturnType<typeof aims>;
 }): Attack<ApgdOptions, ApgdState | SparseState> {
   const at = (site: AttackSite, point: Value, { eot }: ApgdOptions): Differentiated => averagedGradient(site, point, eot, (logits) => loss(logits, site));
   return {
     id,
     paper: "Croce, Hein 2020, Reliable evaluation of adversarial robustness",
     help: `projected gradient ascent that adapts its step, on ${climbs}`,
-    options: { ...OPTIONS, ...aims },
-    targeted: aims !== undefined,
+    options: { ...OPTIONS, ...aiming },
+    targeted: aiming !== undefined,
     structural: ["eot"],
     steps: ({ steps, radii }) => steps + (radii === "shrinking" ? 2 : 0),
     ...byTargets,

@@ -104,6 +104,8 @@ export interface Attack<Options extends AttackOptions = AttackOptions, State ext
   steps(options: Options): number;
   /** How many times it is begun anew, for instance for restarts or targets; once unless set. */
   runs?(options: Options, classes: number): number;
+  /** How the classes that runs aim at are ranked: by the clean logits, unless set, or by the distance of their boundaries. */
+  order?(options: Options): "confidence" | "malt";
   /** The class of which rank a run aims at: 1 is the most likely after the label; `run + 1` unless set. */
   rank?(options: Options, run: number): number;
   /** Numbers, or tables as flat arrays, that vary from step to step; inputs of the compiled step, so that one program serves every step and radius. */

@@ -29,11 +29,11 @@ import {
 } from "@gradalign/tensor";
 import { LARGEST } from "../nn/finite.ts";
 import { targetMarginPerExample } from "../nn/margins.ts";
-import { constant, type IntegerOption, type ValuesOf } from "../options/option.ts";
+import { constant, type ValuesOf } from "../options/option.ts";
 import { dualNorm } from "../threat/dual-norm.ts";
 import { pixels } from "../threat/examples.ts";
 import type { Attack, AttackSite } from "./attack.ts";
-import { byTargets, part, restarts, steps, targets } from "./options.ts";
+import { type AimOptions, aims, byTargets, part, restarts, steps } from "./options.ts";
 
 const OPTIONS = {
   steps: steps(100),
@@ -44,10 +44,7 @@ const OPTIONS = {
 };
 
 /** Settings of {@link fab} and {@link fabT}. */
-export type FabOptions = ValuesOf<typeof OPTIONS> & {
-  /** Classes that are aimed at. */
-  readonly targets?: number;
-};
+export type FabOptions = ValuesOf<typeof OPTIONS> & AimOptions;
 
 type FabState = {
   readonly point: Value;
@@ -89,20 +86,16 @@ export const fabT = fabAttack(
     const { losses, gradient } = victim.gradient(point, (logits) => targetMarginPerExample(logits, labels, target));
     return { residual: losses, normal: gradient };
   },
-  { targets: targets() },
+  aims(),
 );
 
-function fabAttack(
-  id: string,
-  boundary: (site: AttackSite, point: Value) => Boundary,
-  aims?: { readonly targets: IntegerOption },
-): Attack<FabOptions, FabState> {
+function fabAttack(id: string, boundary: (site: AttackSite, point: Value) => Boundary, aiming?: ReturnType<typeof aims>): Attack<FabOptions, FabState> {
   return {
     id,
-    help: `the shortest way to the decision boundary${aims ? " with one class after another" : ""}; a success if that is within ε`,
+    help: `the shortest way to the decision boundary${aiming ? " with one class after another" : ""}; a success if that is within ε`,
     paper: "Croce, Hein 2020, Minimally distorted adversarial examples with a fast adaptive boundary attack",
-    options: { ...OPTIONS, ...aims },
-    targeted: aims !== undefined,
+    options: { ...OPTIONS, ...aiming },
+    targeted: aiming !== undefined,
     structural: [],
     steps: ({ steps }) => steps,
     ...byTargets,

@@ -1,6 +1,5 @@
 /** @file Attacks' options: those that several declare, and all values of one attack. */
-import type { Given } from "../options/option.ts";
-import { constant, integer } from "../options/option.ts";
+import { choice, constant, type Given, integer, type ValuesOf } from "../options/option.ts";
 import { resolveOptions } from "../options/resolve.ts";
 import type { Attack, AttackOptions } from "./attack.ts";
 
@@ -15,12 +14,24 @@ export function restarts(help = "runs from points of their own") {
 }
 
 /** How many classes a targeted attack aims at. */
-export function targets() {
+function targets() {
   return integer({ least: 1, default: 9, help: "classes that are aimed at, one after another", remedy: "write e.g. 9, all but the label of ten" });
 }
 
+/** What an attack that aims at one class after another lets be chosen. */
+export function aims() {
+  return {
+    targets: targets(),
+    order: choice(["confidence", "malt"], { default: "confidence", help: "which first: the likeliest, or, as MALT does, those whose boundary is nearest" }),
+  };
+}
+
+/** Settings of {@link aims}, of attacks that may aim. */
+export type AimOptions = Partial<ValuesOf<ReturnType<typeof aims>>>;
+
 /** The runs of an attack that aims at one class after another: so many restarts for each. */
 export const byTargets = {
+  order: ({ order = "confidence" }: AimOptions) => order,
   runs: ({ restarts, targets = 1 }: { readonly restarts: number; readonly targets?: number }, classes: number): number =>
     restarts * Math.min(targets, Math.max(1, classes - 1)),
   rank: ({ restarts }: { readonly restarts: number }, run: number): number => 1 + Math.floor(run / restarts),

@@ -4,10 +4,10 @@ import { crossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { ValuesOf } from "../options/option.ts";
 import type { Attack } from "./attack.ts";
 import { type FirstFound, firstFound, nothingFound, whatWasFound } from "./first-found.ts";
-import { byTargets, targets } from "./options.ts";
+import { aims, byTargets } from "./options.ts";
 import { ascend, ascentOptions } from "./projected-gradient.ts";
 
-const OPTIONS = { ...ascentOptions({ steps: 50, stepSize: 0.1, start: "random" }), targets: targets() };
+const OPTIONS = { ...ascentOptions({ steps: 50, stepSize: 0.1, start: "random" }), ...aims() };
 
 /** Settings of {@link pgdT}. */
 export type PgdTOptions = ValuesOf<typeof OPTIONS>;

@@ -15,6 +15,7 @@ import { crossEntropyPerExample, isCorrect } from "../nn/cross-entropy.ts";
 import { finiteExamples } from "../nn/finite.ts";
 import type { Threat } from "../threat/threat.ts";
 import { type AttackPart, type AttackProgram, attackProgram, floorFloat32, type RowTensors, type StateTensors } from "./attack-program.ts";
+import { nearestClasses } from "./nearest-classes.ts";
 import type { Passes } from "./oracle.ts";
 import { classifierPrograms } from "./programs.ts";
 import { rankedClasses } from "./targets.ts";
@@ -135,6 +136,7 @@ export function attackRounds(
     (leaves: Readonly<Record<string, Value>>, rows: Value) => Object.fromEntries(Object.entries(leaves).map(([name, leaf]) => [name, gather(leaf, [rows])])),
     { device },
   );
+  const nearness = nearestClasses(victim, device, threat);
   const total = { forward: 0, backward: 0 };
   const count = ({ forward, backward }: Passes, images: number): void => {
     total.forward += forward * images;
@@ -195,6 +197,39 @@ export function attackRounds(
       await pause();
     }
     return judged;
+  };
+
+  /** Distances are asked for once for an attack, in its first run, or where that was before an attack that goes on: then they are counted there. */
+  const nearest = new WeakMap<AttackProgram, WeakMap<Subject, readonly number[]>>();
+  /** The classes that an attack's runs aim at, in order. */
+  const rankedOf = async (program: AttackProgram, run: number, batch: readonly Subject[], clean: readonly Answer[]): Promise<(readonly number[])[]> => {
+    const { attack, options } = program;
+    const ranked = batch.map(({ label }, i) => rankedClasses((clean[i] as Answer).logits, label));
+    if (attack.order?.(options) !== "malt") return ranked;
+    const known = nearest.get(program) ?? new WeakMap<Subject, readonly number[]>();
+    nearest.set(program, known);
+    if (run === 0 || batch.some((subject) => !known.has(subject))) {
+      const size = fit(batch.length);
+      const [x, labels] = [
+        rowTensor(
+          batch.map(({ image }) => image),
+          size,
+        ),
+        numbers(
+          batch.map(({ label }) => label),
+          size,
+        ),
+      ];
+      const drawn = keys(batch, "order", 0, size);
+      const rows = (classes: readonly number[]): Tensor => numbers(classes, size);
+      const found = await nearness.of({ x, labels, keys: drawn, ranked, rows }, () => {
+        if (run === 0) count({ forward: 1, backward: 1 }, batch.length);
+        return pause();
+      });
+      dispose(x, labels, drawn);
+      for (const [i, subject] of batch.entries()) known.set(subject, found[i] as readonly number[]);
+    }
+    return batch.map((subject) => known.get(subject) as readonly number[]);
   };
 
   /** Attacks one batch; `keep` gets what may be adversarial, by the image's place in the batch, and `leave` the counts of blind gradients. */
@@ -296,9 +331,8 @@ export function attackRounds(
       const tried: Tried[] = [];
       for (let first = 0; first < subjects.length; first += batchSize) {
         const batch = subjects.slice(first, first + batchSize);
-        const targets = batch.map(
-          ({ label, target }, i) => target ?? (attack.targeted ? rankedClasses((clean[first + i] as Answer).logits, label)[rank - 1] : undefined) ?? label,
-        );
+        const ranked = attack.targeted && !aimed ? await rankedOf(program, run, batch, clean.slice(first, first + batchSize)) : [];
+        const targets = batch.map(({ label, target }, i) => target ?? ranked[i]?.[rank - 1] ?? label);
         const keep = (place: number, delta: Float32Array): void => {
           deltas[first + place] = delta;
         };
@@ -318,7 +352,7 @@ export function attackRounds(
       return tried;
     },
     dispose() {
-      for (const program of [programs, judge, pick]) program.dispose();
+      for (const program of [programs, judge, pick, nearness]) program.dispose();
     },
   };
 }

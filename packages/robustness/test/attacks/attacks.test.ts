@@ -141,7 +141,15 @@ describe("names", () => {
   });
 
   it("with options, which are all there and plain", () => {
-    expect(parseAttack("apgd-t:targets=5,restarts=2")?.options).toEqual({ steps: 100, restarts: 2, eot: 1, radii: "constant", rho: 0.75, targets: 5 });
+    expect(parseAttack("apgd-t:targets=5,restarts=2")?.options).toEqual({
+      steps: 100,
+      restarts: 2,
+      eot: 1,
+      radii: "constant",
+      rho: 0.75,
+      targets: 5,
+      order: "confidence",
+    });
     expect(parseAttack("pgd-20:step-size=0.1,start=zero")?.options).toEqual({ steps: 20, stepSize: 0.1, start: "zero", restarts: 1, momentum: 0 });
     expect(parseAttack("pgd:steps=7")?.options).toEqual(parseAttack("pgd-7")?.options);
     const own = { ...pgd, id: "mine" };
@@ -163,7 +171,10 @@ describe("names", () => {
     ["pgd", 'attack: name (="pgd") must say how many steps; write e.g. pgd-50 or pgd-50-10'],
     ["pgd:restarts=3", 'attack: name (="pgd:restarts=3") must say how many steps; write e.g. pgd-50 or pgd-50-10'],
     ["apgd-t:targets=0", "attack: apgd-t: targets (=0) must be an integer of at least 1; write e.g. 9, all but the label of ten"],
-    ["apgd-t:target=3", 'attack: apgd-t: target (="3") is not an option of apgd-t, which has steps, restarts, eot, radii, rho, targets; did you mean targets?'],
+    [
+      "apgd-t:target=3",
+      'attack: apgd-t: target (="3") is not an option of apgd-t, which has steps, restarts, eot, radii, rho, targets, order; did you mean targets?',
+    ],
     ["pgd-5:step-size=big", 'attack: pgd: step-size (="big") must be a number above 0 and up to 100; write e.g. 0.25 for a quarter of the radius'],
     ["pgd-5:start=none", 'attack: pgd: start (="none") must be zero or random; choose one of them'],
     ["pgd-5:steps=6", "attack: pgd: steps (=6) must be given once, got 5 in the name pgd-5"],
