@@ -125,6 +125,14 @@ describe("eval", () => {
     expect(strict).toEqual({ ...again, code: 1 });
   });
 
+  test("towards a class is no number of the run's, whose tables are of any wrong one", async () => {
+    const before = noted().length;
+    const { stdout } = await gradalign("eval", run, "--attack", "pgd-t-2", "--targeted", "next", "--n", "8", "--json");
+    const record = JSON.parse(stdout) as EvaluationRecord;
+    expect([record.targets, record.selection, noted().length]).toEqual(["next", "success", before]);
+    expect(readdirSync(join(run, "evaluations"))).toContain(`run-last-pgd-t-2-next-linf-${record.threat.epsilon.numerator}-255-${record.id.slice(0, 8)}`);
+  });
+
   test("counts as the attack at the end of the training does", async () => {
     const { stdout } = await gradalign("eval", run, "--attack", "pgd-3-2", "--n", "64", "--no-note", "--out", join(folder, "apart"), "--json");
     const { cleanAccuracy, robustAccuracy } = JSON.parse(stdout) as EvaluationRecord;

@@ -51,6 +51,38 @@ describe.each(AIMING)("$id", (each) => {
   });
 });
 
+describe("an image's outcome", () => {
+  it.each([
+    ["pma:steps=8", undefined, 0.29],
+    ["pgd:steps=5,momentum=0.9", undefined, 0.33],
+    ["pgd-t-6:step-size=0.3,targets=2,order=malt", undefined, 0.31],
+    ["pgd-t-6:step-size=0.3", "next", 0.32],
+  ] as const)("of %s with targets %s depends neither on the batch size, the order of images, nor the others", async (name, targets, epsilon) => {
+    const size = images.length / N;
+    const on = (which: readonly number[], batchSize: number) =>
+      attack(
+        victim,
+        Float32Array.from(which.flatMap((i) => [...images.subarray(i * size, (i + 1) * size)])),
+        which.map((i) => labels[i] as number),
+        { device, attack: name, epsilon, checks: false, indices: which, batchSize, ...(targets ? { targets } : {}) },
+      );
+    const whole = await on(
+      Array.from({ length: N }, (_, i) => i),
+      64,
+    );
+    const order = [7, 0, 11, 3, 4, 9, 1, 2, 10];
+    const some = await on(order, 8);
+    expect(some.outcomes).toEqual(order.map((i) => whole.outcomes[i]));
+    expect([whole.robustAccuracy > 0, whole.robustAccuracy < whole.cleanAccuracy], String(N * whole.robustAccuracy)).toEqual([true, true]);
+  });
+});
+
+it("targeted PGD stays inside the ball of l1, too", async () => {
+  const { outcomes, cleanAccuracy, robustAccuracy } = await run({ threat: "l1", epsilon: 40, attack: "pgd-t-60:step-size=0.05" });
+  expect(robustAccuracy).toBeLessThan(cleanAccuracy);
+  for (const { norm } of outcomes) expect(norm).toBeLessThanOrEqual(40);
+});
+
 describe("targets", () => {
   it("are the class after the label, one class for all, or the least likely", async () => {
     const of = async (targets: NonNullable<AttackImagesOptions["targets"]>) => (await run({ targets, epsilon: 0 })).outcomes.map(({ target }) => target);
