@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { afterAll, describe, expect, test } from "vitest";
 import { createProgram } from "../packages/gradalign/src/cli.ts";
-import { settingsFromFlags } from "../packages/gradalign/src/settings/setting-flags.ts";
+import { settingFlag, settingsFromFlags } from "../packages/gradalign/src/settings/setting-flags.ts";
 import { gradalign } from "../packages/gradalign/test/support/captured.ts";
 import { writeRecordFiles } from "../packages/gradalign/test/support/record-files.ts";
 import { settingNames } from "../packages/runs/src/index.ts";
@@ -33,6 +33,17 @@ function spansOf(page: string): string[][] {
   return [...prose.matchAll(/`((?:npx|npm|node|gradalign)\s[^`]+)`/g)].flatMap(([, code = ""]) => commandsIn(code.replace(/\s+/g, " ")));
 }
 
+/** The settings among a command's flags; a command may have a flag of its own with a setting's name. */
+function settingsOf({ options }: Command): string[] {
+  const flags = new Set(options.map((option) => option.flags));
+  return settingNames().filter((name) => flags.has(settingFlag(name)));
+}
+
+/** What was given; a word in capitals stands for a value. */
+function given(command: Command): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(command.opts()).filter(([, value]) => typeof value !== "string" || !/^[A-Z]+$/.test(value)));
+}
+
 /** Has the command's own parser read its words; nothing is done. */
 async function parse(words: readonly string[]): Promise<void> {
   // No command, or a word that stands for one, has no flags to check.
@@ -40,12 +51,12 @@ async function parse(words: readonly string[]): Promise<void> {
   const program = createProgram({ streams: { stdout: { write() {} }, stderr: { write() {} } }, argv: [], exitCode: 0 });
   const quiet = (command: Command): void => {
     for (const inner of command.commands) quiet(inner);
-    if (command !== program) command.action(() => void settingsFromFlags(command.opts(), settingNames()));
+    if (command !== program) command.action(() => void settingsFromFlags(given(command), settingsOf(command)));
   };
   quiet(program);
   await program.parseAsync(words, { from: "user" }).catch((error: { exitCode?: number; code?: string; message: string }) => {
     // A sentence may name a command without what it is given.
-    const names = error.code === "commander.missingArgument" && words.length === 1;
+    const names = (error.code === "commander.missingArgument" || error.code === "commander.missingMandatoryOptionValue") && words.length === 1;
     if (error.exitCode !== 0 && !names) throw new Error(`gradalign ${words.join(" ")}: ${error.message}`);
   });
 }

@@ -5,6 +5,11 @@ import { argumentOf, type DefaultTexts, declarationOf, FIXED_DEFAULTS, helpOf, p
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 
+/** A setting's flag and what follows it, e.g. `--batch-size <n>`. */
+export function settingFlag(name: string): string {
+  return `--${externalName(name)} ${argumentOf(declarationOf(settingOf(name)))}`;
+}
+
 /** Gives a command a flag for each of these settings; `defaults` says what they are when left out, and is called when help is asked for. */
 export function addSettingFlags(command: Command, names: readonly string[], defaults: () => DefaultTexts = () => ({})): Command {
   let texts: DefaultTexts | undefined;
@@ -15,7 +20,7 @@ export function addSettingFlags(command: Command, names: readonly string[], defa
     return otherwise === undefined ? helpOf(name) : `${helpOf(name)} (default: ${otherwise})`;
   };
   for (const name of names) {
-    const option = new Option(`--${externalName(name)} ${argumentOf(declarationOf(settingOf(name)))}`);
+    const option = new Option(settingFlag(name));
     // Every start of the program registers every command; most texts are never read.
     Object.defineProperty(option, "description", { get: () => describe(name) });
     command.addOption(option);
