@@ -50,6 +50,7 @@ import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
 import { loadDataset } from "../run/dataset.ts";
 import { writeOutput } from "../run/output.ts";
+import { addModelFlags, type ModelFlags, modelOptions } from "../settings/model-options.ts";
 import { addSettingFlags, parseCountOrAll, settingsFromFlags } from "../settings/setting-flags.ts";
 import { whichOption } from "../settings/which-option.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
@@ -63,9 +64,9 @@ A file's network is recognised by its tensors, or named with --arch. autoattack 
 epsilon / 4, 10 random restarts, of which the one with the highest loss counts.
 
 An evaluation has a folder, RUN/evaluations/NAME or evaluations/NAME, that holds its record (evaluation.json), the images that were broken
-(adversarials.safetensors) and a report (report.html). One that was stopped, in whatever way, goes on with the same command and --resume, to the same record; one that is
-finished is shown again. Of a run, the outcome in l-infinity is also noted in the run folder and shown by the next "gradalign report RUN". A run
-that is being trained has one writer: attack its best model meanwhile with --no-note.
+(adversarials.safetensors) and a report (report.html). One that was stopped, in whatever way, goes on with the same command and --resume, to the
+same record; one that is finished is shown again. Of a run, the outcome in l-infinity is also noted in the run folder and shown by the next
+"gradalign report RUN". A run that is being trained has one writer: attack its best model meanwhile with --no-note.
 
 Examples:
   gradalign eval runs/my-run
@@ -88,12 +89,8 @@ const RADII: Readonly<Record<string, Fraction>> = {
 /** What stands for an attack that is not given, where images have to be taken for a class. */
 const AIMING = "apgd-t+fab-t";
 
-interface EvalFlags {
+interface EvalFlags extends ModelFlags {
   readonly which?: Which;
-  readonly arch?: string;
-  readonly part?: string;
-  readonly mean?: string;
-  readonly std?: string;
   readonly dataset?: string;
   readonly norm: keyof typeof threats;
   readonly epsilon?: string;
@@ -116,11 +113,8 @@ export function registerEval(program: Command, context: Context): void {
     .command("eval")
     .description("attack a model and report its accuracy, resumably, with a record")
     .argument("[model]", "run folder, last.json or best.json in its checkpoints folder, or a .pth, .pt, .safetensors or .onnx file")
-    .addOption(whichOption())
-    .option("--arch <network>", "of a file of weights: its network, e.g. preact-resnet18 or wide-resnet:depth=28,widen=10 (default: the one its tensors fit)")
-    .option("--part <key>", "of a PyTorch file with several models: the key of one, e.g. best")
-    .option("--mean <x,…>", "per channel, or one number: images become (x - mean) / std first (default: what the file says)")
-    .option("--std <x,…>", "per channel, or one number")
+    .addOption(whichOption());
+  addModelFlags(command)
     .option("--dataset <name>", "data set, or a folder of your own images (default: the run's, or cifar10)")
     .addOption(new Option("--norm <norm>", "what bounds a perturbation").choices(Object.keys(threats)).default("linf"))
     .option("--epsilon <e>", "its bound: in linf 8 or 8/255, in l2 and l1 0.5 or 1/2 (default: the run's in linf, else 8/255, 0.5 and 12)")
@@ -222,27 +216,18 @@ function checkFlags(options: EvalFlags & Record<string, unknown>) {
   const settings: Settings = settingsFromFlags(options, FLAGS);
   if (options.attack !== undefined) checkSetting("finalAttack", options.attack, "--attack");
   for (const file of [options.saveAdversarials, options.robustbench]) if (file !== undefined) requireWritableFile(file);
-  const numbers = (flag: "mean" | "std"): number[] | undefined => {
-    const text = options[flag];
-    const list = text?.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
-    if (list?.some((value) => !Number.isFinite(value) || (flag === "std" && value <= 0))) {
-      throw new ConfigError(`--${flag} (="${text}") must be numbers${flag === "std" ? " above 0" : ""} with commas between; write e.g. 0.49,0.48,0.45`);
-    }
-    return list;
-  };
   const targets = readTargets(options.targeted);
   const attack = options.attack ?? (targets === undefined ? undefined : AIMING);
   if (options.robustbench !== undefined && attack !== undefined && attack !== "autoattack") {
     throw new ConfigError(`--robustbench needs --attack autoattack${targets === undefined ? "" : " without --targeted"}, got ${attack}; leave one of them out`);
   }
-  const { arch, part, which } = options;
   if (targets !== undefined && attack !== undefined) checkAims(attackPlan(attack) ?? { attacks: [], selection: "success" });
   return {
     ...{ attack, targets },
     settings,
     n: parseCountOrAll("--n", options.n, "write e.g. 1000"),
     epsilon: options.epsilon === undefined ? undefined : readRadius(options.norm, options.epsilon),
-    open: { arch, part, which, mean: numbers("mean"), std: numbers("std") },
+    open: { ...modelOptions(options), which: options.which },
   };
 }
 

@@ -1,8 +1,8 @@
 /** @file APGD and Square in l1: the course over shrinking balls, the sparse step value by value, and what they find does not depend on the batch. */
-import { attack, attackPlan, functionVictim, l1 } from "@gradalign/robustness";
-import { createDevice, evaluate, tensor } from "@gradalign/tensor";
+import { type AttackSite, attack, attackPlan, functionVictim, l1 } from "@gradalign/robustness";
+import { createDevice, evaluate, lt, max, mul, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it, test } from "vitest";
-import { sparseSchedule, sparseSigns } from "../../src/attacks/apgd-sparse.ts";
+import { sparseSchedule, sparseSigns, sparseStep } from "../../src/attacks/apgd-sparse.ts";
 import { quarters } from "../support/quarters.ts";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
@@ -39,6 +39,48 @@ test.each([0.001, 0.2, 0.5, 1])("a step is of the signs of the largest entries, 
       expect(found[image * d + i]).toBeCloseTo(value, 6);
     });
   }
+});
+
+describe("a look at the course, in a ball of radius 12 around images of 16 zeros", () => {
+  const spread = (values: readonly number[]): Value => {
+    const data = values.flatMap((value) => Array.from({ length: 16 }, (_, i) => (i < value ? 0.25 : 0)));
+    return tensor(Float32Array.from(data), [values.length, 1, 4, 4]);
+  };
+  const each = (...values: number[]): Value => tensor(Float32Array.from(values));
+  const unasked = (): never => {
+    throw new Error("not asked in a step");
+  };
+  const site = (check: number): AttackSite => ({
+    victim: { classes: 2, fooled: (logits) => lt(max(logits, [1]), 0), ascent: unasked, logits: unasked, gradient: unasked, gradients: unasked },
+    ...{ x: spread([0, 0, 0]), labels: tensor([0, 0, 0], [3], "int32"), target: tensor([0, 0, 0], [3], "int32") },
+    ...{ threat: l1, epsilon: 12, keys: tensor([1, 2], [2], "int32"), iteration: 1 },
+    schedule: { radius: tensor(12), anew: tensor(0), check: tensor(check), counts: tensor(1) },
+  });
+  // The first image's best point has become sparser by more than 5 %, the others' have not; the last step is as short as steps become.
+  const best = spread([4, 8, 8]);
+  const state = {
+    ...{ point: spread([16, 16, 16]), gradient: spread([16, 16, 16]), best, bestGradient: mul(best, 2), bestLoss: each(9, 9, 9) },
+    ...{ adversarial: spread([0, 0, 0]), found: each(0, 0, 0), length: each(6, 6, 1.3), share: each(0.2, 0.2, 0.2), changed: each(5, 8, 8) },
+  };
+  const step = (check: number) =>
+    evaluate(
+      sparseStep(site(check), state, (point) => ({ logits: tensor(new Float32Array(6).fill(1), [3, 2]), losses: each(1, 1, 1), gradient: mul(point, 3) })),
+    );
+
+  test("restarts from the best point with long steps where it has become sparser, else divides the step by 1.5, down to a tenth of the radius", () => {
+    const { length, share, changed, point, gradient } = step(1);
+    expect([...length.data()]).toEqual([12, 4, 1.2].map(Math.fround));
+    expect([...changed.data()]).toEqual([4, 8, 8]);
+    expect([...share.data()]).toEqual([4, 8, 8].map((count) => Math.fround(count / 16 / 1.5)));
+    expect([...point.data()].slice(0, 16)).toEqual([...evaluate(best).data()].slice(0, 16));
+    expect([...gradient.data()].slice(0, 16)).toEqual([...evaluate(state.bestGradient).data()].slice(0, 16));
+    expect([...gradient.data()].slice(16)).toEqual([...point.data()].slice(16).map((value) => Math.fround(3 * value)));
+  });
+
+  test("changes nothing of the course between looks", () => {
+    const { length, share, changed } = step(0);
+    expect([length, share, changed].map((value) => [...value.data()])).toEqual([state.length, state.share, state.changed].map((v) => [...evaluate(v).data()]));
+  });
 });
 
 it("finds the same whatever the batch", { timeout: 60_000 }, async () => {
