@@ -176,6 +176,8 @@ describe("what is read back", () => {
     ["another radius", (text: string) => text.replace('"numerator":12', '"numerator":11'), "its id is not that of its settings"],
     ["another accuracy", (text: string) => text.replace(/"robustAccuracy":[\d.]+/, '"robustAccuracy":1'), "its accuracies are not its images'"],
     ["an image less", (text: string) => text.replace(/\{"index":0,[^}]*\},/, ""), "its outcomes are not its images'"],
+    ["other passes", (text: string) => text.replace(/"checkPasses":\{"forward":\d+/, '"checkPasses":{"forward":7'), "its digest is not that of its content"],
+    ["no warnings", (text: string) => text.replace(/"warnings":\[.*?\],"checkPasses"/, '"warnings":[],"checkPasses"'), "its digest is not that of its content"],
     ["a field more", (text: string) => text.replace('{"format"', '{"extra":1,"format"'), "Unrecognized key"],
     ["no JSON", (text: string) => text.slice(0, 99), "is not JSON"],
   ])("is checked when a record is shown: %s", (_, change, message) => {
@@ -231,10 +233,15 @@ test("RobustBench's entry has its fields; what is not known is empty, and doubts
   const { record } = await run("whole");
   expect(() => robustBenchEntry(record)).toThrow("evaluate with --attack autoattack");
   const model = { ...record.model, file: "rn18.pth", format: "pytorch", architecture: { name: "preact-resnet18", width: 64 } } as const;
-  const warnings = [{ id: "few-images", seen: "150 images." }];
-  expect(robustBenchEntry({ ...record, attack: "autoattack", model, cleanAccuracy: 0.8334, robustAccuracy: 0.4321, warnings })).toEqual({
+  const judged = { ...record, attack: "autoattack", model, cleanAccuracy: 0.8334, robustAccuracy: 0.4321, confidence95: [0.4, 0.5] } as const;
+  const wide = { id: "wide-interval", seen: "150 images." };
+  expect(robustBenchEntry({ ...judged, warnings: [wide] }).unreliable).toBe(false);
+  expect(robustBenchEntry({ ...judged, warnings: [{ id: "zero-gradients", seen: "All." }, wide] })).toEqual({
     ...{ link: "", name: "rn18", authors: "", additional_data: false, number_forward_passes: 1, dataset: "halves", venue: "" },
     ...{ architecture: "preact-resnet18 (width 64)", eps: "12/255", clean_acc: "83.34", reported: "", autoattack_acc: "43.21" },
-    ...{ unreliable: true, footnote: "few-images: 150 images." },
+    ...{
+      unreliable: true,
+      footnote: `${record.data.count} test images, robust accuracy 40.00 to 50.00 (95 %). zero-gradients: All. wide-interval: 150 images.`,
+    },
   });
 });

@@ -148,7 +148,10 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
   const opened = await openVictim(path, given.open);
   for (const text of opened.notes) note(text);
   const { saved, judged, victim } = opened;
-  const interrupt = listenForInterrupt((signal) => note(`${signal}: stopping; what is done is kept. Once more to exit at once`));
+  if (options.norm !== "linf" && options.epsilon?.includes("/255")) {
+    note(`--epsilon ${options.epsilon} is taken as it is in ${options.norm}: pixels are from 0 to 1, and the bound is on the norm of all of them together`);
+  }
+  const interrupt = listenForInterrupt((signal) => note(`${signal}: stopping. Once more to exit at once`));
   const { signal } = interrupt;
   const view = createEvaluationView(context.streams.stderr);
   try {
@@ -195,7 +198,7 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
   } catch (error) {
     view.finish();
     if (error !== signal.reason) throw error;
-    note(`stopped; go on with: ${again}`);
+    note(`stopped; what was done is kept: go on with: ${again}`);
     context.exitCode = EXIT_CODE_OF_SIGNAL[interrupt.received() ?? "SIGINT"];
   } finally {
     view.finish();

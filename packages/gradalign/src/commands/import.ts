@@ -40,6 +40,9 @@ export function registerImport(program: Command, context: Context): void {
     });
 }
 
+const NO_NETWORK =
+  "no built-in network has exactly these tensors; --arch in gradalign eval says what differs, and any network can come as ONNX (torch.onnx.export)";
+
 /** What was said of the file. */
 interface About {
   readonly path: string;
@@ -66,6 +69,7 @@ function describeWeights({ source }: ModelFile, { path, part, shape }: About): D
   const buffers = fitting.flatMap(({ model }) => checkWeights(model, tensors).normalization ?? []);
   const facts = {
     networks: fitting.map(({ classes }, i) => `${names[i]} (${classes} classes)`),
+    ...(names.length > 0 ? {} : { hint: NO_NETWORK }),
     normalization: described?.normalization ? "in the metadata" : buffers.length > 0 ? `the tensors ${[...new Set(buffers)].join(" and ")}` : [],
     wrappers,
     prefixes,

@@ -12,22 +12,26 @@ export interface EvaluationView {
   finish(): void;
 }
 
-/** A bar on a terminal; elsewhere a line when another attack begins. */
+/** Between lines where there is no terminal. */
+const LINE_EVERY_MS = 30_000;
+
+/** A bar on a terminal; elsewhere a line when another attack begins, and now and then. */
 export function createEvaluationView(output: OutputStream): EvaluationView {
   const region = output.isTTY ? new LiveRegion(output) : undefined;
   const began = performance.now();
   let first: number | undefined;
-  let at = "";
+  let [at, told] = ["", began];
   return {
     progress({ attack, done, total, fraction, cleanAccuracy, robustAccuracy }) {
       first ??= fraction;
+      const now = performance.now();
+      const eta = `ETA ${duration(((now - began) / 1000 / (fraction - first)) * (1 - fraction))}`;
       const share = `${percent(robustAccuracy)} left of ${percent(cleanAccuracy)}`;
-      if (region) {
-        const eta = ((performance.now() - began) / 1000 / (fraction - first)) * (1 - fraction);
-        region.show([
-          statusLine(fraction, [attack, share, `ETA ${duration(eta)}`, `round ${Math.min(total, Math.floor(done) + 1)} of ${total}`], output.columns),
-        ]);
-      } else if (attack !== at) output.write(`${attack}: ${share}\n`);
+      const round = `round ${Math.min(total, Math.floor(done) + 1)} of ${total}`;
+      if (region) region.show([statusLine(fraction, [attack, share, eta, round], output.columns)]);
+      else if (attack !== at) output.write(`${attack}: ${share}\n`);
+      else if (now - told > LINE_EVERY_MS) output.write(`${attack}: ${share}, ${round}, ${eta}\n`);
+      if (attack !== at || now - told > LINE_EVERY_MS) told = now;
       at = attack;
     },
     finish: () => region?.clear(),

@@ -127,6 +127,8 @@ export interface Attack<Options extends AttackOptions = AttackOptions, State ext
  */
 export function checkThreat({ id, threats }: Pick<Attack, "id" | "threats">, threat: Threat): void {
   if (threats && !threats.includes(threat.name)) {
-    throw new ConfigError(`attack: ${id} is defined in the threat model ${threats.join(", ")} only, got ${threat.name}; use another attack there, e.g. pgd`);
+    throw new ConfigError(
+      `attack: ${id} is defined in the threat model ${threats.join(", ")} only, got ${threat.name}; use another attack there, e.g. apgd-ce`,
+    );
   }
 }

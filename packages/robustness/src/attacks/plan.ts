@@ -67,6 +67,10 @@ export function parseAttack(name: string): NamedAttack | null {
 }
 
 function unknownName(name: string): ConfigError {
+  const stem = name.replace(/(-\d+)+$/, "");
+  if (stem !== name && attacks[stem]?.numbers) {
+    return new ConfigError(`attack: name (="${name}") must have at most ${attacks[stem].numbers.length} numbers, each from 1; write e.g. ${stem}-50`);
+  }
   const close = closestName(name, [...Object.keys(attacks), ...Object.keys(ensembles), "none"]);
   return new ConfigError(
     `attack: name (="${name}") must be one of ${ATTACK_NAMES}; ${close === undefined ? "the paper's is pgd-50-10" : `did you mean ${close}?`}`,

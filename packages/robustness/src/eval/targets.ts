@@ -29,7 +29,7 @@ export function checkAims({ attacks: planned, selection }: Pick<AttackPlan, "att
 /**
  * Each image's class.
  *
- * @throws DataError where a class is none of the classifier's, or an image's own.
+ * @throws ConfigError, or for a list DataError, where a class is none of the classifier's, or an image's own.
  */
 export function targetsOf(asked: Targets, labels: readonly number[], answers: readonly { readonly logits: Float32Array }[], classes: number): number[] {
   if (typeof asked === "object" && asked.length !== labels.length) {
@@ -43,7 +43,7 @@ export function targetsOf(asked: Targets, labels: readonly number[], answers: re
     const own = target === label;
     if (!Number.isInteger(target) || target < 0 || target >= classes || (own && typeof asked !== "number")) {
       const which = typeof asked === "number" ? "targets" : `targets[${i}]`;
-      throw new DataError(
+      throw new (typeof asked === "number" ? ConfigError : DataError)(
         `attack: ${which} (=${target}) must be an integer from 0 to ${classes - 1}, a class of the victim${own ? " that is not the image's own" : ""}`,
       );
     }

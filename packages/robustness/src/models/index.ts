@@ -1,5 +1,6 @@
 /** @file The registry of models: one line each. */
 import { ConfigError } from "@gradalign/tensor";
+import { closestName } from "../options/closest-name.ts";
 import type { OptionTable, OptionValue, ValuesOf } from "../options/option.ts";
 import { checkNames } from "../options/resolve.ts";
 import { cnnDefinition as cnn } from "./cnn.ts";
@@ -47,7 +48,9 @@ export function modelOptions(name: string): OptionTable {
  */
 export function createModel({ name, ...options }: ModelConfig, data: ModelData = {}): Model {
   if (!Object.hasOwn(models, name)) {
-    throw new ConfigError(`model: name (="${name}") must be one of ${Object.keys(models).join(", ")}; pass your own model as train's option "model"`);
+    const close = closestName(String(name), Object.keys(models));
+    const remedy = close === undefined ? `pass your own model as train's option "model"` : `did you mean ${close}?`;
+    throw new ConfigError(`model: name (="${name}") must be one of ${Object.keys(models).join(", ")}; ${remedy}`);
   }
   // A checkpoint's manifest may say anything.
   const { classes = 10, shape = [3, 32, 32], ...own }: ModelData & Readonly<Record<string, unknown>> = { ...options, ...data };

@@ -32,7 +32,7 @@ export function readRadius(norm: string, written: string, source = "--epsilon"):
   const exact = { numerator: top.numerator * divisor.denominator, denominator: top.denominator * divisor.numerator };
   if (!Object.values(exact).every(Number.isSafeInteger)) return refuse("a fraction of smaller numbers", remedy);
   const found = lowest(exact);
-  if (norm === "linf" && epsilonOf(found) > 1) return refuse(forms, remedy);
+  if (norm === "linf" && epsilonOf(found) > 1) return refuse(forms, "255 steps are the whole range of a pixel");
   // What divides 255 is told in levels.
   return norm === "linf" && 255 % found.denominator === 0 ? { numerator: (found.numerator * 255) / found.denominator, denominator: 255 } : found;
 }

@@ -24,7 +24,7 @@ import {
 } from "@gradalign/robustness/node";
 import { ConfigError, DataError } from "@gradalign/tensor";
 import { identityForm, partForm, recordForm } from "./node-forms.ts";
-import { differences, idOf } from "./node-identity.ts";
+import { differences, digestOf, idOf } from "./node-identity.ts";
 import { type EvaluationIdentity, type EvaluationRecord, identityOfRecord } from "./record.ts";
 
 const IDENTITY = "identity.json";
@@ -43,7 +43,7 @@ export interface EvaluationLog {
   /** Notes a part; when this returns it is on the disk. */
   note(part: AttackRecord): void;
   /** Writes the record and the images that were broken, [C, H, W] each, in order; the parts go. */
-  finish(record: Omit<EvaluationRecord, "adversarials">, adversarials: readonly BrokenImage[]): EvaluationRecord;
+  finish(record: Omit<EvaluationRecord, "adversarials" | "digest">, adversarials: readonly BrokenImage[]): EvaluationRecord;
 }
 
 /** An image that an attack broke, as it left it. */
@@ -89,7 +89,8 @@ export function readEvaluation(folder: string): EvaluationRecord {
     (outcomes.some(({ index }, i) => index !== data.first + i) || outcomes.length !== data.count ? "its outcomes are not its images'" : "") ||
     (record.cleanAccuracy !== right(({ clean }) => clean) || record.robustAccuracy !== right(({ robust }) => robust)
       ? "its accuracies are not its images'"
-      : "");
+      : "") ||
+    (record.digest !== digestOf(record) ? "it was altered: its digest is not that of its content" : "");
   if (wrong) throw new DataError(`${file}: ${wrong}; ${REMEDY}`);
   return record;
 }
@@ -180,7 +181,8 @@ function openLog(folder: string, identity: EvaluationIdentity, shape: readonly n
     finish(record, broken) {
       lock.assertHeld();
       const file = adversarialsFile(broken, shape, record.id);
-      const whole: EvaluationRecord = { ...record, adversarials: sha256(file) };
+      const found = { ...record, adversarials: sha256(file) };
+      const whole: EvaluationRecord = { ...found, digest: digestOf(found) };
       writeFileAtomic(join(folder, ADVERSARIALS), file);
       writeFileAtomic(join(folder, RECORD), `${JSON.stringify(whole)}\n`);
       removeParts(folder);

@@ -101,4 +101,5 @@ export const recordForm = z.strictObject({
   curve: z.array(z.strictObject({ epsilon: z.number().min(0), accuracy: share, attack: name })).max(10_000),
   outcomes: z.array(z.strictObject(outcome)).min(1),
   adversarials: sha256,
+  digest: sha256,
 });

@@ -1,7 +1,7 @@
 /** @file What an evaluation is: a hash of all that decides its outcome, and how two differ. */
 import { createHash } from "node:crypto";
 import { canonicalJson } from "@gradalign/formats";
-import type { EvaluationIdentity } from "./record.ts";
+import type { EvaluationIdentity, EvaluationRecord } from "./record.ts";
 
 /** What decides the outcome: names of files and data sets do not, their checksums stand for them. */
 function deciding({ model, data, ...rest }: EvaluationIdentity): object {
@@ -15,6 +15,20 @@ export function idOf(identity: EvaluationIdentity): string {
   return createHash("sha256")
     .update(canonicalJson(deciding(identity)))
     .digest("hex");
+}
+
+/** The digest of a record: of all in it but times and machine. */
+export function digestOf({
+  digest: _,
+  written: __,
+  code: ___,
+  machine: ____,
+  seconds: _____,
+  stages,
+  ...found
+}: Omit<EvaluationRecord, "digest"> & { readonly digest?: string }): string {
+  const timeless = { ...found, stages: stages.map(({ seconds: ______, ...stage }) => stage) };
+  return createHash("sha256").update(canonicalJson(timeless)).digest("hex");
 }
 
 /** What differs between two evaluations, field by field, with both values; empty where they are the same. */

@@ -103,6 +103,8 @@ export interface EvaluationRecord {
   readonly outcomes: readonly ImageOutcome[];
   /** SHA-256 of `adversarials.safetensors`: the images that were broken. */
   readonly adversarials: string;
+  /** SHA-256 of all that is the same whenever it is computed: two evaluations of equal digests found the same, and an edited record has another. */
+  readonly digest: string;
 }
 
 /** What decides the outcome of an evaluation: written down before it begins, compared when it goes on. */

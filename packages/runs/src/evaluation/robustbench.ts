@@ -18,10 +18,14 @@ export interface RobustBenchEntry {
   readonly clean_acc: string;
   readonly reported: string;
   readonly autoattack_acc: string;
-  /** Whether a warning makes the number doubtful; which, stands in the footnote. */
+  /** Whether a warning says that the attacks may have failed; which, stands in the footnote. */
   readonly unreliable: boolean;
-  readonly footnote: string | null;
+  /** The number of images, the interval, and the warnings. */
+  readonly footnote: string;
 }
+
+/** Warnings that say nothing against the attacks: an interval is wide because there are few images. */
+const ABOUT_THE_ESTIMATE: readonly string[] = ["wide-interval"];
 
 /**
  * The entry of an evaluation by AutoAttack.
@@ -29,7 +33,7 @@ export interface RobustBenchEntry {
  * @throws ConfigError for one by other attacks, whose number has no place there.
  */
 export function robustBenchEntry(record: EvaluationRecord): RobustBenchEntry {
-  const { model, data, threat, attack, cleanAccuracy, robustAccuracy, warnings } = record;
+  const { model, data, threat, attack, cleanAccuracy, robustAccuracy, confidence95, warnings } = record;
   if (attack !== "autoattack")
     throw new ConfigError(`RobustBench's entries are evaluations by autoattack, this one is by ${attack}; evaluate with --attack autoattack`);
   const percentage = (share: number): string => (100 * share).toFixed(2);
@@ -40,7 +44,10 @@ export function robustBenchEntry(record: EvaluationRecord): RobustBenchEntry {
     architecture: given.length > 0 ? `${String(name)} (${given.join(", ")})` : String(name),
     eps: fractionText(threat.epsilon),
     clean_acc: percentage(cleanAccuracy),
-    ...{ reported: "", autoattack_acc: percentage(robustAccuracy), unreliable: warnings.length > 0 },
-    footnote: warnings.length > 0 ? warnings.map(({ id, seen }) => `${id}: ${seen}`).join(" ") : null,
+    ...{ reported: "", autoattack_acc: percentage(robustAccuracy), unreliable: warnings.some(({ id }) => !ABOUT_THE_ESTIMATE.includes(id)) },
+    footnote: [
+      `${data.count} test images, robust accuracy ${confidence95.map(percentage).join(" to ")} (95 %).`,
+      ...warnings.map(({ id, seen }) => `${id}: ${seen}`),
+    ].join(" "),
   };
 }

@@ -149,7 +149,7 @@ function recordOf(
   { version, ...identity }: EvaluationIdentity,
   { outcomes, cleanAccuracy, robustAccuracy, confidence95, stages, passes, seconds, warnings, checkPasses, curve }: AttackReport,
   { backend, threads }: Device,
-): Omit<EvaluationRecord, "adversarials"> {
+): Omit<EvaluationRecord, "adversarials" | "digest"> {
   const { attacks: _, format, ...asked } = identity;
   const { commit, node, processor, date } = provenance();
   return {

@@ -24,6 +24,7 @@ const WORDS = {
   checkPasses: { forward: 0, backward: 0 },
   curve: [],
   adversarials: "ad".repeat(32),
+  digest: "d1".repeat(32),
 } as const;
 
 /** A record of so many images, whose figures follow from their outcomes. */
