@@ -19,6 +19,7 @@ import {
   type Section,
 } from "@gradalign/robustness";
 import { allSettings, declarationOf, type Setting } from "@gradalign/runs";
+import { ConfigError } from "@gradalign/tensor";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { optionsPage } from "../../../tools/tables/options.ts";
 import { gradalign } from "./support/captured.ts";
@@ -48,6 +49,17 @@ function someValue(setting: Setting): string | number {
 
 const REGISTERED = SECTIONS.flatMap((section) => Object.values<Declared>(registries[section]).map(({ id, options }) => [section, id, options] as const));
 
+/** What a ConfigError says. */
+function messageOf(refused: () => unknown): string {
+  try {
+    refused();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return "nothing was refused";
+}
+
 /** Settings of the same kind that it has not: of those one, another for each, as commands take time. Both schedules have the same. */
 function foreign(section: Section, id: string): readonly [string, Setting] | undefined {
   const all = [...allSettings()].filter(([name, { place, declared: by }]) => place?.section === section && name !== section && !by.has(id));
@@ -63,7 +75,8 @@ describe.each(REGISTERED)("%s %s", (section, id, options) => {
     for (const key of new Set([...all, "unheardOf", "toString"])) {
       if (own.includes(key)) continue;
       const message = `config: ${section}.${key} (=1) ${has} ${own.join(", ") || "none"}; leave it out`;
-      expect(() => resolve({ [section]: { name: id, [key]: 1 } })).toThrow(expect.objectContaining({ code: "ConfigError", message }));
+      // A key that is near to one of its own is answered with that one.
+      expect(messageOf(() => resolve({ [section]: { name: id, [key]: 1 } })).replace(/, or write \w+$/, "")).toBe(message);
     }
     expect(() => resolve({ [section]: { name: id } })).not.toThrow();
   });
