@@ -258,7 +258,7 @@ test("a tooltip is there wherever a panel is pointed at, and stays while the pan
   const svg = page.locator("#figures figure:first-child svg").first();
   // The panel may be drawn anew between the two: the one that was looked at is then nowhere.
   const place = async (): Promise<{ x: number; y: number; width: number; height: number }> => {
-    await svg.scrollIntoViewIfNeeded();
+    await svg.evaluate((drawn) => drawn.scrollIntoView({ block: "center" }));
     return (await svg.boundingBox()) ?? place();
   };
   const box = await place();
