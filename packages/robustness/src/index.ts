@@ -48,16 +48,8 @@ export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
 export { majorityShare, type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outcome.ts";
 export { detectOverfitting, type Overfitting, type RobustnessPoint } from "./diagnostics/overfitting.ts";
 export { accuracyCurve, type RadiusBound } from "./eval/accuracy-curve.ts";
-export {
-  type AttackImagesOptions,
-  type AttackProgress,
-  type AttackRecord,
-  type AttackReport,
-  type AttackStage,
-  attack,
-  type ImageOutcome,
-  type ImageRecord,
-} from "./eval/attack.ts";
+export { type AttackImagesOptions, type AttackReport, attack } from "./eval/attack.ts";
+export type { AttackProgress, AttackRecord, AttackStage, ImageOutcome, ImageRecord } from "./eval/attack-course.ts";
 export type { Warning } from "./eval/checks/check.ts";
 export { checks, type RadiusAccuracy } from "./eval/checks/index.ts";
 export { type EvaluateOptions, evaluateRobustness, type RobustnessReport } from "./eval/evaluate.ts";

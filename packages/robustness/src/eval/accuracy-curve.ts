@@ -1,6 +1,6 @@
 /** @file The accuracy at every radius from one attack: a perturbation that was found breaks its image at its own norm and at all larger radii. */
 import { ConfigError } from "@gradalign/tensor";
-import type { ImageOutcome } from "./attack.ts";
+import type { ImageOutcome } from "./attack-course.ts";
 
 /** A radius, and the share of images that nothing found breaks within it. */
 export interface RadiusBound {
