@@ -83,7 +83,7 @@ describe.each((await openDevices()).tested)("on %s", (_, device) => {
 
   it.each([pgdCorner, randomCorner])("$id is refused in l2, which has no corners", (attack) => {
     const { id } = attack;
-    const message = `attack: ${id} is defined in the threat model linf only, got l2; use another attack there, e.g. pgd`;
+    const message = `attack: ${id} is defined in the threat model linf only, got l2; use another attack there, e.g. apgd-ce`;
     const refused = expect.objectContaining({ code: "ConfigError", message });
     expect(() => attackRunner(programs, attack, attackOptions(attack), l2)).toThrow(refused);
     const gradient = (point: Tensor["inputs"][number]) => point;
