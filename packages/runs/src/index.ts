@@ -4,14 +4,11 @@ export { crc32 } from "@gradalign/formats";
 export { evaluationCommand } from "./evaluation/command.ts";
 export { epsilonOf, type Fraction, fractionOf, fractionText, readRadius } from "./evaluation/fraction.ts";
 export {
-  type CurvePoint,
   type EvaluationIdentity,
   type EvaluationRecord,
-  type EvaluationWarning,
   identityOfRecord,
   type JudgedData,
   type JudgedModel,
-  type Stage,
 } from "./evaluation/record.ts";
 export type { EvaluationReport, ExampleImage } from "./evaluation/report-data.ts";
 export { type RobustBenchEntry, robustBenchEntry } from "./evaluation/robustbench.ts";

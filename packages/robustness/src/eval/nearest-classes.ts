@@ -9,7 +9,7 @@ import { dualNorm } from "../threat/dual-norm.ts";
 import type { Threat } from "../threat/threat.ts";
 import { traceOracle } from "./oracle.ts";
 
-/** The likeliest classes are looked at, so many as in the paper. */
+/** The likeliest classes are looked at, as each takes two passes. */
 const CANDIDATES = 100;
 
 /** A batch in memory, and its images' classes by their logits, the likeliest first. */

@@ -1,5 +1,5 @@
 /** @file What an evaluation leaves: what was judged, how, what became of every image, and what a reader must know to trust it. */
-import type { Arithmetic, AttackOptions, ImageOutcome, Passes, Selection, TargetRule } from "@gradalign/robustness";
+import type { Arithmetic, AttackStage, ImageOutcome, Passes, RadiusAccuracy, Selection, TargetRule, Warning } from "@gradalign/robustness";
 import type { Fraction } from "./fraction.ts";
 
 export type { Fraction } from "./fraction.ts";
@@ -34,38 +34,6 @@ export interface JudgedData {
   readonly count: number;
 }
 
-/** One attack of the list, and what it did. */
-export interface Stage {
-  /** Its id, e.g. `apgd-ce`, and its constants: every option's value. */
-  readonly attack: string;
-  readonly paper: string;
-  readonly options: AttackOptions;
-  /** Images it was run on, and how many of them it broke. */
-  readonly attacked: number;
-  readonly broken: number;
-  readonly passes: Passes;
-  readonly seconds: number;
-}
-
-/** Something that makes the number doubtful. */
-export interface EvaluationWarning {
-  /** Which check, e.g. `zero-gradients`: a heading of docs/evaluation-checks.md. */
-  readonly id: string;
-  /** What was seen, in a sentence. */
-  readonly seen: string;
-  /** On how many images, and of how many; absent where it is not about images. */
-  readonly images?: number;
-  readonly of?: number;
-}
-
-/** Accuracy at a radius. */
-export interface CurvePoint {
-  readonly epsilon: number;
-  readonly accuracy: number;
-  /** What the accuracy is an upper bound by, e.g. `fmn`. */
-  readonly attack: string;
-}
-
 /** A finished evaluation. Everything but `machine`, `written`, and the seconds is the same whenever it is computed again. */
 export interface EvaluationRecord {
   readonly format: 1;
@@ -91,14 +59,14 @@ export interface EvaluationRecord {
   readonly cleanConfidence95: readonly [low: number, high: number];
   readonly confidence95: readonly [low: number, high: number];
   /** In order, all attacks of the list; empty for `none`. */
-  readonly stages: readonly Stage[];
+  readonly stages: readonly AttackStage[];
   readonly passes: Passes;
   readonly seconds: number;
-  readonly warnings: readonly EvaluationWarning[];
+  readonly warnings: readonly Warning[];
   /** Passes of the checks that look for them; not among `passes`. */
   readonly checkPasses: Passes;
   /** Points of the accuracy-against-radius curve that were computed; may be empty. */
-  readonly curve: readonly CurvePoint[];
+  readonly curve: readonly RadiusAccuracy[];
   /** What became of each image, in order. */
   readonly outcomes: readonly ImageOutcome[];
   /** SHA-256 of `adversarials.safetensors`: the images that were broken. */
@@ -111,7 +79,7 @@ export interface EvaluationRecord {
 export interface EvaluationIdentity
   extends Pick<EvaluationRecord, "format" | "arithmetic" | "model" | "data" | "threat" | "attack" | "selection" | "targets" | "seed"> {
   readonly version: string;
-  readonly attacks: readonly Pick<Stage, "attack" | "options">[];
+  readonly attacks: readonly Pick<AttackStage, "attack" | "options">[];
 }
 
 /** The identity of what a record is of. */

@@ -1,7 +1,7 @@
 /** @file What a reader wants to know of an evaluation's record: what each attack left, what smaller radii leave, how classes fare, what to look at. */
-import { accuracyCurve, type ImageOutcome, type RadiusBound, wilsonInterval } from "@gradalign/robustness";
+import { type AttackStage, accuracyCurve, type ImageOutcome, type RadiusBound, wilsonInterval } from "@gradalign/robustness";
 import { epsilonOf } from "./fraction.ts";
-import type { EvaluationRecord, Stage } from "./record.ts";
+import type { EvaluationRecord } from "./record.ts";
 
 /** A share of images, with Wilson's 95 % interval. */
 export interface Share {
@@ -19,7 +19,7 @@ export function shareOf(count: number, of: number): Share {
 /** What is left after an attack of the list. */
 export interface WaterfallStep {
   /** The attack and what it broke; null for the images as they are. */
-  readonly stage: Stage | null;
+  readonly stage: AttackStage | null;
   /** Images that are still answered rightly. */
   readonly left: Share;
 }

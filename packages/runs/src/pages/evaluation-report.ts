@@ -1,7 +1,8 @@
 /** @file The report of one evaluation, and of several side by side, as a self-contained HTML file. */
+import type { Warning } from "@gradalign/robustness";
 import { evaluationCommand, networkText } from "../evaluation/command.ts";
 import { epsilonOf, fractionText } from "../evaluation/fraction.ts";
-import type { EvaluationRecord, EvaluationWarning } from "../evaluation/record.ts";
+import type { EvaluationRecord } from "../evaluation/record.ts";
 import type { EvaluationReport } from "../evaluation/report-data.ts";
 import { aimText, boundsBelow, type ClassOutcome, classOutcomes, distanceText, imagesText, normName } from "../evaluation/summary.ts";
 import type { Figure } from "../figures/curves.ts";
@@ -105,7 +106,7 @@ function warnings({ warnings: found }: EvaluationRecord): HtmlPart {
   );
 }
 
-function imagesOf({ images, of }: EvaluationWarning): string {
+function imagesOf({ images, of }: Warning): string {
   if (images === undefined) return "";
   return of === undefined ? `, ${count(images)} image${images === 1 ? "" : "s"}` : `, ${count(images)} of ${count(of)} images`;
 }

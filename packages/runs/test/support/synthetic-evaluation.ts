@@ -1,6 +1,6 @@
 /** @file Records of evaluations as the library's attacks make them, and made-up ones. */
-import { type AttackReport, attackPlan, type ImageOutcome, wilsonInterval } from "@gradalign/robustness";
-import type { EvaluationRecord, Fraction, Stage } from "../../src/evaluation/record.ts";
+import { type AttackReport, type AttackStage, attackPlan, type ImageOutcome, wilsonInterval } from "@gradalign/robustness";
+import type { EvaluationRecord, Fraction } from "../../src/evaluation/record.ts";
 
 const WORDS = {
   format: 1,
@@ -30,7 +30,7 @@ const WORDS = {
 /** A record of so many images, whose figures follow from their outcomes. */
 export function recordOf(
   outcomes: readonly ImageOutcome[],
-  stages: readonly Stage[],
+  stages: readonly AttackStage[],
   {
     attack = stages.map((stage) => stage.attack).join("+"),
     norm = "linf",
@@ -59,11 +59,11 @@ export function recordOf(
 
 /** The record of what the library's `attack` found. */
 export function recordOfReport({ outcomes, stages, attack, threat }: AttackReport, epsilon: Fraction, classNames: string[]): EvaluationRecord {
-  return recordOf(outcomes, stages as readonly Stage[], { attack, norm: threat, epsilon, classNames });
+  return recordOf(outcomes, stages as readonly AttackStage[], { attack, norm: threat, epsilon, classNames });
 }
 
 /** What becomes of an image: a letter each, `x` wrong already, `s` stands, a digit the attack of the list that broke it, halfway to ε and on. */
-export function madeUp(fates: string, attacks: readonly string[], { classes = 3, epsilon = 8 / 255 } = {}): [ImageOutcome[], Stage[]] {
+export function madeUp(fates: string, attacks: readonly string[], { classes = 3, epsilon = 8 / 255 } = {}): [ImageOutcome[], AttackStage[]] {
   const outcomes = [...fates].map((fate, index): ImageOutcome => {
     const brokenBy = attacks[Number(fate)] ?? null;
     const label = index % classes;
@@ -82,7 +82,7 @@ export function madeUp(fates: string, attacks: readonly string[], { classes = 3,
     };
   });
   let left = [...fates].filter((fate) => fate !== "x").length;
-  const stages = attacks.map((attack, i): Stage => {
+  const stages = attacks.map((attack, i): AttackStage => {
     const broken = [...fates].filter((fate) => fate === String(i)).length;
     const { paper, options } = described(attack);
     const stage = { attack, paper, options, attacked: left, broken, passes: { forward: 10 * left, backward: 9 * left }, seconds: 2 };
@@ -92,7 +92,7 @@ export function madeUp(fates: string, attacks: readonly string[], { classes = 3,
   return [outcomes, stages];
 }
 
-function described(attack: string): Pick<Stage, "paper" | "options"> {
+function described(attack: string): Pick<AttackStage, "paper" | "options"> {
   const [first] = attackPlan(attack)?.attacks ?? [];
-  return { paper: first?.attack.paper ?? "", options: (first?.options ?? {}) as Stage["options"] };
+  return { paper: first?.attack.paper ?? "", options: (first?.options ?? {}) as AttackStage["options"] };
 }
