@@ -357,11 +357,10 @@ export function attackRounds(
   };
 }
 
-/** The largest batch and smaller ones, each half of the one before, ascending. */
+/** How many rows batches have, ascending: equal steps up to the largest, so that few rows repeat an image and few programs are compiled. */
 export function batchSizes(largest: number): number[] {
-  const sizes = [Math.max(largest, SMALLEST)];
-  while ((sizes[0] as number) > SMALLEST) sizes.unshift(Math.max(SMALLEST, Math.ceil((sizes[0] as number) / 2)));
-  return sizes;
+  const step = Math.max(SMALLEST, Math.ceil(largest / 8));
+  return Array.from({ length: Math.ceil(largest / step) }, (_, i) => Math.max(SMALLEST, Math.min(largest, (i + 1) * step)));
 }
 
 /** Whether an answer is what the adversary wants. */
