@@ -11,6 +11,24 @@ export {
 export { idOf } from "./evaluation/node-identity.ts";
 export { readEvaluationReport } from "./evaluation/node-read-report.ts";
 export { nodeDocument } from "./figures/node-document.ts";
+export {
+  type Attempt,
+  attemptFolder,
+  carryOver,
+  claimRun,
+  differingRuns,
+  type Failure,
+  failuresOf,
+  finishedFolder,
+  forgiveFailures,
+  type Holder,
+  holderOf,
+  isGivenUp,
+  MAX_FAILURES,
+  noteFailure,
+  publishRun,
+  resultDigest,
+} from "./folder/node-attempts.ts";
 export { type AttackPart, noteRobustness, type RunSession, readRobustness, readSession } from "./folder/node-notes.ts";
 export { chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";
 export { createRun, isRunFolder, isRunLock, openRun, type Run, withRunLock } from "./folder/node-run.ts";

@@ -24,6 +24,8 @@ export interface RunSession {
 const SESSION_FILE = "session.json";
 const ROBUSTNESS_FILE = "robustness.jsonl";
 const PARTS_FILE = "attack-parts.jsonl";
+/** The files of all notes. */
+export const NOTES: readonly string[] = [SESSION_FILE, ROBUSTNESS_FILE, PARTS_FILE];
 
 const asked = Object.fromEntries(
   Object.entries(RUN_OPTIONS).map(([name, option]) => [name, z.exactOptional(z.custom((value) => accepts(option, value), `must be ${ruleOf(option)}`))]),

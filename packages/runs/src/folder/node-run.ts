@@ -68,7 +68,8 @@ export interface Run {
 
 const CONFIG = "config.json";
 const METRICS = "metrics.jsonl";
-const CHECKPOINTS = "checkpoints";
+/** The folder of checkpoints in a run folder. */
+export const CHECKPOINTS = "checkpoints";
 const LOCK = "run.lock";
 const REMEDY = "restore it, or start a new run";
 
