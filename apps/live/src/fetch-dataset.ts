@@ -1,6 +1,6 @@
 /** @file Fetches the server's data set part by part, checks every part, and puts them together. */
 
-import { type ImageDataset, imageDataset } from "@gradalign/robustness";
+import { imageDataset, labelsFor, type ResidentDataset } from "@gradalign/robustness";
 import { crc32 } from "@gradalign/runs";
 import type { DataList, DataPart } from "@gradalign/runs/node";
 import { DataError } from "@gradalign/tensor";
@@ -19,11 +19,11 @@ const MAX_DATA_BYTES = 2 ** 31;
  *
  * @throws DataError when the server cannot be reached, its list does not describe a data set, or a part stays damaged.
  */
-export async function fetchDataset(listUrl: string, onProgress: (receivedBytes: number, totalBytes: number) => void): Promise<ImageDataset> {
+export async function fetchDataset(listUrl: string, onProgress: (receivedBytes: number, totalBytes: number) => void): Promise<ResidentDataset> {
   const list = checkedList(await bodyOf(await request(listUrl), MAX_LIST_BYTES, "the list of parts"));
   const { name, classNames, shape, flip, crop, counts, parts } = list;
   const pixels = shape[0] * shape[1] * shape[2];
-  const arrays = (count: number) => ({ images: new Uint8Array(count * pixels), labels: new Uint8Array(count) });
+  const arrays = (count: number) => ({ images: new Uint8Array(count * pixels), labels: labelsFor(count, classNames.length) });
   const splits = { train: arrays(counts.train), test: arrays(counts.test) };
   const totalBytes = parts.reduce((sum, part) => sum + part.bytes, 0);
   let receivedBytes = 0;
@@ -34,7 +34,7 @@ export async function fetchDataset(listUrl: string, onProgress: (receivedBytes: 
       const bytes = await fetchPart(new URL(part.path, listUrl), part);
       const { images, labels } = splits[part.split];
       images.set(bytes.subarray(0, part.count * pixels), part.first * pixels);
-      labels.set(bytes.subarray(part.count * pixels), part.first);
+      new Uint8Array(labels.buffer).set(bytes.subarray(part.count * pixels), part.first * labels.BYTES_PER_ELEMENT);
       receivedBytes += part.bytes;
       onProgress(receivedBytes, totalBytes);
     }
@@ -72,12 +72,13 @@ function checkedList(bytes: Uint8Array): DataList {
   } catch {
     refuse("it must be JSON");
   }
-  const { shape, counts, parts } = list ?? {};
+  const { classNames, shape, counts, parts } = list ?? {};
+  if (!Array.isArray(classNames)) refuse("classNames must be a list");
   if (!Array.isArray(shape) || shape.length !== 3 || !shape.every((size) => whole(size, 1))) refuse("shape must be three sizes");
   if (!whole(counts?.train, 1) || !whole(counts?.test, 1)) refuse("counts must be the numbers of images");
   if (!Array.isArray(parts)) refuse("parts must be a list");
-  const { shape: sizes, counts: totals, parts: all } = list as DataList;
-  const imageBytes = sizes.reduce((product, size) => product * size, 1) + 1;
+  const { classNames: classes, shape: sizes, counts: totals, parts: all } = list as DataList;
+  const imageBytes = sizes.reduce((product, size) => product * size, 1) + labelsFor(1, classes.length).BYTES_PER_ELEMENT;
   if ((totals.train + totals.test) * imageBytes > MAX_DATA_BYTES) refuse(`the data must have at most ${MAX_DATA_BYTES} bytes`);
   const next = { train: 0, test: 0 };
   for (const part of all as readonly (DataPart | null)[]) {

@@ -1,5 +1,5 @@
 /** @file The page: its form and buttons, what the training worker reports, and when to draw. */
-import { type Evaluation, majorityShare, runOutcome } from "@gradalign/robustness";
+import { type Evaluation, type Labels, majorityShare, runOutcome } from "@gradalign/robustness";
 import { bytes, count, duration, levelsRemedy, readLevels, VERDICTS } from "@gradalign/runs";
 import { type Curve, drawPanel, latestValue, PANELS } from "./charts.ts";
 import type { Command, LiveBackend, LiveMethod, Report, RunSettings } from "./protocol.ts";
@@ -46,7 +46,7 @@ let created = 0;
 /** Classes of the data set; one in so many guesses is right. */
 let classes = 10;
 /** Of the test images, the first of which evaluations use. */
-let testLabels: Uint8Array = new Uint8Array();
+let testLabels: Labels = new Uint8Array();
 
 worker.onmessage = ({ data: report }: MessageEvent<Report>) => receive(report);
 worker.onerror = (event) => fail(`The training worker failed: ${event.message || "its script could not be loaded"}. Load this page again.`);

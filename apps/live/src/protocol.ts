@@ -1,5 +1,5 @@
 /** @file What the page and its training worker say to each other. */
-import type { Evaluation, TrainEvent } from "@gradalign/robustness";
+import type { Evaluation, Labels, TrainEvent } from "@gradalign/robustness";
 
 /** Methods the page offers. */
 export type LiveMethod = "fgsm" | "fgsm-gradalign";
@@ -33,7 +33,7 @@ export interface DataDescription {
   readonly classes: number;
   readonly trainImages: number;
   /** Of the test images, one byte each. */
-  readonly testLabels: Uint8Array;
+  readonly testLabels: Labels;
 }
 
 /** What computes. */

@@ -1,6 +1,6 @@
 /** @file The training worker: fetches the data, opens a device, trains one run at a time, and reports. The page stays free. */
 
-import { type ImageDataset, type Snapshot, TrainingError, train } from "@gradalign/robustness";
+import { type ResidentDataset, type Snapshot, TrainingError, train } from "@gradalign/robustness";
 import { createDevice, type Device } from "@gradalign/tensor";
 import { fetchDataset } from "./fetch-dataset.ts";
 import type { Command, DeviceDescription, LiveBackend, Report, RunSettings } from "./protocol.ts";
@@ -37,7 +37,7 @@ addEventListener("message", ({ data: command }: MessageEvent<Command>) => {
   if (!active.running) void perform(active);
 });
 
-async function loadData(): Promise<ImageDataset> {
+async function loadData(): Promise<ResidentDataset> {
   const started = performance.now();
   const loaded = await fetchDataset(new URL("/data/list.json", self.location.href).href, (receivedBytes, totalBytes) => {
     const rate = receivedBytes / (performance.now() - started);

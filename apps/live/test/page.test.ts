@@ -1,7 +1,7 @@
 /** @file The page in headless Chromium, from the real server: it trains, draws, pauses and stops, stays free, and computes Node's bits. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Evaluation, type ImageDataset, imageDataset, train } from "@gradalign/robustness";
+import { type Evaluation, imageDataset, type ResidentDataset, train } from "@gradalign/robustness";
 import { crc32 } from "@gradalign/runs";
 import { type LiveServer, startLiveServer } from "@gradalign/runs/node";
 import { createDevice } from "@gradalign/tensor";
@@ -24,7 +24,7 @@ function stripes(count: number, salt: number) {
 }
 
 const classNames = Array.from({ length: 10 }, (_, i) => `class ${i}`);
-const dataset: ImageDataset = imageDataset({ name: "stripes", classNames, shape: [3, 32, 32], train: stripes(2300, 0), test: stripes(150, 7), crop: 4 });
+const dataset: ResidentDataset = imageDataset({ name: "stripes", classNames, shape: [3, 32, 32], train: stripes(2300, 0), test: stripes(150, 7), crop: 4 });
 const SETTINGS: RunSettings = { method: "fgsm", epsilon: 10, seed: 3, epochs: 24, trainSize: 1152, evalEvery: 18, evalExamples: 64 };
 
 /** What the page saves. */

@@ -50,7 +50,7 @@ export const fig7: Experiment = singleLayerExperiment({
     const stats = Array.from({ length: FILTERS }, () => ({ active: 0, activeNear: 0, switched: 0, change: 0, size: 0 }));
     let shown: Pick<Details, "maps" | "images"> = { maps: [], images: [] };
     for (let image = 0; image < n; image++) {
-      const x = tensor(pixelsOf(dataset, image, 1), [1, ...dataset.shape]);
+      const x = tensor(await pixelsOf(dataset, image, 1), [1, ...dataset.shape]);
       const key = Int32Array.from(keyFor(seed, "alignment", image, 1));
       const result = program(saved.params["_model.0.weight"] as Value, saved.params["_model.0.bias"] as Value, x, key);
       const read = async (value: Value): Promise<Float32Array> => (await (value as Tensor).read()) as Float32Array;
@@ -72,7 +72,7 @@ export const fig7: Experiment = singleLayerExperiment({
         const bytes = (data: Float32Array): number[] => [...data].map((v) => Math.round(255 * Math.min(1, Math.max(0, v))));
         shown = {
           maps: [grown, regular].map((f) => [map(cleanMap, f), map(nearMap, f)]),
-          images: [bytes(pixelsOf(dataset, image, 1)), bytes(noisy)],
+          images: [bytes(await pixelsOf(dataset, image, 1)), bytes(noisy)],
         };
       }
       for (const value of [x, ...Object.values(result)]) value.dispose();

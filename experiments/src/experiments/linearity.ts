@@ -177,7 +177,7 @@ async function approximationErrors(lab: Lab, finished: ReturnType<Lab["finished"
   const batch = Math.min(BATCH, examples);
   const used = Math.floor(examples / batch) * batch;
   for (let first = 0; first < used; first += batch) {
-    const x = tensor(pixelsOf(dataset, first, batch), [batch, ...dataset.shape]);
+    const x = tensor(await pixelsOf(dataset, first, batch), [batch, ...dataset.shape]);
     const labels = tensor(Int32Array.from(dataset.test.labels.subarray(first, first + batch)));
     for (const [k, size] of sizes.entries()) {
       const result = program(x, labels, Int32Array.from(keyFor(finished.config.seed, "attack", first, k)), size / 255);

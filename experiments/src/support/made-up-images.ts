@@ -1,10 +1,10 @@
 /** @file Made-up images in place of a data set that cannot be had: each class has stripes of its own, under noise. */
-import { type ImageDataset, imageDataset } from "@gradalign/robustness";
+import { imageDataset, type ResidentDataset } from "@gradalign/robustness";
 
 const SHAPES: Readonly<Record<string, readonly [number, number, number]>> = { mnist: [1, 28, 28], "fashion-mnist": [1, 28, 28] };
 
 /** A data set with the name, image shape and number of classes of a real one. */
-export function madeUpImages(name: string, trainCount: number, testCount: number): ImageDataset {
+export function madeUpImages(name: string, trainCount: number, testCount: number): ResidentDataset {
   const shape = SHAPES[name] ?? [3, 32, 32];
   const classNames = Array.from({ length: 10 }, (_, label) => `made-up ${label}`);
   const augment = name === "cifar10" ? { flip: true, crop: 4 } : name === "svhn" ? { crop: 4 } : {};

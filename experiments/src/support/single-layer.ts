@@ -1,6 +1,6 @@
 /** @file What the experiments on the single-layer network share: their grid, which run they show, and its filters. */
 
-import { type ImageDataset, type JsonObject, resolveTrainConfig } from "@gradalign/robustness";
+import { type ImageDataset, type JsonObject, readImages, resolveTrainConfig } from "@gradalign/robustness";
 import type { Tensor } from "@gradalign/tensor";
 import type { Comparison, Experiment, Findings, FinishedTraining, Lab, Measurement, SavedParameters, Scale, Training } from "../paper/experiment.ts";
 import { PAPER_NUMBERS } from "../paper/numbers.ts";
@@ -165,9 +165,8 @@ export function grownFilter({ norms, outgoing }: Pick<HostFilters, "norms" | "ou
 }
 
 /** The first test images as floats in [0, 1], [n * C * H * W]. */
-export function pixelsOf(dataset: ImageDataset, first: number, n: number): Float32Array {
-  const size = dataset.shape.reduce((product, extent) => product * extent, 1);
-  return Float32Array.from(dataset.test.images.subarray(first * size, (first + n) * size), (byte) => byte / 255);
+export function pixelsOf({ test, shape }: ImageDataset, first: number, n: number): Promise<Float32Array> {
+  return readImages(test, shape, first, n);
 }
 
 /** Plain JSON of the filters. */

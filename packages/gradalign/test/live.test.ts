@@ -7,7 +7,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
-import { type ImageDataset, imageDataset } from "@gradalign/robustness";
+import { imageDataset, type ResidentDataset } from "@gradalign/robustness";
 import { cutIntoParts, type DataList, type LiveServer, startLiveServer } from "@gradalign/runs/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeRecordFiles } from "./support/record-files.ts";
@@ -24,7 +24,7 @@ writeFileSync(join(folder, "secret.txt"), "secret");
 function numbers(count: number, first: number) {
   return { images: Uint8Array.from({ length: count * 12 }, (_, i) => first + 7 * i), labels: Uint8Array.from({ length: count }, (_, i) => i % 3) };
 }
-const dataset: ImageDataset = imageDataset({
+const dataset: ResidentDataset = imageDataset({
   name: "tiny",
   classNames: ["a", "b", "c"],
   shape: [3, 2, 2],

@@ -29,7 +29,7 @@ export { type SquareOptions, square } from "./attacks/square.ts";
 export { type Classifier, functionVictim, modelClassifier, modelVictim, type Victim, type VictimOptions, type VictimTensors } from "./attacks/victim.ts";
 export type { CheckpointManifest, ModelIdentity } from "./checkpoint/checkpoint.ts";
 export { CheckpointError } from "./checkpoint/errors.ts";
-export { type ImageDataset, type ImageDatasetOptions, type ImageSplit, imageDataset, type SplitArrays, sliceSplit, takeFirst } from "./data/dataset.ts";
+export { type ImageDataset, type ImageDatasetOptions, imageDataset, type ResidentDataset, type SplitArrays, takeFirst } from "./data/dataset.ts";
 export {
   type DatasetDefinition,
   type DatasetFile,
@@ -43,6 +43,22 @@ export {
 export { type IdxArray, readIdx } from "./data/idx.ts";
 export { type DatasetName, datasetNamed, datasets, imageSize, isDatasetName } from "./data/index.ts";
 export { type MatVariable, matVariables } from "./data/mat.ts";
+export {
+  type Draw,
+  type ImageDecoder,
+  type ImageReader,
+  type ImageSource,
+  type ImageSplit,
+  isResident,
+  type Labels,
+  labelsFor,
+  openSource,
+  readImages,
+  residentSplit,
+  type StreamedSplit,
+  sharedBytes,
+  sliceSource,
+} from "./data/source.ts";
 export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.ts";
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
 export { majorityShare, type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outcome.ts";

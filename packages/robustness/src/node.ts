@@ -4,6 +4,7 @@ export { dataFolder } from "./data/node-cache-folder.ts";
 export { firstBytes } from "./data/node-first-bytes.ts";
 export { type DataEvent, type LoadDatasetOptions, loadDataset } from "./data/node-load-dataset.ts";
 export { type LoadedDataset, readRecordFolder } from "./data/node-record-folder.ts";
+export { builtModule, type StreamedOptions, streamedSplit } from "./data/node-streamed.ts";
 export { mayHaveGpu, nodeGpu } from "./device/node-gpu.ts";
 export { nodeTuning } from "./device/node-tuning.ts";
 export { makeFolder, removeLeftovers, requireWritable, requireWritableFile, writeFileAtomic } from "./files/node-atomic-file.ts";

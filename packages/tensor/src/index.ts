@@ -17,6 +17,7 @@ export { type Operand, Tensor, tensor, type Value } from "./frontend/tensor.ts";
 export { printGraph } from "./ir/print.ts";
 export { type LeafOf, type MapLeaves, type TreeOf, treeLeaves, treeMap, treePaths, treeStructure, treeUnflatten } from "./ir/tree.ts";
 export type { Device, DeviceBuffer, KernelTime, ProgramStats } from "./runtime/backend.ts";
+export { planningDevice } from "./runtime/planning.ts";
 export { wasmFeatures } from "./runtime/wasm/features.ts";
 export { browserTuning } from "./runtime/webgpu/indexed-db.ts";
 export type { TuningStore } from "./runtime/webgpu/tuning.ts";

@@ -185,7 +185,7 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
         });
         view.finish();
         if (noted) noteEvaluation(noted.folder, record);
-        writeFileAtomic(join(folder, "report.html"), evaluationReport(readEvaluationReport(folder, data), nodeDocument()));
+        writeFileAtomic(join(folder, "report.html"), evaluationReport(await readEvaluationReport(folder, data), nodeDocument()));
         if (!computed) note(`this evaluation was finished on ${record.written}; nothing was computed`);
         if (options.saveAdversarials !== undefined) writeOutput(options.saveAdversarials, readRegularFile(join(folder, ADVERSARIALS)));
         if (options.robustbench !== undefined) writeOutput(options.robustbench, `${JSON.stringify(robustBenchEntry(record), undefined, 2)}\n`);

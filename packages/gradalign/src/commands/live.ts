@@ -1,7 +1,7 @@
 /** @file `gradalign live`: a page that trains in the browser and draws what happens. */
 
 import { fileURLToPath } from "node:url";
-import { takeFirst } from "@gradalign/robustness";
+import { type ImageSource, residentSplit, takeFirst } from "@gradalign/robustness";
 import { startLiveServer } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
@@ -23,6 +23,9 @@ Only this machine can reach the server unless --host says otherwise; over plain 
 thread and without WebGPU.`;
 
 const FLAGS = ["dataset", "trainSize"] as const;
+
+/** What a page may take: its memory ends soon after 2 GiB. */
+const MAX_SPLIT_BYTES = 2 ** 30;
 
 /** Where `npm run build:live` puts the page, seen from `src/commands` and from `dist/commands`. */
 const PAGE = fileURLToPath(new URL("../../dist/page", import.meta.url));
@@ -51,7 +54,10 @@ async function runLive(options: LiveFlags & Record<string, unknown>, context: Co
   const interrupt = listenForInterrupt(() => {});
   try {
     const { dataset } = await loadDataset(name, context.streams.stderr, interrupt.signal);
-    const served = typeof trainSize !== "number" ? dataset : { ...dataset, train: takeFirst(dataset.train, trainSize) };
+    // A page holds all of them in its memory.
+    const inMemory = (source: ImageSource) => residentSplit(source, dataset.shape, MAX_SPLIT_BYTES);
+    const train = await inMemory(typeof trainSize !== "number" ? dataset.train : takeFirst(dataset.train, trainSize));
+    const served = { ...dataset, train, test: await inMemory(dataset.test) };
     const server = await startLiveServer({ dataset: served, port, host: options.host, page: PAGE });
     if (options.json) print(context, JSON.stringify({ type: "listening", url: server.url }));
     else print(context, `open ${server.url} in a browser; Ctrl-C ends the server`);

@@ -53,8 +53,8 @@ async function reportOf(folders: readonly string[], { dataset }: ReportFlags, co
   const run = folders.find((folder) => !isEvaluationFolder(folder));
   if (run !== undefined)
     throw new ConfigError(`"${run}" must be an evaluation as ${evaluations[0]} is; compare runs with runs and evaluations with evaluations`);
-  if (!several) return evaluationReport(readEvaluationReport(first, await dataOf(first, dataset, context)), nodeDocument());
-  const compared = folders.map((folder, i) => readEvaluationReport(folder, undefined, labels[i]));
+  if (!several) return evaluationReport(await readEvaluationReport(first, await dataOf(first, dataset, context)), nodeDocument());
+  const compared = await Promise.all(folders.map((folder, i) => readEvaluationReport(folder, undefined, labels[i])));
   return compareEvaluations(compared, "Evaluations compared", nodeDocument());
 }
 

@@ -1,6 +1,6 @@
 /** @file How each event of a run reads as lines of text. */
 import { EVALUATION_PGD, type Evaluation } from "@gradalign/robustness";
-import { attackName, count, decimals, percent, type RobustnessRecord, type RunEvent, VERDICTS } from "@gradalign/runs";
+import { attackName, bytes, count, decimals, percent, type RobustnessRecord, type RunEvent, VERDICTS } from "@gradalign/runs";
 import type { Paint } from "./style.ts";
 
 /** With a space between them they fit a terminal of 80 columns. */
@@ -33,7 +33,10 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
       return event.classesFrom === "definition" ? [] : [describeFolder(event)];
     case "start": {
       const from = event.iteration > 0 ? ` from step ${count(event.iteration)}` : "";
-      return [`${count(event.parameters)} parameters, ${count(event.iterations)} steps${from}, compiled in ${decimals(event.compileMs / 1000, 1)} s`];
+      return [
+        `${count(event.parameters)} parameters, ${count(event.iterations)} steps${from}, compiled in ${decimals(event.compileMs / 1000, 1)} s${describeMemory(event)}`,
+        ...describeMicroBatches(event),
+      ];
     }
     case "evaluation":
       return [
@@ -55,6 +58,20 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
     default:
       return [];
   }
+}
+
+function describeMemory({ memory }: Extract<RunEvent, { type: "start" }>): string {
+  if (!memory) return "";
+  return `; ${bytes(memory.needed)} of memory${memory.most === undefined ? "" : ` of at most ${bytes(memory.most)}`}`;
+}
+
+function describeMicroBatches({ microBatches }: Extract<RunEvent, { type: "start" }>): string[] {
+  if (!microBatches) return [];
+  const { parts, size, normalized } = microBatches;
+  const equal = normalized
+    ? `batch norm takes its statistics of each, so this is not the training with a batch of ${count(parts * size)} at once`
+    : `as with a batch of ${count(parts * size)} at once, but for rounding and random draws`;
+  return [`each step in ${count(parts)} micro-batches of ${count(size)}: ${equal}`];
 }
 
 function describeFolder({ train, test, classes, classesFrom }: Extract<RunEvent, { type: "data" }>): string {

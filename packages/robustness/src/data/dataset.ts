@@ -1,14 +1,6 @@
-/** @file Image datasets as plain bytes: what a training run reads, wherever the images came from. */
+/** @file Image datasets: what a training run reads, wherever the images come from. */
 import { DataError } from "@gradalign/tensor";
-
-/** One part (training or test) of a dataset. */
-export interface ImageSplit {
-  /** Pixels 0..255 as [count, C, H, W], row-major. */
-  readonly images: Uint8Array;
-  /** Class index of each image, [count]. */
-  readonly labels: Uint8Array;
-  readonly count: number;
-}
+import { type ImageSource, type ImageSplit, type Labels, labelsFor, type StreamedSplit, sliceSource } from "./source.ts";
 
 /** A labelled image dataset together with the augmentation its training recipe uses. */
 export interface ImageDataset {
@@ -17,12 +9,18 @@ export interface ImageDataset {
   readonly classNames: readonly string[];
   /** One image's shape: [channels, height, width]. */
   readonly shape: readonly [number, number, number];
-  readonly train: ImageSplit;
-  readonly test: ImageSplit;
+  readonly train: ImageSource;
+  readonly test: ImageSource;
   /** Whether training mirrors images left to right at random. */
   readonly flip: boolean;
   /** Zero padding of the random training crop, in pixels; 0 means no crop. */
   readonly crop: number;
+}
+
+/** A dataset whose images are all in memory. */
+export interface ResidentDataset extends ImageDataset {
+  readonly train: ImageSplit;
+  readonly test: ImageSplit;
 }
 
 /** Images and labels of one split as handed to {@link imageDataset}. */
@@ -30,27 +28,27 @@ export interface SplitArrays {
   /** Pixels 0..255 as [count, C, H, W], row-major. */
   readonly images: Uint8Array;
   /** Class indices, [count]. */
-  readonly labels: Uint8Array | readonly number[];
+  readonly labels: Labels | Uint16Array | readonly number[];
 }
 
 /** What {@link imageDataset} is given. */
-export interface ImageDatasetOptions {
+export interface ImageDatasetOptions<Split = SplitArrays | StreamedSplit> {
   readonly name: string;
   readonly classNames: readonly string[];
   readonly shape: readonly [number, number, number];
-  readonly train: SplitArrays;
-  readonly test: SplitArrays;
+  readonly train: Split;
+  readonly test: Split;
   /** Random left-right mirroring while training; false unless set. */
   readonly flip?: boolean;
   /** Padding of the random crop in pixels; 0 (no crop) unless set. */
   readonly crop?: number;
 }
 
-/** Labels are bytes, so no dataset has more classes than this. */
-const MAX_CLASSES = 256;
+/** A model's last layer has a row for each. */
+const MAX_CLASSES = 2 ** 20;
 
 /**
- * Makes a dataset of arrays the caller already has, without copying the pixels.
+ * Makes a dataset of arrays the caller already has, without copying the pixels, or of streamed sources.
  *
  * @throws DataError when shape, sizes, labels or augmentation settings do not fit together.
  * @example
@@ -60,6 +58,8 @@ const MAX_CLASSES = 256;
  *   test: { images: new Uint8Array(20 * 64), labels: new Uint8Array(20) },
  * });
  */
+export function imageDataset(options: ImageDatasetOptions<SplitArrays>): ResidentDataset;
+export function imageDataset(options: ImageDatasetOptions): ImageDataset;
 export function imageDataset(options: ImageDatasetOptions): ImageDataset {
   if (typeof options !== "object" || options === null) {
     throw new DataError(`imageDataset: expected a description of a data set, got ${String(options)}; pass { name, classNames, shape, train, test }`);
@@ -94,23 +94,16 @@ export function imageDataset(options: ImageDatasetOptions): ImageDataset {
  *
  * @throws DataError when `n` is not an integer from 1 to the split's count.
  */
-export function takeFirst(split: ImageSplit, n: number): ImageSplit {
+export function takeFirst<Source extends ImageSource>(split: Source, n: number): Source {
   if (!Number.isInteger(n) || n < 1 || n > split.count) {
     throw new DataError(`takeFirst: n (=${n}) must be an integer from 1 to ${split.count}, the number of examples in the split`);
   }
-  return sliceSplit(split, 0, n);
+  return sliceSource(split, 0, n);
 }
 
 /** The last `n` examples of a split, sharing its memory; `n` is at most the split's count. */
-export function takeLast(split: ImageSplit, n: number): ImageSplit {
-  return sliceSplit(split, split.count - n, n);
-}
-
-/** The examples from `first` on, `count` of them, sharing the split's memory; as many must be there. */
-export function sliceSplit(split: ImageSplit, first: number, count: number): ImageSplit {
-  const size = split.images.length / split.count;
-  const images = split.images.subarray(first * size, (first + count) * size);
-  return Object.freeze({ images, labels: split.labels.subarray(first, first + count), count });
+export function takeLast(split: ImageSource, n: number): ImageSource {
+  return sliceSource(split, split.count - n, n);
 }
 
 /**
@@ -119,13 +112,14 @@ export function sliceSplit(split: ImageSplit, first: number, count: number): Ima
  * @param where what messages begin with, e.g. `imageDataset: train`.
  * @throws DataError that names the first fault.
  */
-export function checkSplit(where: string, { images, labels, count }: SplitArrays & { readonly count: number }, classes: number): void {
-  // Node's Buffer and a Uint8Array of another realm pass; a float array would silently lose its fractions, so it is refused.
-  if (!ArrayBuffer.isView(images) || Object.prototype.toString.call(images) !== "[object Uint8Array]") {
-    throw new DataError(
-      `${where}.images must be a Uint8Array of pixels 0..255, got ${Object.prototype.toString.call(images).slice(8, -1)}; multiply images in [0, 1] by 255 and round`,
-    );
-  }
+export function checkSplit(
+  where: string,
+  split: (SplitArrays | StreamedSplit) & { readonly count: number },
+  { classes, shape }: { readonly classes: number; readonly shape: readonly number[] },
+): void {
+  const { labels, count } = split;
+  if ("images" in split) checkPixels(where, split.images);
+  else checkStream(where, split, shape);
   if (labels.length !== count) throw new DataError(`${where}.labels must be ${count} class numbers, one per image, got ${labels.length}`);
   for (let i = 0; i < count; i++) {
     const label = labels[i] as number;
@@ -135,17 +129,42 @@ export function checkSplit(where: string, { images, labels, count }: SplitArrays
   }
 }
 
-function makeSplit(which: string, arrays: SplitArrays, shape: readonly [number, number, number], classes: number): ImageSplit {
-  const { images } = arrays;
-  const size = shape[0] * shape[1] * shape[2];
-  const count = arrays.labels.length;
+function checkPixels(where: string, images: unknown): void {
+  // Node's Buffer and a Uint8Array of another realm pass; a float array would silently lose its fractions, so it is refused.
+  if (ArrayBuffer.isView(images) && Object.prototype.toString.call(images) === "[object Uint8Array]") return;
+  throw new DataError(
+    `${where}.images must be a Uint8Array of pixels 0..255, got ${Object.prototype.toString.call(images).slice(8, -1)}; multiply images in [0, 1] by 255 and round`,
+  );
+}
+
+function checkStream(where: string, { open, shape: yielded }: StreamedSplit, shape: readonly number[]): void {
+  if (typeof open !== "function") throw new DataError(`${where} must have images, or open() to read them with; pass { images, labels } or a streamed split`);
+  if (yielded.join() !== shape.join()) {
+    throw new DataError(`${where}.shape must be [${shape.join(", ")}], that of the other images, got [${yielded.join(", ")}]; yield images of one size`);
+  }
+}
+
+function makeSplit(which: string, given: SplitArrays | StreamedSplit, shape: readonly [number, number, number], classes: number): ImageSource {
+  const count = given.labels.length;
   if (count === 0) throw new DataError(`imageDataset: ${which} has no examples; each split needs at least one`);
-  checkSplit(`imageDataset: ${which}`, { ...arrays, count }, classes);
+  checkSplit(`imageDataset: ${which}`, { ...given, count }, { classes, shape });
+  const labels = labelArray(given.labels, classes);
+  if (!("images" in given)) return Object.freeze({ ...given, labels, count });
+  const { images } = given;
+  const size = shape[0] * shape[1] * shape[2];
   if (images.length !== count * size) {
     throw new DataError(
       `imageDataset: ${which}.images must hold ${count} labels x ${shape.join(" x ")} = ${count * size} bytes, got ${images.length}; images and labels must have the same count`,
     );
   }
-  const labels = arrays.labels instanceof Uint8Array ? arrays.labels : Uint8Array.from(arrays.labels);
   return Object.freeze({ images, labels, count });
+}
+
+/** Labels in the type that so many classes have; not copied where they are. */
+function labelArray(labels: SplitArrays["labels"], classes: number): Labels {
+  const made = labelsFor(labels.length, classes);
+  if (labels instanceof Uint8Array && made instanceof Uint8Array) return labels;
+  if (labels instanceof Int32Array && made instanceof Int32Array) return labels;
+  made.set(labels);
+  return made;
 }

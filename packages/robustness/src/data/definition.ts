@@ -1,6 +1,6 @@
 /** @file What a known data set is: its images, its files and where they come from, and how they are read. */
 import { InvariantError } from "@gradalign/tensor";
-import { type ImageDataset, imageDataset, type SplitArrays } from "./dataset.ts";
+import { imageDataset, type ResidentDataset, type SplitArrays } from "./dataset.ts";
 
 /** The digest a file must have. */
 export interface FileChecksum {
@@ -87,7 +87,7 @@ export interface DatasetDefinition {
  * @example
  * const mnist = await readDataset(datasets.mnist, (name) => createReadStream(join("mnist", name)));
  */
-export async function readDataset(definition: DatasetDefinition, open: OpenFile): Promise<ImageDataset> {
+export async function readDataset(definition: DatasetDefinition, open: OpenFile): Promise<ResidentDataset> {
   const { name, classNames, shape, augment, files } = definition;
   const read = (split: "train" | "test") =>
     definition.readSplit(

@@ -12,7 +12,7 @@ import { DataError, GradalignError } from "@gradalign/tensor";
 import { removeLeftovers, writeFileAtomic } from "../files/node-atomic-file.ts";
 import { withLock } from "../files/node-lock.ts";
 import { inflated, readAll } from "./byte-reader.ts";
-import type { ImageDataset } from "./dataset.ts";
+import type { ResidentDataset } from "./dataset.ts";
 import { type DatasetDefinition, type DatasetFile, type DatasetSource, readDataset, type SourcePart } from "./definition.ts";
 import { type DatasetName, datasetNamed } from "./index.ts";
 import { readArchive } from "./node-archive.ts";
@@ -61,7 +61,7 @@ export interface LoadDatasetOptions {
  * @example
  * const cifar10 = await loadDataset("cifar10", { onProgress: (event) => console.error(event) });
  */
-export async function loadDataset(which: DatasetName | DatasetDefinition, options: LoadDatasetOptions = {}): Promise<ImageDataset> {
+export async function loadDataset(which: DatasetName | DatasetDefinition, options: LoadDatasetOptions = {}): Promise<ResidentDataset> {
   const definition = typeof which === "string" ? datasetNamed(which) : which;
   const { signal, onProgress } = options;
   const root = dataFolder(options.cacheDir);

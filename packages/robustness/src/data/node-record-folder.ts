@@ -10,7 +10,7 @@ import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { DataError } from "@gradalign/tensor";
 import { RECORD_BYTES, type RecordSplit, recordSplit } from "./cifar-records.ts";
-import { type ImageDataset, imageDataset } from "./dataset.ts";
+import { type ImageDataset, imageDataset, type ResidentDataset } from "./dataset.ts";
 import { datasets } from "./index.ts";
 import { firstBytes } from "./node-first-bytes.ts";
 
@@ -22,8 +22,8 @@ const PIECE_RECORDS = 1000;
 const SPLITS = { train: /^(train|data_batch).*\.bin$/, test: /^test.*\.bin$/ } as const;
 
 /** A data set and the fingerprint of the files it came from. */
-export interface LoadedDataset {
-  readonly dataset: ImageDataset;
+export interface LoadedDataset<Data extends ImageDataset = ImageDataset> {
+  readonly dataset: Data;
   /** SHA-256 over a folder's files in reading order, or over the checksums of a known data set's. */
   readonly fingerprint: string;
   /** Where its classes are from: a list in the folder (its name), the `labels` themselves, or the `definition` of a known data set. */
@@ -36,7 +36,7 @@ export interface LoadedDataset {
  * @throws DataError when a split has no file, or a file is not one, cannot be read, is too large or not a whole number of records; when no
  * list of classes is there and the labels leave a gap.
  */
-export function readRecordFolder(folder: string): LoadedDataset {
+export function readRecordFolder(folder: string): LoadedDataset<ResidentDataset> {
   let names: string[];
   try {
     // Batch 10 comes after batch 9.

@@ -27,10 +27,10 @@ const ABOVE_CHANCE = 0.05;
 const EXPLODED = 2;
 
 /** The share of the commonest of some labels, [n]. */
-export function majorityShare(labels: Uint8Array): number {
-  const images = new Uint32Array(256);
-  for (const label of labels) images[label] = (images[label] as number) + 1;
-  return Math.max(...images) / labels.length;
+export function majorityShare(labels: ArrayLike<number>): number {
+  const images = new Map<number, number>();
+  for (const label of Array.from(labels)) images.set(label, (images.get(label) ?? 0) + 1);
+  return Math.max(...images.values()) / labels.length;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** @file Gradient alignment (Eq. 5) of a saved model, measured as during training. */
 import { add, ConfigError, clamp, convert, type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
-import type { ImageSplit } from "../data/dataset.ts";
+import type { ImageSource } from "../data/source.ts";
 import { alignment } from "../diagnostics/gradient-alignment.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
@@ -88,7 +88,7 @@ export async function evaluateAlignment(...args: Parameters<typeof measureAlignm
  *
  * @throws DataError when the split does not fit the model; ConfigError for an impossible number of examples.
  */
-export async function measureAlignment(model: Model, params: Params, state: Params, split: ImageSplit, options: AlignmentOptions): Promise<AlignmentReport> {
+export async function measureAlignment(model: Model, params: Params, state: Params, split: ImageSource, options: AlignmentOptions): Promise<AlignmentReport> {
   const { device, epsilon, seed = 0 } = options;
   const imageShape = checkEvaluation("evaluateAlignment", model, params, state, split);
   if (!Number.isInteger(options.n) || options.n < 1) throw new ConfigError(`evaluateAlignment: n (=${options.n}) must be a positive integer`);
@@ -98,7 +98,8 @@ export async function measureAlignment(model: Model, params: Params, state: Para
   const pause = pauser();
   const mean = new Mean();
   try {
-    for (const [number, batch] of exampleBatches(split, imageShape, Math.min(128, total), total).entries()) {
+    const batches = await exampleBatches(split, imageShape, Math.min(128, total), total);
+    for (const [number, batch] of batches.entries()) {
       const { cosine, defined } = runner.run({ tensors: { params, state }, x: batch.x, labels: batch.labels }, number);
       await mean.add(cosine, batch.count, defined);
       cosine.dispose();

@@ -3,14 +3,14 @@ import { ConfigError, type Device, type Tensor } from "@gradalign/tensor";
 import type { Selection } from "../attacks/attack.ts";
 import { type AttackPlan, attackPlan } from "../attacks/plan.ts";
 import { modelVictim, type Victim } from "../attacks/victim.ts";
-import type { ImageSplit } from "../data/dataset.ts";
+import { type ImageSource, readImages } from "../data/source.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
 import { linf } from "../threat/linf.ts";
 import type { Threat } from "../threat/threat.ts";
 import { attack as attackImages } from "./attack.ts";
-import { checkEvaluation, checkRadius, disposeBatch, exampleBatch } from "./examples.ts";
+import { checkEvaluation, checkRadius, disposeBatch, openExamples } from "./examples.ts";
 import { countZeros } from "./mean.ts";
 import { pauser } from "./pause.ts";
 import { modelPrograms, type Scored } from "./programs.ts";
@@ -64,7 +64,7 @@ export interface RobustnessReport {
  * @throws ConfigError for an unknown attack, one that the threat model does not have, or impossible numbers; DataError when the split is
  * not one (labels of no class, too few of them, images that are not bytes) or does not fit the model.
  */
-export async function evaluateRobustness(model: Model, params: Params, state: Params, split: ImageSplit, options: EvaluateOptions): Promise<RobustnessReport> {
+export async function evaluateRobustness(model: Model, params: Params, state: Params, split: ImageSource, options: EvaluateOptions): Promise<RobustnessReport> {
   const started = performance.now();
   const { attack, epsilon, threat = linf } = options;
   const plan = attackPlan(attack, threat);
@@ -103,7 +103,7 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
 
 /** The images of an evaluation, and how many are in a batch. */
 interface Images {
-  readonly split: ImageSplit;
+  readonly split: ImageSource;
   readonly imageShape: readonly number[];
   readonly skip: number;
   readonly total: number;
@@ -133,10 +133,11 @@ async function byHighestLoss(
   const [named] = plan?.attacks ?? [];
   const runner = named && attackRunner(programs, named.attack, named.options, threat);
   const totals = { clean: 0, robust: 0, loss: 0, nonFinite: 0 };
+  const examples = await openExamples(split, imageShape, size, skip + total);
   try {
     for (let first = 0; first < total; first += size) {
       signal?.throwIfAborted();
-      const batch = exampleBatch(split, imageShape, skip + first, size, skip + total);
+      const batch = await examples.batch(skip + first);
       const clean: Scored = programs.score(tensors, batch.x, batch.labels);
       const attacked = runner ? await runner.run({ tensors, ...batch }, { epsilon, keyOf, pause }) : clean;
       totals.clean += await sumFirst(clean.correct, batch.count);
@@ -150,6 +151,7 @@ async function byHighestLoss(
       await pause();
     }
   } finally {
+    await examples.close();
     runner?.dispose();
     programs.dispose();
   }
@@ -161,28 +163,22 @@ async function bySuccess(
   victim: Victim,
   plan: AttackPlan,
   threat: Threat,
-  { split, skip, total, size }: Images,
+  { split, imageShape, skip, total, size }: Images,
   { device, epsilon, seed = 0, signal, onProgress }: EvaluateOptions,
 ): Promise<Totals> {
-  const pixels = split.images.length / split.count;
-  const { outcomes } = await attackImages(
-    victim,
-    Float32Array.from(split.images.subarray(skip * pixels, (skip + total) * pixels), (byte) => byte / 255),
-    split.labels.slice(skip, skip + total),
-    {
-      device,
-      attack: plan,
-      threat,
-      epsilon,
-      key: seed,
-      indices: Array.from({ length: total }, (_, i) => skip + i),
-      batchSize: size,
-      checks: false,
-      ...(signal ? { signal } : {}),
-      onProgress: ({ done, total: rounds, cleanAccuracy, robustAccuracy }) =>
-        onProgress?.({ done: Math.floor((total * done) / rounds), total, cleanAccuracy, robustAccuracy }),
-    },
-  );
+  const { outcomes } = await attackImages(victim, await readImages(split, imageShape, skip, total), split.labels.slice(skip, skip + total), {
+    device,
+    attack: plan,
+    threat,
+    epsilon,
+    key: seed,
+    indices: Array.from({ length: total }, (_, i) => skip + i),
+    batchSize: size,
+    checks: false,
+    ...(signal ? { signal } : {}),
+    onProgress: ({ done, total: rounds, cleanAccuracy, robustAccuracy }) =>
+      onProgress?.({ done: Math.floor((total * done) / rounds), total, cleanAccuracy, robustAccuracy }),
+  });
   return {
     clean: outcomes.filter(({ clean }) => clean).length,
     robust: outcomes.filter(({ robust }) => robust).length,

@@ -1,6 +1,7 @@
 /** @file Batches of a split for evaluation: fixed size, unaugmented, every example known by its number. */
-import { ConfigError, DataError, type Tensor, tensor, zeros } from "@gradalign/tensor";
-import { checkSplit, type ImageSplit } from "../data/dataset.ts";
+import { ConfigError, DataError, sizeOf, type Tensor, tensor, zeros } from "@gradalign/tensor";
+import { checkSplit } from "../data/dataset.ts";
+import { type ImageReader, type ImageSource, isResident, openSource, unitPixels } from "../data/source.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
 import type { Threat } from "../threat/threat.ts";
@@ -24,18 +25,18 @@ export interface ExampleBatch {
  * @param given the images' shape; the model's own unless set.
  * @throws DataError for the split; ConfigError where the shape is not known.
  */
-export function checkEvaluation(where: string, model: Model, params: Params, state: Params, split: ImageSplit, given?: readonly number[]): readonly number[] {
+export function checkEvaluation(where: string, model: Model, params: Params, state: Params, split: ImageSource, given?: readonly number[]): readonly number[] {
   const shape = given ?? (model.config["shape"] as readonly number[] | undefined);
   if (!shape) throw new ConfigError(`${where}: the model ${model.name} does not say its image shape; pass imageShape, e.g. [3, 32, 32]`);
   if (!Number.isInteger(split.count) || split.count < 1)
     throw new DataError(`${where}: split.count (=${split.count}) must be the number of its images; pass a split of a data set, e.g. dataset.test`);
-  const size = split.images.length / split.count;
-  if (shape.reduce((product, extent) => product * extent, 1) !== size) {
+  const size = isResident(split) ? split.images.length / split.count : sizeOf(split.shape);
+  if (sizeOf(shape) !== size) {
     throw new DataError(`${where}: images have ${size} values each, the model ${model.name} expects [${shape.join(", ")}]`);
   }
   // Values are lazy: this finds the number of classes and computes nothing.
   const [, classes] = model.apply(params, state, zeros([1, ...shape]), { train: false }).logits.shape;
-  checkSplit(`${where}: split`, split, classes as number);
+  checkSplit(`${where}: split`, split, { classes: classes as number, shape });
   return shape;
 }
 
@@ -51,22 +52,46 @@ export function checkRadius(where: string, epsilon: number, { name }: Pick<Threa
   }
 }
 
-/** Examples `first` to `first + size - 1` of the first `total` of a split, whose images have shape [C, H, W]. */
-export function exampleBatch(split: ImageSplit, imageShape: readonly number[], first: number, size: number, total: number): ExampleBatch {
-  const count = Math.min(size, total - first);
-  const indices = Array.from({ length: size }, (_, i) => first + Math.min(i, count - 1));
-  const pixels = imageShape.reduce((product, extent) => product * extent, 1);
-  const x = new Float32Array(size * pixels);
-  indices.forEach((index, i) => {
-    for (let j = 0; j < pixels; j++) x[i * pixels + j] = (split.images[index * pixels + j] as number) / 255;
-  });
-  const labels = Int32Array.from(indices, (index) => split.labels[index] as number);
-  return { x: tensor(x, [size, ...imageShape]), labels: tensor(labels), indices, count };
+/** A source that is being evaluated, in order and in batches of one size. */
+export interface Examples {
+  /** Examples `first` to `first + size - 1` of the first `total`. */
+  batch(first: number): Promise<ExampleBatch>;
+  close(): Promise<void>;
+}
+
+/** Opens the first `total` images of a source, of shape [C, H, W], for batches of `size`. */
+export async function openExamples(source: ImageSource, imageShape: readonly number[], size: number, total: number, workers?: number): Promise<Examples> {
+  const pixels = sizeOf(imageShape);
+  const reader: ImageReader = await openSource(source, pixels, workers);
+  return {
+    async batch(first) {
+      const count = Math.min(size, total - first);
+      const indices = Array.from({ length: size }, (_, i) => first + Math.min(i, count - 1));
+      const bytes = new Uint8Array(size * pixels);
+      await reader.read(Int32Array.from(indices), null, bytes);
+      const labels = Int32Array.from(indices, (index) => source.labels[index] as number);
+      return { x: tensor(unitPixels(bytes), [size, ...imageShape]), labels: tensor(labels), indices, count };
+    },
+    close: () => reader.close(),
+  };
 }
 
 /** All batches of the first `total` examples. */
-export function exampleBatches(split: ImageSplit, imageShape: readonly number[], size: number, total: number): ExampleBatch[] {
-  return Array.from({ length: Math.ceil(total / size) }, (_, i) => exampleBatch(split, imageShape, i * size, size, total));
+export async function exampleBatches(
+  source: ImageSource,
+  imageShape: readonly number[],
+  size: number,
+  total: number,
+  workers?: number,
+): Promise<ExampleBatch[]> {
+  const examples = await openExamples(source, imageShape, size, total, workers);
+  const batches: ExampleBatch[] = [];
+  try {
+    for (let first = 0; first < total; first += size) batches.push(await examples.batch(first));
+    return batches;
+  } finally {
+    await examples.close();
+  }
 }
 
 /** Frees a batch's tensors. */

@@ -9,11 +9,11 @@ export interface Augmentation {
   readonly flip: boolean;
 }
 
-/** The training set in device memory. */
+/** The training set in device memory, or one batch of it where images are streamed. */
 export interface TrainingData {
   /** uint8 [N, C, H, W]. */
   readonly images: Value;
-  /** uint8 [N]. */
+  /** uint8 [N], or int32 of more than 256 classes. */
   readonly labels: Value;
 }
 

@@ -20,6 +20,8 @@ export interface TrainConfig {
   readonly epsilon: number;
   readonly epochs: number;
   readonly batchSize: number;
+  /** Compute with so many images at a time and add up the gradients of a batch; all at once if left out. */
+  readonly microBatch?: number;
   /** Train on the first so many images; null for all. */
   readonly trainSize: number | null;
   /** Hold out the last so many training images, and choose the best parameters on them; on training images, as the paper does, if left out. */
@@ -50,6 +52,7 @@ export interface PartialTrainConfig {
   readonly epsilon?: number;
   readonly epochs?: number;
   readonly batchSize?: number;
+  readonly microBatch?: number;
   readonly trainSize?: number | null;
   readonly validationSize?: number;
   readonly labelSmoothing?: number;
@@ -72,7 +75,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
   checkRoot(partial);
   const { names, at } = chosenBy(partial);
   const training = resolveOptions(ROOT, trainingOptions, trainingOnly(partial), at);
-  const { epsilon, epochs, batchSize, trainSize, validationSize, labelSmoothing, averaging, seed, evalEvery, evalExamples } = training;
+  const { epsilon, epochs, batchSize, microBatch, trainSize, validationSize, labelSmoothing, averaging, seed, evalEvery, evalExamples } = training;
   const section = (kind: Section): Given => {
     const { name: _, ...options } = recordIn(partial[kind]);
     const name = names[kind];
@@ -82,7 +85,9 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
     dataset: datasetName(partial),
     model: section("model"),
     method: section("method"),
-    ...{ epsilon, epochs, batchSize, trainSize },
+    ...{ epsilon, epochs, batchSize },
+    ...(microBatch === undefined ? {} : { microBatch }),
+    trainSize,
     ...(validationSize === undefined ? {} : { validationSize }),
     ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
     ...(averaging === undefined ? {} : { averaging }),
@@ -167,10 +172,11 @@ function sectionOf(name: string, value: unknown): Given {
 }
 
 /** Rules between settings, each of which is within its own. */
-function checkTogether({ dataset, batchSize, trainSize, validationSize = 0, augment }: TrainConfig): void {
+function checkTogether({ dataset, batchSize, microBatch = batchSize, trainSize, validationSize = 0, augment }: TrainConfig): void {
   const fail = (name: string, value: unknown, rule: string): never => {
     throw new ConfigError(`config: ${name} (=${value}) must be ${rule}`);
   };
+  if (batchSize % microBatch !== 0) fail("microBatch", microBatch, `a divisor of ${batchSize}, the batch size`);
   if (trainSize !== null && trainSize < batchSize) fail("trainSize", trainSize, `at least ${batchSize}, the batch size, or null for all images`);
   if (!isDatasetName(dataset)) return;
   const { shape, splits } = datasets[dataset];

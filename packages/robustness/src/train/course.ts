@@ -21,6 +21,8 @@ export interface TrainOptions {
   readonly device: Device;
   /** Compiled steps to share with other trainings on this device; of this training alone unless set. */
   readonly programs?: StepPrograms;
+  /** Threads that read and decode streamed images; 2 unless set. The bits are the same with any number. */
+  readonly workers?: number;
   /** A model of one's own; its name must be the settings'. */
   readonly model?: Model;
   readonly onEvent?: (event: TrainEvent) => void;
@@ -86,6 +88,8 @@ export async function perform(prepared: Prepared): Promise<TrainResult> {
     iteration: course.iteration,
     parameters: countParameters(session.current.params),
     compileMs: session.stats()?.compileMs ?? 0,
+    ...memoryOf(options.device),
+    ...microBatchesOf(course),
   });
   if (!options.resume) await evaluate(course);
   await iterate(course);
@@ -110,6 +114,7 @@ async function begin(prepared: Prepared): Promise<Course> {
   const progress = resume ? checkResume(resume, present, options.elsewhere ?? false) : { evaluations: [], best: null, seconds: 0, seal: present };
   if (resume) session.restore(resume.tensors);
   else {
+    await session.ready(null);
     session.initialize();
     await device.tune?.();
   }
@@ -132,6 +137,16 @@ async function begin(prepared: Prepared): Promise<Course> {
   return course;
 }
 
+function memoryOf(device: Device): { memory?: { needed: number; most?: number } } {
+  const { liveBytes, mostBytes } = device.memory();
+  return liveBytes === 0 ? {} : { memory: { needed: liveBytes, ...(mostBytes === undefined ? {} : { most: mostBytes }) } };
+}
+
+function microBatchesOf({ config: { batchSize, microBatch: size = batchSize }, session }: Course) {
+  if (size === batchSize) return {};
+  return { microBatches: { parts: batchSize / size, size, normalized: Object.keys(session.current.state).length > 0 } };
+}
+
 function findOverfitting({ config, evaluations, chance }: Course): Overfitting | null {
   return config.method.name === "standard" ? null : detectOverfitting(evaluations, chance);
 }
@@ -149,6 +164,7 @@ async function iterate(course: Course): Promise<void> {
   const progress = await progressReporter(config.batchSize, session, course.iteration, readSums, course.emit);
   let saved = options.resume ? course.iteration : -1;
   while (course.iteration < session.iterations && !signal?.aborted) {
+    await session.ready(course.iteration);
     session.step(course.iteration);
     const iteration = ++course.iteration;
     const done = iteration === session.iterations;

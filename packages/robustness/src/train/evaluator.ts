@@ -3,7 +3,8 @@ import { type Device, jit, type Tensor, type Value } from "@gradalign/tensor";
 import { fgsm } from "../attacks/fgsm.ts";
 import { attackOptions } from "../attacks/options.ts";
 import { pgd } from "../attacks/pgd.ts";
-import { type ImageDataset, type ImageSplit, takeLast } from "../data/dataset.ts";
+import { type ImageDataset, takeLast } from "../data/dataset.ts";
+import type { ImageSource } from "../data/source.ts";
 import { filterNorms, outgoingNorms } from "../diagnostics/norms.ts";
 import { alignmentRunner, type Measured, measured } from "../eval/evaluate-alignment.ts";
 import { disposeBatch, type ExampleBatch, exampleBatches } from "../eval/examples.ts";
@@ -34,7 +35,7 @@ export const EVALUATION_PGD = `pgd-${attackOptions(pgd).steps}`;
 const MAX_BATCH = 128;
 
 /** Prepares the evaluation a run's settings ask for. */
-export function createEvaluator(model: Model, config: TrainConfig, dataset: ImageDataset, device: Device): Evaluator {
+export async function createEvaluator(model: Model, config: TrainConfig, dataset: ImageDataset, device: Device, workers?: number): Promise<Evaluator> {
   const { epsilon, seed } = config;
   const programs = modelPrograms(model, device);
   const attackers = {
@@ -45,12 +46,16 @@ export function createEvaluator(model: Model, config: TrainConfig, dataset: Imag
   const similarity = jit((a: Value, b: Value) => ({ ...measured(a, b), norm: l2.distance(a) }), { device });
   const weights = model.name === "cnn" ? cnnNorms(model, device) : null;
 
-  const batchesOf = (split: ImageSplit, most = config.evalExamples): ExampleBatch[] => {
-    const total = Math.min(most, split.count);
-    return exampleBatches(split, dataset.shape, Math.min(MAX_BATCH, total), total);
+  const batchesOf = (source: ImageSource, most = config.evalExamples): Promise<ExampleBatch[]> => {
+    const total = Math.min(most, source.count);
+    return exampleBatches(source, dataset.shape, Math.min(MAX_BATCH, config.microBatch ?? MAX_BATCH, total), total, workers);
   };
   const held = config.validationSize ?? 0;
-  const splits = { train: batchesOf(dataset.train), test: batchesOf(dataset.test), validation: held > 0 ? batchesOf(takeLast(dataset.train, held), held) : [] };
+  const splits = {
+    train: await batchesOf(dataset.train),
+    test: await batchesOf(dataset.test),
+    validation: held > 0 ? await batchesOf(takeLast(dataset.train, held), held) : [],
+  };
   const how = (part: 0 | 1 | 2, pause: () => Promise<void>) => ({ epsilon, keyOf: (index: number) => keyFor(seed, "evaluation", index, part), pause });
 
   return {

@@ -58,7 +58,17 @@ export function selectionAccuracy({ train_pgd_acc, validation_pgd_acc }: Pick<Ev
 
 /** An event of a run, in the order they happen. */
 export type TrainEvent =
-  | { readonly type: "start"; readonly iterations: number; readonly iteration: number; readonly parameters: number; readonly compileMs: number }
+  | {
+      readonly type: "start";
+      readonly iterations: number;
+      readonly iteration: number;
+      readonly parameters: number;
+      readonly compileMs: number;
+      /** Bytes of device memory that steps need, data and weights included, and that there are at most, where that is known. */
+      readonly memory?: { readonly needed: number; readonly most?: number };
+      /** In how many parts a step computes a batch, of how many images, and whether each is normalised by itself. */
+      readonly microBatches?: { readonly parts: number; readonly size: number; readonly normalized: boolean };
+    }
   | {
       readonly type: "step";
       readonly iteration: number;

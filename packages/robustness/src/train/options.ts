@@ -31,6 +31,11 @@ export const trainingOptions = {
   }),
   epochs: integer({ least: 1, default: ({ recipe }) => recipe.epochs, help: "passes over the training images", remedy: "write e.g. 30" }),
   batchSize: integer({ least: 1, default: 128, help: "images per step", remedy: "write e.g. 128" }),
+  microBatch: integerOr(undefined, {
+    least: 1,
+    help: "compute with so many images of a batch at a time and add up their gradients, where a whole batch does not fit into memory",
+    remedy: "leave it out to compute with a batch at once",
+  }),
   trainSize: integerOr(null, { least: 1, help: "train on the first so many images only", remedy: "leave it out to train on all" }),
   validationSize: integerOr(undefined, {
     least: 1,

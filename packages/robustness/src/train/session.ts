@@ -2,23 +2,26 @@
 
 import type { StoredTensor } from "@gradalign/formats";
 import {
+  type Compiled,
   type Computed,
   type Concrete,
   DataError,
   type Device,
   type KernelTime,
   type ProgramStats,
-  permutation,
   Tensor,
   tensor,
   treeLeaves,
   UnsupportedError,
 } from "@gradalign/tensor";
 import type { ImageDataset } from "../data/dataset.ts";
+import { isResident } from "../data/source.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import { schedules } from "../optim/index.ts";
 import type { TrainingData } from "./batch.ts";
+import { DEFAULT_WORKERS, type Place, trainingBatches } from "./batches.ts";
+import { checkCarried } from "./carried.ts";
 import type { TrainConfig } from "./config.ts";
 import { loopOptions, stepNumbers, stepOptions } from "./setup.ts";
 import { restoreTree } from "./snapshot.ts";
@@ -33,7 +36,15 @@ export function trainingSize({ trainSize, validationSize = 0 }: Pick<TrainConfig
 /** Sums on the host. */
 export type HostSums = Readonly<Record<keyof MetricSums, number>>;
 
-type StepArguments = [train: TrainState, data: TrainingData, order: Tensor, inputs: Concrete<StepInputs>];
+type BatchArguments = [data: TrainingData, order: Tensor, inputs: Concrete<StepInputs>];
+
+/** Calls a program, or profiles it. */
+type Call = <Arguments extends readonly unknown[], Result>(
+  program: Compiled<Arguments, Result>,
+  ...args: { [K in keyof Arguments]: Concrete<Arguments[K]> }
+) => Computed<Result>;
+
+const plainCall: Call = (program, ...args) => program(...args);
 
 /** A run in progress. */
 export interface Session {
@@ -45,7 +56,9 @@ export interface Session {
   initialize(): void;
   /** Takes up a stored state. */
   restore(tensors: ReadonlyMap<string, StoredTensor>): void;
-  /** Runs iteration `index` (from 0). */
+  /** Waits until the images of iteration `index` are read, or with `null` those of `initialize`; there is nothing to wait for where all are in memory. */
+  ready(index: number | null): Promise<void>;
+  /** Runs iteration `index` (from 0). Throws DataError where images are streamed and it was not waited for them. */
   step(index: number): void;
   /** Runs iteration `index` with every kernel timed, in order, on one thread. Throws UnsupportedError where kernels cannot be timed. */
   profile(index: number): Promise<KernelTime[]>;
@@ -61,56 +74,85 @@ export interface Session {
   dispose(what?: { readonly model: boolean }): void;
 }
 
+/** What a session may share with others, and how it reads images. */
+export interface SessionOptions {
+  /** Compiled steps of the device; of this session alone unless set. */
+  readonly programs?: StepPrograms | undefined;
+  /** Threads that read and decode streamed images; 2 unless set. The bits are the same with any number. */
+  readonly workers?: number | undefined;
+}
+
 /**
- * Uploads the data and prepares the programs, or takes those that `shared` has.
+ * Uploads the data, or begins to read them, and prepares the programs.
  *
- * @throws DataError when there are fewer training images than a batch takes.
+ * @throws DataError when there are fewer training images than a batch takes; ConfigError for a method that cannot be computed in micro-batches, or
+ * keeps something for every image where images are moved before it sees them.
  */
-export function createSession(model: Model, config: TrainConfig, dataset: ImageDataset, device: Device, shared?: StepPrograms): Session {
+export function createSession(
+  model: Model,
+  config: TrainConfig,
+  dataset: ImageDataset,
+  device: Device,
+  { programs: shared, workers = DEFAULT_WORKERS }: SessionOptions = {},
+): Session {
   const { batchSize, seed, epochs } = config;
   const { replays, warmupEpochs } = loopOptions(config);
-  const setup = stepOptions(config, model, device);
+  const setup = stepOptions(config, model, device, !isResident(dataset.train));
   const available = dataset.train.count - (config.validationSize ?? 0);
   const size = trainingSize(config, dataset.train.count);
   if (size > available) {
     const held = config.validationSize === undefined ? "" : ` less the ${config.validationSize} held out`;
     throw new DataError(`train: trainSize (=${size}) must be at most ${available}, the number of training images${held}`);
   }
+  checkCarried(config, setup, dataset, size);
   if (size < batchSize) throw new DataError(`train: batchSize (=${batchSize}) must be at most ${size}, the number of training images`);
   const perEpoch = Math.floor(size / batchSize);
   const warmupIterations = Math.floor((warmupEpochs * size) / batchSize);
   const schedule = schedules[config.schedule.name].create(config.schedule, epochs);
   const learningRate = (index: number): number => schedule(Math.floor(index / perEpoch) + ((index % perEpoch) + 1) / perEpoch);
 
-  const pixels = dataset.shape.reduce((product, extent) => product * extent, 1);
-  const data = {
-    images: tensor(dataset.train.images.subarray(0, size * pixels), [size, ...dataset.shape]),
-    labels: tensor(dataset.train.labels.subarray(0, size)),
+  // Free replays a batch: same images, same augmentation.
+  const placeOf = (epoch: number, i: number): Place => ({ epoch, position: (i - (i % replays)) * batchSize });
+  const after = ({ epoch, position }: Place): Place | null => {
+    const next = position / batchSize + replays;
+    // Of epoch 0 one batch is taken, which only initialises the statistics.
+    if (epoch > 0 && next < perEpoch) return placeOf(epoch, next);
+    return epoch < epochs ? placeOf(epoch + 1, 0) : null;
   };
+  const batches = trainingBatches(dataset, { seed, examples: size, size: batchSize, part: setup.batchSize, after, workers });
   const numbers = uploaded(stepNumbers(config));
   const sizes = { image: dataset.shape, examples: size };
   const programs = shared ?? stepPrograms(device);
-  const { initialize, step, release } = programs.take(setup, sizes);
-  const order = epochOrder(seed, size);
+  const { initialize, step, begin, accumulate, update, release } = programs.take(setup, sizes);
   let current: Computed<TrainState> | null = null;
 
-  const argumentsOf = (epoch: number, i: number, index: number, lr: number): StepArguments => {
-    // Free replays a batch: same images, same augmentation.
-    const replayed = i - (i % replays);
+  const argumentsOf = (epoch: number, i: number, index: number, lr: number, part: number): BatchArguments => {
+    const place = placeOf(epoch, i);
+    const { data, order, position } = batches.at(place, part);
     const inputs = {
-      position: Int32Array.of(replayed * batchSize),
-      augmentKey: Int32Array.from(keyFor(seed, "augment", epoch * perEpoch + replayed)),
-      attackKey: Int32Array.from(keyFor(seed, "attack", index)),
+      position,
+      augmentKey: Int32Array.from(keyFor(seed, "augment", epoch * perEpoch + place.position / batchSize, part)),
+      attackKey: Int32Array.from(keyFor(seed, "attack", index, part)),
       lr,
       // The iteration that only initialised the statistics counts in the paper's code, so the first update has one step's share.
       ramp: warmupIterations > 0 ? Math.min(1, (epoch === 0 ? 0 : index + 1) / warmupIterations) : 1,
       ...(setup.method.usesEpoch ? { epoch: Math.max(0, epoch - 1) } : {}),
       numbers,
     };
-    return [state(), data, order.of(epoch), inputs];
+    return [data, order, inputs];
   };
-  // Epoch 0 is the one that only initialised the statistics.
-  const iteration = (index: number): StepArguments => argumentsOf(1 + Math.floor(index / perEpoch), index % perEpoch, index, learningRate(index));
+  /** Goes one iteration on; epoch 0 is the one that only initialises the statistics. */
+  const advance = (epoch: number, i: number, index: number, lr: number, call: Call): void => {
+    const part = (k: number): BatchArguments => argumentsOf(epoch, i, index, lr, k);
+    if (setup.parts === 1) {
+      current = call(step, state(), ...part(0));
+      return;
+    }
+    let accumulated = call(begin, state());
+    for (let k = 0; k < setup.parts; k++) accumulated = call(accumulate, state(), accumulated, ...part(k));
+    current = call(update, state(), accumulated, { lr, numbers });
+  };
+  const within = (index: number): [epoch: number, i: number] => [1 + Math.floor(index / perEpoch), index % perEpoch];
   const state = (): Computed<TrainState> => {
     if (!current) throw new DataError("train: the session has no state yet; initialize or restore it first");
     return current;
@@ -127,7 +169,7 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       const fresh = initialize(Int32Array.from(keyFor(seed, "model")));
       const again = initialize(Int32Array.from(keyFor(seed, "model")));
       current = fresh;
-      current = step(...argumentsOf(0, 0, 0, 0));
+      advance(0, 0, 0, 0, plainCall);
       // With learning rate 0 only statistics, what the method carries and the sums have moved; the optimiser starts afresh.
       const { optimizer, ...moved } = state();
       const { optimizer: first, ...unused } = again;
@@ -138,14 +180,19 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       const template = initialState(setup, sizes, tensor(new Int32Array(2)));
       current = restoreTree(template, tensors);
     },
+    ready: (index) => batches.ready(index === null ? placeOf(0, 0) : placeOf(...within(index))),
     step(index) {
-      current = step(...iteration(index));
+      advance(...within(index), index, learningRate(index), plainCall);
     },
     async profile(index) {
-      const profiled = step.profile(...iteration(index));
-      if (!profiled) throw new UnsupportedError(`profile: the ${device.backend} backend cannot time its kernels`);
-      current = profiled.result;
-      return profiled.times;
+      const times: Promise<KernelTime[]>[] = [];
+      advance(...within(index), index, learningRate(index), (program, ...args) => {
+        const profiled = program.profile(...args);
+        if (!profiled) throw new UnsupportedError(`profile: the ${device.backend} backend cannot time its kernels`);
+        times.push(profiled.times);
+        return profiled.result;
+      });
+      return (await Promise.all(times)).flat();
     },
     async readSums() {
       const entries = Object.entries(state().sums).map(async ([name, value]) => [name, (await value.read())[0]] as const);
@@ -161,15 +208,14 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
       const zero = Object.fromEntries(Object.keys(noSums()).map((name) => [name, tensor(0)])) as Record<keyof MetricSums, Tensor>;
       current = { ...rest, sums: zero };
     },
-    stats: () => step.stats(),
+    stats: () => (setup.parts === 1 ? step : accumulate).stats(),
     dispose({ model: whole } = { model: false }) {
       if (current) {
         const { params, state: statistics, ...rest } = current;
         disposeTree(whole ? current : rest);
       }
-      disposeTree(data);
+      batches.dispose();
       disposeTree(numbers);
-      order.dispose();
       release();
       if (!shared) programs.dispose();
     },
@@ -180,23 +226,6 @@ export function createSession(model: Model, config: TrainConfig, dataset: ImageD
 function uploaded({ epsilon, method, optimizer }: ReturnType<typeof stepNumbers>) {
   const each = (values: Readonly<Record<string, number>>) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, tensor(value)]));
   return { epsilon: tensor(epsilon), method: each(method), optimizer: each(optimizer) };
-}
-
-/** The order of examples of an epoch, kept on the device while the epoch lasts. */
-function epochOrder(seed: number, size: number): { of(epoch: number): Tensor; dispose(): void } {
-  let held: { epoch: number; order: Tensor } | null = null;
-  return {
-    of(epoch) {
-      if (held?.epoch === epoch) return held.order;
-      held?.order.dispose();
-      const order = tensor(permutation(keyFor(seed, "order", epoch), size));
-      held = { epoch, order };
-      return order;
-    },
-    dispose() {
-      held?.order.dispose();
-    },
-  };
 }
 
 function disposeTree(tree: object): void {

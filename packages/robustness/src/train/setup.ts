@@ -14,13 +14,13 @@ import { augmentationFor, circumstancesOf } from "./recipes.ts";
 import type { StepOptions } from "./step.ts";
 
 /** What the step of these settings is built from. */
-export function stepOptions(config: TrainConfig, model: Model, { precision }: Pick<Device, "precision">): StepOptions {
+export function stepOptions(config: TrainConfig, model: Model, { precision }: Pick<Device, "precision">, streamed = false): StepOptions {
   const { name: method, ...methodOptions } = config.method;
   const { name: optimizer, ...optimizerOptions } = config.optimizer;
-  const { batchSize, augment, labelSmoothing = 0, averaging = 0 } = config;
+  const { batchSize: whole, microBatch: batchSize = whole, augment, labelSmoothing = 0, averaging = 0 } = config;
   const scaleLoss = precision === "float16";
   const chosen = { method: methodNamed(method), methodOptions, optimizer: optimizers[optimizer], optimizerOptions };
-  return { model, ...chosen, batchSize, augment, labelSmoothing, averaging, scaleLoss };
+  return { model, ...chosen, batchSize, parts: whole / batchSize, streamed, augment, labelSmoothing, averaging, scaleLoss };
 }
 
 /** The numbers that the step of these settings is given. */

@@ -5,7 +5,18 @@ import { models } from "../models/index.ts";
 import type { Model } from "../models/model.ts";
 import { structureOf } from "../options/traced.ts";
 import type { TrainingData } from "./batch.ts";
-import { type DataSizes, initialState, type StepInputs, type StepOptions, type TrainState, trainingStep } from "./step.ts";
+import {
+  type Accumulated,
+  accumulatedUpdate,
+  accumulation,
+  type DataSizes,
+  initialState,
+  nothingAccumulated,
+  type StepInputs,
+  type StepOptions,
+  type TrainState,
+  trainingStep,
+} from "./step.ts";
 
 /** The programs of one structure. */
 export interface StepProgram {
@@ -13,6 +24,10 @@ export interface StepProgram {
   readonly initialize: Compiled<[key: Value], TrainState>;
   /** One iteration; the state is donated. */
   readonly step: Compiled<[train: TrainState, data: TrainingData, order: Value, inputs: StepInputs], TrainState>;
+  /** One iteration in micro-batches: before the first, each of them, and the update. What they add up is donated, the state to the update only. */
+  readonly begin: Compiled<[train: TrainState], Accumulated>;
+  readonly accumulate: Compiled<[train: TrainState, before: Accumulated, data: TrainingData, order: Value, inputs: StepInputs], Accumulated>;
+  readonly update: Compiled<[train: TrainState, accumulated: Accumulated, inputs: Pick<StepInputs, "lr" | "numbers">], TrainState>;
   /** Says that one who took them needs them no more. */
   release(): void;
 }
@@ -40,15 +55,14 @@ export function stepPrograms(device: Device): StepPrograms {
     return own.indexOf(model);
   };
   const keyOf = (setup: StepOptions, { image, examples }: DataSizes): string => {
-    const { model, method, methodOptions, optimizer, optimizerOptions, batchSize, augment, labelSmoothing, averaging, scaleLoss } = setup;
+    const { model, method, methodOptions, optimizer, optimizerOptions, ...sized } = setup;
     const structure = [structureOf(method.options, methodOptions), structureOf(optimizer.options, optimizerOptions)];
-    return canonicalJson([modelKey(model), method.id, optimizer.id, structure, batchSize, augment, labelSmoothing, averaging, scaleLoss, image, examples]);
+    return canonicalJson([modelKey(model), method.id, optimizer.id, structure, sized, image, examples]);
   };
   const free = (which: (entry: Entry) => boolean): void => {
     for (const [key, entry] of entries) {
       if (!which(entry)) continue;
-      entry.initialize.dispose();
-      entry.step.dispose();
+      for (const program of [entry.initialize, entry.step, entry.begin, entry.accumulate, entry.update]) program.dispose();
       entries.delete(key);
     }
   };
@@ -62,6 +76,9 @@ export function stepPrograms(device: Device): StepPrograms {
         const made: Entry = {
           initialize: jit((seed: Value) => initialState(setup, sizes, seed), { device }),
           step: jit(trainingStep(setup), { device, donate: [0] }),
+          begin: jit(nothingAccumulated, { device }),
+          accumulate: jit(accumulation(setup), { device, donate: [1] }),
+          update: jit(accumulatedUpdate(setup), { device, donate: [0, 1] }),
           users: 0,
           release() {
             made.users--;

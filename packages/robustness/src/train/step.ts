@@ -1,11 +1,11 @@
 /** @file One training iteration as one program: batch, attack, losses, gradients through gradients, optimiser, metrics. */
-import { abs, add, convert, full, gather, lt, mean, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
+import { abs, add, convert, full, gather, iota, lt, mean, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
 import type { Carried, CarrySizes, Method, MethodContext } from "../methods/method.ts";
 import { trainingNetwork } from "../methods/network.ts";
-import type { Model } from "../models/model.ts";
+import type { Model, ModelTensors } from "../models/model.ts";
 import { countCorrect, smoothedCrossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
-import type { Optimizer, OptimizerDefinition, OptimizerState } from "../optim/optimizer.ts";
+import { mapParams, type Optimizer, type OptimizerDefinition, type OptimizerState } from "../optim/optimizer.ts";
 import type { Given } from "../options/option.ts";
 import { tracedValues } from "../options/traced.ts";
 import { nextAverage, noAverage, type Trained } from "./averaging.ts";
@@ -72,7 +72,11 @@ export interface StepOptions {
   readonly optimizer: OptimizerDefinition;
   /** The optimiser's options, likewise. */
   readonly optimizerOptions: Given;
+  /** Images that are computed with at a time: a batch, or a micro-batch, of which `parts` make a batch. */
   readonly batchSize: number;
+  readonly parts: number;
+  /** Whether the data are one batch, and the order the numbers of its images; else they are all images, of which the step cuts one. */
+  readonly streamed: boolean;
   readonly augment: Augmentation;
   /** Share of each label that all classes get; 0 for none. */
   readonly labelSmoothing: number;
@@ -102,80 +106,164 @@ export function noSums(): MetricSums {
 
 /** The step function, to be compiled with its first argument donated. */
 export function trainingStep(setup: StepOptions): (train: TrainState, data: TrainingData, order: Value, inputs: StepInputs) => TrainState {
-  const { model, method, methodOptions, batchSize, augment, labelSmoothing, averaging } = setup;
-  return (train, data, order, { position, augmentKey, attackKey, lr, ramp, epoch = 0, numbers }) => {
-    const rows = batchRows(order, position, batchSize);
-    const x = augmentedImages(data.images, rows, augmentKey, augment);
-    const labels = gather(data.labels, [rows]);
-    const augmented = (table: Value): Value => augmentedRows(table, rows, augmentKey, augment, (values) => values);
-    const options = tracedValues(method.options, methodOptions, numbers.method);
-    const optimizer = optimizerOf(setup, numbers.optimizer);
-    const warmup: Operand = Number(methodOptions["warmupEpochs"] ?? 0) > 0 ? ramp : 1;
-
-    const trained = isAveraged(train.trained) ? train.trained : train;
-    const scaled = (loss: Value): Value => (isScaled(train.scaling) ? mul(loss, train.scaling.scale) : loss);
-    const contextAt = (params: Params, state: Params): MethodContext => {
-      const network = trainingNetwork(model, params, state, labels, train.scaling["scale"]);
-      return { network, x, rows, augmented, epsilon: numbers.epsilon, ramp: warmup, epoch, key: attackKey, carry: train.carry, options };
-    };
-    const begun = displaced();
-    const objective = (params: Params): [Value, Pick<TrainState, "state" | "carry" | "sums">] => {
-      const context = contextAt(params, begun.state);
-      const result = method.loss({ ...context, found: begun.found });
-      const { logits } = result.adversarial;
-      const loss = labelSmoothing > 0 ? mean(smoothedCrossEntropyPerExample(logits, labels, labelSmoothing)) : result.adversarial.loss;
-      const regularizer = result.regularizer ?? full([], 0);
-      const total = add(loss, regularizer);
-      const sums = addMetrics(train.sums, loss, regularizer, countCorrect(logits, labels), total);
-      return [scaled(total), { state: context.network.state, carry: result.carry ?? {}, sums }];
-    };
-    const [[, { state, ...next }], grads] = valueAndGrad(objective)(begun.params);
-    const { weights, scaling } = updated(state, grads, train.scaling);
-    if (!isAveraged(train.trained)) return { ...next, ...weights, scaling, trained: {} };
-    const { averages } = train.trained;
-    const average = nextAverage(train, weights, averages, averaging);
-    return {
-      ...next,
-      ...average,
-      optimizer: weights.optimizer,
-      scaling,
-      trained: { params: weights.params, state: weights.state, averages: add(averages, 1) },
-    };
-
-    /** Where the loss is taken: at the weights as they are, unless the method moves them. */
-    function displaced(): Pick<TrainState, "params" | "state"> & { readonly found: Carried } {
-      const { params, state } = trained;
-      const { displacement } = method;
-      if (!displacement) return { params, state, found: {} };
-      const first = (params: Params): [Value, { state: Params; found: Carried }] => {
-        const context = contextAt(params, state);
-        const { loss, found } = displacement.first(context);
-        return [scaled(loss), { state: context.network.state, found }];
-      };
-      const [[, passed], grads] = valueAndGrad(first)(params);
-      const plain = isScaled(train.scaling) ? unscaled(grads, train.scaling).grads : grads;
-      const [after] = optimizer.update(params, plain, train.optimizer, lr);
-      return { ...passed, params: displacement.moved(params, after, options) };
-    }
-
-    /** What an update makes of weights, statistics and the optimiser's state. */
-    function updated(state: Params, grads: Params, scaling: TrainState["scaling"]): { weights: Updated; scaling: TrainState["scaling"] } {
-      const before = { params: trained.params, state: trained.state, optimizer: train.optimizer };
-      const step = (plain: Params): Updated => {
-        const [params, optimizerState] = optimizer.update(begun.params, plain, before.optimizer, lr);
-        return { params, optimizer: optimizerState, state };
-      };
-      if (!isScaled(scaling)) return { weights: step(grads), scaling: {} };
-      const { grads: plain, finite } = unscaled(grads, scaling);
-      return { weights: unlessSkipped(finite, step(plain), before), scaling: nextScaling(finite, scaling) };
-    }
+  return (train, data, order, inputs) => {
+    const { state } = trainedOf(train);
+    const pass = lossPass(setup, train, { state, carry: train.carry }, { data, order, inputs }, (...losses) => addMetrics(train.sums, ...losses));
+    return updatedState(setup, train, pass, inputs);
   };
+}
+
+/** What the micro-batches of a step have added up to so far. */
+export interface Accumulated {
+  /** Sums of the gradients of their mean losses. */
+  readonly grads: Params;
+  /** Batch-norm statistics, moved by each in turn. */
+  readonly state: Params;
+  readonly carry: Carried;
+  /** Sums of mean losses, and of right answers. */
+  readonly sums: { readonly loss: Value; readonly regularizer: Value; readonly correct: Value; readonly total: Value };
+}
+
+/** Before the first micro-batch. */
+export function nothingAccumulated(train: TrainState): Accumulated {
+  const { params, state } = trainedOf(train);
+  const sums = { loss: zeros([]), regularizer: zeros([]), correct: zeros([]), total: zeros([]) };
+  return { grads: mapParams(({ shape }) => zeros(shape), params), state, carry: train.carry, sums };
+}
+
+/** Adds a micro-batch, of the setup's batch size; to be compiled with its second argument donated. */
+export function accumulation(
+  setup: StepOptions,
+): (train: TrainState, before: Accumulated, data: TrainingData, order: Value, inputs: StepInputs) => Accumulated {
+  return (train, before, data, order, inputs) => {
+    const { grads, state, carry, sums } = lossPass(setup, train, before, { data, order, inputs }, (loss, regularizer, correct, total) => ({
+      loss: add(before.sums.loss, loss),
+      regularizer: add(before.sums.regularizer, regularizer),
+      correct: add(before.sums.correct, correct),
+      total: add(before.sums.total, total),
+    }));
+    return { grads: mapParams(add, before.grads, grads), state, carry, sums };
+  };
+}
+
+/** The update by the mean over the setup's parts; to be compiled with both states donated. */
+export function accumulatedUpdate(setup: StepOptions): (train: TrainState, accumulated: Accumulated, inputs: Pick<StepInputs, "lr" | "numbers">) => TrainState {
+  return (train, { grads, state, carry, sums }, inputs) => {
+    const share = (value: Value): Value => mul(value, 1 / setup.parts);
+    const { loss, regularizer, correct, total } = sums;
+    const metrics = addMetrics(train.sums, share(loss), share(regularizer), correct, share(total));
+    const pass = { params: trainedOf(train).params, grads: mapParams(share, grads), state, carry, sums: metrics };
+    return updatedState(setup, train, pass, inputs);
+  };
+}
+
+/** What a pass over a batch finds. */
+interface Pass<Sums> {
+  /** Where the gradients are taken: at the weights as they are, unless the method moves them. */
+  readonly params: Params;
+  /** Of the scaled loss, where losses are scaled. */
+  readonly grads: Params;
+  readonly state: Params;
+  readonly carry: Carried;
+  readonly sums: Sums;
+}
+
+/** The losses of a batch, their gradients and what they leave, from the statistics and what is carried before. */
+function lossPass<Sums>(
+  setup: StepOptions,
+  train: TrainState,
+  before: Pick<TrainState, "state" | "carry">,
+  { data, order, inputs }: { readonly data: TrainingData; readonly order: Value; readonly inputs: StepInputs },
+  summed: (loss: Value, regularizer: Value, correct: Value, total: Value) => Sums,
+): Pass<Sums> {
+  const { model, method, methodOptions, batchSize, streamed, augment, labelSmoothing } = setup;
+  const { position, augmentKey, attackKey, lr, ramp, epoch = 0, numbers } = inputs;
+  const rows = streamed ? order : batchRows(order, position, batchSize);
+  const x = augmentedImages(data.images, streamed ? iota([batchSize]) : rows, augmentKey, augment);
+  const labels = streamed ? data.labels : gather(data.labels, [rows]);
+  const augmented = (table: Value): Value => augmentedRows(table, rows, augmentKey, augment, (values) => values);
+  const options = tracedValues(method.options, methodOptions, numbers.method);
+  const warmup: Operand = Number(methodOptions["warmupEpochs"] ?? 0) > 0 ? ramp : 1;
+
+  const trained = trainedOf(train);
+  const scaled = (loss: Value): Value => (isScaled(train.scaling) ? mul(loss, train.scaling.scale) : loss);
+  const contextAt = (params: Params, state: Params): MethodContext => {
+    const network = trainingNetwork(model, params, state, labels, train.scaling["scale"]);
+    return { network, x, rows, augmented, epsilon: numbers.epsilon, ramp: warmup, epoch, key: attackKey, carry: before.carry, options };
+  };
+  const begun = displaced();
+  const objective = (params: Params): [Value, Pick<Pass<Sums>, "state" | "carry" | "sums">] => {
+    const context = contextAt(params, begun.state);
+    const result = method.loss({ ...context, found: begun.found });
+    const { logits } = result.adversarial;
+    const loss = labelSmoothing > 0 ? mean(smoothedCrossEntropyPerExample(logits, labels, labelSmoothing)) : result.adversarial.loss;
+    const regularizer = result.regularizer ?? full([], 0);
+    const total = add(loss, regularizer);
+    const sums = summed(loss, regularizer, countCorrect(logits, labels), total);
+    return [scaled(total), { state: context.network.state, carry: result.carry ?? {}, sums }];
+  };
+  const [[, next], grads] = valueAndGrad(objective)(begun.params);
+  return { ...next, params: begun.params, grads };
+
+  /** Where the loss is taken: at the weights as they are, unless the method moves them. */
+  function displaced(): Pick<TrainState, "params" | "state"> & { readonly found: Carried } {
+    const { params } = trained;
+    const { state } = before;
+    const { displacement } = method;
+    if (!displacement) return { params, state, found: {} };
+    const first = (params: Params): [Value, { state: Params; found: Carried }] => {
+      const context = contextAt(params, state);
+      const { loss, found } = displacement.first(context);
+      return [scaled(loss), { state: context.network.state, found }];
+    };
+    const [[, passed], grads] = valueAndGrad(first)(params);
+    const plain = isScaled(train.scaling) ? unscaled(grads, train.scaling).grads : grads;
+    const [after] = optimizerOf(setup, numbers.optimizer).update(params, plain, train.optimizer, lr);
+    return { ...passed, params: displacement.moved(params, after, options) };
+  }
+}
+
+/** What an update makes of weights, statistics and the optimiser's state, and of their average. */
+function updatedState(
+  setup: StepOptions,
+  train: TrainState,
+  { params: begun, grads, state, ...next }: Pass<MetricSums>,
+  { lr, numbers }: Pick<StepInputs, "lr" | "numbers">,
+): TrainState {
+  const { weights, scaling } = updated(train.scaling);
+  if (!isAveraged(train.trained)) return { ...next, ...weights, scaling, trained: {} };
+  const { averages } = train.trained;
+  const average = nextAverage(train, weights, averages, setup.averaging);
+  return {
+    ...next,
+    ...average,
+    optimizer: weights.optimizer,
+    scaling,
+    trained: { params: weights.params, state: weights.state, averages: add(averages, 1) },
+  };
+
+  function updated(scaling: TrainState["scaling"]): { weights: Updated; scaling: TrainState["scaling"] } {
+    const trained = trainedOf(train);
+    const before = { params: trained.params, state: trained.state, optimizer: train.optimizer };
+    const step = (plain: Params): Updated => {
+      const [params, optimizerState] = optimizerOf(setup, numbers.optimizer).update(begun, plain, before.optimizer, lr);
+      return { params, optimizer: optimizerState, state };
+    };
+    if (!isScaled(scaling)) return { weights: step(grads), scaling: {} };
+    const { grads: plain, finite } = unscaled(grads, scaling);
+    return { weights: unlessSkipped(finite, step(plain), before), scaling: nextScaling(finite, scaling) };
+  }
 }
 
 type Updated = Pick<TrainState, "params" | "state" | "optimizer">;
 
 function optimizerOf({ optimizer, optimizerOptions }: StepOptions, numbers: StepNumbers["optimizer"]): Optimizer {
   return optimizer.create(tracedValues(optimizer.options, optimizerOptions, numbers));
+}
+
+/** What is trained: with averaging not what is evaluated. */
+function trainedOf(train: TrainState): ModelTensors {
+  return isAveraged(train.trained) ? train.trained : train;
 }
 
 function isAveraged(trained: TrainState["trained"]): trained is Trained {

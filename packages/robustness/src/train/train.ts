@@ -1,11 +1,12 @@
 /** @file Training: what is checked before it begins, and what is freed after it. */
-import { ConfigError, GradalignError, LimitError, tensor, zeros } from "@gradalign/tensor";
+import { ConfigError, GradalignError, LimitError, OutOfMemoryError, tensor, zeros } from "@gradalign/tensor";
 import { type ImageDataset, imageDataset } from "../data/dataset.ts";
 import { createModel, models } from "../models/index.ts";
 import type { Model } from "../models/model.ts";
 import type { TrainConfig } from "./config.ts";
 import { perform, type TrainOptions, type TrainResult } from "./course.ts";
 import { createEvaluator, type Evaluator } from "./evaluator.ts";
+import { withSizeThatFits } from "./memory.ts";
 import { createSession } from "./session.ts";
 
 /**
@@ -22,7 +23,8 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
   try {
     return await run(config, dataset, options);
   } catch (error) {
-    throw error instanceof LimitError ? withRemedy(error, config, dataset) : error;
+    if (error instanceof LimitError) throw withRemedy(error, config, dataset);
+    throw error instanceof OutOfMemoryError ? await withSizeThatFits(error, config, dataset, options) : error;
   }
 }
 
@@ -33,11 +35,12 @@ async function run(config: TrainConfig, given: ImageDataset, options: TrainOptio
   const { device } = options;
   const model = modelFor(config, dataset, options.model);
   checkFit(model, config, dataset);
-  const session = createSession(model, config, dataset, device, options.programs);
+  const { programs, workers } = options;
+  const session = createSession(model, config, dataset, device, { programs, workers });
   let evaluator: Evaluator | null = null;
   let result: TrainResult | null = null;
   try {
-    evaluator = createEvaluator(model, config, dataset, device);
+    evaluator = await createEvaluator(model, config, dataset, device, workers);
     result = await perform({ model, session, evaluator, config, dataset, options });
     return result;
   } finally {

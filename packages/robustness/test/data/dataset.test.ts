@@ -1,9 +1,9 @@
 /** @file What users' own arrays must be like. */
 import { describe, expect, it } from "vitest";
-import { type ImageDatasetOptions, imageDataset, takeFirst } from "../../src/data/dataset.ts";
+import { type ImageDatasetOptions, imageDataset, type SplitArrays, takeFirst } from "../../src/data/dataset.ts";
 
 const split = (count: number) => ({ images: new Uint8Array(count * 12).map((_, i) => i), labels: new Uint8Array(count).map((_, i) => i % 2) });
-const valid: ImageDatasetOptions = { name: "tiny", classNames: ["a", "b"], shape: [3, 2, 2], train: split(5), test: split(2) };
+const valid: ImageDatasetOptions<SplitArrays> = { name: "tiny", classNames: ["a", "b"], shape: [3, 2, 2], train: split(5), test: split(2) };
 
 describe("imageDataset", () => {
   it("keeps the arrays and defaults to no augmentation", () => {
@@ -21,7 +21,7 @@ describe("imageDataset", () => {
 
   const wrong: [what: string, change: Partial<Record<keyof ImageDatasetOptions, unknown>>, message: string][] = [
     ["an empty name", { name: "" }, "imageDataset: name must be a non-empty string; give the dataset a name"],
-    ["no classes", { classNames: [] }, "imageDataset: classNames must list 1 to 256 names, got 0; list one name per class"],
+    ["no classes", { classNames: [] }, "imageDataset: classNames must list 1 to 1048576 names, got 0; list one name per class"],
     ["a flat shape", { shape: [3, 4] }, "imageDataset: shape must be three positive integers [channels, height, width], got [3,4]"],
     ["a fractional size", { shape: [3, 2, 2.5] }, "imageDataset: shape must be three positive integers [channels, height, width], got [3,2,2.5]"],
     [

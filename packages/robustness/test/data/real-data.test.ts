@@ -2,10 +2,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { ImageSplit } from "../../src/data/dataset.ts";
 import { type DatasetName, datasets } from "../../src/data/index.ts";
 import { dataFolder } from "../../src/data/node-cache-folder.ts";
 import { loadDataset } from "../../src/data/node-load-dataset.ts";
+import type { ImageSplit } from "../../src/data/source.ts";
 
 const isCached = (name: DatasetName): boolean => datasets[name].files.every((file) => existsSync(join(dataFolder(), datasets[name].folder, file.name)));
 const perClass = ({ labels }: ImageSplit): number[] => {

@@ -1,10 +1,10 @@
 /** @file A data set small enough for the reference backend: 8 x 8 images with one bright quarter, whose place is the class. */
-import { type ImageDataset, imageDataset } from "@gradalign/robustness";
+import { imageDataset, type ResidentDataset } from "@gradalign/robustness";
 
 const SIZE = 8;
 
 /** `train` and `test` images of four classes; learnable within a few dozen steps. */
-export function tinyDataset({ train = 16, test = 8, crop = 1, flip = false } = {}): ImageDataset {
+export function tinyDataset({ train = 16, test = 8, crop = 1, flip = false } = {}): ResidentDataset {
   return imageDataset({
     name: "quarters",
     classNames: ["top left", "top right", "bottom left", "bottom right"],

@@ -28,7 +28,7 @@ test.each(carrying)("$id", async ({ id: name }) => {
   const config = resolveTrainConfig({ ...small, method: { name } as NonNullable<PartialTrainConfig["method"]> });
   const model = createModel(config.model, { classes: data.classNames.length, shape: data.shape });
   const programs = stepPrograms(device);
-  const begin = () => createSession(model, config, data, device, programs);
+  const begin = () => createSession(model, config, data, device, { programs });
   const [whole, resumed] = [begin(), begin()];
   whole.initialize();
   for (let i = 0; i < STOP; i++) whole.step(i);

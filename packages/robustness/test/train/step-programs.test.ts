@@ -18,7 +18,7 @@ const data = tinyDataset({ flip: true });
 /** Parameters after three steps. */
 function trained(partial: PartialTrainConfig, programs?: StepPrograms): number[][] {
   const config = resolveTrainConfig({ dataset: data, model: { name: "cnn", filters: 2 }, batchSize: 4, ...partial });
-  const session = createSession(createModel(config.model, { classes: data.classNames.length, shape: data.shape }), config, data, device, programs);
+  const session = createSession(createModel(config.model, { classes: data.classNames.length, shape: data.shape }), config, data, device, { programs });
   session.initialize();
   for (let i = 0; i < 3; i++) session.step(i);
   const params = Object.values(session.current.params).map((tensor) => [...tensor.data()]);

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import { decodeSafetensors, elementCount, toFloat32 } from "@gradalign/formats";
+import { readImages } from "@gradalign/robustness";
 import { type LoadedDataset, readRegularFile } from "@gradalign/robustness/node";
 import { DataError } from "@gradalign/tensor";
 import { ADVERSARIALS, readEvaluation } from "./node-folder.ts";
@@ -15,23 +16,23 @@ import { chosenImages } from "./summary.ts";
  * @param data the evaluation's data set, which the images to look at are from; without it, or with another one, there are none.
  * @throws ConfigError when no finished evaluation is there; DataError when its files were altered.
  */
-export function readEvaluationReport(folder: string, data?: LoadedDataset, label: string = basename(resolve(folder))): EvaluationReport {
+export async function readEvaluationReport(folder: string, data?: LoadedDataset, label: string = basename(resolve(folder))): Promise<EvaluationReport> {
   const record = readEvaluation(folder);
-  return { label, record, examples: data?.fingerprint === record.data.fingerprint ? examplesOf(folder, record, data) : [] };
+  return { label, record, examples: data?.fingerprint === record.data.fingerprint ? await examplesOf(folder, record, data) : [] };
 }
 
-function examplesOf(folder: string, record: EvaluationRecord, { dataset }: LoadedDataset): ExampleImage[] {
+function examplesOf(folder: string, record: EvaluationRecord, { dataset }: LoadedDataset): Promise<ExampleImage[]> {
   const { shape, test } = dataset;
-  const size = elementCount(shape);
   const broken = brokenImages(join(folder, ADVERSARIALS), record, shape);
-  return chosenImages(record)
-    .flatMap(({ outcomes }) => outcomes)
-    .map(({ index, brokenBy }) => ({
+  const shown = chosenImages(record).flatMap(({ outcomes }) => outcomes);
+  return Promise.all(
+    shown.map(async ({ index, brokenBy }) => ({
       index,
       shape,
-      image: Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (byte) => byte / 255),
+      image: await readImages(test, shape, index, 1),
       perturbed: brokenBy === null ? null : (broken.get(index) ?? null),
-    }));
+    })),
+  );
 }
 
 /** The images that were broken, by number. */

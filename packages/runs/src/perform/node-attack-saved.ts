@@ -65,7 +65,7 @@ export async function attackSaved(request: AttackRequest, result: TrainResult): 
 type Wanted = Pick<RobustnessRecord, "which" | "iteration" | "attack" | "epsilon" | "n" | "seed">;
 
 async function attackInParts(
-  { label, folder, data, device, view, signal }: AttackRequest,
+  { label, folder, config: { microBatch }, data, device, view, signal }: AttackRequest,
   target: Pick<TrainResult, "params" | "state">,
   { model }: TrainResult,
   wanted: Wanted,
@@ -80,7 +80,7 @@ async function attackInParts(
     view.event(label, { type: "attacking", attack, which, done: skip, total: n });
     let part = parts.find((known) => known.skip === skip && known.n === size);
     if (!part) {
-      const options = { device, attack, epsilon, skip, n: size, seed, batchSize: Math.min(PART, n), signal };
+      const options = { device, attack, epsilon, skip, n: size, seed, batchSize: Math.min(PART, microBatch ?? PART, n), signal };
       const report = await evaluateRobustness(model, target.params, target.state, data.dataset.test, options);
       const { cleanAccuracy, robustAccuracy, meanLoss, nonFiniteShare, seconds } = report;
       const counts = {

@@ -7,6 +7,7 @@ import {
   attackPlan,
   checkAims,
   type ImageOutcome,
+  readImages,
   type Selection,
   type TargetRule,
   type Victim,
@@ -106,7 +107,7 @@ export async function evaluate({ settings, folder, victim, device, onProgress, s
   let computed = false;
   const record = await withEvaluation(folder, { ...options, identity, shape: victim.shape, ...(signal ? { signal } : {}) }, async (log) => {
     computed = true;
-    const images = Float32Array.from(test.images.subarray(first * size, (first + count) * size), (byte) => byte / 255);
+    const images = await readImages(test, victim.shape, first, count);
     const report = await attack(victim, images, test.labels.subarray(first, first + count), {
       device,
       attack: planOf(settings.attack, settings.norm),

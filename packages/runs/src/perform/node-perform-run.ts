@@ -93,6 +93,7 @@ export async function performRun(request: RunRequest, lock: Lock): Promise<RunOu
     fingerprint: data.fingerprint,
     arithmetic,
     elsewhere: request.elsewhere ?? false,
+    ...(asked.workers === undefined ? {} : { workers: asked.workers }),
     onEvent: (event) => view.event(label, event),
     ...(request.programs ? { programs: request.programs } : {}),
     ...(resume ? { resume } : {}),

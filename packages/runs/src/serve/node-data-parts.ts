@@ -1,14 +1,14 @@
 /** @file A data set cut into parts that a page fetches one by one: bytes, checksums, and the list of them. */
 import { basename } from "node:path";
 import { crc32 } from "node:zlib";
-import { type ImageDataset, sliceSplit } from "@gradalign/robustness";
+import { type ResidentDataset, sliceSource } from "@gradalign/robustness";
 
-/** One part: the images `first` … `first + count - 1` of a split as [count, C, H, W], then their `count` labels, one byte each. */
+/** One part: the images `first` … `first + count - 1` of a split as [count, C, H, W], then their `count` labels: bytes for at most 256 classes, little-endian int32 for more. */
 export interface DataPart {
   readonly split: "train" | "test";
   readonly first: number;
   readonly count: number;
-  /** Length of the part: `count` × (C × H × W + 1). */
+  /** Length of the part: `count` × (C × H × W + the bytes of a label). */
   readonly bytes: number;
   /** CRC-32 (as in gzip and PNG) of the part's bytes. */
   readonly crc32: number;
@@ -17,7 +17,7 @@ export interface DataPart {
 }
 
 /** All a page must know to put the data set together again; served as JSON at {@link DATA_LIST}. */
-export interface DataList extends Pick<ImageDataset, "classNames" | "shape" | "flip" | "crop"> {
+export interface DataList extends Pick<ResidentDataset, "classNames" | "shape" | "flip" | "crop"> {
   /** A known data set's name, or a folder's own name and a slash: where the folder lies is nobody's business. */
   readonly name: string;
   /** Number of images of each split. */
@@ -35,7 +35,7 @@ export interface ServedData {
 const IMAGES_PER_PART = 2000;
 
 /** Cuts the data set; the parts share its memory. */
-export function cutIntoParts(dataset: ImageDataset, imagesPerPart: number = IMAGES_PER_PART): ServedData {
+export function cutIntoParts(dataset: ResidentDataset, imagesPerPart: number = IMAGES_PER_PART): ServedData {
   const { classNames, shape, flip, crop } = dataset;
   // A folder is told by its last part, and by the slash from a known name.
   const name = dataset.name === basename(dataset.name) ? dataset.name : `${basename(dataset.name)}/`;
@@ -44,12 +44,12 @@ export function cutIntoParts(dataset: ImageDataset, imagesPerPart: number = IMAG
   for (const split of ["train", "test"] as const) {
     const { count: total } = dataset[split];
     for (let first = 0; first < total; first += imagesPerPart) {
-      const { images, labels, count } = sliceSplit(dataset[split], first, Math.min(imagesPerPart, total - first));
-      const content = [images, labels];
+      const { images, labels, count } = sliceSource(dataset[split], first, Math.min(imagesPerPart, total - first));
+      const content = [images, new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength)];
       const sum = content.reduce((crc, piece) => crc32(piece, crc), 0);
       // The checksum in the name lets browsers keep a part for ever.
       const path = `${split}-${first}-${sum.toString(16).padStart(8, "0")}.bin`;
-      parts.push({ split, first, count, bytes: images.length + labels.length, crc32: sum, path });
+      parts.push({ split, first, count, bytes: images.length + labels.byteLength, crc32: sum, path });
       bytes.set(path, content);
     }
   }

@@ -6,13 +6,13 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv4 } from "node:net";
 import { extname, join } from "node:path";
-import type { ImageDataset } from "@gradalign/robustness";
+import type { ResidentDataset } from "@gradalign/robustness";
 import { ConfigError, UnsupportedError } from "@gradalign/tensor";
 import { cutIntoParts } from "./node-data-parts.ts";
 
 /** What is served where. */
 export interface LiveServerOptions {
-  readonly dataset: ImageDataset;
+  readonly dataset: ResidentDataset;
   /** 0 for any free port. */
   readonly port: number;
   readonly host: string;
@@ -121,7 +121,7 @@ function pageResources(folder: string): [string, Resource][] {
   });
 }
 
-function dataResources(dataset: ImageDataset): [string, Resource][] {
+function dataResources(dataset: ResidentDataset): [string, Resource][] {
   const { list, bytes } = cutIntoParts(dataset);
   return [
     ["/data/list.json", { type: typeOf(".json"), content: [Buffer.from(JSON.stringify(list))], cache: ASK_AGAIN }],

@@ -12,6 +12,8 @@ export const FIXED_DEFAULTS: DefaultTexts = {
   ...Object.fromEntries(Object.entries(RUN_OPTIONS).map(([name, option]) => [name, String(option.default)])),
   threads: "all cores",
   vectorBits: "what is faster here",
+  workers: "2",
+  microBatch: "the whole batch",
   trainSize: "all",
   validationSize: "none",
   labelSmoothing: "none",

@@ -17,6 +17,11 @@ export const FINAL_DEFAULTS = { finalAttack: "pgd-50-10", finalExamples: 1000 } 
 /** Options of the machine and of the attack at the end. */
 export const RUN_OPTIONS = {
   threads: integerOr(undefined, { least: 1, help: "threads to compute with; the result is the same with any number", remedy: "leave it out for all cores" }),
+  workers: integerOr(undefined, {
+    least: 0,
+    help: "threads that read and decode images which are not all in memory; the result is the same with any number",
+    remedy: "leave it out for two",
+  }),
   backend: choice(["auto", "wasm", "webgpu", "reference"], {
     default: "auto",
     help: "what computes; auto takes a GPU where there is one (npm install webgpu), else wasm",

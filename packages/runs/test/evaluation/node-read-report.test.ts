@@ -43,8 +43,8 @@ beforeAll(async () => {
   })) as EvaluationRecord;
 });
 
-test("has the record, and the images that the gallery shows as they are and as they were broken", () => {
-  const report = readEvaluationReport(folder, data);
+test("has the record, and the images that the gallery shows as they are and as they were broken", async () => {
+  const report = await readEvaluationReport(folder, data);
   expect(report.record).toEqual(record);
   expect(report.examples.map(({ index, shape, image, perturbed }) => [index, shape, image[0], perturbed?.[0]])).toEqual([
     [1, [1, 1, 1], Math.fround(0.2), 0.125],
@@ -54,15 +54,15 @@ test("has the record, and the images that the gallery shows as they are and as t
   ]);
 });
 
-test("has no images of another data set, or of none", () => {
-  expect(readEvaluationReport(folder).examples).toEqual([]);
-  expect(readEvaluationReport(folder, { ...data, fingerprint: "ab".repeat(32) }).examples).toEqual([]);
+test("has no images of another data set, or of none", async () => {
+  expect((await readEvaluationReport(folder)).examples).toEqual([]);
+  expect((await readEvaluationReport(folder, { ...data, fingerprint: "ab".repeat(32) })).examples).toEqual([]);
 });
 
-test("refuses images that are not those of the record", () => {
+test("refuses images that are not those of the record", async () => {
   const file = join(folder, "adversarials.safetensors");
   const before = readFileSync(file);
   writeFileSync(file, Buffer.concat([before.subarray(0, -1), Buffer.of(1)]));
-  expect(() => readEvaluationReport(folder, data)).toThrow(/adversarials\.safetensors: it is not the file that the record names; restore it/);
+  await expect(readEvaluationReport(folder, data)).rejects.toThrow(/adversarials\.safetensors: it is not the file that the record names; restore it/);
   writeFileSync(file, before);
 });

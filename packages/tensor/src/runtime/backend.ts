@@ -71,8 +71,8 @@ export interface Device {
   /** Measures variants of the kernels compiled so far and goes on with the fastest. Absent where there is nothing to choose. */
   tune?(): Promise<void>;
   free(buffer: DeviceBuffer): void;
-  /** Bytes held now, and the most held so far. */
-  memory(): { readonly liveBytes: number; readonly peakBytes: number };
+  /** Bytes held now, the most held so far, and the most that there can be, where that is known. */
+  memory(): { readonly liveBytes: number; readonly peakBytes: number; readonly mostBytes?: number };
   /** Stops the threads; the device cannot be used afterwards. */
   close(): void;
 }

@@ -186,8 +186,8 @@ class WasmDevice implements Device {
     this.#release(buffer as WasmBuffer, "disposed");
   }
 
-  memory(): { liveBytes: number; peakBytes: number } {
-    return { liveBytes: this.#memory.liveBytes, peakBytes: this.#memory.peakBytes };
+  memory(): { liveBytes: number; peakBytes: number; mostBytes: number } {
+    return { liveBytes: this.#memory.liveBytes, peakBytes: this.#memory.peakBytes, mostBytes: this.#memory.maximumPages * 65536 };
   }
 
   close(): void {
