@@ -270,8 +270,11 @@ function readConfig(folder: string): TrainConfig {
     return readJson(file, trainConfigForm, REMEDY);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
-    throw new ConfigError(`${folder} is not a run folder: ${existsSync(file) ? error.message : `it has no ${CONFIG}`}; name the folder that train wrote`, {
-      cause: error,
-    });
+    throw new ConfigError(
+      `${folder} is not a run folder: ${existsSync(file) ? error.message : `it has no ${CONFIG}`}; name the folder that train or eval wrote`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -47,7 +47,7 @@ export function networkOfWeights(weights: WeightsFile, options: NetworkOptions):
     params,
     state,
     normalization: described ? described.normalization : normalization,
-    notes: { chosen: notes, used: notesOfUse(weights, unused) },
+    notes: { chosen: [...notes, ...notesOfTraining(weights)], used: notesOfUse(weights, unused) },
   };
 }
 
@@ -84,6 +84,12 @@ export function notesOfFile({ wrappers, prefixes, others }: WeightsFile): string
     wrappers.length > 0 || aside.length > 0 ? `${under}${aside.length > 0 ? `; not used: ${some(aside)}` : ""}` : "",
     prefixes.length > 0 ? `taken off names: ${prefixes.join(", ")}` : "",
   ].filter((note) => note !== "");
+}
+
+/** What a file of ours says of its training: whoever evaluates it at another radius should know. */
+function notesOfTraining({ metadata }: WeightsFile): string[] {
+  const epsilon = metadata["gradalign.epsilon"];
+  return epsilon !== undefined && /^[\d.]{1,8}\/\d{1,4}$/.test(epsilon) ? [`trained, so the file says, at epsilon ${epsilon} in l-infinity`] : [];
 }
 
 function notesOfUse({ tensors }: WeightsFile, unused: readonly string[]): string[] {

@@ -98,11 +98,13 @@ function meaning(record: EvaluationRecord): string {
   );
 }
 
+const CHECKS = "https://github.com/gradalign/gradalign/blob/main/docs/evaluation-checks.md";
+
 function warnings({ warnings: found }: EvaluationRecord): HtmlPart {
   if (found.length === 0) return html`<p class="verdict"><strong>None.</strong> No check of this evaluation found a reason to doubt it.</p>`;
   return found.map(
     (warning) => html`<p class="verdict overfitted"><strong>${warning.id}</strong>${imagesOf(warning)}: ${warning.seen}
-<span class="evidence">What it means and what to do: docs/evaluation-checks.md, under “${warning.id}”.</span></p>\n`,
+<span class="evidence"><a href="${CHECKS}#${warning.id}">What it means and what to do</a></span></p>\n`,
   );
 }
 
