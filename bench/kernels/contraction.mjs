@@ -13,7 +13,7 @@ const { values: options } = parseArgs({
 });
 // Node 20 has relaxed SIMD behind a flag, later versions have it on.
 if (!options.plain && process.version.startsWith("v20.")) v8.setFlagsFromString("--experimental-wasm-relaxed-simd");
-const { emitConv, emitFilterGrad } = await import(`${options.modules}/codegen/wasm/contraction.js`);
+const { emitKernel } = await import(`${options.modules}/codegen/wasm/program.js`);
 const { encodeModule } = await import(`${options.modules}/codegen/wasm/module.js`);
 const { filterBlock } = await import(`${options.modules}/ir/kernel.js`);
 const { filterGradChunks } = await import(`${options.modules}/passes/contractions/direct-filter-gradient.js`);
@@ -52,9 +52,9 @@ function filterGradKernel(shape, chunks) {
   return { ...rest, kind: "filter-grad", cotangent, chunks };
 }
 
-function compile(emit, kernel) {
+function compile(kernel) {
   const functions = [];
-  const code = emit(kernel, { add: (f) => functions.push(f) - 1, relaxed: !options.plain });
+  const code = emitKernel(kernel, { add: (f) => functions.push(f) - 1, relaxed: !options.plain });
   const memory = new WebAssembly.Memory({ initial: 16, maximum: 16384, shared: true });
   const bytes = encodeModule(functions, { entry: code.entry }, { initialPages: 16, maximumPages: 16384, shared: true });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
@@ -77,9 +77,9 @@ function place(memory, sizes) {
   return addresses;
 }
 
-function measure(label, shape, emit, kernel, sizes) {
+function measure(label, shape, kernel, sizes) {
   if (!new RegExp(options.filter).test(label)) return;
-  const { tasks, run, memory, bytes } = compile(emit, kernel);
+  const { tasks, run, memory, bytes } = compile(kernel);
   const addresses = place(memory, sizes);
   const pass = () => {
     for (let task = 0; task < tasks; task++) run(task, ...addresses);
@@ -108,14 +108,10 @@ for (const shape of SHAPES) {
   const blocks = Math.ceil(kernel.channels / kernel.block);
   const pixels = shape.batch * shape.side ** 2;
   const inputSize = shape.batch * kernel.input.image;
-  measure(`conv ${shape.name}`, shape, emitConv, kernel, [inputSize, blocks * kernel.block * kernel.rows * kernel.run, pixels * shape.channels]);
+  measure(`conv ${shape.name}`, shape, kernel, [inputSize, blocks * kernel.block * kernel.rows * kernel.run, pixels * shape.channels]);
   const chosen = shape.side === 1 ? 1 : filterGradChunks({ batch: shape.batch, result: [shape.side, shape.side] }, CPU);
   for (const chunks of new Set([1, chosen])) {
     const grad = filterGradKernel(shape, chunks);
-    measure(`filter-grad ${shape.name} /${chunks}`, shape, emitFilterGrad, grad, [
-      inputSize,
-      pixels * shape.channels,
-      chunks * grad.rows * grad.run * grad.channels,
-    ]);
+    measure(`filter-grad ${shape.name} /${chunks}`, shape, grad, [inputSize, pixels * shape.channels, chunks * grad.rows * grad.run * grad.channels]);
   }
 }

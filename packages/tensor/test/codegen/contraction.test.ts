@@ -1,7 +1,7 @@
 /** @file Contraction kernels against their definitions, on every kind of geometry the models lower to and on awkward ones. */
 import { describe, expect, it } from "vitest";
-import { emitConv, emitFilterGrad } from "../../src/codegen/wasm/contraction.ts";
 import type { KernelCode, ModuleContext } from "../../src/codegen/wasm/kernel-code.ts";
+import { emitKernel } from "../../src/codegen/wasm/program.ts";
 import { type ConvKernel, channelBlock, type FilterGradKernel, filterBlock, type ImageStrides } from "../../src/ir/kernel.ts";
 import { CPU } from "../../src/ir/target.ts";
 import { filterGradChunks } from "../../src/passes/contractions/direct-filter-gradient.ts";
@@ -149,7 +149,7 @@ describe.each([false, true])("contractions, relaxed %s", (relaxed) => {
       const kernel = convKernel(geometry);
       const blocks = Math.ceil(kernel.channels / kernel.block);
       const filter = numbers(blocks * kernel.rows * kernel.run * kernel.block, 2);
-      const output = execute((module) => emitConv(kernel, module), relaxed, [input, filter], outputSize);
+      const output = execute((module) => emitKernel(kernel, module), relaxed, [input, filter], outputSize);
       expect(firstDifference(output, naiveConv(kernel, input, filter, outputSize))).toBe(-1);
     });
 
@@ -157,7 +157,7 @@ describe.each([false, true])("contractions, relaxed %s", (relaxed) => {
       const kernel = filterGradKernel(geometry);
       const cotangent = numbers(outputSize, 3);
       const size = kernel.chunks * kernel.rows * kernel.run * kernel.channels;
-      const output = execute((module) => emitFilterGrad(kernel, { ...module, wide: block(geometry) === 16 }), relaxed, [input, cotangent], size);
+      const output = execute((module) => emitKernel(kernel, { ...module, wide: block(geometry) === 16 }), relaxed, [input, cotangent], size);
       expect(firstDifference(output, naiveFilterGrad(kernel, input, cotangent))).toBe(-1);
     });
   });
@@ -168,13 +168,13 @@ describe("task splitting", () => {
   const layer: Geometry = { batch: 32, height: 16, width: 16, inputs: 128, channels: 128, window: 3, stride: 1, chunks: 4 };
 
   it("cuts a layer into enough tasks to balance threads", () => {
-    expect(tasks((module) => emitConv(convKernel(layer), module))).toBeGreaterThanOrEqual(64);
-    expect(tasks((module) => emitFilterGrad(filterGradKernel(layer), module))).toBeGreaterThanOrEqual(64);
+    expect(tasks((module) => emitKernel(convKernel(layer), module))).toBeGreaterThanOrEqual(64);
+    expect(tasks((module) => emitKernel(filterGradKernel(layer), module))).toBeGreaterThanOrEqual(64);
   });
 
   it("keeps a small kernel in one task", () => {
-    expect(tasks((module) => emitConv(convKernel(matrix(16, 32, 10)), module))).toBe(1);
-    expect(tasks((module) => emitFilterGrad(filterGradKernel(matrix(16, 32, 10)), module))).toBe(1);
+    expect(tasks((module) => emitKernel(convKernel(matrix(16, 32, 10)), module))).toBe(1);
+    expect(tasks((module) => emitKernel(filterGradKernel(matrix(16, 32, 10)), module))).toBe(1);
   });
 
   it("chooses chunks that divide the batch", () => {

@@ -1,6 +1,6 @@
 /** @file Planar convolution kernels against their definition, and where the compiler uses them. */
 import { describe, expect, it } from "vitest";
-import { emitPlanarConv, emitPlanarFilterGrad } from "../../src/codegen/wasm/planar.ts";
+import { emitKernel } from "../../src/codegen/wasm/program.ts";
 import { Node } from "../../src/ir/graph.ts";
 import type { PlanarShape } from "../../src/ir/kernel.ts";
 import "../../src/ops/index.ts";
@@ -61,14 +61,14 @@ describe.each([false, true])("planar kernels, fused multiply-add %s", (relaxed) 
 
     it("convolves", () => {
       const filter = numbers(inputs * rows * columns * channels, 2);
-      const y = execute((module) => emitPlanarConv({ kind: "planar-conv", ...shape }, module), relaxed, [x, filter], batch * channels * height * width);
+      const y = execute((module) => emitKernel({ kind: "planar-conv", ...shape }, module), relaxed, [x, filter], batch * channels * height * width);
       expect(firstDifference(y, convolution(x, filter, shape))).toBe(-1);
     });
 
     it("gives the filter's gradient", () => {
       const dy = numbers(batch * channels * height * width, 3);
       const kernel = { kind: "planar-filter-grad", ...shape, chunks } as const;
-      const sums = execute((module) => emitPlanarFilterGrad(kernel, module), relaxed, [x, dy], chunks * channels * inputs * rows * columns);
+      const sums = execute((module) => emitKernel(kernel, module), relaxed, [x, dy], chunks * channels * inputs * rows * columns);
       expect(firstDifference(sums, filterGradient(x, dy, shape, chunks))).toBe(-1);
     });
   });

@@ -14,7 +14,7 @@ export interface ModuleContext {
   /** Adds a finished function and returns its index. */
   add(f: FunctionBuilder): number;
   /** Asks for memory of each thread's own, for values that do not outlive a task; it starts so many bytes after the address in the
-   * global {@link SCRATCH}, a multiple of 64. A function that calls others' entries keeps its own part from them ({@link withScratch}). */
+   * global {@link SCRATCH}, a multiple of 64. */
   scratch(bytes: number): number;
   /** Whether the engine joins neighbouring 128-bit operations to 256-bit ones. */
   readonly wide: boolean;
@@ -24,8 +24,3 @@ export interface ModuleContext {
 
 /** The module's global: the address (i32) of the thread's scratch memory. */
 export const SCRATCH = 0;
-
-/** The module for emitters whose functions are called while the first `bytes` of scratch memory are in use. */
-export function withScratch(module: ModuleContext, bytes: number): ModuleContext {
-  return { ...module, scratch: (more) => bytes + module.scratch(bytes + more) };
-}

@@ -9,20 +9,34 @@ export interface ModuleMemory {
   readonly shared: boolean;
 }
 
-/** Encodes a module that imports its memory as `env.memory`, has one global, an i32, and exports the named functions. */
-export function encodeModule(functions: readonly FunctionBuilder[], exports: Readonly<Record<string, number>>, memory: ModuleMemory): Uint8Array<ArrayBuffer> {
+/** A function that is given to the module as `env.NAME`. */
+export interface ImportedFunction {
+  readonly name: string;
+  readonly params: readonly WasmType[];
+}
+
+/** Encodes a module that imports its memory as `env.memory`, has one global, an i32, and exports the named functions. Imported functions are
+ * numbered before its own. */
+export function encodeModule(
+  functions: readonly FunctionBuilder[],
+  exports: Readonly<Record<string, number>>,
+  memory: ModuleMemory,
+  imports: readonly ImportedFunction[] = [],
+): Uint8Array<ArrayBuffer> {
   const signatures = new Map<string, number>();
   const types: number[][] = [];
-  const typeIndex = functions.map((f) => {
-    const key = f.params.join(",");
+  const typeOf = ({ params }: { readonly params: readonly WasmType[] }): number[] => {
+    const key = params.join(",");
     let index = signatures.get(key);
     if (index === undefined) {
       index = types.length;
       signatures.set(key, index);
-      types.push([0x60, ...vector(f.params.map((type) => [type])), 0]);
+      types.push([0x60, ...vector(params.map((type) => [type])), 0]);
     }
     return unsigned(index);
-  });
+  };
+  const imported = imports.map((f) => [...text("env"), ...text(f.name), 0, ...typeOf(f)]);
+  const typeIndex = functions.map(typeOf);
   const limits = [memory.shared ? 3 : 1, ...unsigned(memory.initialPages), ...unsigned(memory.maximumPages)];
   const bodies = functions.map((f) => {
     const runs: [number, WasmType][] = [];
@@ -36,7 +50,7 @@ export function encodeModule(functions: readonly FunctionBuilder[], exports: Rea
   });
   const sections: number[][] = [
     [1, ...sized(vector(types))],
-    [2, ...sized(vector([[...text("env"), ...text("memory"), 2, ...limits]]))],
+    [2, ...sized(vector([...imported, [...text("env"), ...text("memory"), 2, ...limits]]))],
     [3, ...sized(vector(typeIndex))],
     [6, ...sized(vector([[I32, 1, 0x41, 0, 0x0b]]))],
     [7, ...sized(vector(Object.entries(exports).map(([name, index]) => [...text(name), 0, ...unsigned(index)])))],

@@ -1,72 +1,9 @@
-/** @file Code for convolutions of few channels on planar images: lanes are neighbouring pixels of a row. */
-import type { PlanarConvKernel, PlanarFilterGradKernel, PlanarShape } from "../../ir/kernel.ts";
+/** @file Code for filter gradients of few channels on planar images: lanes are neighbouring pixels of a row. */
+import type { PlanarFilterGradKernel } from "../../ir/kernel.ts";
+import { planarDistances } from "../plan/planar.ts";
 import { FunctionBuilder } from "./function-builder.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
-import { laneGroups, MicroKernel, type ReductionLoop } from "./micro-kernel.ts";
 import { I32, OP, SIMD, V128 } from "./opcodes.ts";
-import { emitRange, evenPart } from "./pixels.ts";
-
-/** Multiply-adds of a task, about 20 µs. */
-const TASK_WORK = 5e5;
-/** Vectors that V8 keeps in registers: accumulators and the operands of one step. */
-const REGISTERS = 15;
-
-/** Byte distances in the two images of a planar convolution. */
-function distances({ channels, inputs, height, width, rows, columns }: PlanarShape) {
-  const row = 4 * (width + columns - 1);
-  const plane = row * (height + rows - 1);
-  const cotangentPlane = 4 * width * height;
-  return { row, plane, image: plane * inputs, outRow: 4 * width, outPlane: cotangentPlane, outImage: cotangentPlane * channels };
-}
-
-/** Generates the function of a planar convolution: a register tile is all channels × a few vectors of a row. A task is a run of rows. */
-export function emitPlanarConv(kernel: PlanarConvKernel, module: ModuleContext): KernelCode {
-  const { batch, height, width, channels, inputs, rows, columns } = kernel;
-  const at = distances(kernel);
-  const taps: ReductionLoop[] = [
-    { count: inputs, scalarStep: 4 * channels * columns * rows, vectorStep: at.plane },
-    { count: rows, scalarStep: 4 * channels * columns, vectorStep: at.row },
-    { count: columns, scalarStep: 4 * channels, vectorStep: 4 },
-  ];
-  const total = batch * height;
-  const perTask = evenPart(total, Math.max(1, Math.round(TASK_WORK / (channels * inputs * rows * columns * width))));
-  // Wide registers hold two vectors each.
-  const perRegister = module.wide ? 2 : 1;
-  const vectors = Math.min(width / 4, perRegister * Math.max(1, Math.floor((REGISTERS - channels) / (channels + 1))));
-  const wholeTiles = Math.floor(width / (4 * vectors));
-  const rest = width / 4 - wholeTiles * vectors;
-
-  const f = new FunctionBuilder([I32, I32, I32, I32]);
-  const [task, x, filter, y] = [0, 1, 2, 3];
-  const [row, rowEnd, from, to, tile] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
-  const micro = new MicroKernel(f, module.relaxed);
-  const scalars = Array.from({ length: channels }, (_, k) => 4 * k);
-  const planes = Array.from({ length: channels }, (_, k) => k * at.outPlane);
-  const emitTile = (count: number): void => {
-    const registers = { scalars, lanes: laneGroups(4 * count) };
-    micro.accumulate(registers, filter, from, taps);
-    micro.store(registers, to, planes);
-  };
-  const advance = (local: number, bytes: number): void => {
-    f.get(local).i32(bytes).op(OP.i32_add).set(local);
-  };
-  f.get(task);
-  emitRange(f, row, rowEnd, perTask, total, () => {
-    const origin = (base: number, image: number, line: number, local: number): void => {
-      f.get(base).get(row).i32(height).op(OP.i32_div_u).i32(image).op(OP.i32_mul, OP.i32_add);
-      f.get(row).i32(height).op(OP.i32_rem_u).i32(line).op(OP.i32_mul, OP.i32_add).set(local);
-    };
-    origin(x, at.image, at.row, from);
-    origin(y, at.outImage, at.outRow, to);
-    f.countedLoop(tile, 0, wholeTiles, 1, () => {
-      emitTile(vectors);
-      advance(from, 16 * vectors);
-      advance(to, 16 * vectors);
-    });
-    if (rest > 0) emitTile(rest);
-  });
-  return { tasks: Math.ceil(total / perTask), entry: module.add(f) };
-}
 
 /** Filter taps × channels of a register tile of the filter gradient. */
 const TILE_TAPS = 4;
@@ -76,7 +13,7 @@ const TILE_CHANNELS = 2;
  * go over all pixels; their lanes are then added up and go to memory. */
 export function emitPlanarFilterGrad(kernel: PlanarFilterGradKernel, module: ModuleContext): KernelCode {
   const { batch, height, channels, inputs, rows, columns, chunks } = kernel;
-  const at = distances(kernel);
+  const at = planarDistances(kernel);
   const taps: number[] = [];
   for (let c = 0; c < inputs; c++) for (let r = 0; r < rows; r++) for (let s = 0; s < columns; s++) taps.push(c * at.plane + r * at.row + 4 * s);
   const size = channels * taps.length;

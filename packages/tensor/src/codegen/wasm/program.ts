@@ -3,17 +3,17 @@
 import { checkExtents } from "../../ir/extents.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { structuralKey } from "../../ir/structure.ts";
-import { emitConv, emitFilterGrad } from "./contraction.ts";
+import { isPlanned, planKernel } from "../plan/index.ts";
+import { wasmMachine } from "../plan/machine.ts";
 import { FunctionBuilder } from "./function-builder.ts";
 import { type KernelCode, type ModuleContext, SCRATCH } from "./kernel-code.ts";
 import { emitLoop } from "./loop.ts";
 import { encodeModule, type ModuleMemory } from "./module.ts";
 import { I32, OP } from "./opcodes.ts";
-import { emitPlanarConv, emitPlanarFilterGrad } from "./planar.ts";
+import { emitPlan } from "./plan-code.ts";
+import { emitPlanarFilterGrad } from "./planar.ts";
 import { emitRandom } from "./random.ts";
 import { emitScatter } from "./scatter.ts";
-import { emitTileTransform } from "./tile-transform.ts";
-import { emitWinogradConv, emitWinogradFilterGrad } from "./winograd.ts";
 
 /** A buffer of a kernel call: a fixed place in the arena, or entry `slot` of the run's address table. */
 export type BufferRef = { readonly kind: "arena"; readonly offset: number } | { readonly kind: "slot"; readonly slot: number };
@@ -51,6 +51,13 @@ interface EncodedProgram {
   readonly entries: readonly { readonly name: string; readonly tasks: number }[];
 }
 
+/** A kernel in machine code, as the module calls it: through the imported function `env.native(entry, task, three buffers, scratch memory)`. */
+export interface NativeKernel {
+  readonly tasks: number;
+  readonly entry: number;
+  readonly scratchBytes: number;
+}
+
 export interface ProgramOptions {
   readonly memory: ModuleMemory;
   /** Threads that run the program; more than one need shared memory. */
@@ -59,22 +66,26 @@ export interface ProgramOptions {
   readonly arenaBytes: number;
   readonly relaxed: boolean;
   readonly wide: boolean;
+  /** Where given: the kernels that there is machine code for. */
+  readonly native?: (kernel: Kernel) => NativeKernel | undefined;
 }
 
 /** Encodes `run(thread, control, table, arena)`, `abort(control)`, which makes every thread that waits in `run` trap, and `scratch(address)` for those
  * who call kernels themselves. The address table holds one i32 per slot. With unshared memory the module contains no atomics and serves one thread. */
-export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, arenaBytes, relaxed, wide }: ProgramOptions): EncodedProgram {
+export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, arenaBytes, relaxed, wide, native }: ProgramOptions): EncodedProgram {
   const functions: FunctionBuilder[] = [];
   let scratchBytes = 0;
   const scratch = (bytes: number): number => {
     scratchBytes = Math.max(scratchBytes, alignUp(bytes));
     return 0;
   };
-  const module: ModuleContext = { add: (f) => functions.push(f) - 1, scratch, relaxed, wide };
+  const imports = native ? [{ name: "native", params: Array<typeof I32>(6).fill(I32) }] : [];
+  const module: ModuleContext = { add: (f) => imports.length + functions.push(f) - 1, scratch, relaxed, wide };
   const known = new Map<string, KernelCode>();
-  const codes = calls.map(({ kernel }) => {
+  const codes = calls.map(({ kernel, buffers }) => {
     const key = structuralKey(kernel);
-    const code = known.get(key) ?? emitKernel(kernel, module);
+    const machineCode = known.has(key) ? undefined : native?.(kernel);
+    const code = known.get(key) ?? (machineCode ? emitNative(machineCode, buffers.length, module) : emitKernel(kernel, module));
     known.set(key, code);
     return code;
   });
@@ -86,7 +97,7 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
   const abort = memory.shared ? { abort: module.add(abortFunction()) } : {};
   const exports = { run, ...abort, scratch: scratchSetter, ...Object.fromEntries(codes.map(({ entry }) => [`kernel${entry}`, entry])) };
   return {
-    bytes: encodeModule(functions, exports, memory),
+    bytes: encodeModule(functions, exports, memory, imports),
     controlBytes: CONTROL.size + 4 * (threads + 1) * calls.length,
     arenaBytes: scratchOffset + threads * scratchBytes,
     scratchOffset,
@@ -99,30 +110,30 @@ function alignUp(bytes: number): number {
   return Math.ceil(bytes / 64) * 64;
 }
 
-function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
+/** Adds the code of a kernel to a module. */
+export function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
   checkExtents(kernel);
+  if (isPlanned(kernel)) return emitPlan(planKernel(kernel, wasmMachine(module.wide)), module);
   switch (kernel.kind) {
     case "loop":
       return emitLoop(kernel, module);
-    case "conv":
-      return emitConv(kernel, module);
-    case "filter-grad":
-      return emitFilterGrad(kernel, module);
-    case "planar-conv":
-      return emitPlanarConv(kernel, module);
     case "planar-filter-grad":
       return emitPlanarFilterGrad(kernel, module);
-    case "tile-transform":
-      return emitTileTransform(kernel, module);
-    case "winograd-conv":
-      return emitWinogradConv(kernel, module);
-    case "winograd-filter-grad":
-      return emitWinogradFilterGrad(kernel, module);
     case "random":
       return emitRandom(kernel, module);
     case "scatter-add":
       return emitScatter(kernel, module);
   }
+}
+
+/** A kernel's function that calls machine code, the module's first import. */
+function emitNative({ tasks, entry, scratchBytes }: NativeKernel, buffers: number, module: ModuleContext): KernelCode {
+  module.scratch(scratchBytes);
+  const f = new FunctionBuilder(Array<typeof I32>(1 + buffers).fill(I32));
+  f.i32(entry).get(0);
+  for (let i = 0; i < 3; i++) i < buffers ? f.get(i + 1) : f.i32(0);
+  f.globalGet(SCRATCH).call(0);
+  return { tasks, entry: module.add(f) };
 }
 
 const [THREAD, CONTROL_BLOCK, TABLE, ARENA] = [0, 1, 2, 3] as const;

@@ -1,8 +1,8 @@
 /** @file Whether this engine joins neighbouring 128-bit operations to 256-bit ones. V8 can from Node 24 on ("revectorization"), behind a
  * flag that is switched on here; it is trusted only after it has been seen to be right and faster. */
-import { emitConv } from "../../codegen/wasm/conv.ts";
 import type { FunctionBuilder } from "../../codegen/wasm/function-builder.ts";
 import { encodeModule } from "../../codegen/wasm/module.ts";
+import { emitKernel } from "../../codegen/wasm/program.ts";
 import type { ConvKernel } from "../../ir/kernel.ts";
 
 /** What is used of Node's process. */
@@ -56,7 +56,7 @@ function product(block: 8 | 16): { time(): number; result(): Float32Array } {
     ...{ input: strides(INNER), output: strides(COLUMNS) },
   };
   const functions: FunctionBuilder[] = [];
-  const code = emitConv(kernel, { add: (f) => functions.push(f) - 1, scratch: () => 0, relaxed: true, wide: true });
+  const code = emitKernel(kernel, { add: (f) => functions.push(f) - 1, scratch: () => 0, relaxed: true, wide: true });
   const pages = { initialPages: 4, maximumPages: 4, shared: false };
   const memory = new WebAssembly.Memory({ initial: pages.initialPages, maximum: pages.maximumPages });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(encodeModule(functions, { entry: code.entry }, pages)), { env: { memory } });

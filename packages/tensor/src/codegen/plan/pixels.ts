@@ -1,7 +1,5 @@
 /** @file The pixels of an image batch as the fewest dimensions, for kernels that walk two buffers at once, and how they are cut. */
 import type { ImageStrides } from "../../ir/kernel.ts";
-import type { FunctionBuilder } from "./function-builder.ts";
-import { OP } from "./opcodes.ts";
 
 /** One dimension of the walk; strides in bytes. */
 export interface PixelDimension {
@@ -33,14 +31,4 @@ export function pixelDimensions(extents: readonly [number, number, number], firs
 /** The smallest part size that cuts `extent` into as few parts of at most `limit` as possible. */
 export function evenPart(extent: number, limit: number): number {
   return Math.ceil(extent / Math.ceil(extent / limit));
-}
-
-/** Runs `body` with `local` going over part number (top of stack) of 0…total-1, cut into parts of `size`. */
-export function emitRange(f: FunctionBuilder, local: number, end: number, size: number, total: number, body: () => void): void {
-  f.i32(size).op(OP.i32_mul).tee(local).i32(size).op(OP.i32_add).set(end);
-  if (total % size !== 0) f.get(end).i32(total).get(end).i32(total).op(OP.i32_lt_s, OP.select).set(end);
-  f.loop(() => {
-    body();
-    f.get(local).i32(1).op(OP.i32_add).tee(local).get(end).op(OP.i32_lt_s).branchIf(0);
-  });
 }

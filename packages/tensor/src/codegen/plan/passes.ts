@@ -1,7 +1,5 @@
 /** @file What a contraction sums over, walked in passes: parts of a few dimensions' elements, whose sums are added up apart. */
-import type { FunctionBuilder } from "./function-builder.ts";
-import type { ReductionLoop } from "./micro-kernel.ts";
-import { I32, OP } from "./opcodes.ts";
+import { add, div, min, mul, type ReductionLoop, rem, type Steps, sub, type Variable } from "./language.ts";
 import { evenPart, type PixelDimension } from "./pixels.ts";
 
 /** A walk over dimensions in parts. */
@@ -26,31 +24,29 @@ export function splitPasses(pixels: readonly PixelDimension[], limit: number): P
   return { inner: pixels.slice(cut), size, outer, count };
 }
 
-/** The loops of a pass, whose turns of the outermost one are in a local. */
-export function passLoops({ inner }: Passes, count: number): ReductionLoop[] {
-  return inner.map((d, i) => ({ count: i === 0 ? { local: count } : d.extent, scalarStep: d.first, vectorStep: d.second }));
+/** The loops of a pass, whose turns of the outermost one are in a variable. */
+export function passLoops({ inner }: Passes, count: Variable): ReductionLoop[] {
+  return inner.map((d, i) => ({ count: i === 0 ? count : d.extent, scalarStep: d.first, vectorStep: d.second }));
 }
 
 /** Moves the two addresses to a pass's first element and sets the turns of its outermost loop. */
-export function emitPassOrigin(f: FunctionBuilder, passes: Passes, pass: number, first: number, second: number, count: number): void {
+export function startPass(steps: Steps, passes: Passes, pass: Variable, first: Variable, second: Variable, count: Variable): void {
   const { inner, size, outer } = passes;
   const cut = inner[0];
   if (!cut) return;
-  const rest = f.local(I32);
-  const start = f.local(I32);
+  const [rest, start] = steps.variables("rest", "start");
   const move = (d: PixelDimension): void => {
-    f.get(first).get(start).i32(d.first).op(OP.i32_mul, OP.i32_add).set(first);
-    f.get(second).get(start).i32(d.second).op(OP.i32_mul, OP.i32_add).set(second);
+    steps.set(first, add(first, mul(start, d.first)));
+    steps.set(second, add(second, mul(start, d.second)));
   };
   const parts = Math.ceil(cut.extent / size);
-  f.get(pass).i32(parts).op(OP.i32_rem_u).i32(size).op(OP.i32_mul).set(start);
+  steps.set(start, mul(rem(pass, parts), size));
   move(cut);
-  f.i32(size).i32(cut.extent).get(start).op(OP.i32_sub);
-  f.i32(size).i32(cut.extent).get(start).op(OP.i32_sub, OP.i32_lt_s, OP.select).set(count);
-  f.get(pass).i32(parts).op(OP.i32_div_u).set(rest);
+  steps.set(count, min(size, sub(cut.extent, start)));
+  steps.set(rest, div(pass, parts));
   for (const d of outer.toReversed()) {
-    f.get(rest).i32(d.extent).op(OP.i32_rem_u).set(start);
+    steps.set(start, rem(rest, d.extent));
     move(d);
-    f.get(rest).i32(d.extent).op(OP.i32_div_u).set(rest);
+    steps.set(rest, div(rest, d.extent));
   }
 }

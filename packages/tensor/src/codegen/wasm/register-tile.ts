@@ -1,57 +1,22 @@
 /** @file The register-tiled inner loops shared by the contractions: a few rows of splatted scalars times one to four vectors,
  * accumulated in locals. V8 keeps the accumulators in registers as long as rows·vectors + rows + vectors stays below 16, and only
  * without manual unrolling, since it hoists every load of a loop body to its start. */
+import type { LaneGroup } from "../plan/lanes.ts";
+import type { ReductionLoop, RegisterTile, Variable } from "../plan/language.ts";
 import type { FunctionBuilder } from "./function-builder.ts";
 import { I32, OP, SIMD, V128 } from "./opcodes.ts";
 
-/** One reduction loop: how often, and how many bytes it moves the scalar and the vector operand. */
-export interface ReductionLoop {
-  /** Turns: a constant, or the index of an i32 local holding at least 1. */
-  readonly count: number | { readonly local: number };
-  readonly scalarStep: number;
-  readonly vectorStep: number;
-}
-
-/** Shape of a register tile. */
-export interface RegisterTile {
-  /** Byte offset of each row's scalar from the scalar pointer. */
-  readonly scalars: readonly number[];
-  /** Which channels the tile covers, in vectors. */
-  readonly lanes: readonly LaneGroup[];
-}
-
-/** One vector of a tile. Lanes below `first` are computed but not stored. */
-export interface LaneGroup {
-  /** Channel of lane 0, from the vector pointer. */
-  readonly channel: number;
-  /** First and one past the last lane that belongs to the tile. */
-  readonly first: number;
-  readonly end: number;
-  /** Load the valid lanes one by one, because the bytes after them may lie outside the buffer. */
-  readonly partial: boolean;
-}
-
-/** The vectors of `channels` channels from the vector pointer on; lanes of a rest are loaded whole, the operand is padded. */
-export function laneGroups(channels: number): LaneGroup[] {
-  return Array.from({ length: Math.ceil(channels / 4) }, (_, i) => {
-    return { channel: 4 * i, first: 0, end: Math.min(4, channels - 4 * i), partial: false };
-  });
-}
-
-/** Rows of a register tile of one to four vectors: what V8 keeps in registers, neighbouring vectors joined to one where it does that. */
-export function tileRows(vectors: number, wide: boolean): number {
-  return ([7, 4, wide ? 4 : 3] as const)[vectors - 1] ?? 4;
-}
-
 /** Emits register tiles into one function; its locals are shared by all tiles. */
-export class MicroKernel {
+export class RegisterTiles {
   readonly #f: FunctionBuilder;
   readonly #relaxed: boolean;
+  readonly #localOf: (variable: Variable) => number;
   readonly #locals = new Map<string, number>();
 
-  constructor(f: FunctionBuilder, relaxed: boolean) {
+  constructor(f: FunctionBuilder, relaxed: boolean, localOf: (variable: Variable) => number) {
     this.#f = f;
     this.#relaxed = relaxed;
+    this.#localOf = localOf;
   }
 
   /** Zeroes the tile's accumulators, then runs the loops (outermost first) from the addresses in the two locals, which it keeps. */
@@ -140,7 +105,7 @@ export class MicroKernel {
     f.get(scalar).set(a).get(vector).set(b);
     const count = this.#local(`count${depth}`, I32);
     if (typeof loop.count === "number") f.i32(loop.count).set(count);
-    else f.get(loop.count.local).set(count);
+    else f.get(this.#localOf(loop.count)).set(count);
     f.loop(() => {
       this.#loops(tile, a, b, inner, depth + 1);
       f.get(a).i32(loop.scalarStep).op(OP.i32_add).set(a);
