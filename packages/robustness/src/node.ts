@@ -6,6 +6,7 @@ export { type DataEvent, type LoadDatasetOptions, loadDataset } from "./data/nod
 export { type LoadedDataset, readRecordFolder } from "./data/node-record-folder.ts";
 export { builtModule, type StreamedOptions, streamedSplit } from "./data/node-streamed.ts";
 export { mayHaveGpu, nodeGpu } from "./device/node-gpu.ts";
+export { type NativeState, nodeNative } from "./device/node-native.ts";
 export { nodeTuning } from "./device/node-tuning.ts";
 export { makeFolder, removeLeftovers, requireWritable, requireWritableFile, writeFileAtomic } from "./files/node-atomic-file.ts";
 export { writeFolderAtomic } from "./files/node-atomic-folder.ts";

@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
-import { dataFolder, nodeGpu } from "@gradalign/robustness/node";
+import { dataFolder, nodeGpu, nodeNative } from "@gradalign/robustness/node";
 import { bytes } from "@gradalign/runs";
 import { VERSION } from "@gradalign/runs/node";
 import { BACKENDS, createDevice, wasmFeatures } from "@gradalign/tensor";
@@ -30,6 +30,8 @@ interface Info {
   readonly backends: Readonly<Record<string, BackendState>>;
   /** WebAssembly features after the wasm backend was opened, which may switch some on. */
   readonly wasm: Readonly<Record<string, boolean>>;
+  /** Why the wasm backend has no machine code for contractions; null where it has. */
+  readonly native: string | null;
   readonly cache: { readonly folder: string; readonly bytes: number };
 }
 
@@ -80,6 +82,7 @@ async function collectInfo(): Promise<Info> {
     cores: availableParallelism(),
     backends,
     wasm: wasmFeatures(),
+    native: nodeNative(false, { version: VERSION }).problem,
     cache: { folder, bytes: folderBytes(folder) },
   };
 }
@@ -94,6 +97,7 @@ function rows(info: Info): string[][] {
       "problem" in state ? `does not work here: ${state.problem}` : `works, ${state.threads} thread${state.threads === 1 ? "" : "s"}`,
     ]),
     ...Object.entries(info.wasm).map(([feature, there]) => [`wasm ${feature}`, there ? "yes" : "no"]),
+    ["native contractions", info.native === null ? "yes, proven to give WebAssembly's bits (--native off switches them off)" : `no: ${info.native}`],
     ["cache folder", `${info.cache.folder} (${bytes(info.cache.bytes)}; GRADALIGN_DATA chooses another)`],
   ];
 }

@@ -18,7 +18,8 @@ then every kernel is timed by itself: on the wasm backend on one thread, on the 
 Examples:
   gradalign profile --model cnn --method fgsm --epsilon 8
   gradalign profile --model preact-resnet18 --width 16 --batch-size 32 --top 40
-  gradalign profile --model cnn --method pgd --trace step.json    # open in ui.perfetto.dev or chrome://tracing`;
+  gradalign profile --model cnn --method pgd --trace step.json    # open in ui.perfetto.dev or chrome://tracing
+  gradalign profile --model cnn --method fgsm --top 3 --plans`;
 
 const FLAGS = ["model", "filters", "width", "method", "epsilon", "stepSize", "steps", "lambda", "replays", "batchSize", ...DEVICE_SETTINGS] as const;
 
@@ -29,6 +30,7 @@ interface ProfileFlags {
   readonly rounds: string;
   readonly top: string;
   readonly trace?: string;
+  readonly plans?: boolean;
   readonly json?: boolean;
 }
 
@@ -41,6 +43,9 @@ interface KernelShare {
   readonly share: number;
   readonly gflops: number;
   readonly gigabytesPerSecond: number;
+  /** Of the wasm backend: `wasm` or `native`, and how the kernel is computed. */
+  readonly code?: string;
+  readonly plan?: string;
 }
 
 interface Profile {
@@ -64,6 +69,7 @@ export function registerProfile(program: Command, context: Context): void {
     .addOption(new Option("--rounds <n>", "steps to time").default("9"))
     .addOption(new Option("--top <n|all>", "lines of the table").default("25"))
     .option("--trace <file>", "write the last step as a trace for Perfetto or Chrome")
+    .option("--plans", "print how each of the table's kernels is computed: tasks, loops, register tiles")
     .option("--json", "print one JSON object with all kernels")
     .addHelpText("after", HELP)
     .action((options: ProfileFlags & Record<string, unknown>) => runProfile(options, context));
@@ -83,7 +89,7 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
     session.dispose();
     if (options.trace !== undefined) writeOutput(options.trace, JSON.stringify(traceOf(lastStep)));
     if (options.json) print(context, JSON.stringify(profile));
-    else for (const line of describe(profile, config, top === "all" ? profile.kernels.length : top)) print(context, line);
+    else for (const line of describe(profile, config, top === "all" ? profile.kernels.length : top, options.plans === true)) print(context, line);
     if (options.trace !== undefined) remark(context, `trace of one step: ${options.trace}`);
   } finally {
     device.close();
@@ -105,14 +111,16 @@ async function measure(session: Session, config: TrainConfig, device: Device, ro
   const lastStep = profiled.at(-1) as KernelTime[];
   const medians = lastStep.map((_, k) => median(profiled.map((step) => step[k]?.ms ?? 0)));
   const kernelMs = medians.reduce((sum, ms) => sum + ms, 0);
-  const groups = new Map<string, { count: number; ms: number; flops: number; bytes: number }>();
-  lastStep.forEach(({ kernel, flops, bytes: touched }, k) => {
-    const group = groups.get(kernel) ?? { count: 0, ms: 0, flops: 0, bytes: 0 };
-    groups.set(kernel, { count: group.count + 1, ms: group.ms + (medians[k] as number), flops: group.flops + flops, bytes: group.bytes + touched });
+  const groups = new Map<string, { count: number; ms: number; flops: number; bytes: number; first: KernelTime }>();
+  lastStep.forEach((time, k) => {
+    const { kernel, flops, bytes: touched } = time;
+    const group = groups.get(kernel) ?? { count: 0, ms: 0, flops: 0, bytes: 0, first: time };
+    groups.set(kernel, { ...group, count: group.count + 1, ms: group.ms + (medians[k] as number), flops: group.flops + flops, bytes: group.bytes + touched });
   });
   const kernels = [...groups]
     .map(([kernel, group]): KernelShare => {
       const perSecond = 1e-6 / Math.max(group.ms, 1e-9);
+      const { code, plan } = group.first;
       return {
         kernel,
         count: group.count,
@@ -120,6 +128,8 @@ async function measure(session: Session, config: TrainConfig, device: Device, ro
         share: group.ms / kernelMs,
         gflops: group.flops * perSecond,
         gigabytesPerSecond: group.bytes * perSecond,
+        ...(code === undefined ? {} : { code }),
+        ...(plan === undefined ? {} : { plan }),
       };
     })
     .sort((a, b) => b.ms - a.ms);
@@ -138,21 +148,23 @@ async function measure(session: Session, config: TrainConfig, device: Device, ro
   return { profile, lastStep };
 }
 
-function describe(profile: Profile, config: TrainConfig, top: number): string[] {
+function describe(profile: Profile, config: TrainConfig, top: number, plans: boolean): string[] {
   const { stepMs, kernelMs, kernels, program, batchSize } = profile;
   const rest = kernels.slice(top);
   const rows = kernels.slice(0, top).map((kernel) => {
     const gflops = kernel.gflops > 0 ? kernel.gflops.toFixed(1) : "–";
-    return [percent(kernel.share), kernel.ms.toFixed(3), String(kernel.count), gflops, kernel.gigabytesPerSecond.toFixed(1), kernel.kernel];
+    const numbers = [percent(kernel.share), kernel.ms.toFixed(3), String(kernel.count), gflops, kernel.gigabytesPerSecond.toFixed(1)];
+    return [...numbers, kernel.code ?? "–", kernel.kernel];
   });
   const remaining = rest.reduce((sum, kernel) => sum + kernel.ms, 0);
-  if (rest.length > 0) rows.push([percent(remaining / kernelMs), remaining.toFixed(3), String(rest.length), "–", "–", "other kinds of kernels"]);
+  if (rest.length > 0) rows.push([percent(remaining / kernelMs), remaining.toFixed(3), String(rest.length), "–", "–", "–", "other kinds of kernels"]);
   return [
     `${profile.model}, ${profile.method}, ε = ${radius(config.epsilon)}, batch ${batchSize}, ${profile.backend} on ${profile.threads} thread${profile.threads === 1 ? "" : "s"}`,
     `step ${stepMs.toFixed(2)} ms, ${Math.round((1000 * batchSize) / stepMs)} images/s; ${program.kernels} kernels one by one ${kernelMs.toFixed(2)} ms`,
     `scratch memory ${bytes(program.arenaBytes)}, code ${bytes(program.codeBytes)}, compiled in ${Math.round(program.compileMs)} ms`,
     "",
-    ...textTable([["share", "ms", "count", "GFLOP/s", "GB/s", "kernel"], ...rows]),
+    ...textTable([["share", "ms", "count", "GFLOP/s", "GB/s", "code", "kernel"], ...rows]),
+    ...(plans ? kernels.slice(0, top).flatMap(({ kernel, plan = "(no plan on this backend)" }) => ["", kernel, plan]) : []),
   ];
 }
 

@@ -17,7 +17,8 @@ export interface DataIdentity {
   readonly test: number;
 }
 
-/** What decides the last bits besides settings and data: backend, precision, whether multiply-adds are relaxed. */
+/** What decides the last bits besides settings and data: backend, precision, whether multiply-adds are relaxed, or those of contractions fused all the
+ * same. */
 export type Arithmetic = Readonly<Record<string, string>>;
 
 /** What a run is. */
@@ -34,8 +35,13 @@ export function identityOf({ classNames, shape, train, test }: ImageDataset, fin
 }
 
 /** What a device computes with; `more` is what it does not tell of itself. */
-export function arithmeticOf({ backend, precision }: Device, more: Arithmetic = {}): Arithmetic {
-  return { backend, precision: precision ?? "float32", ...(backend === "wasm" ? { relaxedSimd: wasmFeatures()["relaxed-simd"] ? "yes" : "no" } : {}), ...more };
+export function arithmeticOf({ backend, precision, fusedContractions }: Device, more: Arithmetic = {}): Arithmetic {
+  return { backend, precision: precision ?? "float32", ...(backend === "wasm" ? multiplyAdds(fusedContractions === true) : {}), ...more };
+}
+
+function multiplyAdds(fused: boolean): Arithmetic {
+  if (wasmFeatures()["relaxed-simd"]) return { relaxedSimd: "yes" };
+  return { relaxedSimd: "no", ...(fused ? { contractions: "fused" } : {}) };
 }
 
 /**

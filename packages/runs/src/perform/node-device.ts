@@ -1,8 +1,8 @@
 /** @file Opening the device that a command computes on. */
 
 import type { Arithmetic } from "@gradalign/robustness";
-import { mayHaveGpu, nodeGpu, nodeTuning } from "@gradalign/robustness/node";
-import { ConfigError, createDevice, type Device, UnsupportedError } from "@gradalign/tensor";
+import { mayHaveGpu, nodeGpu, nodeNative, nodeTuning } from "@gradalign/robustness/node";
+import { ConfigError, createDevice, type Device, type NativeHost, UnsupportedError } from "@gradalign/tensor";
 import type { Run } from "../folder/node-run.ts";
 import type { RunMachine } from "../run/run-data.ts";
 import { RUN_OPTIONS, type RunSettings } from "../settings/run-options.ts";
@@ -10,7 +10,7 @@ import type { Settings } from "../settings/settings.ts";
 import { VERSION } from "./node-version.ts";
 
 /** Settings that say what computes, and how. */
-export const DEVICE_SETTINGS = ["threads", "backend", "precision", "tensorCores", "vectorBits", "softwareGpu"] as const;
+export const DEVICE_SETTINGS = ["threads", "backend", "precision", "tensorCores", "vectorBits", "native", "softwareGpu"] as const;
 
 type DeviceSettings = Pick<Settings, (typeof DEVICE_SETTINGS)[number]>;
 
@@ -21,15 +21,17 @@ type DeviceSettings = Pick<Settings, (typeof DEVICE_SETTINGS)[number]>;
  * @throws UnsupportedError when the named backend does not work here.
  */
 export async function openDevice(
-  { backend = "auto", threads, vectorBits, softwareGpu, precision, tensorCores = "off" }: DeviceSettings,
+  { backend = "auto", threads, vectorBits, native, softwareGpu, precision, tensorCores = "off" }: DeviceSettings,
   note: (text: string) => void,
 ): Promise<Device> {
   if (precision === "f16" && backend !== "webgpu") throw new ConfigError('--precision (="f16") needs a GPU; add --backend webgpu');
   if (tensorCores !== "off" && precision !== "f16") throw new ConfigError(`--tensor-cores (="${tensorCores}") needs float16; add --precision f16`);
   const allowSoftware = softwareGpu === "yes";
-  const open = async (taken: typeof backend): Promise<Device> =>
-    createDevice({
+  const open = async (taken: typeof backend): Promise<Device> => {
+    const host = taken === "wasm" || taken === "auto" ? nativeHost(native, note) : null;
+    return createDevice({
       backend: taken,
+      ...(host ? { native: host } : {}),
       ...(taken === "wasm" || taken === "reference" ? {} : { gpu: await nodeGpu({ experimental: tensorCores !== "off" }) }),
       allowSoftware,
       ...(precision === "f16" ? { precision: "float16" } : {}),
@@ -38,6 +40,7 @@ export async function openDevice(
       ...(threads === undefined ? {} : { threads }),
       ...(vectorBits === undefined ? {} : { vectorBits: vectorBits === "256" ? 256 : 128 }),
     });
+  };
   if (backend !== "auto") return open(backend);
   // What there is decides createDevice; here, which of it Node lets it try, and what serves where that does not work.
   const order = allowSoftware || mayHaveGpu() ? (["auto", "wasm"] as const) : (["wasm"] as const);
@@ -50,6 +53,23 @@ export async function openDevice(
     }
   }
   return open("reference");
+}
+
+/** Machine code for contractions, if it is wanted and to be had. */
+function nativeHost(asked: DeviceSettings["native"], note: (text: string) => void): NativeHost | null {
+  const wanted = asked ?? nativeFromEnvironment();
+  if (wanted === "off") return null;
+  const { host, problem } = nodeNative(wanted === "on", { version: VERSION });
+  if (problem !== null && wanted === "on") throw new UnsupportedError(`--native (="on") does not work here: ${problem}`);
+  if (problem !== null) note(`machine code is not used: ${problem} (--native off silences this)`);
+  return host;
+}
+
+/** What GRADALIGN_NATIVE says; auto if it is not set. */
+function nativeFromEnvironment(): "auto" | "on" | "off" {
+  const value = process.env["GRADALIGN_NATIVE"] ?? "auto";
+  if (value === "auto" || value === "on" || value === "off") return value;
+  throw new ConfigError(`GRADALIGN_NATIVE (="${value}") must be auto, on or off`);
 }
 
 /** What a run notes about where it is computed. */
@@ -72,7 +92,7 @@ export function resumedSettings(given: RunSettings, asked: RunSettings, run: Pic
   const before = { ...asked, ...(backend === undefined ? {} : { backend }) };
   // On a backend that was asked for anew, the other's options mean nothing.
   if (given.backend !== undefined && given.backend !== before.backend) {
-    for (const name of ["precision", "tensorCores", "vectorBits", "softwareGpu"] as const) delete before[name];
+    for (const name of ["precision", "tensorCores", "vectorBits", "native", "softwareGpu"] as const) delete before[name];
   }
   return { ...before, ...given };
 }

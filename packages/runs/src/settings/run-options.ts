@@ -35,6 +35,10 @@ export const RUN_OPTIONS = {
     help: "with --precision f16: multiply on tensor cores (experimental); auto where they prove right and faster",
   }),
   vectorBits: choice(["128", "256"], { default: "256", help: "width of vectors in the wasm backend's code; the results are the same" }),
+  native: choice(["auto", "on", "off"], {
+    default: "auto",
+    help: "machine code for the wasm backend's contractions (Linux on x64, AVX2, npm install koffi); auto where results are the same",
+  }),
   softwareGpu: choice(["yes", "no"], { default: "no", help: "accept a GPU that the CPU imitates, for tests; it is slower than wasm" }),
   finalAttack: text({
     default: FINAL_DEFAULTS.finalAttack,

@@ -22,7 +22,7 @@ export const BACKENDS = ["wasm", "webgpu", "reference"] as const;
 let current: Device | null = null;
 
 /** Opens a device; close it when done, or its threads keep the process alive. */
-export async function createDevice({ backend = "wasm", threads, vectorBits, maxBytes, precision, ...webgpu }: DeviceOptions = {}): Promise<Device> {
+export async function createDevice({ backend = "wasm", threads, vectorBits, maxBytes, native, precision, ...webgpu }: DeviceOptions = {}): Promise<Device> {
   const taken = backend === "auto" ? ((await findAdapter(webgpu)) ? "webgpu" : "wasm") : backend;
   const refuse = (rule: string): never => {
     throw new ConfigError(`createDevice: precision of the ${taken} backend must be ${rule}, got ${precision}; leave it out`);
@@ -40,6 +40,7 @@ export async function createDevice({ backend = "wasm", threads, vectorBits, maxB
         ...(threads === undefined ? {} : { threads }),
         ...(vectorBits === undefined ? {} : { vectorBits }),
         ...(maxBytes === undefined ? {} : { maxBytes }),
+        ...(native === undefined ? {} : { native }),
       });
     default:
       throw new ConfigError(`createDevice: backend must be one of ${BACKENDS.join(", ")} and auto, got "${String(backend)}"`);

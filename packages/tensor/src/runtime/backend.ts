@@ -42,6 +42,10 @@ export interface KernelTime {
   readonly flops: number;
   /** Bytes of the buffers it touches. */
   readonly bytes: number;
+  /** What its code is (on wasm): `wasm`, or machine code. */
+  readonly code?: "wasm" | "native";
+  /** How it is computed, in full (on wasm): for debugging. */
+  readonly plan?: string;
 }
 
 export interface Executable {
@@ -58,6 +62,8 @@ export interface Device {
   readonly backend: string;
   /** `float16` where values between kernels are in half precision: small gradients then need a scaled loss. */
   readonly precision?: "float16";
+  /** Whether contractions round a product and its sum once (wasm only): what decides their last bits. */
+  readonly fusedContractions?: boolean;
   /** Number of threads that compute. */
   readonly threads: number;
   compile(program: Program): Executable;

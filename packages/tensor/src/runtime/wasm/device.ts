@@ -2,15 +2,22 @@
 import { BYTES, type DType, type HostArray, hostArray } from "../../base/dtype.ts";
 import { ConfigError, DeviceError, invariant, OutOfMemoryError, UnsupportedError } from "../../base/errors.ts";
 import { sizeOf } from "../../base/shape.ts";
+import { isPlanned, planKernel } from "../../codegen/plan/index.ts";
+import { wasmMachine } from "../../codegen/plan/machine.ts";
+import { printPlan } from "../../codegen/plan/print.ts";
 import { type BufferRef, CONTROL, encodeProgram } from "../../codegen/wasm/program.ts";
+import { X64 } from "../../codegen/x64/registers.ts";
 import type { Node } from "../../ir/graph.ts";
+import type { Kernel } from "../../ir/kernel.ts";
 import { describeKernel, kernelFlops } from "../../ir/print.ts";
+import { printKernel } from "../../ir/print-kernel.ts";
 import { CPU, WIDE_CPU } from "../../ir/target.ts";
 import { compileGraph } from "../../passes/pipeline.ts";
 import { byteLength, type Place } from "../../passes/plan-memory.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "../backend.ts";
 import { relaxedSimdAvailable, simdAvailable, wideVectorsAvailable } from "./features.ts";
 import { type Block, LinearMemory } from "./memory.ts";
+import { compileNative, type NativeCode, type NativeHost } from "./native.ts";
 import { ThreadPool, threadsProblem } from "./threads.ts";
 
 interface WasmBuffer extends DeviceBuffer {
@@ -25,13 +32,16 @@ export interface WasmOptions {
   readonly vectorBits?: 128 | 256;
   /** Most bytes of the wasm backend's memory, in whole pages of 64 KiB. By default 4 GiB, or what the engine grants. */
   readonly maxBytes?: number;
+  /** Contractions run as machine code of x86-64 (AVX2 and FMA) instead of WebAssembly: see `nodeNative`. Their bits are those of an engine that has
+   * relaxed SIMD. */
+  readonly native?: NativeHost;
 }
 
 type RunFunction = (thread: number, control: number, table: number, arena: number) => void;
 
 /** Opens a device with its own memory and threads.
  * @throws UnsupportedError when WebAssembly SIMD, or more threads than one if asked for, are not to be had. */
-export async function createWasmDevice({ threads, vectorBits, maxBytes = 2 ** 32 }: WasmOptions = {}): Promise<Device> {
+export async function createWasmDevice({ threads, vectorBits, maxBytes = 2 ** 32, native }: WasmOptions = {}): Promise<Device> {
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 64)) {
     throw new ConfigError(`threads must be an integer in [1, 64], got ${threads}; leave it out to use all cores`);
   }
@@ -47,8 +57,9 @@ export async function createWasmDevice({ threads, vectorBits, maxBytes = 2 ** 32
   const wide = vectorBits !== 128 && (wideVectorsAvailable() || vectorBits === 256);
   const cores = globalThis.navigator?.hardwareConcurrency ?? coresOfNode();
   const count = problem ? 1 : (threads ?? Math.min(64, cores));
-  const memory = new LinearMemory(count > 1, maxBytes);
-  return new WasmDevice(memory, wide, count > 1 ? await ThreadPool.start(count, memory.memory) : null);
+  // Shared memory never moves, and machine code has its address in it.
+  const memory = new LinearMemory(count > 1 || native !== undefined, maxBytes);
+  return new WasmDevice(memory, wide, count > 1 ? await ThreadPool.start(count, memory.memory, native?.binder) : null, native);
 }
 
 function coresOfNode(): number {
@@ -59,10 +70,12 @@ function coresOfNode(): number {
 class WasmDevice implements Device {
   readonly backend = "wasm";
   readonly threads: number;
+  readonly fusedContractions: boolean;
   readonly #memory: LinearMemory;
   readonly #pool: ThreadPool | null;
   readonly #relaxed = relaxedSimdAvailable();
   readonly #wide: boolean;
+  readonly #native: NativeHost | undefined;
   /** Scratch memory, shared by all programs because they run one at a time. */
   #arena: Block;
   #nextProgram = 1;
@@ -70,8 +83,10 @@ class WasmDevice implements Device {
   /** What later calls throw. */
   #lost: DeviceError | null = null;
 
-  constructor(memory: LinearMemory, wide: boolean, pool: ThreadPool | null) {
+  constructor(memory: LinearMemory, wide: boolean, pool: ThreadPool | null, native?: NativeHost) {
     this.threads = pool?.threads ?? 1;
+    this.fusedContractions = this.#relaxed || native !== undefined;
+    this.#native = native;
     this.#memory = memory;
     this.#wide = wide;
     this.#pool = pool;
@@ -81,11 +96,20 @@ class WasmDevice implements Device {
   compile(program: Program): Executable {
     this.#checkOpen();
     const started = performance.now();
-    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, this.#wide ? WIDE_CPU : CPU);
+    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, this.#wide || this.#native ? WIDE_CPU : CPU);
+    const kernels = calls.map(({ kernel }) => kernel);
+    const native = this.#native && compileNative(kernels, this.#native, this.#memory.memory);
     const slots = new SlotTable(program);
     const { bytes, controlBytes, arenaBytes, scratchOffset, entries } = encodeProgram(
       calls.map(({ kernel, buffers }) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))) })),
-      { memory: this.#memory, threads: this.threads, arenaBytes: plan.arenaBytes, relaxed: this.#relaxed, wide: this.#wide },
+      {
+        memory: this.#memory,
+        threads: this.threads,
+        arenaBytes: plan.arenaBytes,
+        relaxed: this.#relaxed,
+        wide: this.#wide,
+        ...(native ? { native: native.kernel } : {}),
+      },
     );
     const id = this.#nextProgram++;
     const tableOffset = Math.ceil(controlBytes / 64) * 64;
@@ -93,10 +117,11 @@ class WasmDevice implements Device {
     const dispose = (): void => {
       this.#pool?.unload(id);
       this.#memory.release(fixed);
+      native?.free();
     };
     let exports: WebAssembly.Exports;
     try {
-      exports = this.#load(id, bytes);
+      exports = this.#load(id, bytes, native);
       if (arenaBytes > this.#arena.size) this.#arena = this.#memory.exchange(this.#arena, arenaBytes);
     } catch (error) {
       dispose();
@@ -131,14 +156,17 @@ class WasmDevice implements Device {
       });
       return buffers;
     };
+    let plans: readonly string[] | undefined;
     return {
-      stats: { kernels: calls.length, arenaBytes, codeBytes: bytes.length, compileMs: performance.now() - started },
+      stats: { kernels: calls.length, arenaBytes, codeBytes: bytes.length + (native?.bytes ?? 0), compileMs: performance.now() - started },
       run: (inputs) =>
         perform(inputs, () => {
           this.#pool?.run(id, { control, table, arena: this.#arena.address });
           run(0, control, table, this.#arena.address);
         }),
       profile: (inputs) => {
+        plans ??= kernels.map((kernel) => this.#printPlan(kernel, native?.kernel(kernel) !== undefined));
+        const texts = plans;
         const times: KernelTime[] = [];
         const results = perform(inputs, () => {
           (exports["scratch"] as (address: number) => void)(this.#arena.address + scratchOffset);
@@ -152,7 +180,9 @@ class WasmDevice implements Device {
             const start = performance.now();
             for (let task = 0; task < tasks; task++) entry(task, ...addresses);
             const ms = performance.now() - start;
-            times.push({ kernel: describeKernel(kernel), ms, flops: kernelFlops(kernel), bytes: buffers.reduce((n, node) => n + byteLength(node), 0) });
+            const bytes = buffers.reduce((n, node) => n + byteLength(node), 0);
+            const code = native?.kernel(kernel) ? "native" : "wasm";
+            times.push({ kernel: describeKernel(kernel), ms, flops: kernelFlops(kernel), bytes, code, plan: texts[i]! });
           });
         });
         return { results, times: Promise.resolve(times) };
@@ -211,14 +241,14 @@ class WasmDevice implements Device {
     return this.#lost;
   }
 
-  #load(id: number, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports {
+  #load(id: number, bytes: Uint8Array<ArrayBuffer>, native: NativeCode | undefined): WebAssembly.Exports {
     const memory = this.#memory.memory;
-    const instance = instantiate(bytes, memory);
+    const instance = instantiate(bytes, { memory, ...(native ? { native: native.call } : {}) });
     if (this.#pool) {
       const block = this.#memory.allocate(bytes.length);
       try {
         new Uint8Array(memory.buffer, block.address, bytes.length).set(bytes);
-        this.#pool.load(id, block.address, bytes.length);
+        this.#pool.load(id, block.address, bytes.length, native?.address);
       } catch (cause) {
         throw this.#lose(cause);
       } finally {
@@ -226,6 +256,10 @@ class WasmDevice implements Device {
       }
     }
     return instance.exports;
+  }
+
+  #printPlan(kernel: Kernel, native: boolean): string {
+    return isPlanned(kernel) ? printPlan(planKernel(kernel, native ? X64 : wasmMachine(this.#wide))) : printKernel(kernel);
   }
 
   #release(buffer: WasmBuffer, how: "disposed" | "donated"): void {
@@ -246,9 +280,9 @@ class WasmDevice implements Device {
   }
 }
 
-function instantiate(bytes: Uint8Array<ArrayBuffer>, memory: WebAssembly.Memory): WebAssembly.Instance {
+function instantiate(bytes: Uint8Array<ArrayBuffer>, env: WebAssembly.ModuleImports): WebAssembly.Instance {
   try {
-    return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
   } catch (cause) {
     if (cause instanceof RangeError) throw new OutOfMemoryError("wasm: out of memory for a program's code; dispose of compiled functions", { cause });
     throw cause;

@@ -20,6 +20,8 @@ const COMMAND = {
   started: 10,
   /** Workers that are at a command, or find out whether they may. */
   inside: 11,
+  /** The address of a program's machine code, two words; 0 where it has none. */
+  native: 12,
   words: 16,
 } as const;
 const OPS = { load: 1, run: 2, unload: 3, exit: 4 } as const;
@@ -31,7 +33,8 @@ const SPINS = 50_000;
 
 /** What a worker runs; plain JavaScript, so that it works from a string in Node and in browsers. */
 const WORKER_SOURCE = `
-const start = ({ memory, commands, thread }) => {
+const start = ({ memory, commands, thread, binder }) => {
+  const bind = binder && eval(binder);
   const words = new Int32Array(commands, 0, ${COMMAND.words});
   const text = new Uint16Array(commands, 4 * ${COMMAND.words});
   const programs = new Map();
@@ -41,7 +44,9 @@ const start = ({ memory, commands, thread }) => {
       programs.get(program).run(thread, words[${COMMAND.control}], words[${COMMAND.table}], words[${COMMAND.arena}]);
     } else if (op === ${OPS.load}) {
       const bytes = new Uint8Array(memory.buffer, words[${COMMAND.address}] >>> 0, words[${COMMAND.length}]).slice();
-      programs.set(program, new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports);
+      const code = new BigUint64Array(commands, 4 * ${COMMAND.native}, 1)[0];
+      const env = { memory, ...(code ? { native: bind(code) } : {}) };
+      programs.set(program, new WebAssembly.Instance(new WebAssembly.Module(bytes), { env }).exports);
     } else programs.delete(program);
   };
   Atomics.add(words, ${COMMAND.started}, 1);
@@ -116,9 +121,10 @@ export class ThreadPool {
     this.threads = workers.length + 1;
   }
 
-  /** Starts `threads - 1` workers and waits for them: a browser starts none while the calling thread is busy.
+  /** Starts `threads - 1` workers and waits for them: a browser starts none while the calling thread is busy. Those that shall call machine code
+   * get its `binder`.
    * @throws UnsupportedError when one does not start. */
-  static async start(threads: number, memory: WebAssembly.Memory): Promise<ThreadPool> {
+  static async start(threads: number, memory: WebAssembly.Memory, binder?: string): Promise<ThreadPool> {
     const commands = new SharedArrayBuffer(4 * COMMAND.words + 2 * TEXT);
     const words = new Int32Array(commands, 0, COMMAND.words);
     const url = node ? "" : URL.createObjectURL(new Blob([BROWSER_SOURCE], { type: "text/javascript" }));
@@ -134,7 +140,7 @@ export class ThreadPool {
         worker.onerror = end;
         worker.on?.("error", end);
         worker.on?.("exit", (code) => end(`exit code ${code}`));
-        worker.postMessage({ memory, commands, thread: workers.length });
+        worker.postMessage({ memory, commands, thread: workers.length, binder });
       }
       const deadline = performance.now() + PATIENCE;
       while (Atomics.load(words, COMMAND.started) < workers.length && ended.reason === null) {
@@ -165,9 +171,11 @@ export class ThreadPool {
     return this.#ended.reason === null ? null : `a worker thread ended, ${String(this.#ended.reason)}`;
   }
 
-  /** Makes every worker instantiate a module whose bytes are in shared memory. */
-  load(program: number, address: number, length: number): void {
-    this.#command(OPS.load, { [COMMAND.program]: program, [COMMAND.address]: address, [COMMAND.length]: length });
+  /** Makes every worker instantiate a module whose bytes are in shared memory; `native` is where its machine code is. */
+  load(program: number, address: number, length: number, native = 0n): void {
+    const [low, high] = [Number(native & 0xffff_ffffn), Number(native >> 32n)];
+    const words = { [COMMAND.program]: program, [COMMAND.address]: address, [COMMAND.length]: length };
+    this.#command(OPS.load, { ...words, [COMMAND.native]: low, [COMMAND.native + 1]: high });
   }
 
   unload(program: number): void {

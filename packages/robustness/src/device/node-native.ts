@@ -1,0 +1,126 @@
+/** @file Machine code in Node: memory for it and calls into it, through the optional package `koffi`, where the processor can run it and it has been
+ * seen to give WebAssembly's bits. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { type NativeFunction, type NativeHost, nativeProblem, wasmFeatures } from "@gradalign/tensor";
+import { dataFolder } from "../data/node-cache-folder.ts";
+import { makeFolder, writeFileAtomic } from "../files/node-atomic-file.ts";
+
+/** What is used of koffi. */
+interface Koffi {
+  readonly version: string;
+  load(path: null): { func(declaration: string): (...args: unknown[]) => unknown };
+  proto(declaration: string): unknown;
+  decode(address: bigint, type: unknown): NativeFunction;
+  view(address: bigint, bytes: number): ArrayBuffer;
+  address(view: Uint8Array): bigint;
+}
+
+const FUNCTION = "void GradalignKernel(int32_t entry, int32_t task, int32_t first, int32_t second, int32_t third, int32_t scratch)";
+/** Of mmap and mprotect on Linux. */
+const [READ, WRITE, EXECUTE, PRIVATE_ANONYMOUS] = [1, 2, 4, 0x22];
+
+/** What machine code can be used for. */
+export interface NativeState {
+  /** For `createDevice({ native })`; null where there is none. */
+  readonly host: NativeHost | null;
+  /** Why there is none; null where there is. */
+  readonly problem: string | null;
+}
+
+/** Where a processor's proof is noted, and for which version of the code. */
+interface NativeOptions {
+  readonly version?: string;
+  readonly folder?: string;
+}
+
+/**
+ * What `createDevice({ native })` takes, on Linux on x86-64 with AVX2 and FMA and with the package `koffi`, after a proof that takes a second once
+ * per processor and version.
+ *
+ * @param anyArithmetic also where WebAssembly itself rounds twice where machine code rounds once.
+ */
+export function nodeNative(anyArithmetic: boolean, { version = "", folder = dataFolder() }: NativeOptions = {}): NativeState {
+  const none = (problem: string): NativeState => ({ host: null, problem });
+  if (process.platform !== "linux" || process.arch !== "x64") return none(`there is none for ${process.platform}-${process.arch}`);
+  const flags = processorFlags();
+  const missing = ["avx2", "fma"].filter((flag) => !flags.has(flag));
+  if (missing.length > 0) return none(`the processor has no ${missing.join(" and no ")}`);
+  const sameBits = wasmFeatures()["relaxed-simd"];
+  if (!sameBits && !anyArithmetic) return none("this engine's WebAssembly has no fused multiply-add, so results would differ in their last bits");
+  try {
+    const require = createRequire(import.meta.url);
+    const host = hostOf(require("koffi") as Koffi, require.resolve("koffi"));
+    const problem = sameBits ? provenProblem(host, join(folder, "native-proof.json"), version) : null;
+    return problem === null ? { host, problem } : none(problem);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return none(code === "MODULE_NOT_FOUND" ? 'the package "koffi" is not installed; run: npm install koffi' : message);
+  }
+}
+
+function processorFlags(): ReadonlySet<string> {
+  try {
+    return new Set(/^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" "));
+  } catch {
+    return new Set();
+  }
+}
+
+function hostOf(koffi: Koffi, path: string): NativeHost {
+  const libc = koffi.load(null);
+  const map = libc.func("void *mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset)");
+  const protect = libc.func("int mprotect(void *address, size_t length, int protection)");
+  const unmap = libc.func("int munmap(void *address, size_t length)");
+  const type = koffi.proto(FUNCTION);
+  return {
+    addressOf: (view) => koffi.address(view),
+    load(code) {
+      const address = map(null, code.length, READ | WRITE, PRIVATE_ANONYMOUS, -1, 0) as bigint | null;
+      if (address === null || BigInt.asIntN(64, address) === -1n) throw new Error("the system grants no memory for machine code");
+      new Uint8Array(koffi.view(address, code.length)).set(code);
+      const free = (): void => {
+        unmap(address, code.length);
+      };
+      if (protect(address, code.length, READ | EXECUTE) !== 0) {
+        free();
+        throw new Error("the system lets no memory be executed");
+      }
+      return { address, free };
+    },
+    bind: (address) => koffi.decode(address, type),
+    // koffi wants to be loaded in a thread before anything is called there.
+    binder: `(() => {
+      const koffi = require(${JSON.stringify(path)});
+      koffi.load(null);
+      const type = koffi.proto(${JSON.stringify(FUNCTION)});
+      return (address) => koffi.decode(address, type);
+    })()`,
+  };
+}
+
+/** What the proof found out, on this machine once per processor and version. */
+function provenProblem(host: NativeHost, path: string, version: string): string | null {
+  const subject = `${cpus()[0]?.model.trim()}, Node ${process.version}, gradalign ${version}`;
+  const known = readProof(path);
+  if (known?.subject === subject) return known.problem;
+  const problem = nativeProblem(host);
+  try {
+    makeFolder(join(path, ".."));
+    writeFileAtomic(path, JSON.stringify({ subject, problem }));
+  } catch {
+    // It is proven again next time.
+  }
+  return problem;
+}
+
+function readProof(path: string): { readonly subject: string; readonly problem: string | null } | null {
+  try {
+    const { subject, problem } = JSON.parse(readFileSync(path, "utf8")) as { subject: unknown; problem: unknown };
+    return typeof subject === "string" && (problem === null || typeof problem === "string") ? { subject, problem } : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,295 @@
+/** @file x86-64 instructions as bytes: the few that kernels need, with AVX2 and FMA (Intel's Software Developer's Manual, volume 2). */
+
+export const [RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] as const;
+
+/** What a register's number and an offset in bytes point to. */
+export interface Memory {
+  readonly base: number;
+  readonly offset: number;
+}
+/** A vector constant of equal floats. */
+export interface Constant {
+  readonly constant: number;
+}
+/** A register's number, or what is in memory. */
+export type Operand = number | Memory | Constant;
+
+export const at = (base: number, offset = 0): Memory => ({ base, offset });
+
+/** A place in the code: known once it is bound. */
+export interface Label {
+  place: number;
+}
+
+/** Condition codes of jumps. */
+export const IF = { below: 2, notBelow: 3, zero: 4, notZero: 5, less: 12, notLess: 13, greater: 15 } as const;
+export type Condition = (typeof IF)[keyof typeof IF];
+
+/** Operations on integers: opcode of "register, register or memory", and number of the form with a constant. */
+const INTEGER = { add: [0x03, 0], or: [0x0b, 1], and: [0x23, 4], sub: [0x2b, 5], xor: [0x33, 6], cmp: [0x3b, 7] } as const;
+
+/** Map (1: 0F, 2: 0F38), prefix (0 none, 1: 66), opcode. */
+const VECTOR = {
+  add: [1, 0, 0x58],
+  mul: [1, 0, 0x59],
+  sub: [1, 0, 0x5c],
+  xor: [1, 0, 0x57],
+  /** first + second · third, rounded once; the first is the destination. */
+  fma: [2, 1, 0xb8],
+} as const;
+
+const NOPS: readonly (readonly number[])[] = [
+  [],
+  [0x90],
+  [0x66, 0x90],
+  [0x0f, 0x1f, 0x00],
+  [0x0f, 0x1f, 0x40, 0],
+  [0x0f, 0x1f, 0x44, 0, 0],
+  [0x66, 0x0f, 0x1f, 0x44, 0, 0],
+  [0x0f, 0x1f, 0x80, 0, 0, 0, 0],
+  [0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+];
+
+/** Bytes of a vector register, which constants are aligned to. */
+export const VECTOR_BYTES = 32;
+
+/** Code under construction. Integer instructions are of 32 bits unless named otherwise; `wide` vectors have eight floats, others four. */
+export class Assembler {
+  readonly #bytes: number[] = [];
+  readonly #jumps: { readonly at: number; readonly label: Label }[] = [];
+  readonly #constants = new Map<number, Label>();
+
+  get size(): number {
+    return this.#bytes.length;
+  }
+
+  emit(...bytes: number[]): this {
+    for (const byte of bytes) this.#bytes.push(byte & 255);
+    return this;
+  }
+
+  /** A new label, or one bound here. */
+  label(): Label {
+    return { place: -1 };
+  }
+  bind(label: Label): this {
+    label.place = this.size;
+    return this;
+  }
+  here(): Label {
+    return { place: this.size };
+  }
+
+  /** The code, with the constants after it. */
+  finish(): Uint8Array<ArrayBuffer> {
+    this.align(VECTOR_BYTES);
+    for (const [value, label] of this.#constants) {
+      this.bind(label);
+      const bytes = new Uint8Array(new Float32Array(8).fill(value).buffer);
+      this.emit(...bytes);
+    }
+    const code = Uint8Array.from(this.#bytes);
+    const view = new DataView(code.buffer);
+    for (const { at: place, label } of this.#jumps) view.setInt32(place, label.place - (place + 4), true);
+    return code;
+  }
+
+  align(bytes: number): this {
+    let missing = -this.size & (bytes - 1);
+    while (missing > 0) {
+      const nop = NOPS[Math.min(8, missing)]!;
+      this.emit(...nop);
+      missing -= nop.length;
+    }
+    return this;
+  }
+
+  int(op: keyof typeof INTEGER, to: number, from: Operand): this {
+    return this.#integer(0, [INTEGER[op][0]], to, from);
+  }
+  /** With a constant, on all 64 bits where `long`. */
+  intConstant(op: keyof typeof INTEGER, to: number, value: number, long = false): this {
+    const short = value >= -128 && value <= 127;
+    this.#integer(long ? 1 : 0, [short ? 0x83 : 0x81], INTEGER[op][1], to);
+    return short ? this.emit(value) : this.#int32(value);
+  }
+  /** With a constant of 64 bits that is given later, by the function returned. */
+  intConstantLater(op: keyof typeof INTEGER, to: number): (value: number) => void {
+    this.#integer(1, [0x81], INTEGER[op][1], to);
+    const place = this.size;
+    this.#int32(0);
+    return (value) => {
+      for (let i = 0; i < 4; i++) this.#bytes[place + i] = (value >> (8 * i)) & 255;
+    };
+  }
+  /** Of 64 bits. */
+  longAdd(to: number, from: number): this {
+    return this.#integer(1, [0x03], to, from);
+  }
+  longMove(to: number, from: number): this {
+    return this.#integer(1, [0x8b], to, from);
+  }
+  longConstant(to: number, value: bigint): this {
+    this.#rex(1, 0, to);
+    this.emit(0xb8 | (to & 7));
+    for (let i = 0n; i < 64n; i += 8n) this.emit(Number((value >> i) & 255n));
+    return this;
+  }
+  signExtend(to: number, from: number): this {
+    return this.#integer(1, [0x63], to, from);
+  }
+  load(to: number, from: Operand): this {
+    return this.#integer(0, [0x8b], to, from);
+  }
+  store(to: Memory, from: number): this {
+    return this.#integer(0, [0x89], from, to);
+  }
+  constant(to: number, value: number): this {
+    this.#rex(0, 0, to);
+    return this.emit(0xb8 | (to & 7)).#int32(value);
+  }
+  multiply(to: number, from: Operand): this {
+    return this.#integer(0, [0x0f, 0xaf], to, from);
+  }
+  multiplyConstant(to: number, value: number): this {
+    return this.#integer(0, [0x69], to, to).#int32(value);
+  }
+  shiftLeft(to: number, bits: number): this {
+    return this.#integer(0, [0xc1], 4, to).emit(bits);
+  }
+  shiftRight(to: number, bits: number): this {
+    return this.#integer(0, [0xc1], 5, to).emit(bits);
+  }
+  /** edx:eax by a register: eax the quotient, edx the rest. */
+  divide(by: number): this {
+    return this.#integer(0, [0xf7], 6, by);
+  }
+  test(a: number, b: number): this {
+    return this.#integer(0, [0x85], b, a);
+  }
+  moveIf(condition: Condition, to: number, from: number): this {
+    return this.#integer(0, [0x0f, 0x40 | condition], to, from);
+  }
+  /** eax = 1 if the condition holds, else 0. */
+  setIf(condition: Condition): this {
+    return this.emit(0x0f, 0x90 | condition, 0xc0, 0x0f, 0xb6, 0xc0);
+  }
+  push(register: number): this {
+    this.#rex(0, 0, register);
+    return this.emit(0x50 | (register & 7));
+  }
+  pop(register: number): this {
+    this.#rex(0, 0, register);
+    return this.emit(0x58 | (register & 7));
+  }
+  addressOf(to: number, label: Label): this {
+    return this.emit(0x48 | (to >= 8 ? 4 : 0), 0x8d, ((to & 7) << 3) | 5).#relative(label);
+  }
+  prefetch(from: Memory): this {
+    return this.#integer(0, [0x0f, 0x18], 1, from);
+  }
+
+  jump(label: Label): this {
+    return this.emit(0xe9).#relative(label);
+  }
+  jumpIf(condition: Condition, label: Label): this {
+    return this.emit(0x0f, 0x80 | condition).#relative(label);
+  }
+  call(label: Label): this {
+    return this.emit(0xe8).#relative(label);
+  }
+  callRegister(register: number): this {
+    return this.#integer(0, [0xff], 2, register);
+  }
+  return(): this {
+    return this.emit(0xc3);
+  }
+
+  vector(op: keyof typeof VECTOR, wide: boolean, to: number, a: number, b: Operand): this {
+    const [map, prefix, opcode] = VECTOR[op];
+    return this.#vex(map, prefix, wide, opcode, to, a, b);
+  }
+  vectorLoad(wide: boolean, to: number, from: Operand): this {
+    return this.#vex(1, 0, wide, 0x10, to, 0, from);
+  }
+  vectorStore(wide: boolean, to: Memory, from: number): this {
+    return this.#vex(1, 0, wide, 0x11, from, 0, to);
+  }
+  /** One float copied to all lanes. */
+  broadcast(wide: boolean, to: number, from: Memory): this {
+    return this.#vex(2, 1, wide, 0x18, to, 0, from);
+  }
+  /** One float into lane 0, the others zero. */
+  loadFirst(to: number, from: Memory): this {
+    return this.#vex(1, 2, false, 0x10, to, 0, from);
+  }
+  /** One float into another lane. */
+  loadLane(to: number, from: Memory, lane: number): this {
+    return this.#vex(3, 1, false, 0x21, to, to, from).emit(lane << 4);
+  }
+  storeLane(to: Memory, from: number, lane: number): this {
+    return this.#vex(3, 1, false, 0x17, from, 0, to).emit(lane);
+  }
+  /** The upper four lanes. */
+  upperHalf(to: number, from: number): this {
+    return this.#vex(3, 1, true, 0x19, from, 0, to).emit(1);
+  }
+  /** Before returning to code that knows only half of the registers. */
+  zeroUpper(): this {
+    return this.emit(0xc5, 0xf8, 0x77);
+  }
+
+  #int32(value: number): this {
+    return this.emit(value, value >> 8, value >> 16, value >> 24);
+  }
+
+  /** A distance from the next instruction, which begins right after it. */
+  #relative(label: Label): this {
+    this.#jumps.push({ at: this.size, label });
+    return this.#int32(0);
+  }
+
+  #integer(w: 0 | 1, opcode: readonly number[], register: number, operand: Operand): this {
+    this.#rex(w, register, typeof operand === "number" ? operand : "base" in operand ? operand.base : 0);
+    return this.emit(...opcode).#modRm(register, operand);
+  }
+
+  #rex(w: 0 | 1, register: number, base: number): void {
+    const prefix = 0x40 | (w << 3) | (register >= 8 ? 4 : 0) | (base >= 8 ? 1 : 0);
+    if (prefix !== 0x40) this.emit(prefix);
+  }
+
+  #vex(map: number, prefix: number, wide: boolean, opcode: number, register: number, second: number, operand: Operand): this {
+    const base = typeof operand === "number" ? operand : "base" in operand ? operand.base : 0;
+    const low = ((~second & 15) << 3) | (wide ? 4 : 0) | prefix;
+    const r = register >= 8 ? 0 : 0x80;
+    if (map === 1 && base < 8) this.emit(0xc5, r | low);
+    else this.emit(0xc4, r | 0x40 | (base >= 8 ? 0 : 0x20) | map, low);
+    return this.emit(opcode).#modRm(register, operand);
+  }
+
+  #modRm(register: number, operand: Operand): this {
+    const middle = (register & 7) << 3;
+    if (typeof operand === "number") return this.emit(0xc0 | middle | (operand & 7));
+    if ("constant" in operand) {
+      // No instruction with a constant has further bytes after its address.
+      return this.emit(5 | middle).#relative(this.#constantLabel(operand.constant));
+    }
+    const { base, offset } = operand;
+    // Base 5 without an offset means something else, and base 4 needs a byte of its own.
+    const mode = offset === 0 && (base & 7) !== 5 ? 0 : offset >= -128 && offset <= 127 ? 1 : 2;
+    this.emit((mode << 6) | middle | (base & 7));
+    if ((base & 7) === 4) this.emit(0x24);
+    if (mode === 1) this.emit(offset);
+    return mode === 2 ? this.#int32(offset) : this;
+  }
+
+  #constantLabel(value: number): Label {
+    let label = this.#constants.get(value);
+    if (!label) {
+      label = this.label();
+      this.#constants.set(value, label);
+    }
+    return label;
+  }
+}

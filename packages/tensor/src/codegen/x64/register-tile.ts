@@ -1,0 +1,170 @@
+/** @file Register tiles for x86-64: rows of one float copied to all lanes times one or more vectors of eight. The innermost loop is unrolled; the
+ * accumulators stay in registers from step to step of a plan. */
+import type { LaneGroup } from "../plan/lanes.ts";
+import type { ReductionLoop, RegisterTile, Variable } from "../plan/language.ts";
+import { type Assembler, at, IF, R8, R9, R15, RAX, RCX, RDI, RDX, RSI, RSP, VECTOR_BYTES } from "./assembler.ts";
+import { laneRegisters, tileRegisters } from "./registers.ts";
+
+/** Turns of an innermost loop that are written out. */
+const UNROLLED = 4;
+/** Counters of the loops around the innermost one. */
+const COUNTERS = [RCX, RDX, R8, R9] as const;
+/** A register for single lanes; operands are there only while a step of a sum is done. */
+const SPARE = 0;
+
+export class RegisterTiles {
+  readonly #code: Assembler;
+  readonly #load: (register: number, variable: Variable) => void;
+  /** Bytes at the stack pointer that totals take. */
+  totalBytes = 0;
+
+  constructor(code: Assembler, load: (register: number, variable: Variable) => void) {
+    this.#code = code;
+    this.#load = load;
+  }
+
+  accumulate(tile: RegisterTile, scalar: Variable, vector: Variable, loops: readonly ReductionLoop[]): void {
+    this.#pointer(RSI, scalar);
+    this.#pointer(RDI, vector);
+    for (const accumulator of this.#registers(tile).accumulators) this.#code.vector("xor", true, accumulator, accumulator, accumulator);
+    this.#loops(tile, loops, 0);
+  }
+
+  totals(what: "zero" | "add" | "take", tile: RegisterTile): void {
+    const { accumulators } = this.#registers(tile);
+    const code = this.#code;
+    this.totalBytes = Math.max(this.totalBytes, VECTOR_BYTES * accumulators.length);
+    if (what === "zero") code.vector("xor", true, SPARE, SPARE, SPARE);
+    accumulators.forEach((accumulator, i) => {
+      const total = at(RSP, VECTOR_BYTES * i);
+      if (what === "take") code.vectorLoad(true, accumulator, total);
+      else {
+        if (what === "add") code.vector("add", true, SPARE, accumulator, total);
+        code.vectorStore(true, total, SPARE);
+      }
+    });
+  }
+
+  store(tile: RegisterTile, address: Variable, rowOffsets: readonly number[]): void {
+    const code = this.#code;
+    this.#each(tile, address, rowOffsets, (register, accumulator, offset) => {
+      if (register.whole) code.vectorStore(register.wide, at(RDI, offset), accumulator);
+      else
+        register.groups.forEach((group, half) => {
+          const lanes = half === 0 ? accumulator : SPARE;
+          if (half === 1) code.upperHalf(SPARE, accumulator);
+          for (let lane = group.first; lane < group.end; lane++) code.storeLane(at(RDI, offset + 16 * half + 4 * lane), lanes, lane);
+        });
+    });
+  }
+
+  addStored(tile: RegisterTile, address: Variable, rowOffsets: readonly number[]): void {
+    const code = this.#code;
+    this.#each(tile, address, rowOffsets, ({ groups, wide }, accumulator, offset) => {
+      if (!groups[0]!.partial) code.vector("add", wide, accumulator, accumulator, at(RDI, offset));
+      else {
+        this.#loadLanes(SPARE, RDI, offset, groups[0]!);
+        code.vector("add", false, accumulator, accumulator, SPARE);
+      }
+    });
+  }
+
+  #each(
+    tile: RegisterTile,
+    address: Variable,
+    rowOffsets: readonly number[],
+    visit: (register: ReturnType<typeof laneRegisters>[number], accumulator: number, offset: number) => void,
+  ): void {
+    this.#pointer(RDI, address);
+    const registers = this.#registers(tile);
+    rowOffsets.forEach((rowOffset, row) => {
+      for (const [j, register] of laneRegisters(tile.lanes).entries()) visit(register, registers.accumulator(row, j), rowOffset + 4 * register.channel);
+    });
+  }
+
+  #registers({ scalars, lanes }: RegisterTile): ReturnType<typeof tileRegisters> {
+    return tileRegisters(scalars.length, laneRegisters(lanes).length);
+  }
+
+  /** The address in a variable as a pointer. */
+  #pointer(register: number, address: Variable): void {
+    this.#load(register, address);
+    this.#code.longAdd(register, R15);
+  }
+
+  #loops(tile: RegisterTile, loops: readonly ReductionLoop[], depth: number): void {
+    const code = this.#code;
+    const [loop, ...inner] = loops as readonly [ReductionLoop, ...ReductionLoop[]];
+    if (inner.length === 0) return this.#innermost(tile, loop, depth > 0);
+    const counter = COUNTERS[depth]!;
+    if (typeof loop.count === "number") code.constant(counter, loop.count);
+    else this.#load(counter, loop.count);
+    const start = code.here();
+    this.#loops(tile, inner, depth + 1);
+    // The loops inside have moved the pointers already.
+    const moved = inner[0]!;
+    const turns = moved.count as number;
+    this.#move(loop.scalarStep - turns * moved.scalarStep, loop.vectorStep - turns * moved.vectorStep);
+    code.intConstant("sub", counter, 1).jumpIf(IF.notZero, start);
+  }
+
+  #innermost(tile: RegisterTile, { count, scalarStep, vectorStep }: ReductionLoop, moves: boolean): void {
+    const code = this.#code;
+    const step = (turn: number): void => this.#step(tile, turn * scalarStep, turn * vectorStep);
+    const unrolled = (): void => {
+      for (let turn = 0; turn < UNROLLED; turn++) step(turn);
+      this.#move(UNROLLED * scalarStep, UNROLLED * vectorStep);
+    };
+    if (typeof count !== "number") {
+      const [tail, done] = [code.label(), code.label()];
+      this.#load(RAX, count);
+      code.intConstant("sub", RAX, UNROLLED).jumpIf(IF.below, tail).align(32);
+      const start = code.here();
+      unrolled();
+      code.intConstant("sub", RAX, UNROLLED).jumpIf(IF.notBelow, start);
+      code.bind(tail).intConstant("add", RAX, UNROLLED).jumpIf(IF.zero, done);
+      const again = code.here();
+      step(0);
+      this.#move(scalarStep, vectorStep);
+      code.intConstant("sub", RAX, 1).jumpIf(IF.notZero, again).bind(done);
+      return;
+    }
+    const turns = Math.floor(count / UNROLLED);
+    if (turns > 1) {
+      code.constant(RAX, turns).align(32);
+      const start = code.here();
+      unrolled();
+      code.intConstant("sub", RAX, 1).jumpIf(IF.notZero, start);
+    } else if (turns === 1) unrolled();
+    const rest = count % UNROLLED;
+    for (let turn = 0; turn < rest; turn++) step(turn);
+    if (moves) this.#move(rest * scalarStep, rest * vectorStep);
+  }
+
+  #move(scalar: number, vector: number): void {
+    if (scalar !== 0) this.#code.intConstant("add", RSI, scalar, true);
+    if (vector !== 0) this.#code.intConstant("add", RDI, vector, true);
+  }
+
+  #step(tile: RegisterTile, scalarOffset: number, vectorOffset: number): void {
+    const code = this.#code;
+    const lanes = laneRegisters(tile.lanes);
+    const registers = this.#registers(tile);
+    lanes.forEach(({ groups, wide, channel }, j) => {
+      const offset = vectorOffset + 4 * channel;
+      if (groups[0]!.partial) this.#loadLanes(registers.operand(j), RDI, offset, groups[0]!);
+      else code.vectorLoad(wide, registers.operand(j), at(RDI, offset));
+    });
+    tile.scalars.forEach((offset, row) => {
+      code.broadcast(true, registers.scalar(row), at(RSI, scalarOffset + offset));
+      lanes.forEach(({ wide }, j) => {
+        code.vector("fma", wide, registers.accumulator(row, j), registers.scalar(row), registers.operand(j));
+      });
+    });
+  }
+
+  #loadLanes(to: number, base: number, offset: number, { end }: LaneGroup): void {
+    this.#code.loadFirst(to, at(base, offset));
+    for (let lane = 1; lane < end; lane++) this.#code.loadLane(to, at(base, offset + 4 * lane), lane);
+  }
+}

@@ -1,0 +1,52 @@
+/** @file Native code beside WebAssembly: a program's planned kernels as machine code that works on the same linear memory, called from the same module. */
+import { isPlanned, planKernel } from "../../codegen/plan/index.ts";
+import type { NativeKernel } from "../../codegen/wasm/program.ts";
+import { encodeNative } from "../../codegen/x64/program.ts";
+import { X64 } from "../../codegen/x64/registers.ts";
+import { checkExtents } from "../../ir/extents.ts";
+import type { Kernel } from "../../ir/kernel.ts";
+import { structuralKey } from "../../ir/structure.ts";
+
+/** A function in machine code: the place of an entry in its code, a task, three buffers and scratch memory. */
+export type NativeFunction = (entry: number, task: number, first: number, second: number, third: number, scratch: number) => void;
+
+/** What puts machine code into this process. Made by `nodeNative` of `@gradalign/robustness/node`. */
+export interface NativeHost {
+  /** Where the view's first byte is. */
+  addressOf(view: Uint8Array): bigint;
+  /** Copies code to memory that can be executed and not written. */
+  load(code: Uint8Array): { readonly address: bigint; free(): void };
+  /** The function whose code starts there. */
+  bind(address: bigint): NativeFunction;
+  /** `bind` for worker threads: an expression of plain JavaScript, with `require`. */
+  readonly binder: string;
+}
+
+/** Machine code of a program's kernels, in place. */
+export interface NativeCode {
+  readonly address: bigint;
+  readonly call: NativeFunction;
+  readonly bytes: number;
+  kernel(kernel: Kernel): NativeKernel | undefined;
+  free(): void;
+}
+
+/** Makes the code for those kernels that have a plan; the memory must not move. */
+export function compileNative(kernels: readonly Kernel[], host: NativeHost, memory: WebAssembly.Memory): NativeCode {
+  const plans = new Map(
+    kernels.filter(isPlanned).map((kernel) => {
+      checkExtents(kernel);
+      return [structuralKey(kernel), kernel];
+    }),
+  );
+  const planned = [...plans].map(([key, kernel]) => ({ key, plan: planKernel(kernel, X64) }));
+  const { code, entries } = encodeNative(
+    planned.map(({ plan }) => plan),
+    host.addressOf(new Uint8Array(memory.buffer)),
+  );
+  const natives = new Map(
+    planned.map(({ key, plan }, i): [string, NativeKernel] => [key, { tasks: plan.tasks, entry: entries[i]!, scratchBytes: plan.scratchBytes }]),
+  );
+  const { address, free } = host.load(code);
+  return { address, call: host.bind(address), bytes: code.length, kernel: (kernel) => natives.get(structuralKey(kernel)), free };
+}
