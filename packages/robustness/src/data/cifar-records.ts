@@ -1,4 +1,7 @@
-/** @file Records of CIFAR-10's binary format: the label, then the red, green and blue bytes of a 32 x 32 image, row by row. */
+/**
+ * @file Records of CIFAR-10's binary format: the label, then the red, green and blue bytes of a 32 x 32 image, row by row. CIFAR-100's have two
+ * labels, the coarse one, of 20, before the fine one, of 100.
+ */
 
 /** Bytes of one record: label, then 3 x 32 x 32 pixels. */
 export const RECORD_BYTES = 3073;
@@ -13,8 +16,12 @@ export interface RecordSplit {
   add(records: Uint8Array): void;
 }
 
-/** Room for so many records, filled in order. */
-export function recordSplit(count: number): RecordSplit {
+/**
+ * Room for so many records, filled in order.
+ *
+ * @param labelBytes labels in a record; the last one counts.
+ */
+export function recordSplit(count: number, labelBytes = 1): RecordSplit {
   const images = new Uint8Array(count * PIXELS);
   const labels = new Uint8Array(count);
   let next = 0;
@@ -22,9 +29,9 @@ export function recordSplit(count: number): RecordSplit {
     images,
     labels,
     add(records) {
-      for (let at = 0; at < records.length; at += RECORD_BYTES, next++) {
-        labels[next] = records[at] as number;
-        images.set(records.subarray(at + 1, at + RECORD_BYTES), next * PIXELS);
+      for (let at = labelBytes; at < records.length; at += PIXELS + labelBytes, next++) {
+        labels[next] = records[at - 1] as number;
+        images.set(records.subarray(at, at + PIXELS), next * PIXELS);
       }
     },
   };

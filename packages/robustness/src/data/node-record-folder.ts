@@ -1,5 +1,5 @@
 /**
- * @file A data set of one's own: a folder of files in CIFAR-10's binary format.
+ * @file A data set of one's own: a folder of files in CIFAR-10's binary format, or CIFAR-100 as it is unpacked, which has a list of fine labels.
  *
  * Training images lie in `train*.bin` or `data_batch*.bin`, test images in `test*.bin`; each file is any number of records of
  * 3073 bytes (label, then 32 x 32 red, green and blue bytes). `batches.meta.txt` or `classes.txt` may list the class names, one
@@ -19,6 +19,8 @@ const MAX_SPLIT_BYTES = 2 ** 31;
 /** Bytes of a list of class names, of which there are at most 256. */
 const MAX_LIST_BYTES = 2 ** 16;
 const PIECE_RECORDS = 1000;
+/** CIFAR-100's list of classes; its records have a coarse label before the fine one. */
+const FINE_NAMES = "fine_label_names.txt";
 const SPLITS = { train: /^(train|data_batch).*\.bin$/, test: /^test.*\.bin$/ } as const;
 
 /** A data set and the fingerprint of the files it came from. */
@@ -59,11 +61,12 @@ export function readRecordFolder(folder: string): LoadedDataset<ResidentDataset>
     return readRecords(
       files.map((name) => join(folder, name)),
       hash,
+      names.includes(FINE_NAMES) ? 2 : 1,
     );
   };
   const train = read("train");
   const test = read("test");
-  const listed = names.find((name) => name === "batches.meta.txt" || name === "classes.txt");
+  const listed = names.find((name) => name === "batches.meta.txt" || name === "classes.txt" || name === FINE_NAMES);
   const classes = listed === undefined ? [] : readLines(join(folder, listed));
   const classNames = classes.length > 0 ? classes : classesOfLabels(folder, [train.labels, test.labels]);
   const dataset = imageDataset({ name: resolve(folder), classNames, shape: [3, 32, 32], train, test });
@@ -87,14 +90,15 @@ function classesOfLabels(folder: string, splits: readonly Uint8Array[]): string[
 }
 
 /** The records of all files, and the files' names and contents added to the hash. */
-function readRecords(files: readonly string[], hash: Hash): RecordSplit {
-  const sizes = files.map((file) => reading(file, () => sizeOf(file)));
+function readRecords(files: readonly string[], hash: Hash, labelBytes: number): RecordSplit {
+  const recordBytes = RECORD_BYTES - 1 + labelBytes;
+  const sizes = files.map((file) => reading(file, () => sizeOf(file, recordBytes)));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   if (total > MAX_SPLIT_BYTES) {
     throw new DataError(`--dataset: ${files.join(", ")} must hold at most ${MAX_SPLIT_BYTES} bytes in all, got ${total}; use fewer images`);
   }
-  const split = recordSplit(total / RECORD_BYTES);
-  const piece = Buffer.alloc(PIECE_RECORDS * RECORD_BYTES);
+  const split = recordSplit(total / recordBytes, labelBytes);
+  const piece = Buffer.alloc(PIECE_RECORDS * recordBytes);
   for (const [index, file] of files.entries()) {
     hash.update(basename(file));
     reading(file, () => {
@@ -120,12 +124,12 @@ function readRecords(files: readonly string[], hash: Hash): RecordSplit {
 }
 
 /** Length of a file of records. */
-function sizeOf(file: string): number {
+function sizeOf(file: string, recordBytes: number): number {
   const found = statSync(file);
   // Opening a pipe would wait for somebody to write into it.
   if (!found.isFile()) throw new DataError(`--dataset: ${file} must be a file of records, is ${found.isDirectory() ? "a folder" : "not a file"}; move it away`);
-  if (found.size === 0 || found.size % RECORD_BYTES !== 0) {
-    throw new DataError(`--dataset: ${file} must hold records of ${RECORD_BYTES} bytes, got ${found.size} bytes; write it again`);
+  if (found.size === 0 || found.size % recordBytes !== 0) {
+    throw new DataError(`--dataset: ${file} must hold records of ${recordBytes} bytes, got ${found.size} bytes; write it again`);
   }
   return found.size;
 }

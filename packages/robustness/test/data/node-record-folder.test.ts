@@ -72,3 +72,13 @@ describe("a folder is refused with the path and what to do when", () => {
     expect(() => readRecordFolder(folder)).toThrow(join(folder, name));
   });
 });
+
+test("CIFAR-100 is known by its list of fine labels, which come after the coarse ones", () => {
+  const record = (coarse: number, fine: number) => Buffer.concat([Buffer.of(coarse, fine), Buffer.alloc(3072, fine)]);
+  writeFileSync(join(folder, "fine_label_names.txt"), Array.from({ length: 100 }, (_, i) => `class ${i}\n`).join(""));
+  writeFileSync(join(folder, "train.bin"), Buffer.concat([record(4, 99), record(1, 7)]));
+  writeFileSync(join(folder, "test.bin"), record(0, 3));
+  const { dataset, classesFrom } = readRecordFolder(folder);
+  expect([dataset.classNames.length, classesFrom, [...dataset.train.labels], [...dataset.test.labels]]).toEqual([100, "fine_label_names.txt", [99, 7], [3]]);
+  expect(dataset.train.images[3072]).toBe(7);
+});
