@@ -75,6 +75,13 @@ export { type ClassifierPrograms, classifierPrograms, modelPrograms, type Scored
 export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner, type RunOptions } from "./eval/run-attack.ts";
 export { checkAims, type TargetRule, type Targets } from "./eval/targets.ts";
 export { wilsonInterval } from "./eval/wilson.ts";
+export { decodeImage, IMAGE_ENDINGS, type ImageFormat, imageFormat } from "./images/decode.ts";
+export type { Draws } from "./images/draws.ts";
+export { type Pipeline, transformPipeline } from "./images/pipeline.ts";
+export { type ResampleFilter, resample, resampleFilters } from "./images/resample.ts";
+export type { RgbImage } from "./images/rgb-image.ts";
+export { transforms } from "./images/transforms/index.ts";
+export { defineTransform, type Transform } from "./images/transforms/transform.ts";
 export { checkWeights, type LoadedWeights, loadWeights } from "./interop/load-weights.ts";
 export { type DescribedModel, describedModel, describeModelFor, type Normalization } from "./interop/metadata.ts";
 export { type Aliases, type ExportOptions, exportSafetensors, type ReadableTensor, storedTensors } from "./interop/pytorch-export.ts";

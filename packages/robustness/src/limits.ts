@@ -20,6 +20,18 @@ export const LIMITS = {
   archiveSlack: 256 * MIB,
   /** A list of labels as JSON, for each label: digits, a comma, white space. */
   labelText: 16,
+  /** Pixels of an image, after Pillow's bound; the largest photographs of ImageNet have a third of that. */
+  imagePixels: 89_478_485,
+  /** A file with one image. */
+  imageFile: 128 * MIB,
+  /** Images of one split; the labels and names of all of them are in memory. */
+  images: 2 ** 26,
+  /** Classes; a model's last layer has a row for each. */
+  classes: 2 ** 20,
+  /** A .npy file's header. */
+  npyHeader: MIB,
+  /** A tar archive's long name, or one of its extended headers. */
+  tarHeader: MIB,
   /** One of npm's settings files. */
   npmrc: MIB,
   /** A file of certificates; a system's whole list has 0.3 MB. */

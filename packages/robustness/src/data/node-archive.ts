@@ -8,8 +8,8 @@ import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { parseJson, shown } from "@gradalign/formats";
 import { DataError } from "@gradalign/tensor";
-import { decode } from "fast-png";
 import { createTarDecoder } from "modern-tar";
+import { decodePng } from "../images/png.ts";
 import { LIMITS } from "../limits.ts";
 import { readAll } from "./byte-reader.ts";
 import { RECORD_BYTES } from "./cifar-records.ts";
@@ -53,7 +53,7 @@ export async function readArchive(file: string, layout: ArchiveLayout, files: re
       const most = target ? (layout === "tar" ? target.bytes : 2 * target.bytes) : LIMITS.labelText * files.reduce((sum, { images }) => sum + images, 1);
       const content = await readAll(entry.body as unknown as AsyncIterable<Uint8Array>, most, `${name} in ${file}`, "fetch the archive again");
       if (target === undefined) lists.set(name, parseJson(content));
-      else contents.set(target.name, layout === "tar" ? content : packSheet(name, content, target));
+      else contents.set(target.name, layout === "tar" ? content : await packSheet(name, content, target));
     }
   } catch (error) {
     signal?.throwIfAborted();
@@ -79,19 +79,16 @@ function atMost(limit: number, file: string): TransformStream<Uint8Array<ArrayBu
 }
 
 /** Records of a sheet's images, their label bytes still zero. */
-function packSheet(name: string, png: Uint8Array, file: DatasetFile): Uint8Array {
-  const { width, height, channels, depth, data } = decode(png);
-  if (width !== PIXELS || height !== file.images || channels !== 3 || depth !== 8) {
-    throw new DataError(`${name} must be an 8-bit RGB sheet of ${PIXELS} x ${file.images} pixels, got ${width} x ${height}, ${channels} x ${depth} bits`);
+async function packSheet(name: string, png: Uint8Array, file: DatasetFile): Promise<Uint8Array> {
+  const { width, height, data } = await decodePng(png);
+  if (width !== PIXELS || height !== file.images) {
+    throw new DataError(`${name} must be a sheet of ${PIXELS} x ${file.images} pixels, got ${width} x ${height}; fetch the archive again`);
   }
   const records = new Uint8Array(file.images * RECORD_BYTES);
   for (let record = 0; record < file.images; record++) {
-    const red = record * RECORD_BYTES + 1;
-    let source = record * PIXELS * 3;
-    for (let pixel = 0; pixel < PIXELS; pixel++) {
-      records[red + pixel] = data[source++] as number;
-      records[red + PIXELS + pixel] = data[source++] as number;
-      records[red + 2 * PIXELS + pixel] = data[source++] as number;
+    for (let plane = 0; plane < 3; plane++) {
+      const from = (plane * file.images + record) * PIXELS;
+      records.set(data.subarray(from, from + PIXELS), record * RECORD_BYTES + 1 + plane * PIXELS);
     }
   }
   return records;
