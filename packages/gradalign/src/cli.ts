@@ -21,6 +21,8 @@ import { registerReport } from "./commands/report.ts";
 import { registerReproduce } from "./commands/reproduce.ts";
 import { registerReproduceWorkers } from "./commands/reproduce-workers.ts";
 import { registerTrain } from "./commands/train.ts";
+import { registerWork } from "./commands/work.ts";
+import { registerWorkTraining } from "./commands/work-training.ts";
 import { type Context, remark } from "./terminal/context.ts";
 import { printableStream } from "./terminal/printable.ts";
 import type { Streams } from "./terminal/streams.ts";
@@ -67,6 +69,8 @@ export function createProgram(context: Context): Command {
     registerReport,
     registerReproduce,
     registerReproduceWorkers,
+    registerWork,
+    registerWorkTraining,
     registerExport,
     registerImport,
     registerConvert,

@@ -27,6 +27,7 @@ describe("help", () => {
     ["data", "list"],
     ["profile"],
     ["info"],
+    ["work"],
   ])("of gradalign %s %s has examples", async (...command) => {
     const { code, stdout, stderr } = await gradalign(...command, "--help");
     expect(code).toBe(0);

@@ -1,4 +1,8 @@
 /** @file What needs Node: run folders, performing a run, reports as files, and the local server of a page. */
+export { attemptRun, exitCodeOf, failed, type WorkOutcome } from "./engines/node-attempt-run.ts";
+export { openQueue, type QueueState, type RunQueue } from "./engines/node-bullmq.ts";
+export { type QueueAddress, queueAddress, withoutSecrets } from "./engines/node-queue-address.ts";
+export { checkRunRequest, type RunRequest as QueuedRunRequest, runOfPlan } from "./engines/node-run-request.ts";
 export {
   ADVERSARIALS,
   type BrokenImage,

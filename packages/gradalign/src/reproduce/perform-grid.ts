@@ -6,7 +6,7 @@
  */
 
 import { restoreModel, type StepPrograms, stepPrograms, TrainingError } from "@gradalign/robustness";
-import type { LoadedDataset } from "@gradalign/robustness/node";
+import type { LoadedDataset, Lock } from "@gradalign/robustness/node";
 import type { RunEvent } from "@gradalign/runs";
 import { attackSaved, isRunFolder, modelOfSnapshot, openRun, ownRun, performRun, type RunRequest } from "@gradalign/runs/node";
 import { type Device, GradalignError } from "@gradalign/tensor";
@@ -30,25 +30,28 @@ export interface TrainingContext {
 }
 
 /** Does a training, or what is left of it; resolves to false when it was interrupted. One that diverges is done then, and noted to have. */
-export async function performTraining(training: GridTraining, { data, device, programs, cost, view, signal }: TrainingContext): Promise<boolean> {
-  const { id, folder, config, attacks } = training;
+export async function performTraining(training: GridTraining, context: TrainingContext): Promise<boolean> {
+  const { view, signal } = context;
   const onWait = (holder: string): void => view.note(`${training.label}: another process works on it (${holder}); waiting`);
-  return ownRun(folder, { note: view.note, onWait, signal }, async (lock) => {
-    if (isFinished(training)) return true;
-    const checkpointEvery = cost ? Math.max(1, Math.min(config.evalEvery, Math.floor(CHECKPOINT_SECONDS / cost.step))) : config.evalEvery;
-    const own = { label: id, folder, config, resume: isRunFolder(folder), data, device, asked: {}, attacks, view, signal, checkpointEvery };
-    const request = programs ? { ...own, programs } : own;
-    try {
-      const { interrupted } = await performRun(request, lock);
-      if (!interrupted) noteFinished(folder);
-      return !interrupted;
-    } catch (error) {
-      if (!(error instanceof TrainingError)) throw error;
-      if (!(await attackBest(request))) return false;
-      noteFinished(folder, error.message);
-      return true;
-    }
-  });
+  return ownRun(training.folder, { note: view.note, onWait, signal }, async (lock) => isFinished(training) || performOwned(training, context, lock));
+}
+
+/** As {@link performTraining}, in a folder that is the caller's. */
+export async function performOwned(training: GridTraining, { data, device, programs, cost, view, signal }: TrainingContext, lock: Lock): Promise<boolean> {
+  const { id, folder, config, attacks } = training;
+  const checkpointEvery = cost ? Math.max(1, Math.min(config.evalEvery, Math.floor(CHECKPOINT_SECONDS / cost.step))) : config.evalEvery;
+  const own = { label: id, folder, config, resume: isRunFolder(folder), data, device, asked: {}, attacks, view, signal, checkpointEvery };
+  const request = programs ? { ...own, programs } : own;
+  try {
+    const { interrupted } = await performRun(request, lock);
+    if (!interrupted) noteFinished(folder);
+    return !interrupted;
+  } catch (error) {
+    if (!(error instanceof TrainingError)) throw error;
+    if (!(await attackBest(request))) return false;
+    noteFinished(folder, error.message);
+    return true;
+  }
 }
 
 /** Carries out the attacks on the best model that a diverged training kept, if there are any; resolves to false when interrupted. */

@@ -1,0 +1,128 @@
+/** @file Workers on a real Redis: killed and told to stop, a run that cannot be done, a plan that is submitted twice, secrets. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { resolveTrainConfig, train } from "@gradalign/robustness";
+import { readRecordFolder } from "@gradalign/robustness/node";
+import { createRun, failuresOf, holderOf, openQueue, queueAddress, type RunQueue, resultDigest } from "@gradalign/runs/node";
+import { createDevice } from "@gradalign/tensor";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hasRedis, redisServer } from "../../../tools/redis-server.mjs";
+import { gradalign } from "./support/captured.ts";
+import { writeRecordFiles } from "./support/record-files.ts";
+
+const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+const SECRET = "kept-s3cret";
+
+describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
+  const folder = mkdtempSync(join(tmpdir(), "gradalign-clusters-"));
+  const [images, damaged, runs] = ["images", "damaged", "runs"].map((name) => join(folder, name)) as [string, string, string];
+  let redis: Awaited<ReturnType<typeof redisServer>>;
+  let queue: RunQueue;
+  let url: string;
+
+  beforeAll(async () => {
+    writeRecordFiles(images, 64, 32);
+    mkdirSync(damaged);
+    writeFileSync(join(damaged, "train.bin"), "not images");
+    redis = await redisServer(join(folder, "redis"), SECRET);
+    await redis.start();
+    url = `redis://127.0.0.1:${redis.port}`;
+    queue = await openQueue(queueAddress(url, { GRADALIGN_QUEUE_PASSWORD: SECRET }), { persistent: false, note: () => {} });
+  });
+  afterAll(async () => {
+    await queue?.close();
+    await redis?.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const run = (id: string, more: { readonly name?: string; readonly epochs?: number }) => {
+    const { name = images, epochs = 2 } = more;
+    const size = { epochs, batchSize: 16, evalEvery: 4, evalExamples: 8 };
+    const config = resolveTrainConfig({ dataset: { name, crop: 0, flip: false }, model: { name: "cnn", filters: 1 }, method: "fgsm", epsilon: 0.1, ...size });
+    return { id, label: id, config, attacks: [] };
+  };
+
+  /** A worker; `onEvent` sees what its runs tell. */
+  function worker(onEvent: (event: { type: string; run: string }, child: ChildProcess) => void, ...flags: string[]) {
+    const child = spawn(process.execPath, [MAIN, "work", "--queue", url, "--runs", runs, "--threads", "1", "--patience", "1", "--json", ...flags], {
+      env: { ...process.env, GRADALIGN_QUEUE_PASSWORD: SECRET },
+    });
+    let output = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      output += line;
+      onEvent(JSON.parse(line) as { type: string; run: string }, child);
+    });
+    return new Promise<{ code: number | null; output: string }>((done) => child.on("close", (code) => done({ code, output })));
+  }
+
+  it("finish what killed workers left, to the same bits, name what cannot be done, and refuse what is no run of a plan", async () => {
+    const good = ["a", "b", "c"].map((id) => run(id, {}));
+    const [outside, code, odd] = [run("../../escape", {}), { id: "code", command: "rm -rf /" }, { ...run("odd", {}), attacks: [{ attack: "__proto__" }] }];
+    await Promise.all([queue.add([...good, run("poison", { name: damaged })]), queue.add(good), queue.add([outside, code, odd])]);
+    let environment = "";
+    const killed = await worker((event, child) => {
+      if (event.type !== "checkpoint" || child.killed) return;
+      environment = readFileSync(`/proc/${holderOf(runs, event.run)?.pid}/environ`, "utf8");
+      child.kill("SIGKILL");
+    });
+    expect(killed.code).toBeNull();
+    const last = await worker(() => {}, "--drain");
+    expect(last).toMatchObject({ code: 0 });
+
+    const config = good[0]?.config as ReturnType<typeof run>["config"];
+    const device = await createDevice({ backend: "wasm", threads: 1 });
+    const whole = createRun(join(folder, "whole"), config);
+    const { dataset, fingerprint } = await readRecordFolder(images);
+    await train(config, dataset, { device, checkpoints: whole.sink, fingerprint });
+    device.close();
+    for (const { id } of good) expect(resultDigest(join(runs, id)), id).toBe(resultDigest(whole.folder));
+    expect(readdirSync(runs).sort()).toEqual(["a", "attempts", "b", "c"]);
+    expect(failuresOf(runs, "poison").map(({ message }) => message)).toEqual(Array(3).fill(expect.stringContaining("train.bin")));
+    const states = await queue.states([...good.map(({ id }) => id), "poison"]);
+    expect([...states].map(([id, { state }]) => `${id} ${state}`).sort()).toEqual(["a completed", "b completed", "c completed", "poison failed"]);
+
+    const refused = await queue.states([outside.id, code.id, odd.id]);
+    const reasons = [/run id .* must be letters/, /the run, field label: expected string, got nothing/, /the run, field attacks.0.attack: must name an attack/];
+    expect([...refused.values()]).toEqual(reasons.map((reason) => ({ state: "failed", reason: expect.stringMatching(reason) })));
+
+    for (const text of [environment, killed.output, last.output, ...readdirSync(join(runs, "a")).map((name) => name)]) expect(text).not.toContain(SECRET);
+    expect(environment).not.toContain("GRADALIGN_QUEUE");
+  });
+
+  it("that are told to stop write a checkpoint and give their run back", async () => {
+    await queue.add([run("long", { epochs: 1000 })]);
+    const { code, output } = await worker((event, child) => event.type === "checkpoint" && !child.killed && child.kill("SIGTERM"));
+    expect({ code, output }).toMatchObject({ code: 143, output: expect.stringContaining("SIGTERM: finishing the step") });
+    expect(failuresOf(runs, "long")).toEqual([]);
+    expect((await queue.states(["long"])).get("long")?.state).toBe("waiting");
+    expect(await queue.cancel(["long"])).toBe(1);
+  });
+
+  it("compute one run of a plan for schedulers, which are told by exit code", async () => {
+    const plan = join(folder, "plan.json");
+    writeFileSync(plan, JSON.stringify({ runs: [run("single", {}), run("never", { name: join(folder, "nowhere") })] }));
+    const missing = await gradalign("work", "--plan", plan, "--index", "2", "--runs", runs);
+    expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining("--index (=2) must be from 0 to 1") });
+    const exit = async (index: number) => {
+      const child = spawn(process.execPath, [MAIN, "work", "--plan", plan, "--index", String(index), "--runs", runs, "--threads", "1"], { stdio: "ignore" });
+      return new Promise((done) => child.on("close", done));
+    };
+    expect(await Promise.all([exit(0), exit(1)])).toEqual([0, 42]);
+    expect(resultDigest(join(runs, "single"))).toBe(resultDigest(join(runs, "a")));
+    expect(failuresOf(runs, "never")).toEqual([expect.objectContaining({ final: true, message: expect.stringContaining("nothing is there") })]);
+  });
+
+  it("say what is wrong with a queue that cannot be used, without its password", async () => {
+    const wrong = queueAddress(undefined, { GRADALIGN_QUEUE: `redis://:wr0ng@127.0.0.1:${redis.port}` });
+    await expect(openQueue(wrong, { persistent: true, note: () => {} })).rejects.toThrow(/^queue redis:\/\/127\.0\.0\.1:\d+\/0: WRONGPASS (?!.*wr0ng)/);
+    const none = queueAddress("redis://127.0.0.1:1", {});
+    await expect(openQueue(none, { persistent: false, note: () => {} })).rejects.toThrow(/ECONNREFUSED.*; start Redis there, or correct the address/);
+  });
+});

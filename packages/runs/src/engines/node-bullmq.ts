@@ -1,0 +1,242 @@
+/**
+ * @file BullMQ on Redis or Valkey as an engine: a job for each run, under the run's id.
+ *
+ * Redis only says who is to do what next. What is finished or has failed is in the runs' folder, so losing Redis loses nothing: submitting
+ * again adds what is missing. Renewing a job's lock is all that this process's event loop does; runs are computed in processes of their own.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { GradalignError, UnsupportedError } from "@gradalign/tensor";
+import type { Job, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import type { WorkOutcome } from "./node-attempt-run.ts";
+import type { QueueAddress } from "./node-queue-address.ts";
+
+/** Name of the queue, the same for all plans: jobs are told apart by their runs' ids. */
+const QUEUE = "gradalign";
+/** Milliseconds until a run that failed is tried again. */
+const BACKOFF_MS = 1000;
+/** Milliseconds until a run is tried again that could not be gone on with through no fault of its own: a full disk, another worker. */
+const LATER_MS = 15_000;
+/** Milliseconds that are waited for a Redis that does not answer. */
+const CONNECT_MS = 10_000;
+
+/** What a run in the queue is about: its id decides which folder, the rest is checked by whoever performs it. */
+export interface QueuedRun {
+  readonly id: string;
+}
+
+/** A run's state in the queue. */
+export interface QueueState {
+  readonly state: "waiting" | "active" | "completed" | "failed";
+  /** Why it failed last, if it did. */
+  readonly reason: string | undefined;
+}
+
+/** How {@link RunQueue.work} works. */
+export interface WorkOptions {
+  /** Runs at a time. */
+  readonly jobs: number;
+  /** Seconds without a sign of life after which a worker counts as gone. */
+  readonly patience: number;
+  /** Whether to leave when nothing waits or runs any more. */
+  readonly drain: boolean;
+  readonly signal: AbortSignal;
+  /** Does a run, given what was queued; never throws. */
+  readonly perform: (run: unknown) => Promise<WorkOutcome>;
+  readonly note: (text: string) => void;
+}
+
+/** A queue of runs. */
+export interface RunQueue {
+  /** Adds runs; of those that are in the queue already, one that counts as completed there is added anew. */
+  add(runs: readonly QueuedRun[]): Promise<void>;
+  /** The states of runs that are in the queue. */
+  states(ids: readonly string[]): Promise<Map<string, QueueState>>;
+  /** Takes runs out that nobody works on; resolves to how many. */
+  cancel(ids: readonly string[]): Promise<number>;
+  /** Lets failed runs be tried again. */
+  retry(ids: readonly string[]): Promise<void>;
+  /** Works until the signal, or, with `drain`, until nothing is left. */
+  work(options: WorkOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How a queue is opened. */
+export interface QueueOptions {
+  /** Whether to wait for a Redis that is not there, as workers do. */
+  readonly persistent: boolean;
+  readonly signal?: AbortSignal;
+  /** Told of broken connections. */
+  readonly note: (text: string) => void;
+}
+
+/**
+ * Opens the queue.
+ *
+ * @throws UnsupportedError when the packages are not installed; GradalignError when Redis cannot be reached or refuses.
+ */
+export async function openQueue(address: QueueAddress, { persistent, signal: stop, note }: QueueOptions): Promise<RunQueue> {
+  const { bullmq, ioredis } = await packages();
+  const { host, port, db, tls, username, password, shown, redact } = address;
+  const connection: Redis = new ioredis.Redis({
+    ...{ host, port, db, lazyConnect: true, maxRetriesPerRequest: null },
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls ? { tls: {} } : {}),
+    retryStrategy: (times) => Math.min(100 * times, 2000),
+  });
+  let told = "";
+  /** Connections break and come back: each trouble is told once. */
+  const tell = (error: Error): void => {
+    const text = redact(error.message || ((error as NodeJS.ErrnoException).code ?? "the connection broke"));
+    if (text !== told) note(`queue ${shown}: ${text}`);
+    told = text;
+  };
+  connection.on("error", tell);
+  connection.on("ready", () => {
+    told = "";
+  });
+  await reach(connection, persistent, stop, address);
+  const queue = new bullmq.Queue(QUEUE, { connection });
+  queue.on("error", tell);
+  const jobsOf = async (ids: readonly string[]) => (await Promise.all(ids.map((id) => queue.getJob(id)))).filter((job) => job !== undefined);
+
+  return {
+    async add(runs) {
+      for (const job of await jobsOf(runs.map(({ id }) => id))) if (await job.isCompleted()) await job.remove();
+      await queue.addBulk(
+        runs.map((run) => ({
+          name: "run",
+          data: run,
+          // How often a run may fail is counted in its folder.
+          opts: {
+            jobId: run.id,
+            attempts: Number.MAX_SAFE_INTEGER,
+            backoff: { type: "fixed", delay: BACKOFF_MS },
+            removeOnComplete: false,
+            removeOnFail: false,
+          },
+        })),
+      );
+    },
+    async states(ids) {
+      const states = new Map<string, QueueState>();
+      for (const job of await jobsOf(ids)) {
+        const state = await job.getState();
+        const known = state === "active" || state === "completed" || state === "failed" ? state : "waiting";
+        states.set(String(job.id), { state: known, reason: job.failedReason === undefined ? undefined : redact(job.failedReason) });
+      }
+      return states;
+    },
+    async cancel(ids) {
+      let taken = 0;
+      for (const job of await jobsOf(ids)) {
+        if ((await job.isActive()) || (await job.isCompleted())) continue;
+        // A worker may have taken it this moment.
+        await job.remove().then(
+          () => taken++,
+          () => {},
+        );
+      }
+      return taken;
+    },
+    async retry(ids) {
+      for (const job of await jobsOf(ids)) if (await job.isFailed()) await job.retry("failed");
+    },
+    async work({ jobs, patience, drain, signal, perform, note: say }) {
+      const process = async (job: Job, token = ""): Promise<null> => {
+        const outcome = await perform(job.data);
+        switch (outcome.kind) {
+          case "done":
+            return null;
+          case "stopped":
+            // Where the lock was lost meanwhile, another has the job already.
+            await job.moveToWait(token).catch(() => {});
+            throw new bullmq.WaitingError();
+          case "later":
+            say(`${job.id}: ${outcome.message}; trying again in ${LATER_MS / 1000} s`);
+            await job.moveToDelayed(Date.now() + LATER_MS, token).catch(() => {});
+            throw new bullmq.DelayedError();
+          case "failed":
+            throw outcome.final ? new bullmq.UnrecoverableError(outcome.message) : new Error(outcome.message);
+        }
+      };
+      const worker: Worker = new bullmq.Worker(QUEUE, process, {
+        ...{ connection, concurrency: jobs, lockDuration: patience * 1000, stalledInterval: patience * 1000 },
+        // However often machines are lost, a run is not to blame.
+        maxStalledCount: Number.MAX_SAFE_INTEGER,
+      });
+      worker.on("error", tell);
+      worker.on("stalled", (id) => say(`${id}: its worker gives no sign of life; another goes on`));
+      try {
+        while (!signal.aborted) {
+          await delay(500, undefined, { signal }).catch(() => {});
+          if (!drain || signal.aborted) continue;
+          const counts = await Promise.race([queue.getJobCounts("waiting", "active", "delayed", "prioritized"), aborted(signal)]);
+          if (counts && Object.values(counts).every((number) => number === 0)) return;
+        }
+      } finally {
+        // Waits for the runs that were told to stop; giving them back needs Redis, which may be away.
+        const closed = worker.close().then(
+          () => true,
+          () => true,
+        );
+        if (!(await Promise.race([closed, away(connection)]))) await Promise.race([worker.close(true).catch(() => {}), delay(1000)]);
+      }
+    },
+    async close() {
+      connection.off("error", tell);
+      connection.on("error", () => {});
+      await Promise.race([queue.close().catch(() => {}), delay(1000)]);
+      connection.disconnect();
+    },
+  };
+}
+
+/** Resolves when Redis is away and stays away. */
+async function away(connection: Redis): Promise<false> {
+  for (let missing = 0; missing < 5; ) {
+    await delay(1000, undefined, { ref: false });
+    missing = connection.status === "ready" ? 0 : missing + 1;
+  }
+  return false;
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}
+
+/** Waits until Redis answers; for ever if it is only not there and the caller is persistent. */
+async function reach(connection: Redis, persistent: boolean, signal: AbortSignal | undefined, { shown, redact }: QueueAddress): Promise<void> {
+  let problem = "";
+  const remember = (error: Error): void => {
+    problem = redact(error.message || ((error as NodeJS.ErrnoException).code ?? "it does not answer"));
+  };
+  connection.on("error", remember);
+  // Why it fails is told as an event, and it is tried again.
+  connection.connect().catch(() => {});
+  const limit = Date.now() + CONNECT_MS;
+  while (connection.status !== "ready") {
+    await delay(20);
+    // No waiting helps against a wrong password.
+    const refused = /WRONGPASS|NOAUTH|NOPERM|invalid password/i.test(problem);
+    if (signal?.aborted || refused || (!persistent && (problem !== "" || Date.now() > limit))) {
+      connection.disconnect();
+      signal?.throwIfAborted();
+      throw new GradalignError("EngineError", `queue ${shown}: ${problem || "it does not answer"}; start Redis there, or correct the address or password`);
+    }
+  }
+  connection.off("error", remember);
+}
+
+async function packages() {
+  try {
+    return { bullmq: await import("bullmq"), ioredis: await import("ioredis") };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new UnsupportedError("--engine bullmq needs two packages that are not installed; run: npm install bullmq@6 ioredis", { cause: error });
+  }
+}
