@@ -70,6 +70,7 @@ export type { Warning } from "./eval/checks/check.ts";
 export { checks, type RadiusAccuracy } from "./eval/checks/index.ts";
 export { type EvaluateOptions, evaluateRobustness, type RobustnessReport } from "./eval/evaluate.ts";
 export { type AlignmentOptions, type AlignmentReport, evaluateAlignment, measureAlignment } from "./eval/evaluate-alignment.ts";
+export { evaluationBatch } from "./eval/examples.ts";
 export type { Passes } from "./eval/oracle.ts";
 export { type ClassifierPrograms, classifierPrograms, modelPrograms, type Scored, type Scores } from "./eval/programs.ts";
 export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner, type RunOptions } from "./eval/run-attack.ts";

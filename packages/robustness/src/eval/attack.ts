@@ -10,7 +10,7 @@ import { attackRounds, type Subject } from "./attack-rounds.ts";
 import type { Warning } from "./checks/check.ts";
 import { inOrder, type RadiusAccuracy, warningsAfter, warningsBefore } from "./checks/index.ts";
 import { probeOf } from "./checks/probe.ts";
-import { checkRadius } from "./examples.ts";
+import { checkRadius, evaluationBatch } from "./examples.ts";
 import { highestLossRounds } from "./highest-loss.ts";
 import type { Passes } from "./oracle.ts";
 import { pauser } from "./pause.ts";
@@ -35,7 +35,7 @@ export interface AttackImagesOptions {
   readonly key?: number;
   /** Numbers of the images, which their random numbers depend on; 0, 1, 2 … unless set. */
   readonly indices?: readonly number[];
-  /** Images in the largest batch; 64 unless set, or 128 where the highest loss counts. It changes no outcome. */
+  /** Images in the largest batch; 64 unless set, or 128 where the highest loss counts, or less of images of more than 64 x 64 pixels. It changes no outcome. */
   readonly batchSize?: number;
   /** Whether to look for what would make the number doubtful, see docs/evaluation-checks.md; unless it is false. */
   readonly checks?: boolean;
@@ -110,7 +110,7 @@ export async function attack(
   const plan = typeof asked === "object" && "attacks" in asked ? asked : attackPlan(asked, threat);
   if (!plan) throw new ConfigError('attack: name (="none") must be an attack\'s; count correct answers with evaluateRobustness');
   checkRadius("attack", epsilon, threat);
-  const batchSize = options.batchSize ?? (selection === "success" ? 64 : 128);
+  const batchSize = options.batchSize ?? evaluationBatch(victim.shape, selection === "success" ? 64 : 128);
   if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`attack: batchSize (=${batchSize}) must be a positive integer`);
   const subjects = subjectsOf(victim, images instanceof Tensor ? ((await images.read()) as Float32Array) : images, labels, indices);
   const turn = pauser();

@@ -7,7 +7,7 @@ import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
 import { boxedGradient } from "../threat/box.ts";
 import { linf } from "../threat/linf.ts";
-import { checkEvaluation, disposeBatch, exampleBatches } from "./examples.ts";
+import { checkEvaluation, disposeBatch, evaluationBatch, exampleBatches } from "./examples.ts";
 import { Mean } from "./mean.ts";
 import { pauser } from "./pause.ts";
 import { type ClassifierPrograms, modelPrograms } from "./programs.ts";
@@ -98,7 +98,7 @@ export async function measureAlignment(model: Model, params: Params, state: Para
   const pause = pauser();
   const mean = new Mean();
   try {
-    const batches = await exampleBatches(split, imageShape, Math.min(128, total), total);
+    const batches = await exampleBatches(split, imageShape, Math.min(evaluationBatch(imageShape, 128), total), total);
     for (const [number, batch] of batches.entries()) {
       const { cosine, defined } = runner.run({ tensors: { params, state }, x: batch.x, labels: batch.labels }, number);
       await mean.add(cosine, batch.count, defined);

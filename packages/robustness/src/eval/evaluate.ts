@@ -10,7 +10,7 @@ import type { Params } from "../nn/params.ts";
 import { linf } from "../threat/linf.ts";
 import type { Threat } from "../threat/threat.ts";
 import { attack as attackImages } from "./attack.ts";
-import { checkEvaluation, checkRadius, disposeBatch, openExamples } from "./examples.ts";
+import { checkEvaluation, checkRadius, disposeBatch, evaluationBatch, openExamples } from "./examples.ts";
 import { countZeros } from "./mean.ts";
 import { pauser } from "./pause.ts";
 import { modelPrograms, type Scored } from "./programs.ts";
@@ -31,7 +31,7 @@ export interface EvaluateOptions {
   /** Leaves out so many examples before them, so that an evaluation can be done in parts; 0 unless set. */
   readonly skip?: number;
   readonly seed?: number;
-  /** Examples at a time; 128 unless set, or 64 where success counts. It does not change the results. */
+  /** Examples at a time; 128 unless set, or 64 where success counts, or less of images of more than 64 x 64 pixels. It does not change the results. */
   readonly batchSize?: number;
   /** Image shape [C, H, W]; the model's own unless set. */
   readonly imageShape?: readonly number[];
@@ -79,7 +79,7 @@ export async function evaluateRobustness(model: Model, params: Params, state: Pa
     throw new ConfigError(`evaluate: skip (=${skip}) must be an integer from 0 to ${split.count - 1}, below the number of images`);
   }
   const total = exampleCount(options.n ?? Math.min(1000, split.count - skip), split.count - skip);
-  const size = Math.min(options.batchSize ?? (selection === "success" ? 64 : 128), total);
+  const size = Math.min(options.batchSize ?? evaluationBatch(imageShape, selection === "success" ? 64 : 128), total);
   if (!Number.isInteger(size) || size < 1) throw new ConfigError(`evaluate: batchSize (=${options.batchSize}) must be a positive integer`);
 
   const images = { split, imageShape, skip, total, size };

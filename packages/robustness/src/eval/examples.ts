@@ -52,6 +52,14 @@ export function checkRadius(where: string, epsilon: number, { name }: Pick<Threa
   }
 }
 
+/** Values in a batch of 128 images of 64 x 64 pixels, about as much memory as a training step takes. */
+const MOST_VALUES = 128 * 3 * 64 * 64;
+
+/** How many images are evaluated at a time: `most`, or less of large ones. */
+export function evaluationBatch(imageShape: readonly number[], most: number): number {
+  return Math.max(1, Math.min(most, Math.floor(MOST_VALUES / sizeOf(imageShape))));
+}
+
 /** A source that is being evaluated, in order and in batches of one size. */
 export interface Examples {
   /** Examples `first` to `first + size - 1` of the first `total`. */

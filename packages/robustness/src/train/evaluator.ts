@@ -7,7 +7,7 @@ import { type ImageDataset, takeLast } from "../data/dataset.ts";
 import type { ImageSource } from "../data/source.ts";
 import { filterNorms, outgoingNorms } from "../diagnostics/norms.ts";
 import { alignmentRunner, type Measured, measured } from "../eval/evaluate-alignment.ts";
-import { disposeBatch, type ExampleBatch, exampleBatches } from "../eval/examples.ts";
+import { disposeBatch, type ExampleBatch, evaluationBatch, exampleBatches } from "../eval/examples.ts";
 import { countZeros, Mean } from "../eval/mean.ts";
 import { modelPrograms, type Scored } from "../eval/programs.ts";
 import { attackRunner } from "../eval/run-attack.ts";
@@ -31,7 +31,7 @@ export interface Evaluator {
 /** The iterated attack of these measurements, as `parseAttack` reads it. */
 export const EVALUATION_PGD = `pgd-${attackOptions(pgd).steps}`;
 
-/** Larger batches need more memory than training does. */
+/** As many as training's batches usually have; with micro-batches no more than those. */
 const MAX_BATCH = 128;
 
 /** Prepares the evaluation a run's settings ask for. */
@@ -48,7 +48,7 @@ export async function createEvaluator(model: Model, config: TrainConfig, dataset
 
   const batchesOf = (source: ImageSource, most = config.evalExamples): Promise<ExampleBatch[]> => {
     const total = Math.min(most, source.count);
-    return exampleBatches(source, dataset.shape, Math.min(MAX_BATCH, config.microBatch ?? MAX_BATCH, total), total, workers);
+    return exampleBatches(source, dataset.shape, Math.min(evaluationBatch(dataset.shape, config.microBatch ?? MAX_BATCH), MAX_BATCH, total), total, workers);
   };
   const held = config.validationSize ?? 0;
   const splits = {

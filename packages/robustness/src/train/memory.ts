@@ -48,14 +48,14 @@ export async function withSizeThatFits(
   if (mostBytes === undefined) return error;
   const { batchSize, microBatch = batchSize } = config;
   const usable = USABLE * mostBytes;
-  const needed = async (changed: Partial<TrainConfig>): Promise<number> => trainingMemory({ ...config, ...changed }, dataset, device, model);
-  const fits = (changed: Partial<TrainConfig>): Promise<boolean> => needed(changed).then((bytes) => bytes <= usable);
-  const all = await needed({});
-  const size = await largestThatFits(microBatch, async (images) => fits({ batchSize: images, microBatch: images }));
+  const { microBatch: _, ...atOnce } = config;
+  const fits = async (changed: TrainConfig): Promise<boolean> => (await trainingMemory(changed, dataset, device, model)) <= usable;
+  const all = await trainingMemory(config, dataset, device, model);
+  const size = await largestThatFits(microBatch, (images) => fits({ ...atOnce, batchSize: images }));
   const parts = Array.from({ length: size }, (_, i) => size - i).find((images) => batchSize % images === 0) ?? 0;
-  const whole = size === 0 ? "not even one image at a time would fit" : `batchSize ${size} would fit`;
+  const whole = size === 0 ? "not even one image at a time would fit: use a smaller model or fewer training images (trainSize)" : `batchSize ${size} would fit`;
   // Some methods have no micro-batches.
-  const part = parts > 0 && (await fits({ microBatch: parts }).catch(() => false)) ? `, or microBatch ${parts} with the same batchSize` : "";
+  const part = parts > 0 && (await fits({ ...config, microBatch: parts }).catch(() => false)) ? `, or microBatch ${parts} with the same batchSize` : "";
   const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(2);
   return new OutOfMemoryError(
     `train: batchSize ${batchSize}${microBatch < batchSize ? ` in micro-batches of ${microBatch}` : ""} needs ${gib(all)} GiB of the device's memory, ` +

@@ -2,6 +2,7 @@
 import {
   createModel,
   createSession,
+  evaluationBatch,
   type ImageDataset,
   type PartialTrainConfig,
   resolveTrainConfig,
@@ -104,6 +105,11 @@ test("a method that keeps something for every image refuses images that are move
   expect(() => begin({ method: "fgsm-mep" }, device, moved)).toThrow(
     "train: the method fgsm-mep keeps something for the pixels of every image, which the data set quarters moves at random",
   );
+});
+
+test("large images are evaluated in smaller batches", () => {
+  expect([evaluationBatch([3, 32, 32], 128), evaluationBatch([3, 64, 64], 128), evaluationBatch([3, 224, 224], 128)]).toEqual([128, 128, 10]);
+  expect(evaluationBatch([3, 4096, 4096], 64)).toBe(1);
 });
 
 test("a run that does not fit says so before it begins, with a batch and a micro-batch that do", async () => {

@@ -3,7 +3,7 @@
  * so that an attack that was cut off goes on where it stopped. Random starts belong to images, so parts do not change the outcome.
  */
 
-import { evaluateRobustness, type TrainConfig, type TrainResult, wilsonInterval } from "@gradalign/robustness";
+import { evaluateRobustness, evaluationBatch, type TrainConfig, type TrainResult, wilsonInterval } from "@gradalign/robustness";
 import type { LoadedDataset } from "@gradalign/robustness/node";
 import type { Device } from "@gradalign/tensor";
 import { type AttackPart, noteAttackPart, noteRobustness, readAttackParts, readRobustness } from "../folder/node-notes.ts";
@@ -80,7 +80,8 @@ async function attackInParts(
     view.event(label, { type: "attacking", attack, which, done: skip, total: n });
     let part = parts.find((known) => known.skip === skip && known.n === size);
     if (!part) {
-      const options = { device, attack, epsilon, skip, n: size, seed, batchSize: Math.min(PART, microBatch ?? PART, n), signal };
+      const limit = Math.min(evaluationBatch(data.dataset.shape, microBatch ?? PART), PART);
+      const options = { device, attack, epsilon, skip, n: size, seed, batchSize: Math.min(limit, n), signal };
       const report = await evaluateRobustness(model, target.params, target.state, data.dataset.test, options);
       const { cleanAccuracy, robustAccuracy, meanLoss, nonFiniteShare, seconds } = report;
       const counts = {
