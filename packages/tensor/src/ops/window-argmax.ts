@@ -1,5 +1,5 @@
 /** @file The number of each window's largest element, counted row by row: the first of equal ones, the last NaN if there are any, as in PyTorch.
- * Padding counts as −∞. */
+ * Padding is no element of a window. */
 import { sizeOf } from "../base/shape.ts";
 import type { Operation } from "./definition.ts";
 import { checkPooling, forEachElement, POOL_CASES, poolGeometryOf, poolingOf } from "./pooling.ts";
@@ -11,10 +11,10 @@ export const windowArgmax: Operation = {
   lower: { kind: "contraction" },
   reference([x], node) {
     const largest = new Float64Array(sizeOf(node.shape)).fill(Number.NEGATIVE_INFINITY);
-    const out = new Int32Array(largest.length);
+    const out = new Int32Array(largest.length).fill(-1);
     forEachElement(poolingOf(node.inputs[0]!.shape, poolGeometryOf(node.attrs)), (xi, tap, yi) => {
       const next = x![xi]!;
-      if (!(next > largest[yi]! || Number.isNaN(next))) return;
+      if (!(out[yi] === -1 || next > largest[yi]! || Number.isNaN(next))) return;
       largest[yi] = next;
       out[yi] = tap;
     });

@@ -50,6 +50,15 @@ describe.each(devices)("%s", (_, device) => {
     ).toEqual([-Infinity]);
   });
 
+  test.each([
+    { kernel: 3, stride: 2, padding: 1, gradient: [1, 1, 0, 1, 1, 0, 0, 0, 0] },
+    // The border is two rows wide, of which one looks further into the image than the other.
+    { kernel: 5, stride: 1, padding: 2, gradient: [9, 0, 0, 0, 0, 0, 0, 0, 0] },
+  ])("padding is never chosen, even where the window of $kernel holds nothing above −∞", ({ gradient: expected, ...pooling }) => {
+    const rows = Array.from({ length: 3 }, () => [-Infinity, -Infinity, -Infinity]);
+    expect(run((x) => grad((x: Value) => sum(maxPool2d(x, pooling)))(x), rows)).toEqual(expected);
+  });
+
   test("padding is below every number, but counts for a mean", () => {
     const rows = [
       [-8, -4],
