@@ -125,7 +125,15 @@ export { type OnnxImport, type OnnxModelOptions, onnxFunction, onnxModel } from 
 export { type AdamOptions, type AdamState, adam } from "./optim/adam.ts";
 export { createOptimizer, type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from "./optim/index.ts";
 export type { Optimizer, OptimizerDefinition, OptimizerState } from "./optim/optimizer.ts";
-export { cyclicSchedule, piecewiseSchedule, type Schedule, type ScheduleDefinition, type ScheduleOptions } from "./optim/schedule.ts";
+export {
+  cyclicSchedule,
+  linearSchedule,
+  piecewiseSchedule,
+  type Schedule,
+  type ScheduleDefinition,
+  type ScheduleOptions,
+  type SchedulePoint,
+} from "./optim/schedule.ts";
 export { type SgdOptions, sgd } from "./optim/sgd.ts";
 export { closestName } from "./options/closest-name.ts";
 export {

@@ -12,7 +12,7 @@ import {
   preactResnet18FinalNormDefinition as preactResnet18FinalNorm,
   preactResnet18V2Definition as preactResnet18V2,
 } from "./preact-resnet18.ts";
-import { resnet18Definition as resnet18, resnet50Definition as resnet50 } from "./resnet.ts";
+import { resnet18Definition as resnet18, resnet34Definition as resnet34, resnet50Definition as resnet50 } from "./resnet.ts";
 import { wideResnetDefinition as wideResnet } from "./wide-resnet.ts";
 
 /** Every built-in model by name. */
@@ -22,6 +22,7 @@ export const models = {
   "preact-resnet18-final-norm": preactResnet18FinalNorm,
   "preact-resnet18-v2": preactResnet18V2,
   resnet18,
+  resnet34,
   resnet50,
   "wide-resnet": wideResnet,
   "dm-wide-resnet": dmWideResnet,

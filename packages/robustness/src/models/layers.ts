@@ -1,5 +1,5 @@
 /** @file Layers that make a network's tensors, and layers that compute with them: a network as a model. */
-import { add, foldIn, mul, ones, reshape, tanh, type Value, zeros } from "@gradalign/tensor";
+import { add, broadcastAlong, div, foldIn, mul, ones, reshape, sub, tanh, tensor, type Value, zeros } from "@gradalign/tensor";
 import { batchNorm } from "../nn/batch-norm.ts";
 import { initConvolution, initLinear } from "../nn/initialization.ts";
 import { convolution, globalAveragePool, linear, relu } from "../nn/layers.ts";
@@ -50,6 +50,7 @@ function madeTensors(output: Planned, key: Value): ModelTensors {
 }
 
 const planningLayers: Layers<Planned> = {
+  normalize: (x) => x,
   convolution(name, x, { out, size, bias = false, stride = 1, padding = 0 }) {
     const [channels, height, width] = x.shape as readonly [number, number, number];
     const extent = (input: number, axis: 0 | 1): number => {
@@ -97,6 +98,10 @@ function windows(extent: number, size: number, stride: number): number {
 function computingLayers(params: Params, state: Params, train: boolean): { layers: Layers<Value>; moved: Params } {
   const moved: Record<string, Value> = {};
   const layers: Layers<Value> = {
+    normalize(x, { mean, std }) {
+      const each = (list: readonly number[]): Value => broadcastAlong(tensor(Float32Array.from(list)), x.shape, [1]);
+      return div(sub(x, each(mean)), each(std));
+    },
     convolution: (name, x, { out: _, size: __, bias = false, ...options }) =>
       convolution(x, param(params, `${name}.weight`), bias ? param(params, `${name}.bias`) : undefined, options),
     batchNorm(name, x) {

@@ -17,8 +17,15 @@ export interface ConvolutionLayer {
   readonly bias?: boolean;
 }
 
+/** Per channel: x becomes (x - mean) / std. */
+export interface NormalizationLayer {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
 /** What networks are made of. A name is the layer's in PyTorch: its tensors are `NAME.weight` and so on. */
 export interface Layers<H> {
+  normalize(x: H, layer: NormalizationLayer): H;
   convolution(name: string, x: H, layer: ConvolutionLayer): H;
   batchNorm(name: string, x: H): H;
   /** x [N, in] to [N, out]. */

@@ -1,7 +1,8 @@
 /**
- * @file ResNet-18 and ResNet-50 with post-activation (He et al. 2015), in the two forms of the field: for CIFAR with a 3 x 3 stem and the names
- * of kuangliu's pytorch-cifar, which RobustBench's ResNets have; for ImageNet with torchvision's stem and names.
+ * @file ResNet-18, 34 and 50 with post-activation (He et al. 2015), in the two forms of the field: for CIFAR with a 3 x 3 stem and the names
+ * of kuangliu's pytorch-cifar, which RobustBench's ResNets have; for ImageNet with torchvision's stem and names. They take images of any size.
  */
+import { ConfigError } from "@gradalign/tensor";
 import { choice, integer } from "../options/option.ts";
 import { checkValue } from "../options/resolve.ts";
 import { layeredModel } from "./layers.ts";
@@ -11,7 +12,11 @@ import type { Layers, Network } from "./network.ts";
 const options = {
   width: integer({ least: 1, default: 64, help: "channels of the first stage", remedy: "leave it out for the usual 64" }),
   stem: choice(["cifar", "imagenet"], { default: "cifar", help: "the first layers, and whose names the tensors have: pytorch-cifar's or torchvision's" }),
+  normalization: choice(["none", "imagenet"], { default: "none", help: "what is done to images first: nothing, or less ImageNet's mean by its deviation" }),
 };
+
+/** Of ImageNet's pixels in [0, 1], per channel, as torchvision's models take them. */
+const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 /** Options of {@link resnet}. */
 export interface ResnetOptions extends ModelData {
@@ -19,10 +24,13 @@ export interface ResnetOptions extends ModelData {
   readonly width?: number;
   /** `cifar` unless set. */
   readonly stem?: "cifar" | "imagenet";
+  /** `none` unless set. */
+  readonly normalization?: "none" | "imagenet";
 }
 
 const DEPTHS = {
   18: { blocks: [2, 2, 2, 2], expansion: 1 },
+  34: { blocks: [3, 4, 6, 3], expansion: 1 },
   50: { blocks: [3, 4, 6, 3], expansion: 4 },
 } as const;
 
@@ -42,6 +50,9 @@ const definition = (depth: keyof typeof DEPTHS) =>
 /** ResNet-18. */
 export const resnet18Definition = definition(18);
 
+/** ResNet-34. */
+export const resnet34Definition = definition(34);
+
 /** ResNet-50. */
 export const resnet50Definition = definition(50);
 
@@ -50,17 +61,23 @@ export const resnet50Definition = definition(50);
  *
  * @throws ConfigError when an option has no such value.
  */
-export function resnet(depth: keyof typeof DEPTHS, { width = 64, stem = "cifar", classes = 10, shape = [3, 32, 32] }: ResnetOptions = {}): Model {
+export function resnet(
+  depth: keyof typeof DEPTHS,
+  { width = 64, stem = "cifar", normalization = "none", classes = 10, shape = [3, 32, 32] }: ResnetOptions = {},
+): Model {
   const name = `resnet${depth}`;
-  checkValue(`${name}: width`, options.width, width);
-  checkValue(`${name}: stem`, options.stem, stem);
+  for (const [key, value] of Object.entries({ width, stem, normalization })) checkValue(`${name}: ${key}`, options[key as keyof typeof options], value);
+  if (normalization === "imagenet" && shape[0] !== IMAGENET.mean.length) {
+    throw new ConfigError(`${name}: normalization (="imagenet") is for images of ${IMAGENET.mean.length} channels, these have ${shape[0]}; choose none`);
+  }
   const { blocks, expansion } = DEPTHS[depth];
   const names = stem === "cifar" ? { shortcut: "shortcut", last: "linear" } : { shortcut: "downsample", last: "fc" };
   const network: Network = (layers, x) => {
+    const images = normalization === "imagenet" ? layers.normalize(x, IMAGENET) : x;
     let h =
       stem === "cifar"
-        ? layers.convolution("conv1", x, { out: width, size: 3, padding: 1 })
-        : layers.convolution("conv1", x, { out: width, size: 7, stride: 2, padding: 3 });
+        ? layers.convolution("conv1", images, { out: width, size: 3, padding: 1 })
+        : layers.convolution("conv1", images, { out: width, size: 7, stride: 2, padding: 3 });
     h = layers.relu(layers.batchNorm("bn1", h));
     if (stem === "imagenet") h = layers.maxPool(h, { size: 3, stride: 2, padding: 1 });
     blocks.forEach((count, stage) => {
@@ -71,7 +88,7 @@ export function resnet(depth: keyof typeof DEPTHS, { width = 64, stem = "cifar",
     });
     return layers.linear(names.last, layers.globalAveragePool(h), classes);
   };
-  return layeredModel({ name, config: { width, stem, classes, shape: [...shape] } }, shape, network);
+  return layeredModel({ name, config: { width, stem, ...(normalization === "none" ? {} : { normalization }), classes, shape: [...shape] } }, shape, network);
 }
 
 /** A block's prefix, its inner channels, its stride, and what its shortcut is called. */

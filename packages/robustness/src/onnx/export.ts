@@ -53,17 +53,18 @@ export function exportOnnx(
     initializers.set(name, { dtype: tensor.dtype, shape: tensor.shape, data: tensor.data() });
     return name;
   };
-  const layers = writingLayers(emit, weight);
-  let x: Named = { name: "images", channels: shape[0] };
-  for (const [op, name, list] of [
-    ["Sub", "normalization.mean", mean],
-    ["Div", "normalization.std", std],
-  ] as const) {
-    if (!list) continue;
-    initializers.set(name, { dtype: "float32", shape: [1, list.length, 1, 1], data: Float32Array.from(list) });
-    x = emit(op, [x.name, name], x.channels);
-  }
-  const { channels: classes } = network(layers, x);
+  const normalized = (x: Named, prefix: string, given: { readonly mean?: readonly number[] | undefined; readonly std?: readonly number[] | undefined }) => {
+    let y = x;
+    for (const [op, list] of [["Sub", given.mean] as const, ["Div", given.std] as const]) {
+      if (!list) continue;
+      const name = `${prefix}normalization.${op === "Sub" ? "mean" : "std"}`;
+      initializers.set(name, { dtype: "float32", shape: [1, list.length, 1, 1], data: Float32Array.from(list) });
+      y = emit(op, [y.name, name], y.channels);
+    }
+    return y;
+  };
+  const layers = writingLayers(emit, weight, (x, layer) => normalized(x, "network.", layer));
+  const { channels: classes } = network(layers, normalized({ name: "images", channels: shape[0] }, "", { mean, std }));
   nodes[nodes.length - 1] = { ...nodes.at(-1)!, outputs: ["logits"] };
   return encodeOnnx({
     irVersion: 8,
@@ -82,8 +83,10 @@ export function exportOnnx(
 function writingLayers(
   emit: (op: string, inputs: readonly string[], channels: number, attributes?: Attributes) => Named,
   weight: (name: string) => string,
+  normalize: Layers<Named>["normalize"],
 ): Layers<Named> {
   return {
+    normalize,
     convolution(name, x, { out, size, bias = false, stride = 1, padding = 0 }) {
       const [tops, lefts] = typeof padding === "number" ? [padding, padding] : padding;
       const [[top, bottom], [left, right]] = [tops, lefts].map((side) => (typeof side === "number" ? [side, side] : side)) as [

@@ -1,5 +1,6 @@
 /** @file Learning rates over a run. Time is in epochs, fractional: epoch - 1 + (i + 1) / iterations per epoch. */
-import { constant, type OptionTable, type ValuesOf } from "../options/option.ts";
+import { InvariantError } from "@gradalign/tensor";
+import { constant, type OptionTable, text, type ValuesOf } from "../options/option.ts";
 
 /** Length and height of a schedule. */
 export interface ScheduleOptions {
@@ -40,6 +41,51 @@ export const piecewiseDefinition: ScheduleDefinition<typeof options> = {
   options,
   create: ({ peak }, epochs) => piecewiseSchedule({ epochs, peak }),
 };
+
+/** A point of a learning rate's course: an epoch, and the share of the peak there. */
+export type SchedulePoint = readonly [epoch: number, share: number];
+
+/** Points written as `0:0,1:1,6:0.1`; undefined for what is none, has shares below 0, or epochs that fall. */
+function readPoints(written: string): SchedulePoint[] | undefined {
+  const number = String.raw`(\d+\.?\d*(?:e-?\d+)?|\.\d+)`;
+  const points = written.split(",").map((part) => new RegExp(`^\\s*${number}\\s*:\\s*${number}\\s*$`, "i").exec(part));
+  if (points.includes(null)) return undefined;
+  const found = points.map((point): SchedulePoint => [Number(point?.[1]), Number(point?.[2])]);
+  return found.every(([epoch], i) => i === 0 || epoch >= (found[i - 1] as SchedulePoint)[0]) ? found : undefined;
+}
+
+const linearOptions = {
+  ...options,
+  points: text({
+    argument: "epoch:share,…",
+    default: ({ epochs }) => `0:0,${Math.floor((epochs * 2) / 5)}:1,${epochs}:0`,
+    help: "learning rate at epochs, as shares of the peak, with straight lines between them; of two at one epoch the second holds from there on",
+    rule: "epoch:share, comma, and so on, with epochs that do not fall",
+    accepts: (written) => readPoints(written) !== undefined,
+    remedy: "write e.g. 0:0,1:1,6:0.1",
+  }),
+};
+
+/** Straight lines between stated points, as runs name it. */
+export const linearDefinition: ScheduleDefinition<typeof linearOptions> = {
+  id: "linear",
+  paper: "straight lines between stated points, as in the code of Wong et al. 2020 for ImageNet",
+  options: linearOptions,
+  create({ peak, points }) {
+    const found = readPoints(points);
+    if (!found) throw new InvariantError(`schedule: points (="${points}") are not checked`);
+    return linearSchedule({ peak, points: found });
+  },
+};
+
+/** Straight lines between points, whose epochs do not fall; the first and the last share hold before and after them. */
+export function linearSchedule({ peak, points }: { readonly peak: number; readonly points: readonly SchedulePoint[] }): Schedule {
+  return (epoch) => {
+    const next = points.findIndex(([at]) => at > epoch);
+    const [[from, low], [to, high]] = [points.at(next > 0 ? next - 1 : next), points.at(next)] as [SchedulePoint, SchedulePoint];
+    return peak * (from === to ? low : low + ((high - low) * (epoch - from)) / (to - from));
+  };
+}
 
 /** Linear from 0 up to the peak at two fifths of the epochs (whole epochs), then linearly down to 0: the paper's schedule. */
 export function cyclicSchedule({ epochs, peak }: ScheduleOptions): Schedule {

@@ -87,13 +87,13 @@ export interface ChoiceOption<Name extends string = string> extends Described<Na
   readonly names: readonly Name[];
 }
 
-/** Yes or no, part of a compiled step's structure. */
-export interface BooleanOption extends Described<boolean> {
+/** Yes or no, part of a compiled step's structure; undefined, where that is its default, is no. */
+export interface BooleanOption<None extends undefined = never> extends Described<boolean | None> {
   readonly kind: "boolean";
 }
 
-/** A text of a form of its own. */
-export interface TextOption extends Described<string> {
+/** A text of a form of its own; undefined, where that is its default, stands for none. */
+export interface TextOption<None extends undefined = never> extends Described<string | None> {
   readonly kind: "text";
   /** Completes "must be …". */
   readonly rule: string;
@@ -105,7 +105,7 @@ export interface TextOption extends Described<string> {
 }
 
 /** Any option. */
-export type Option = TextOption | NumberOption<Role, undefined> | IntegerOption<null | undefined> | ChoiceOption | BooleanOption;
+export type Option = TextOption<undefined> | NumberOption<Role, undefined> | IntegerOption<null | undefined> | ChoiceOption | BooleanOption<undefined>;
 
 /** Options by name, in the order in which they are shown and resolved. */
 export type OptionTable = Readonly<Record<string, Option>>;
@@ -114,10 +114,10 @@ export type OptionTable = Readonly<Record<string, Option>>;
 export type ValueOf<Declared extends Option> =
   Declared extends ChoiceOption<infer Name>
     ? Name
-    : Declared extends BooleanOption
-      ? boolean
-      : Declared extends TextOption
-        ? string
+    : Declared extends BooleanOption<infer None>
+      ? boolean | None
+      : Declared extends TextOption<infer None>
+        ? string | None
         : Declared extends IntegerOption<infer None>
           ? number | None
           : Declared extends NumberOption<Role, infer None>
@@ -173,9 +173,19 @@ export function flag(declaration: Described<boolean>): BooleanOption {
   return { kind: "boolean", ...declaration };
 }
 
+/** Declares a yes or no that is left out unless it is given, and is then no. */
+export function flagOr(none: undefined, declaration: Omit<Described<boolean>, "default">): BooleanOption<undefined> {
+  return { kind: "boolean", ...declaration, default: none };
+}
+
 /** Declares a text. */
 export function text(declaration: Omit<TextOption, "kind">): TextOption {
   return { kind: "text", ...declaration };
+}
+
+/** Declares a text that there need not be; it is left out unless it is given. */
+export function textOr(none: undefined, declaration: Omit<TextOption, "kind" | "default">): TextOption<undefined> {
+  return { kind: "text", ...declaration, default: none };
 }
 
 /** An option's name outside the program: `batchSize` is `batch-size`. */

@@ -18,7 +18,12 @@ export function inputsOf(table: OptionTable, values: Given, epsilon: number): Re
 
 /** The values that are part of a program's structure: all others. */
 export function structureOf(table: OptionTable, values: Given): Given {
-  return Object.fromEntries(Object.entries(table).flatMap(([name, option]) => (isInput(option) ? [] : [[name, values[name]]])));
+  const isStructure = ([name, option]: readonly [string, Option]): boolean => !isInput(option) && values[name] !== undefined;
+  return Object.fromEntries(
+    Object.entries(table)
+      .filter(isStructure)
+      .map(([name]) => [name, values[name]]),
+  );
 }
 
 /** A table's values inside a step: its inputs, and from `values` what is structure. */

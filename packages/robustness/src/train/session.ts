@@ -18,7 +18,7 @@ import type { ImageDataset } from "../data/dataset.ts";
 import { isResident } from "../data/source.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
-import { schedules } from "../optim/index.ts";
+import { createSchedule } from "../optim/index.ts";
 import type { TrainingData } from "./batch.ts";
 import { DEFAULT_WORKERS, type Place, trainingBatches } from "./batches.ts";
 import { checkCarried } from "./carried.ts";
@@ -108,7 +108,7 @@ export function createSession(
   if (size < batchSize) throw new DataError(`train: batchSize (=${batchSize}) must be at most ${size}, the number of training images`);
   const perEpoch = Math.floor(size / batchSize);
   const warmupIterations = Math.floor((warmupEpochs * size) / batchSize);
-  const schedule = schedules[config.schedule.name].create(config.schedule, epochs);
+  const schedule = createSchedule(config.schedule, epochs);
   const learningRate = (index: number): number => schedule(Math.floor(index / perEpoch) + ((index % perEpoch) + 1) / perEpoch);
 
   // Free replays a batch: same images, same augmentation.

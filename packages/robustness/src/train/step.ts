@@ -5,7 +5,7 @@ import { trainingNetwork } from "../methods/network.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
 import { countCorrect, smoothedCrossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
-import { mapParams, type Optimizer, type OptimizerDefinition, type OptimizerState } from "../optim/optimizer.ts";
+import { mapParams, normNames, type Optimizer, type OptimizerDefinition, type OptimizerState } from "../optim/optimizer.ts";
 import type { Given } from "../options/option.ts";
 import { tracedValues } from "../options/traced.ts";
 import { nextAverage, noAverage, type Trained } from "./averaging.ts";
@@ -94,7 +94,7 @@ export function initialState(setup: StepOptions, sizes: DataSizes, key: Value): 
   const { model, method, batchSize: batch, averaging, scaleLoss } = setup;
   const { params, state } = model.init(key);
   const weights = averaging > 0 ? { ...noAverage({ params, state }), trained: { params, state, averages: zeros([]) } } : { params, state, trained: {} };
-  const optimizer = optimizerOf(setup, {});
+  const optimizer = optimizerOf(setup, {}, { params, state });
   const carry = method.carries?.({ batch, ...sizes }) ?? {};
   return { ...weights, optimizer: optimizer.init(params), carry, scaling: scaleLoss ? firstScaling() : {}, sums: noSums() };
 }
@@ -218,7 +218,7 @@ function lossPass<Sums>(
     };
     const [[, passed], grads] = valueAndGrad(first)(params);
     const plain = isScaled(train.scaling) ? unscaled(grads, train.scaling).grads : grads;
-    const [after] = optimizerOf(setup, numbers.optimizer).update(params, plain, train.optimizer, lr);
+    const [after] = optimizerOf(setup, numbers.optimizer, train).update(params, plain, train.optimizer, lr);
     return { ...passed, params: displacement.moved(params, after, options) };
   }
 }
@@ -246,7 +246,7 @@ function updatedState(
     const trained = trainedOf(train);
     const before = { params: trained.params, state: trained.state, optimizer: train.optimizer };
     const step = (plain: Params): Updated => {
-      const [params, optimizerState] = optimizerOf(setup, numbers.optimizer).update(begun, plain, before.optimizer, lr);
+      const [params, optimizerState] = optimizerOf(setup, numbers.optimizer, train).update(begun, plain, before.optimizer, lr);
       return { params, optimizer: optimizerState, state };
     };
     if (!isScaled(scaling)) return { weights: step(grads), scaling: {} };
@@ -257,8 +257,8 @@ function updatedState(
 
 type Updated = Pick<TrainState, "params" | "state" | "optimizer">;
 
-function optimizerOf({ optimizer, optimizerOptions }: StepOptions, numbers: StepNumbers["optimizer"]): Optimizer {
-  return optimizer.create(tracedValues(optimizer.options, optimizerOptions, numbers));
+function optimizerOf({ optimizer, optimizerOptions }: StepOptions, numbers: StepNumbers["optimizer"], tensors: ModelTensors): Optimizer {
+  return optimizer.create(tracedValues(optimizer.options, optimizerOptions, numbers), normNames(tensors));
 }
 
 /** What is trained: with averaging not what is evaluated. */

@@ -97,7 +97,7 @@ describe("names and errors", () => {
     }
     expect(() => createModel({ name: "cnn" }, { classes: null as unknown as number })).toThrow("classes (=null) must be an integer");
     expect(() => createModel({ name: "resnet" })).toThrowErrorMatchingInlineSnapshot(
-      `[ConfigError: model: name (="resnet") must be one of cnn, preact-resnet18, preact-resnet18-final-norm, preact-resnet18-v2, resnet18, resnet50, wide-resnet, dm-wide-resnet, dm-preact-resnet; did you mean resnet18?]`,
+      `[ConfigError: model: name (="resnet") must be one of cnn, preact-resnet18, preact-resnet18-final-norm, preact-resnet18-v2, resnet18, resnet34, resnet50, wide-resnet, dm-wide-resnet, dm-preact-resnet; did you mean resnet18?]`,
     );
     expect(() => cnn({ filters: 0 })).toThrowErrorMatchingInlineSnapshot(
       `[ConfigError: cnn: filters (=0) must be an integer of at least 1; leave it out for the paper's 4]`,

@@ -281,7 +281,7 @@ describe("when things go wrong", () => {
       "train: trainSize (=12) must be at most 8, the number of training images less the 8 held out",
     );
     await expect(run({ model: "mlp" })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[ConfigError: model: name (="mlp") must be one of cnn, preact-resnet18, preact-resnet18-final-norm, preact-resnet18-v2, resnet18, resnet50, wide-resnet, dm-wide-resnet, dm-preact-resnet; pass your own model as train's option "model"]`,
+      `[ConfigError: model: name (="mlp") must be one of cnn, preact-resnet18, preact-resnet18-final-norm, preact-resnet18-v2, resnet18, resnet34, resnet50, wide-resnet, dm-wide-resnet, dm-preact-resnet; pass your own model as train's option "model"]`,
     );
   });
 });

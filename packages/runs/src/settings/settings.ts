@@ -54,7 +54,7 @@ export interface TrainingSettings {
 export type Settings = TrainingSettings & RunSettings;
 
 /** Settings are named as their options are, but for options whose names would be unclear or are another's. */
-const NAMES: Readonly<Record<string, string>> = { "schedule.peak": "lr", "optimizer.epsilon": "adamEpsilon" };
+const NAMES: Readonly<Record<string, string>> = { "schedule.peak": "lr", "schedule.points": "lrPoints", "optimizer.epsilon": "adamEpsilon" };
 
 /** Every setting by its name in the program, in the order of the help text. */
 export function allSettings(): ReadonlyMap<string, Setting> {

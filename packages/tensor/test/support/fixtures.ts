@@ -114,9 +114,10 @@ export interface Oracle {
   close(actual: Tensor, expected: Stored, what: string): Promise<void>;
 }
 
-/** Describes tests once per device. */
-export function describeOracle(title: keyof typeof FIXTURE_TOLERANCES, body: (oracle: Oracle) => void): void {
-  describe.each(DEVICES)(`${title} on $title`, (options) => {
+/** Describes tests once per device, or on some backends only, each once. */
+export function describeOracle(title: keyof typeof FIXTURE_TOLERANCES, body: (oracle: Oracle) => void, backends?: readonly string[]): void {
+  const devices = backends ? backends.map((backend) => DEVICES.find((device) => device.backend === backend) as (typeof DEVICES)[number]) : DEVICES;
+  describe.each(devices)(`${title} on $title`, (options) => {
     let device: Device | undefined;
     beforeAll(async () => {
       device = await createDevice({ backend: options.backend!, ...(options.threads ? { threads: options.threads } : {}), ...(await testGpu()) });

@@ -90,6 +90,7 @@ export const FIXTURE_TOLERANCES = {
   optimisers: 1e-5,
   CNN: 1e-4,
   "PreAct ResNet-18": 1e-4,
+  "ResNet-50": 1e-4,
   "regularised losses": 1e-4,
   methods: 1e-4,
 } as const;
