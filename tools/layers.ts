@@ -80,7 +80,7 @@ const robustness: Package = {
     optim: { what: "optimisers and learning-rate schedules", uses: ["nn", "options"] },
     diagnostics: { what: "gradient alignment, weight norms, detection of catastrophic overfitting", uses: ["nn"] },
     images: { what: "decoding JPEG, PNG and WebP, and transforms, to the bytes of Pillow and torchvision", uses: ["options"] },
-    data: { what: "data sets as bytes, their formats and downloads", uses: ["files", "images"] },
+    data: { what: "data sets as bytes, their formats and downloads", uses: ["files", "images", "options"] },
     interop: { what: "weights of files into models, and models for PyTorch", uses: ["models"] },
     onnx: { what: "ONNX graphs as models, networks as ONNX graphs", uses: ["nn", "models", "interop"] },
     checkpoint: { what: "manifests and tensor files of a run's state", uses: ["files"] },

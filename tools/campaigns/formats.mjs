@@ -1,14 +1,19 @@
 /**
- * @file Malformed checkpoints: good .pth, safetensors and ONNX files, damaged at random, opened to the last element and made into models.
+ * @file Malformed files: good checkpoints (.pth, safetensors, ONNX), opened to the last element and made into models, and images, archives of
+ * them and arrays, read to the last pixel; all damaged at random.
  *
  * A file may be refused with a GradalignError; of a .pth in zip form, which has checksums, what is read must be what was written; of the others
- * it must be whole: as many elements as the shapes say. Anything else, ten seconds for a file or a gigabyte of memory is a failure, printed
- * with what repeats it. Run: npm run campaign:formats -- [--count 40000] [--seed 1]
+ * it must be whole: as many elements as the shapes say, as many pixels as the size says. Anything else, ten seconds for a file or a gigabyte of memory is a failure, printed
+ * with what repeats it. Run: npm run campaign:formats -- [--count 40000] [--seed 1] [--of data]
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { elementCount, openWeights, readOnnx, toFloat32 } from "@gradalign/formats";
-import { onnxModel, recognizeModels } from "@gradalign/robustness";
+import { deflateRawSync } from "node:zlib";
+import { crc32, elementCount, openWeights, readOnnx, toFloat32 } from "@gradalign/formats";
+import { decodeImage, onnxModel, openSource, recognizeModels } from "@gradalign/robustness";
+import { readDataFolder } from "@gradalign/robustness/node";
 import { GradalignError } from "@gradalign/tensor";
 import { campaignArguments } from "./campaign-arguments.mjs";
 
@@ -16,14 +21,20 @@ const HANG_MS = 10_000;
 const MOST_MEMORY = 2 ** 30;
 const FOLDERS = ["../../packages/formats/test/fixtures/", "../../packages/robustness/test/fixtures/checkpoints/"].map((path) => new URL(path, import.meta.url));
 
-/** @typedef {"zip" | "legacy" | "safetensors" | "onnx"} Kind */
+const IMAGES = new URL("../../packages/robustness/test/fixtures/images.json", import.meta.url);
+
+/** @typedef {"zip" | "legacy" | "safetensors" | "onnx"} Weights */
+/** @typedef {Weights | "jpeg" | "png" | "webp" | "shards" | "npz" | "npy"} Kind */
 /** @type {Kind[]} */
-const KINDS = ["zip", "legacy", "safetensors", "onnx"];
+const KINDS = ["zip", "legacy", "safetensors", "onnx", "jpeg", "png", "webp", "shards", "npz", "npy"];
+
+/** @type {(kind: Kind) => kind is Weights} */
+const isWeights = (kind) => kind === "zip" || kind === "legacy" || kind === "safetensors" || kind === "onnx";
 
 /** Good files, by kind; of each kind the smallest, where damage hits what matters. */
 function goodFiles() {
   /** @type {Record<Kind, Buffer[]>} */
-  const files = { zip: [], legacy: [], safetensors: [], onnx: [] };
+  const files = { zip: [], legacy: [], safetensors: [], onnx: [], jpeg: [], png: [], webp: [], shards: [], npz: [], npy: [] };
   for (const folder of FOLDERS) {
     for (const name of readdirSync(folder)) {
       const bytes = readFileSync(new URL(name, folder));
@@ -32,11 +43,95 @@ function goodFiles() {
     }
   }
   for (const kind of KINDS) files[kind] = files[kind].sort((a, b) => a.length - b.length).slice(0, 6);
+  const images = Object.entries(/** @type {{ files: Record<string, { file: string, image: unknown }> }} */ (JSON.parse(readFileSync(IMAGES, "utf8"))).files);
+  const good = images
+    .filter(([name, { image }]) => image && !name.includes("inside"))
+    .map(([name, { file }]) => ({ name, bytes: Buffer.from(file, "base64") }));
+  for (const { name, bytes } of good) files[name.endsWith(".jpg") ? "jpeg" : name.endsWith(".png") ? "png" : "webp"].push(bytes);
+  const three = good.slice(0, 3).map(({ bytes }) => bytes);
+  files.shards.push(
+    tarOf(
+      three.flatMap((bytes, i) => [
+        { name: `${i}.jpg`, content: bytes },
+        { name: `${i}.cls`, content: Buffer.from(String(i)) },
+      ]),
+    ),
+  );
+  const [x, y] = [npyOf("|u1", "4, 8, 8, 3", Buffer.alloc(768, 77)), npyOf("<i8", "4,", Buffer.from(BigInt64Array.of(0n, 1n, 2n, 0n).buffer))];
+  files.npy.push(x);
+  const arrays = { x_train: x, y_train: y, x_test: x, y_test: y };
+  files.npz.push(zipOf(arrays, false), zipOf(arrays, true));
   return files;
 }
 
+/** A tar archive in ustar's form. */
+function tarOf(/** @type {{ name: string, content: Buffer }[]} */ files) {
+  const parts = files.flatMap(({ name, content }) => {
+    const header = Buffer.alloc(512);
+    header.write(name);
+    header.write(`0000644\0${"0000000\0".repeat(2)}${content.length.toString(8).padStart(11, "0")}\0${"0".repeat(11)}\0        0`, 100, "latin1");
+    header.write("ustar\x0000", 257, "latin1");
+    header.write(
+      `${header
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, "0")}\0`,
+      148,
+      "latin1",
+    );
+    return [header, content, Buffer.alloc((512 - (content.length % 512)) % 512)];
+  });
+  return Buffer.concat([...parts, Buffer.alloc(1024)]);
+}
+
+/** A .npy file. */
+function npyOf(/** @type {string} */ descr, /** @type {string} */ shape, /** @type {Buffer} */ content) {
+  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`.padEnd(117);
+  return Buffer.concat([Buffer.from(`\x93NUMPY\x01\x00\x76\x00${header}\n`, "latin1"), content]);
+}
+
+/** A zip file as numpy.savez and numpy.savez_compressed write it. */
+function zipOf(/** @type {Record<string, Buffer>} */ arrays, /** @type {boolean} */ compressed) {
+  const [local, central] = [/** @type {Buffer[]} */ ([]), /** @type {Buffer[]} */ ([])];
+  let at = 0;
+  for (const [key, content] of Object.entries(arrays)) {
+    const [name, data] = [Buffer.from(`${key}.npy`), compressed ? deflateRawSync(content) : content];
+    const fields = Buffer.alloc(26);
+    for (const [value, place] of [
+      [20, 0],
+      [compressed ? 8 : 0, 4],
+      [name.length, 22],
+    ])
+      fields.writeUInt16LE(value ?? 0, place);
+    for (const [value, place] of [
+      [crc32(content), 10],
+      [data.length, 14],
+      [content.length, 18],
+    ])
+      fields.writeUInt32LE(value ?? 0, place);
+    local.push(Buffer.from("PK\x03\x04"), fields, name, data);
+    const tail = Buffer.alloc(14);
+    tail.writeUInt32LE(at, 10);
+    central.push(Buffer.from("PK\x01\x02\x14\x00", "latin1"), fields.subarray(0, 24), Buffer.alloc(2), tail.subarray(2), name);
+    at += 30 + name.length + data.length;
+  }
+  const directory = Buffer.concat(central);
+  const end = Buffer.alloc(18);
+  for (const [value, place] of [
+    [Object.keys(arrays).length, 4],
+    [Object.keys(arrays).length, 6],
+  ])
+    end.writeUInt16LE(value ?? 0, place);
+  for (const [value, place] of [
+    [directory.length, 8],
+    [at, 12],
+  ])
+    end.writeUInt32LE(value ?? 0, place);
+  return Buffer.concat([...local, directory, Buffer.from("PK\x05\x06"), end]);
+}
+
 /** Runs the campaign's files; `progress` counts them for whoever watches. */
-async function run(/** @type {{ count: number, seed: number, progress: Int32Array }} */ { count, seed, progress }) {
+async function run(/** @type {{ count: number, seed: number, kinds: Kind[], progress: Int32Array }} */ { count, seed, kinds, progress }) {
   let state = seed >>> 0;
   /** An integer from 0 to below `n`. */
   const draw = (/** @type {number} */ n) => {
@@ -69,8 +164,36 @@ async function run(/** @type {{ count: number, seed: number, progress: Int32Arra
     return bytes;
   };
 
+  const folder = mkdtempSync(join(tmpdir(), "gradalign-formats-"));
+  /** Reads data to the last pixel; nothing is compared: damage to pixels is no damage to a file's form. */
+  const readData = async (/** @type {Kind} */ kind, /** @type {Uint8Array} */ bytes) => {
+    if (kind === "jpeg" || kind === "png" || kind === "webp") {
+      const { width, height, data } = await decodeImage(bytes);
+      if (data.length !== 3 * width * height) throw new Error("an image has not the pixels of its size");
+      return;
+    }
+    const path = kind === "npz" ? join(folder, "x.npz") : kind === "npy" ? join(folder, "x.npy") : join(folder, "shards");
+    if (kind === "npy") writeFileSync(join(folder, "labels.npy"), npyOf("|u1", "4,", Buffer.from([0, 1, 2, 0])));
+    if (kind === "shards") mkdirSync(path, { recursive: true });
+    if (kind === "shards") for (const name of ["train-0.tar", "val-0.tar"]) writeFileSync(join(path, name), bytes);
+    else writeFileSync(path, bytes);
+    const { dataset } = readDataFolder(path);
+    const size = dataset.shape.reduce((product, extent) => product * extent, 1);
+    const reader = await openSource(dataset.test, size);
+    await reader.read(
+      Int32Array.from(dataset.test.labels, (_, i) => i),
+      null,
+      new Uint8Array(size * dataset.test.count),
+    );
+    await reader.close();
+  };
+
   /** Opens a file to its last element; its tensors by name. */
   const open = async (/** @type {Kind} */ kind, /** @type {Uint8Array} */ bytes) => {
+    if (!isWeights(kind)) {
+      await readData(kind, bytes);
+      return new Map();
+    }
     const onnx = kind === "onnx" ? readOnnx(bytes) : undefined;
     const tensors = onnx ? onnx.initializers : openWeights(bytes).tensors;
     /** @type {Map<string, string>} */
@@ -85,14 +208,14 @@ async function run(/** @type {{ count: number, seed: number, progress: Int32Arra
     return read;
   };
 
-  const results = Object.fromEntries(KINDS.map((kind) => [kind, { read: 0, refused: 0 }]));
+  const results = Object.fromEntries(kinds.map((kind) => [kind, { read: 0, refused: 0 }]));
   /** @type {string[]} */
   const failures = [];
   let [slowest, most] = [0, 0];
   /** @type {Map<Buffer, Map<string, string>>} */
   const written = new Map();
   for (let i = 0; i < count; i++) {
-    const kind = KINDS[i % KINDS.length] ?? "zip";
+    const kind = kinds[i % kinds.length] ?? "zip";
     const good = files[kind][draw(files[kind].length)];
     const result = results[kind];
     if (!good || !result) throw new Error(`no good files of kind ${kind}`);
@@ -114,16 +237,18 @@ async function run(/** @type {{ count: number, seed: number, progress: Int32Arra
     most = Math.max(most, process.memoryUsage.rss());
     Atomics.add(progress, 0, 1);
   }
+  rmSync(folder, { recursive: true, force: true });
   if (most > MOST_MEMORY) failures.push(`memory rose to ${Math.round(most / 2 ** 20)} MiB`);
   return { results, failures, slowest, most };
 }
 
 if (isMainThread) {
-  const { count, seed } = campaignArguments({ count: 40_000, seed: 1 });
+  const { count, seed, of } = campaignArguments({ count: 40_000, seed: 1 }, { of: ["all", "weights", "data"] });
+  const kinds = KINDS.filter((kind) => of === "all" || isWeights(kind) === (of === "weights"));
   const progress = new Int32Array(new SharedArrayBuffer(4));
   const began = performance.now();
   // A reader that does not come back cannot be interrupted from its own thread.
-  const worker = new Worker(new URL(import.meta.url), { workerData: { count, seed, progress } });
+  const worker = new Worker(new URL(import.meta.url), { workerData: { count, seed, kinds, progress } });
   let [seen, since] = [0, performance.now()];
   const watch = setInterval(() => {
     const now = Atomics.load(progress, 0);

@@ -223,6 +223,15 @@ def decoded():
     return rows
 
 
+def arrays():
+    """Small arrays as numpy.savez writes them, compressed and not."""
+    random_bytes = np.random.RandomState(5).randint(0, 256, (6, 5, 4, 3), dtype=np.uint8)
+    content = {"x_train": random_bytes, "y_train": np.array([[2], [0], [1], [2], [1], [0]]), "x_test": random_bytes[:2], "y_test": np.array([1, 0], np.uint8)}
+    np.savez(FIXTURE.with_name("arrays.npz"), **content)
+    np.savez_compressed(FIXTURE.with_name("arrays-compressed.npz"), **content)
+    return zlib.crc32(np.ascontiguousarray(random_bytes.transpose(0, 3, 1, 2)).tobytes())
+
+
 if __name__ == "__main__":
     made_with = f"Pillow {PIL.__version__} with libjpeg-turbo {features.version('libjpeg_turbo')}, torchvision {torchvision.__version__}"
     content = {"made with": made_with, "transforms": transforms(), "files": decoded()}
@@ -230,4 +239,5 @@ if __name__ == "__main__":
     lines.append(",\n".join(f'  "{name}": [\n' + ",\n".join(f"   {json.dumps(row)}" for row in rows) + "\n  ]" for name, rows in content["transforms"].items()))
     lines += [" },", ' "files": {', ",\n".join(f'  "{name}": {json.dumps(row)}' for name, row in content["files"].items()), " }", "}", ""]
     FIXTURE.write_text("\n".join(lines))
+    print(f"checksum of x_train in arrays.npz, planes first: {arrays()}")
     print(f"{FIXTURE}: {FIXTURE.stat().st_size:,} bytes; {made_with}")

@@ -12,3 +12,4 @@ export { decodeSafetensors, encodeSafetensors, readSafetensors, type Safetensors
 export { type ByteSource, bytesSource } from "./source.ts";
 export { findStateDict, kindOf, type StateDict, withoutPrefixes } from "./state-dict.ts";
 export { elementBytes, elementCount, type FileTensor, type StoredArray, type StoredDType, type StoredTensor, toFloat32 } from "./tensor.ts";
+export { type Inflate, readZip, type ZipEntry } from "./zip.ts";

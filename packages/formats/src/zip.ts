@@ -1,5 +1,6 @@
 /**
- * @file Zip files as torch.save writes them: stored entries, found by the central directory, read at any place.
+ * @file Zip files as torch.save and numpy.savez write them: entries found by the central directory, read at any place; compressed ones only where
+ * the caller can inflate.
  *
  * Every number is checked against the file before it is used. PKWARE's APPNOTE 6.3: sections 4.3.7, 4.3.12, 4.3.14 to 4.3.16, 4.5.3.
  */
@@ -23,12 +24,16 @@ const LONGEST_COMMENT = 0xffff;
 
 const damaged = (what: string): FormatError => new FormatError("damaged", `not a valid zip file: ${what}`);
 
+/** Unpacks deflated bytes to at most `size`. */
+export type Inflate = (bytes: Uint8Array, size: number) => Uint8Array;
+
 /**
  * The entries of a zip file by name.
  *
+ * @param inflate what unpacks deflated entries; they are refused without it.
  * @throws FormatError when it is truncated or contradicts itself.
  */
-export function readZip(source: ByteSource): Map<string, ZipEntry> {
+export function readZip(source: ByteSource, inflate?: Inflate): Map<string, ZipEntry> {
   const directory = findDirectory(source);
   const view = viewOf(readRange(source, directory.start, directory.size, "the zip file's directory"));
   const entries = new Map<string, ZipEntry>();
@@ -48,10 +53,11 @@ export function readZip(source: ByteSource): Map<string, ZipEntry> {
     const { size, stored, start } = widened(view, at + 46 + nameLength, extraLength, narrow);
     const read = (): Uint8Array => {
       if ((flags & 1) !== 0) throw new FormatError("unsupported", `the zip file's entry ${shown(name)} is encrypted`);
-      if (method !== 0 || size !== stored) {
+      const plain = method === 0 && size === stored;
+      if (!plain && !(method === 8 && inflate)) {
         throw new FormatError("unsupported", `the zip file's entry ${shown(name)} is compressed; torch.save stores entries as they are: save it again`);
       }
-      return readEntry(source, { name, size, start, crc: summed ? crc : null, end: directory.start });
+      return readEntry(source, { name, size, stored, start, crc: summed ? crc : null, end: directory.start, ...(plain || !inflate ? {} : { inflate }) });
     };
     entries.set(name, { name, size, read });
     at = end;
@@ -60,20 +66,42 @@ export function readZip(source: ByteSource): Map<string, ZipEntry> {
   return entries;
 }
 
-function readEntry(source: ByteSource, entry: { name: string; size: number; start: number; crc: number | null; end: number }): Uint8Array {
-  const { name, size, start, crc, end } = entry;
+interface Reading {
+  readonly name: string;
+  readonly size: number;
+  readonly stored: number;
+  readonly start: number;
+  readonly crc: number | null;
+  readonly end: number;
+  readonly inflate?: Inflate;
+}
+
+function readEntry(source: ByteSource, { name, size, stored, start, crc, end, inflate }: Reading): Uint8Array {
   const header = viewOf(readRange(source, start, 30, `the zip file's entry ${shown(name)}`));
   if (header.getUint32(0, true) !== LOCAL) throw damaged(`the entry ${shown(name)} is not where its directory says`);
   // The lengths of this very header: its padding, which aligns the data, is not in the directory.
   const nameLength = header.getUint16(26, true);
   const dataStart = start + 30 + nameLength + header.getUint16(28, true);
-  if (dataStart + size > end) throw damaged(`the entry ${shown(name)} runs into its directory`);
+  if (dataStart + stored > end) throw damaged(`the entry ${shown(name)} runs into its directory`);
   const localName = textOf(viewOf(readRange(source, start + 30, nameLength, "an entry's name")), 0, nameLength);
   if (localName !== name) throw damaged(`the entry ${shown(name)} is called ${shown(localName)} where it lies`);
-  const bytes = readRange(source, dataStart, size, `the zip file's entry ${shown(name)}`);
+  const raw = readRange(source, dataStart, stored, `the zip file's entry ${shown(name)}`);
+  const bytes = inflate ? inflated(raw, size, name, inflate) : raw;
   const found = crc === null ? null : crc32(bytes);
   if (found !== crc) throw damaged(`the entry ${shown(name)} is altered: its checksum is ${hex(found)}, expected ${hex(crc)}`);
   return bytes;
+}
+
+function inflated(raw: Uint8Array, size: number, name: string, inflate: Inflate): Uint8Array {
+  // Deflate makes at most 1032 bytes of one.
+  if (size > 1032 * raw.length) throw damaged(`${raw.length} bytes of the entry ${shown(name)} cannot unpack to ${size}`);
+  try {
+    const bytes = inflate(raw, size);
+    if (bytes.length === size) return bytes;
+  } catch (error) {
+    throw new FormatError("damaged", `not a valid zip file: the entry ${shown(name)} cannot be unpacked (${(error as Error).message})`, { cause: error });
+  }
+  throw damaged(`the entry ${shown(name)} does not unpack to its ${size} bytes`);
 }
 
 /** Where the directory lies, and how many entries it has. */

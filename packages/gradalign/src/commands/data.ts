@@ -9,6 +9,7 @@ import type { Command } from "commander";
 import { loadDataset } from "../run/dataset.ts";
 import { type Context, print } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
+import { registerDataFolder } from "./data-folder.ts";
 
 const HELP = `
 Examples:
@@ -39,6 +40,7 @@ export function registerData(program: Command, context: Context): void {
       if (json) for (const entry of known) print(context, JSON.stringify(entry));
       else for (const line of textTable([HEADINGS, ...known.map(row)])) print(context, line);
     });
+  registerDataFolder(data, context);
   data
     .command("download")
     .description("download a data set into the cache folder, or check the one there")

@@ -1,7 +1,7 @@
 /** @file `gradalign report`: writes the report of a run or an evaluation again, or one that compares several. */
 import { basename, join, resolve } from "node:path";
 import { isDatasetName } from "@gradalign/robustness";
-import { type LoadedDataset, readRecordFolder } from "@gradalign/robustness/node";
+import { type LoadedDataset, readDataFolder } from "@gradalign/robustness/node";
 import { compareEvaluations, compareReport, evaluationReport, runReport } from "@gradalign/runs";
 import { isEvaluationFolder, nodeDocument, readEvaluation, readEvaluationReport, readReportRun } from "@gradalign/runs/node";
 import { ConfigError, DataError } from "@gradalign/tensor";
@@ -67,7 +67,7 @@ async function dataOf(folder: string, given: string | undefined, context: Contex
   };
   if (given === undefined && !isDatasetName(name)) return missing(`${name} is a folder of your own; name it with --dataset`);
   try {
-    const found = given === undefined ? await loadDataset(name, context.streams.stderr, undefined, true) : readRecordFolder(given);
+    const found = given === undefined ? await loadDataset(name, context.streams.stderr, undefined, true) : readDataFolder(given);
     return found.fingerprint === fingerprint ? found : missing(`${given ?? name} has other images than the evaluation's`);
   } catch (error) {
     if (error instanceof DataError) return missing(error.message);

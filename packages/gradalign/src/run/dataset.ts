@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { closestName, datasetNamed, datasets, isDatasetName } from "@gradalign/robustness";
-import { type DataEvent, type LoadedDataset, loadDataset as loadKnown, readRecordFolder } from "@gradalign/robustness/node";
+import { type DataEvent, type LoadedDataset, loadDataset as loadKnown, readDataFolder, readDataPath } from "@gradalign/robustness/node";
 import { bytes, duration } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { LiveRegion } from "../terminal/live-region.ts";
@@ -20,7 +20,7 @@ import type { OutputStream } from "../terminal/streams.ts";
  */
 export async function loadDataset(name: string, output: OutputStream, signal?: AbortSignal, offline = false): Promise<LoadedDataset> {
   if (!isDatasetName(name)) {
-    if (existsSync(name)) return readRecordFolder(name);
+    if (existsSync(readDataPath("--dataset", name).path)) return readDataFolder(name);
     const close = closestName(basename(name), Object.keys(datasets));
     throw new ConfigError(
       `--dataset (="${name}") must be ${Object.keys(datasets).join(", ")} or the path of a folder, and nothing is there; ` +

@@ -161,7 +161,7 @@ function makeSplit(which: string, given: SplitArrays | StreamedSplit, shape: rea
 }
 
 /** Labels in the type that so many classes have; not copied where they are. */
-function labelArray(labels: SplitArrays["labels"], classes: number): Labels {
+export function labelArray(labels: SplitArrays["labels"], classes: number): Labels {
   const made = labelsFor(labels.length, classes);
   if (labels instanceof Uint8Array && made instanceof Uint8Array) return labels;
   if (labels instanceof Int32Array && made instanceof Int32Array) return labels;

@@ -30,7 +30,7 @@ export function streamedSplit({ labels, shape, varies = false, module, data }: S
 
 /** The address of the built form of a module of these packages, which workers can load whether or not the caller runs from source. */
 export function builtModule(name: string, from: string): string {
-  return new URL(name, from).href.replace(/\/src\/(.*)\.ts$/, "/dist/$1.js");
+  return new URL(name, from).href.replace(/\/(?:src|dist)\/(.*)\.ts$/, "/dist/$1.js");
 }
 
 interface Decoding {

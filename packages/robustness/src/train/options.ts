@@ -13,7 +13,7 @@ export const DEFAULTS = { dataset: "cifar10", model: "preact-resnet18", method: 
 export const datasetOption = text({
   default: DEFAULTS.dataset,
   argument: "name|folder",
-  help: `${Object.keys(datasets).join(", ")}, or a folder of your own images in CIFAR-10's binary format: train*.bin or data_batch*.bin, and test*.bin`,
+  help: `${Object.keys(datasets).join(", ")}, or data of your own: FOLDER or FOLDER:size=64, of images, shards, arrays or CIFAR-10's records`,
   rule: "a non-empty name",
   accepts: (name) => name !== "",
   remedy: 'write e.g. "cifar10" or the path of a folder',

@@ -1,0 +1,49 @@
+/** @file `gradalign data check` and `convert`, and a training on the folder: what is told, what is written, exit codes. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { imageFolder, writeFiles } from "../../robustness/test/data/image-folder-fixture.ts";
+import { fileOf } from "../../robustness/test/images/vectors.ts";
+import { gradalign } from "./support/captured.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "gradalign-data-"));
+const [photos, packed] = [join(folder, "photos"), join(folder, "packed")];
+beforeAll(() => imageFolder(photos, ["cat", "dog"], 12, 8));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("a folder is checked, told, and an unreadable image is an error until it is left out", async () => {
+  writeFiles(photos, { "train/cat/broken.jpg": fileOf("cut.jpg"), "train/cat/twin.jpg": readFileSync(join(photos, "val/cat/0.jpg")) });
+  const { code, stdout, stderr } = await gradalign("data", "check", photos, "--workers", "0");
+  expect([code, stdout.split("\n")]).toEqual([
+    1,
+    [
+      "images, 2 classes",
+      "training: 26, 12 (dog) to 14 (cat) of a class",
+      "evaluation: 16, 8 of each class",
+      "formats: 26 jpeg, 10 png, 5 webp",
+      "sizes: 13 x 11 to 64 x 64, the middle one 17 x 33",
+      "the same file more than once: 1, in training and evaluation 1, in different classes 0",
+      "  train/cat/twin.jpg = val/cat/0.jpg",
+      "cannot be decoded: 1",
+      "  train/cat/broken.jpg: the JPEG is damaged: the file ends within the image; get it again, or leave it out",
+      "",
+    ],
+  ]);
+  expect(stderr).toMatch("checking: 42 of 42 images");
+  expect((await gradalign("data", "check", photos, "--workers", "0", "--leave-out")).code).toBe(0);
+  expect(readFileSync(join(photos, "leave-out.txt"), "utf8")).toBe("train/cat/broken.jpg\n");
+  const after = await gradalign("data", "check", photos, "--workers", "0", "--json");
+  expect([after.code, JSON.parse(after.stdout)]).toMatchObject([0, { splits: { train: { images: 25 } }, unreadable: [], duplicates: [{ leaks: true }] }]);
+  expect((await gradalign("data", "check", join(folder, "none"))).stderr).toMatch("error: ");
+});
+
+test("what it is converted to is trained on, and so is the folder itself", async () => {
+  const converted = await gradalign("data", "convert", photos, "--out", packed, "--to", "packed", "--size", "16", "--workers", "0");
+  expect([converted.code, converted.stdout]).toEqual([0, `${packed}: 25 training and 16 evaluation images as packed\n`]);
+  const out = join(folder, "run");
+  const flags = ["--model", "cnn", "--filters", "1", "--method", "standard", "--epochs", "1", "--batch-size", "8", "--threads", "1"];
+  const trained = await gradalign("train", "--dataset", `${photos}:size=8`, ...flags, "--out", out);
+  expect([trained.code, existsSync(join(out, "report.html"))]).toEqual([0, true]);
+  expect(JSON.parse(readFileSync(join(out, "config.json"), "utf8"))).toMatchObject({ dataset: `${photos}:size=8` });
+});

@@ -1,0 +1,237 @@
+/**
+ * @file A folder of images, one folder for each class, as torchvision's ImageFolder, ImageNet and Tiny-ImageNet have them.
+ *
+ * `train/CLASS/…` with `val/CLASS/…` or `test/CLASS/…`, or classes at the top, of which a fraction is kept for evaluation. Classes are
+ * numbered in the order of their names, files are ordered by name, everything below a class's folder belongs to it. Links are followed as
+ * far as they stay in the folder. Nothing is opened here but lists: images are read when they are needed.
+ */
+import { createHash } from "node:crypto";
+import { type Dirent, existsSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { DataError, philox } from "@gradalign/tensor";
+import { onFile } from "../files/node-file-error.ts";
+import { readRegularFile } from "../files/node-read.ts";
+import { IMAGE_ENDINGS } from "../images/decode.ts";
+import { LIMITS } from "../limits.ts";
+import { byCodePoint, type ImageTable, nameList, sharedLabels } from "./image-table.ts";
+
+/** A listed folder of images. */
+export interface ImageFolder {
+  readonly root: string;
+  readonly classNames: readonly string[];
+  readonly train: ImageTable;
+  readonly test: ImageTable;
+  /** Files that are not images by their names, and links that lead out of the folder; neither is read. */
+  readonly ignored: readonly string[];
+  /** SHA-256 over the names, lengths and labels of all images in order. */
+  readonly fingerprint: string;
+}
+
+/** How a folder is to be listed. */
+export interface ImageFolderOptions {
+  /** Share of each class that is kept for evaluation, where the folder has no val or test folder; 0 for none. */
+  readonly valFraction?: number;
+}
+
+/** Images that are left out, one name a line, as `data check --leave-out` writes it. */
+export const LEFT_OUT = "leave-out.txt";
+
+/** Folders inside one another below a class. */
+const MOST_DEPTH = 16;
+
+/** An image of a listing: its name below the folder, and its class. */
+interface Listed {
+  readonly name: string;
+  readonly label: number;
+}
+
+/**
+ * Lists a folder.
+ *
+ * @throws DataError when it has no classes, a split has none of the images, or classes differ between splits.
+ */
+export function listImageFolder(folder: string, { valFraction = 0 }: ImageFolderOptions = {}): ImageFolder {
+  const root = onFile("read", folder, () => realpathSync(folder));
+  const walk = walker(root);
+  const held = ["val", "test"].find((name) => hasImages(walk, name));
+  const separate = walk.folders("").includes("train");
+  const trainFolder = separate ? "train" : "";
+  const classNames = walk.folders(trainFolder).sort(byCodePoint);
+  if (classNames.length === 0 || (!separate && held !== undefined)) {
+    throw new DataError(
+      `${folder} must have train/CLASS/image.jpg and val/CLASS/image.jpg, or CLASS/image.jpg; ${held ? "put the training images into train" : "make a folder for each class"}`,
+    );
+  }
+  const leftOut = new Set(readLeftOut(root));
+  const classes = new Map(classNames.map((name, label) => [name, label]));
+  const listClasses = (top: string): Listed[] =>
+    walk
+      .folders(top)
+      .sort(byCodePoint)
+      .flatMap((name) => {
+        const label = classes.get(name);
+        if (label === undefined)
+          throw new DataError(
+            `${folder}: ${join(top, name)} is no class of ${trainFolder}, which has ${classNames.length}; move it away, or add images of it to train`,
+          );
+        return walk.images(join(top, name)).map((image) => ({ name: image, label }));
+      });
+  let train = listClasses(trainFolder).filter(({ name }) => !leftOut.has(name));
+  let test: Listed[];
+  if (separate && held !== undefined) {
+    test = (walk.has(join(held, "val_annotations.txt")) ? annotated(root, held, classes) : listClasses(held)).filter(({ name }) => !leftOut.has(name));
+  } else {
+    if (!(valFraction > 0)) {
+      throw new DataError(
+        `${folder} has no val or test folder with a folder for each class; add one, or keep a share of the images for evaluation: val-fraction=0.1`,
+      );
+    }
+    [train, test] = divided(train, valFraction);
+  }
+  for (const [split, listed] of [
+    ["training", train],
+    ["evaluation", test],
+  ] as const) {
+    if (listed.length === 0) throw new DataError(`${folder} has no ${split} images (${IMAGE_ENDINGS.join(", ")}); put some there`);
+  }
+  const empty = classNames.find((_, label) => !train.some((image) => image.label === label));
+  if (empty !== undefined) throw new DataError(`${folder}: the class ${empty} has no training images; add some, or remove its folder`);
+  const hash = createHash("sha256");
+  for (const listed of [train, test]) for (const { name, label } of listed) hash.update(`${name}\0${walk.size(name)}\0${label}\n`);
+  const table = (listed: readonly Listed[]): ImageTable => ({
+    root,
+    files: nameList(listed.map(({ name }) => name)),
+    places: undefined,
+    labels: sharedLabels(
+      listed.map(({ label }) => label),
+      classNames.length,
+    ),
+    count: listed.length,
+  });
+  return { root, classNames, train: table(train), test: table(test), ignored: walk.ignored, fingerprint: hash.digest("hex") };
+}
+
+/** Whether a folder can be read as a folder of images. */
+export function isImageFolder(folder: string): boolean {
+  return statSync(folder).isDirectory() && readdirSync(folder, { withFileTypes: true }).some((entry) => entry.isDirectory() || entry.isSymbolicLink());
+}
+
+/** Lists folders below the root without ever leaving it. */
+interface Walker {
+  /** Names of the folders in one. */
+  folders(folder: string): string[];
+  /** Names below the root of all images in a folder and below it, in order. */
+  images(folder: string): string[];
+  has(name: string): boolean;
+  /** An image's length in bytes. */
+  size(name: string): number;
+  readonly ignored: string[];
+}
+
+function walker(root: string): Walker {
+  const ignored: string[] = [];
+  const inside = (path: string): boolean => path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
+  /** What an entry is, links followed as long as they stay inside. */
+  const kindOf = (entry: Dirent, name: string): "folder" | "file" | undefined => {
+    if (entry.isDirectory()) return "folder";
+    if (entry.isFile()) return "file";
+    if (!entry.isSymbolicLink()) return undefined;
+    try {
+      const real = realpathSync(join(root, name));
+      if (!inside(real)) return undefined;
+      const found = statSync(real);
+      return found.isDirectory() ? "folder" : found.isFile() ? "file" : undefined;
+    } catch {
+      // A link to nothing, or in a circle.
+      return undefined;
+    }
+  };
+  const entries = (folder: string): Dirent[] => onFile("read", join(root, folder), () => readdirSync(join(root, folder), { withFileTypes: true }));
+  const below = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`);
+  const walkImages = (folder: string, depth: number, images: string[]): string[] => {
+    if (depth > MOST_DEPTH) throw new DataError(`${join(root, folder)}: folders lie more than ${MOST_DEPTH} deep; move the images up`);
+    const folders: string[] = [];
+    const found = entries(folder).sort((a, b) => byCodePoint(a.name, b.name));
+    for (const entry of found) {
+      const name = below(folder, entry.name);
+      const kind = kindOf(entry, name);
+      if (kind === "folder") folders.push(name);
+      else if (kind === "file" && IMAGE_ENDINGS.some((ending) => entry.name.toLowerCase().endsWith(ending)) && !entry.name.startsWith(".")) images.push(name);
+      else ignored.push(name);
+      if (images.length > LIMITS.images) throw new DataError(`${root} has more than ${LIMITS.images} images; divide it`);
+    }
+    for (const name of folders) walkImages(name, depth + 1, images);
+    return images;
+  };
+  return {
+    folders: (folder) =>
+      entries(folder)
+        .filter((entry) => !entry.name.startsWith(".") && kindOf(entry, below(folder, entry.name)) === "folder")
+        .map(({ name }) => name),
+    images: (folder) => walkImages(folder, 0, []),
+    has: (name) => existsSync(join(root, name)),
+    size: (name) => onFile("read", join(root, name), () => statSync(join(root, name)).size),
+    ignored,
+  };
+}
+
+/** Whether a split's folder is there and labelled: ImageNet's and Tiny-ImageNet's test images are not. */
+function hasImages(walk: Walker, split: string): boolean {
+  if (!walk.folders("").includes(split)) return false;
+  if (walk.has(join(split, "val_annotations.txt"))) return true;
+  const folders = walk.folders(split);
+  return folders.length > 0 && !(folders.length === 1 && folders[0] === "images");
+}
+
+/** Tiny-ImageNet's validation images: their classes are in a table, a name and a class a line, then a box. */
+function annotated(root: string, split: string, classes: ReadonlyMap<string, number>): Listed[] {
+  const file = join(root, split, "val_annotations.txt");
+  const lines = readRegularFile(file).toString("utf8").split(/\r?\n/);
+  return lines
+    .flatMap((line, i) => {
+      if (line === "") return [];
+      const [name = "", className = ""] = line.split("\t");
+      const label = classes.get(className);
+      if (label === undefined || !isPlainName(name))
+        throw new DataError(`${file}, line ${i + 1} must be the name of a file, a tab and a class of train, got "${line.slice(0, 80)}"; get it again`);
+      const path = `${split}/images/${name}`;
+      const real = onFile("read", join(root, path), () => realpathSync(join(root, path)));
+      if (relative(root, real).startsWith(".."))
+        throw new DataError(`${file}, line ${i + 1}: ${name} is a link that leads out of the folder; copy the file there`);
+      return [{ name: path, label }];
+    })
+    .sort((a, b) => byCodePoint(a.name, b.name));
+}
+
+function isPlainName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !/[/\\\0]/.test(name);
+}
+
+function readLeftOut(root: string): string[] {
+  const file = join(root, LEFT_OUT);
+  return existsSync(file) ? readRegularFile(file).toString("utf8").split(/\r?\n/) : [];
+}
+
+/** Training and evaluation images: of each class the share whose names come first in an order that only the names decide. */
+function divided(listed: readonly Listed[], fraction: number): [Listed[], Listed[]] {
+  const byClass = new Map<number, Listed[]>();
+  for (const image of listed) {
+    const others = byClass.get(image.label);
+    if (others) others.push(image);
+    else byClass.set(image.label, [image]);
+  }
+  const kept = new Set<string>();
+  for (const images of byClass.values()) {
+    const ranked = images.map(({ name }) => ({ name, rank: rankOf(name) })).sort((a, b) => a.rank - b.rank || byCodePoint(a.name, b.name));
+    const count = Math.min(Math.max(1, Math.round(images.length * fraction)), images.length - 1);
+    for (const { name } of ranked.slice(0, count)) kept.add(name);
+  }
+  return [listed.filter(({ name }) => !kept.has(name)), listed.filter(({ name }) => kept.has(name))];
+}
+
+/** A number that is as good as random, and the same for a name everywhere. */
+function rankOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return philox([hash, 0, 0, 0x76616c], [0, 0])[0] >>> 0;
+}
