@@ -14,6 +14,8 @@ const GROUP_PIXELS = 64;
 const TASK_WORK = 3e6;
 const MINIMUM_TASK_WORK = 3e5;
 const WANTED_TASKS = 16;
+/** Bytes of a filter block that is fetched while the one before it is used; a larger one would drive that out of the first-level cache. */
+const FETCHED_FILTER = 16 << 10;
 /** Bytes of a task's filter blocks that surely stay in the first-level cache. */
 const RESIDENT_FILTER = 24 << 10;
 
@@ -49,7 +51,7 @@ export function planConv(kernel: ConvKernel, planner: Planner): Tasks {
 
     const multiply = (at: Steps, lanes: readonly LaneGroup[]): void => {
       if (windowSize(kernel) > LONGEST_CONTRACTION) longSum(at, { scalars, lanes }, from, weights, window);
-      else at.accumulate({ scalars, lanes }, from, weights, loops);
+      else at.accumulate({ scalars, lanes }, from, weights, loops, blockBytes <= FETCHED_FILTER ? blockBytes : 0);
       at.store({ scalars, lanes }, to, rowOffsets);
     };
     const forTiles = (at: Steps, body: (steps: Steps) => void): Steps => at.range(tile, tileEnd, rem(task, split.tileGroups), split.tilesPerGroup, tiles, body);

@@ -68,6 +68,8 @@ export type Step =
       readonly scalar: Variable;
       readonly vector: Variable;
       readonly loops: readonly ReductionLoop[];
+      /** So many bytes after each vector lies one that will be wanted soon, for machines that can fetch it beforehand; 0 for none. */
+      readonly ahead: number;
     }
   /** The sums of several `accumulate`: zeroed, added to, and at last put where the accumulators are. */
   | { readonly kind: "totals"; readonly what: "zero" | "add" | "take"; readonly tile: RegisterTile }
@@ -167,8 +169,8 @@ export class Steps {
     return this.#push({ kind: "touch", address });
   }
 
-  accumulate(tile: RegisterTile, scalar: Variable, vector: Variable, loops: readonly ReductionLoop[]): this {
-    return this.#push({ kind: "accumulate", tile, scalar, vector, loops });
+  accumulate(tile: RegisterTile, scalar: Variable, vector: Variable, loops: readonly ReductionLoop[], ahead = 0): this {
+    return this.#push({ kind: "accumulate", tile, scalar, vector, loops, ahead });
   }
 
   totals(what: "zero" | "add" | "take", tile: RegisterTile): this {

@@ -1,16 +1,18 @@
 /** @file Plans as x86-64 code (AVX2, FMA, the System V calling convention), position-independent but for the address of the memory that plans' addresses
  * count from. Integer variables live on the stack: what is done between tiles is little. */
-import type { Plan, Routine, Step, Value, Variable } from "../plan/language.ts";
-import { Assembler, at, type Condition, IF, type Label, R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import type { Plan, Routine, Step, Variable } from "../plan/language.ts";
+import { Assembler, at, type Condition, type Label, R8, R9, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import { frameOf } from "./frame.ts";
 import { RegisterTiles } from "./register-tile.ts";
 import { emitTransform } from "./transform.ts";
+import { SCRATCH, valuesIn } from "./values.ts";
 
 /** Registers of arguments, in order. */
 const ARGUMENTS = [RDI, RSI, RDX, RCX, R8, R9] as const;
 /** Registers that a called function must leave as they were. */
 const SAVED = [RBX, RBP, R12, R13, R14, R15] as const;
-/** R15 holds the memory's address, R14 (of 32 bits, from there on) that of the thread's scratch memory. */
-const [MEMORY, SCRATCH] = [R15, R14] as const;
+/** Holds the address of the memory, from which other addresses count. */
+const MEMORY = R15;
 
 /** Code that is entered at its start, as a C function of six 32-bit integers: the place of a plan's entry in the code, the task, three buffers, and the
  * thread's scratch memory; all addresses from the memory's start on. */
@@ -44,106 +46,15 @@ function emitStart(code: Assembler, memory: bigint): void {
   code.return();
 }
 
-const COMPARED: Readonly<Record<string, Condition>> = { eq: IF.zero, lt: IF.less, below: IF.below, reaches: IF.notBelow };
 const opposite = (condition: Condition): Condition => (condition ^ 1) as Condition;
 
-function emitRoutine(code: Assembler, { parameters, body }: Routine, labels: ReadonlyMap<Routine, Label>): Label {
-  const variables = integers(body);
-  const slots = new Map([...parameters, ...variables].map((variable, i) => [variable, at(RBP, -4 * (i + 1))]));
-  const slot = (variable: Variable) => slots.get(variable)!;
+function emitRoutine(code: Assembler, routine: Routine, labels: ReadonlyMap<Routine, Label>): Label {
+  const frame = frameOf(routine);
+  const { evaluate, compare, set } = valuesIn(code, frame);
   const load = (register: number, variable: Variable): void => {
-    code.load(register, slot(variable));
+    code.load(register, frame.placeOf(variable));
   };
   const tiles = new RegisterTiles(code, load);
-  const isSimple = (value: Value): value is number | Variable => typeof value === "number" || !("op" in value);
-
-  /** Leaves the first value in eax and the second in ecx. */
-  const evaluateBoth = ([left, right]: readonly [Value, Value]): void => {
-    evaluate(left);
-    if (isSimple(right)) {
-      if (typeof right === "number") code.constant(RCX, right);
-      else load(RCX, right);
-      return;
-    }
-    code.push(RAX);
-    evaluate(right);
-    code.load(RCX, RAX).pop(RAX);
-  };
-  /** Leaves a value in eax; uses ecx and edx. */
-  const evaluate = (value: Value): void => {
-    if (typeof value === "number") code.constant(RAX, value);
-    else if (!("op" in value)) load(RAX, value);
-    else if (value.op === "scratch") code.load(RAX, SCRATCH);
-    else if (value.op === "let") {
-      evaluate(value.args[0]);
-      code.store(slot(value.variable), RAX);
-    } else if (value.op === "isZero" || value.op in COMPARED) code.setIf(compare(value));
-    else {
-      const [, right] = value.args as readonly [Value, Value];
-      const power = typeof right === "number" && right > 0 ? Math.log2(right) : Number.NaN;
-      switch (value.op) {
-        case "add":
-        case "sub":
-        case "or":
-          if (typeof right === "number") {
-            evaluate(value.args[0]);
-            if (right !== 0) code.intConstant(value.op, RAX, right);
-            return;
-          }
-          evaluateBoth(value.args);
-          code.int(value.op, RAX, RCX);
-          return;
-        case "mul":
-          if (typeof right !== "number") {
-            evaluateBoth(value.args);
-            code.multiply(RAX, RCX);
-            return;
-          }
-          evaluate(value.args[0]);
-          if (!Number.isInteger(power)) code.multiplyConstant(RAX, right);
-          else if (power > 0) code.shiftLeft(RAX, power);
-          return;
-        case "shl":
-          evaluate(value.args[0]);
-          code.shiftLeft(RAX, right as number);
-          return;
-        case "div":
-        case "rem":
-          if (Number.isInteger(power)) {
-            evaluate(value.args[0]);
-            if (value.op === "rem") code.intConstant("and", RAX, (right as number) - 1);
-            else if (power > 0) code.shiftRight(RAX, power);
-            return;
-          }
-          evaluateBoth(value.args);
-          code.int("xor", RDX, RDX).divide(RCX);
-          if (value.op === "rem") code.load(RAX, RDX);
-          return;
-        case "min":
-          evaluateBoth(value.args);
-          code.int("cmp", RAX, RCX).moveIf(IF.greater, RAX, RCX);
-      }
-    }
-  };
-  /** Sets the flags for a condition; returns when it holds. */
-  const compare = (value: Value): Condition => {
-    if (typeof value === "object" && "op" in value) {
-      const condition = COMPARED[value.op];
-      if (condition !== undefined) {
-        evaluateBoth((value as { readonly args: readonly [Value, Value] }).args);
-        code.int("cmp", RAX, RCX);
-        return condition;
-      }
-      if (value.op === "isZero") {
-        evaluate(value.args[0]);
-        code.test(RAX, RAX);
-        return IF.zero;
-      }
-    }
-    evaluate(value);
-    code.test(RAX, RAX);
-    return IF.notZero;
-  };
   const pointer = (register: number, address: Variable): void => {
     load(register, address);
     code.longAdd(register, MEMORY);
@@ -154,7 +65,7 @@ function emitRoutine(code: Assembler, { parameters, body }: Routine, labels: Rea
         break;
       case "set":
         evaluate(step.value);
-        code.store(slot(step.variable), RAX);
+        set(step.variable);
         break;
       case "repeat": {
         const start = code.here();
@@ -185,7 +96,7 @@ function emitRoutine(code: Assembler, { parameters, body }: Routine, labels: Rea
         code.longAdd(RAX, MEMORY).prefetch(at(RAX));
         break;
       case "accumulate":
-        tiles.accumulate(step.tile, step.scalar, step.vector, step.loops);
+        tiles.accumulate(step.tile, step.scalar, step.vector, step.loops, step.ahead);
         break;
       case "totals":
         tiles.totals(step.what, step.tile);
@@ -197,8 +108,8 @@ function emitRoutine(code: Assembler, { parameters, body }: Routine, labels: Rea
       case "transform":
         pointer(RSI, step.source);
         pointer(RDI, step.target);
-        pointer(R10, step.between);
-        emitTransform(code, step.transform, RSI, RDI, R10);
+        pointer(RDX, step.between);
+        emitTransform(code, step.transform, RSI, RDI, RDX);
     }
   };
 
@@ -207,18 +118,13 @@ function emitRoutine(code: Assembler, { parameters, body }: Routine, labels: Rea
   const room = code.intConstantLater("sub", RSP);
   // Below the variables, aligned for vectors: totals of a tile.
   code.intConstant("and", RSP, -64, true);
-  for (const [i, parameter] of parameters.entries()) code.store(slot(parameter), ARGUMENTS[i]!);
-  body.forEach(emit);
-  room(4 * slots.size + tiles.totalBytes);
+  for (const [i, parameter] of routine.parameters.entries()) code.store(frame.stackOf(parameter), ARGUMENTS[i]!);
+  for (const parameter of routine.parameters) {
+    const place = frame.placeOf(parameter);
+    if (typeof place === "number") code.load(place, frame.stackOf(parameter));
+  }
+  routine.body.forEach(emit);
+  room(frame.bytes + tiles.totalBytes);
   code.longMove(RSP, RBP).pop(RBP).return();
   return entry;
-}
-
-/** The integer variables that steps declare. */
-function integers(steps: readonly Step[]): Variable[] {
-  return steps.flatMap((step): Variable[] => {
-    if (step.kind === "variables") return step.variables.filter(({ vector }) => !vector);
-    if (step.kind === "repeat") return integers(step.body);
-    return step.kind === "if" ? [...integers(step.body), ...integers(step.otherwise)] : [];
-  });
 }

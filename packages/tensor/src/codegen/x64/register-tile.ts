@@ -1,14 +1,15 @@
 /** @file Register tiles for x86-64: rows of one float copied to all lanes times one or more vectors of eight. The innermost loop is unrolled; the
  * accumulators stay in registers from step to step of a plan. */
+import { invariant } from "../../base/errors.ts";
 import type { LaneGroup } from "../plan/lanes.ts";
 import type { ReductionLoop, RegisterTile, Variable } from "../plan/language.ts";
-import { type Assembler, at, IF, R8, R9, R15, RAX, RCX, RDI, RDX, RSI, RSP, VECTOR_BYTES } from "./assembler.ts";
+import { type Assembler, at, IF, R15, RAX, RCX, RDI, RDX, RSI, RSP, VECTOR_BYTES } from "./assembler.ts";
 import { laneRegisters, tileRegisters } from "./registers.ts";
 
 /** Turns of an innermost loop that are written out. */
 const UNROLLED = 4;
-/** Counters of the loops around the innermost one. */
-const COUNTERS = [RCX, RDX, R8, R9] as const;
+/** Counters of the loops around the innermost one: there are at most three loops. */
+const COUNTERS = [RCX, RDX] as const;
 /** A register for single lanes; operands are there only while a step of a sum is done. */
 const SPARE = 0;
 
@@ -23,11 +24,11 @@ export class RegisterTiles {
     this.#load = load;
   }
 
-  accumulate(tile: RegisterTile, scalar: Variable, vector: Variable, loops: readonly ReductionLoop[]): void {
+  accumulate(tile: RegisterTile, scalar: Variable, vector: Variable, loops: readonly ReductionLoop[], ahead: number): void {
     this.#pointer(RSI, scalar);
     this.#pointer(RDI, vector);
     for (const accumulator of this.#registers(tile).accumulators) this.#code.vector("xor", true, accumulator, accumulator, accumulator);
-    this.#loops(tile, loops, 0);
+    this.#loops(tile, loops, ahead, 0);
   }
 
   totals(what: "zero" | "add" | "take", tile: RegisterTile): void {
@@ -92,15 +93,16 @@ export class RegisterTiles {
     this.#code.longAdd(register, R15);
   }
 
-  #loops(tile: RegisterTile, loops: readonly ReductionLoop[], depth: number): void {
+  #loops(tile: RegisterTile, loops: readonly ReductionLoop[], ahead: number, depth: number): void {
     const code = this.#code;
     const [loop, ...inner] = loops as readonly [ReductionLoop, ...ReductionLoop[]];
-    if (inner.length === 0) return this.#innermost(tile, loop, depth > 0);
-    const counter = COUNTERS[depth]!;
+    if (inner.length === 0) return this.#innermost(tile, loop, ahead, depth > 0);
+    const counter = COUNTERS[depth];
+    invariant(counter !== undefined, "a sum has more than three loops");
     if (typeof loop.count === "number") code.constant(counter, loop.count);
     else this.#load(counter, loop.count);
     const start = code.here();
-    this.#loops(tile, inner, depth + 1);
+    this.#loops(tile, inner, ahead, depth + 1);
     // The loops inside have moved the pointers already.
     const moved = inner[0]!;
     const turns = moved.count as number;
@@ -108,9 +110,9 @@ export class RegisterTiles {
     code.intConstant("sub", counter, 1).jumpIf(IF.notZero, start);
   }
 
-  #innermost(tile: RegisterTile, { count, scalarStep, vectorStep }: ReductionLoop, moves: boolean): void {
+  #innermost(tile: RegisterTile, { count, scalarStep, vectorStep }: ReductionLoop, ahead: number, moves: boolean): void {
     const code = this.#code;
-    const step = (turn: number): void => this.#step(tile, turn * scalarStep, turn * vectorStep);
+    const step = (turn: number): void => this.#step(tile, turn * scalarStep, turn * vectorStep, ahead);
     const unrolled = (): void => {
       for (let turn = 0; turn < UNROLLED; turn++) step(turn);
       this.#move(UNROLLED * scalarStep, UNROLLED * vectorStep);
@@ -146,10 +148,11 @@ export class RegisterTiles {
     if (vector !== 0) this.#code.intConstant("add", RDI, vector, true);
   }
 
-  #step(tile: RegisterTile, scalarOffset: number, vectorOffset: number): void {
+  #step(tile: RegisterTile, scalarOffset: number, vectorOffset: number, ahead: number): void {
     const code = this.#code;
     const lanes = laneRegisters(tile.lanes);
     const registers = this.#registers(tile);
+    if (ahead > 0) code.prefetch(at(RDI, vectorOffset + ahead));
     lanes.forEach(({ groups, wide, channel }, j) => {
       const offset = vectorOffset + 4 * channel;
       if (groups[0]!.partial) this.#loadLanes(registers.operand(j), RDI, offset, groups[0]!);

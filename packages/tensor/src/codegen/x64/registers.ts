@@ -35,11 +35,14 @@ export function laneRegisters(lanes: readonly LaneGroup[]): LaneRegister[] {
 /** Rows of tiles of so many registers that leave one register for the scalars. */
 const mostRows = (registers: number): number => Math.max(1, Math.floor(Math.min(ACCUMULATORS, REGISTERS - 1 - registers) / registers));
 
-/** Of the sides up to the most, the largest of those that compute the fewest pixels. */
+/** What a tile costs besides its pixels, in pixels. */
+const TILE_COST = 0.5;
+
+/** Of the sides up to the most, the one that costs least; of equal ones the largest. */
 function tileSide(extent: number, most: number): number {
   let best = evenPart(extent, most);
-  const pixels = (side: number): number => side * Math.ceil(extent / side);
-  for (let side = best; side > most / 2; side--) if (pixels(side) < pixels(best)) best = side;
+  const cost = (side: number): number => (side + TILE_COST) * Math.ceil(extent / side);
+  for (let side = best; side > most / 2; side--) if (cost(side) < cost(best)) best = side;
   return best;
 }
 
