@@ -113,6 +113,7 @@ const runs: Package = {
     models: { what: "a model of a run folder or any file, as a victim", uses: ["folder", "evaluation", "run", "settings", "words"] },
     figures: { what: "series, curves and filters as figures", uses: ["run", "evaluation", "words"] },
     pages: { what: "reports as one HTML file each", uses: ["figures", "run", "evaluation", "settings", "words"] },
+    plan: { what: "plans of runs: grids, their files, how far they have come", uses: ["folder", "run", "settings"] },
     engines: { what: "who computes which run: attempts, a queue in Redis, Slurm", uses: ["folder", "run", "settings"] },
     perform: { what: "a run from its folder to its report", uses: ["folder", "evaluation", "run", "settings", "figures", "pages"] },
   },

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Experiment, experiments, madeUpImages } from "@gradalign/experiments";
 import { resolveTrainConfig } from "@gradalign/robustness";
 import { csv } from "@gradalign/runs";
+import { runId } from "@gradalign/runs/node";
 import { DataError } from "@gradalign/tensor";
 import { parseHTML } from "linkedom";
 import { afterAll, describe, expect, test } from "vitest";
@@ -14,7 +15,6 @@ import { gridOf, type ScaledExperiment } from "../src/reproduce/grid.ts";
 import { createGridView } from "../src/reproduce/grid-view.ts";
 import { busyRemark } from "../src/reproduce/measure-costs.ts";
 import { reproduce } from "../src/reproduce/reproduce.ts";
-import { trainingId } from "../src/reproduce/training-id.ts";
 import { gradalign, jsonLines } from "./support/captured.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-reproduce-"));
@@ -143,7 +143,7 @@ describe("an experiment's declaration", () => {
     expect(id).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
     for (const scale of ["paper", "laptop", "smoke"] as const) {
       const trainings = experiment.trainings(scale);
-      const ids = trainings.map(({ config }) => trainingId(config, "real"));
+      const ids = trainings.map(({ config }) => runId(config, "real"));
       expect(new Set(ids).size).toBe(ids.length);
       // A smaller scale says what it changed.
       if (trainings.length > 0 && scale !== "paper") expect(experiment.changes[scale].join(" ").length).toBeGreaterThan(20);
@@ -159,15 +159,15 @@ describe("content addresses", () => {
   const config = resolveTrainConfig({ dataset: "cifar10", method: "fgsm", epsilon: 8 / 255 });
 
   test("are equal for equal settings alone", () => {
-    expect(trainingId(config, "real")).toBe(trainingId(JSON.parse(JSON.stringify(config)), "real"));
-    expect(trainingId(config, "real")).toMatch(/^fgsm-eps8-seed0-[0-9a-f]{12}$/);
+    expect(runId(config, "real")).toBe(runId(JSON.parse(JSON.stringify(config)), "real"));
+    expect(runId(config, "real")).toMatch(/^fgsm-eps8-seed0-[0-9a-f]{12}$/);
     const others = [
       { ...config, seed: 1 },
       { ...config, evalEvery: 7 },
       { ...config, method: { ...config.method, stepSize: 1 } },
     ];
-    expect(new Set([config, ...others].map((other) => trainingId(other, "real"))).size).toBe(4);
-    expect(trainingId(config, "made-up")).not.toBe(trainingId(config, "real"));
+    expect(new Set([config, ...others].map((other) => runId(other, "real"))).size).toBe(4);
+    expect(runId(config, "made-up")).not.toBe(runId(config, "real"));
   });
 
   test("share a training between experiments, with the attacks of both", () => {

@@ -17,4 +17,5 @@ export { writeFolderAtomic } from "./files/node-atomic-folder.ts";
 export { fileSource, filesBeside } from "./files/node-byte-source.ts";
 export { FileError, onFile } from "./files/node-file-error.ts";
 export { BusyError, type Lock, type LockOptions, withLock } from "./files/node-lock.ts";
+export { isRunning } from "./files/node-process.ts";
 export { checkForm, parseJsonLines, readIfThere, readJson, readJsonLines, readRegularFile } from "./files/node-read.ts";

@@ -47,5 +47,17 @@ export { type EvaluationRequest, type EvaluationSettings, evaluate, evaluationId
 export { ownRun, performRun, type RunOutcome, type RunRequest } from "./perform/node-perform-run.ts";
 export { type Provenance, provenance } from "./perform/node-provenance.ts";
 export { VERSION } from "./perform/node-version.ts";
+export { checkPlannedRun, formatPlan, planOf, readPlan, writePlan } from "./plan/node-plan.ts";
+export {
+  cancelPlan,
+  isCancelled,
+  isPlannedFinished,
+  noteSubmission,
+  planFolder,
+  planStatus,
+  readSubmission,
+  type Submission,
+} from "./plan/node-plan-status.ts";
+export { CODE, type DataKind, runId } from "./plan/node-run-id.ts";
 export { cutIntoParts, type DataList, type DataPart, type ServedData } from "./serve/node-data-parts.ts";
 export { type LiveServer, type LiveServerOptions, startLiveServer } from "./serve/node-server.ts";

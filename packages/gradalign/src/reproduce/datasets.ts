@@ -1,10 +1,10 @@
 /** @file The data sets of a grid, each loaded once; at smoke scale made-up images stand in for one that cannot be had. */
 import { madeUpImages, type Scale } from "@gradalign/experiments";
 import type { LoadedDataset } from "@gradalign/robustness/node";
+import type { DataKind } from "@gradalign/runs/node";
 import { DataError } from "@gradalign/tensor";
 import { loadDataset } from "../run/dataset.ts";
 import type { OutputStream } from "../terminal/streams.ts";
-import type { DataKind } from "./training-id.ts";
 
 /** Where a command's images come from. */
 export interface DatasetShelf {

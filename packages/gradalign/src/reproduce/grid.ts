@@ -3,9 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Experiment, FinalAttack, Scale, Training } from "@gradalign/experiments";
 import { readJson, writeFileAtomic } from "@gradalign/robustness/node";
-import { type Provenance, provenance, readRobustness } from "@gradalign/runs/node";
+import { type DataKind, type Provenance, provenance, readRobustness, runId } from "@gradalign/runs/node";
 import { z } from "zod";
-import { type DataKind, trainingId } from "./training-id.ts";
 
 /** A training with its address and folder. */
 export interface GridTraining extends Training {
@@ -32,7 +31,7 @@ export function gridOf(experiments: readonly ScaledExperiment[], out: string, ki
   for (const { experiment, scale } of experiments) {
     for (const training of experiment.trainings(scale)) {
       const data = kindOf(training.config.dataset);
-      const id = trainingId(training.config, data);
+      const id = runId(training.config, data);
       const before = grid.get(id);
       const attacks = [...(before?.attacks ?? [])];
       for (const attack of training.attacks) if (!attacks.some((other) => isSameAttack(other, attack))) attacks.push(attack);

@@ -1,9 +1,8 @@
 /** @file What an experiment's data.json holds. */
 import type { Comparison, Findings, Page, Scale } from "@gradalign/experiments";
 import type { TrainConfig } from "@gradalign/robustness";
-import type { Provenance } from "@gradalign/runs/node";
+import type { DataKind, Provenance } from "@gradalign/runs/node";
 import type { DoneBy } from "./grid.ts";
-import type { DataKind } from "./training-id.ts";
 
 /** Everything data.json holds; the page is made from it alone. */
 export interface Results {

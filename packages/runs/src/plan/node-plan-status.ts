@@ -1,0 +1,102 @@
+/** @file How far a plan has come, from the runs' folder alone. */
+import { existsSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { isRunning, makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
+import { GradalignError } from "@gradalign/tensor";
+import { z } from "zod";
+import { attemptFolder, failuresOf, finishedFolder, holderOf, isGivenUp } from "../folder/node-attempts.ts";
+import { isRunFolder, openRun } from "../folder/node-run.ts";
+import { formatPlan } from "./node-plan.ts";
+import type { Plan, PlannedRun, PlanStatus, RunStatus } from "./plan.ts";
+
+/** What is known of a plan that was submitted: by which engine, and what that calls its jobs. */
+export interface Submission {
+  readonly engine: string;
+  readonly jobs: readonly string[];
+}
+
+const submissionForm = z.object({ engine: z.string(), jobs: z.array(z.string()) });
+/** What is noted of a run's end. */
+const endForm = z.looseObject({ diverged: z.exactOptional(z.string()) });
+const CANCELLED = "cancelled";
+
+/** What is kept of a plan beside its runs: the plan, its submission, scripts and logs. */
+export function planFolder(runs: string, { id }: Pick<Plan, "id">): string {
+  return join(runs, "plans", id);
+}
+
+/** Notes that a plan was submitted, and takes back that it was cancelled. */
+export function noteSubmission(runs: string, plan: Plan, submission: Submission): void {
+  const folder = planFolder(runs, plan);
+  makeFolder(folder);
+  writeFileAtomic(join(folder, "plan.json"), formatPlan(plan));
+  writeFileAtomic(join(folder, "submission.json"), `${JSON.stringify(submission)}\n`);
+  rmSync(join(folder, CANCELLED), { force: true });
+}
+
+/** How a plan was submitted last; undefined if it was not. */
+export function readSubmission(runs: string, plan: Pick<Plan, "id">): Submission | undefined {
+  const file = join(planFolder(runs, plan), "submission.json");
+  return readIfThere(file) ? readJson(file, submissionForm, "delete it, and submit the plan again") : undefined;
+}
+
+/** Says that a plan is to be left; whoever works on it looks now and then. */
+export function cancelPlan(runs: string, plan: Pick<Plan, "id">): void {
+  makeFolder(planFolder(runs, plan));
+  writeFileAtomic(join(planFolder(runs, plan), CANCELLED), "");
+}
+
+/** Whether it was. */
+export function isCancelled(runs: string, plan: Pick<Plan, "id">): boolean {
+  return existsSync(join(planFolder(runs, plan), CANCELLED));
+}
+
+/** Whether a run's result is in its place. */
+export function isPlannedFinished(runs: string, { id }: Pick<PlannedRun, "id">): boolean {
+  return isRunFolder(finishedFolder(runs, id));
+}
+
+/** How far the plan has come. */
+export function planStatus(runs: string, plan: Plan): PlanStatus {
+  const list = plan.runs.map((run) => runStatus(runs, run));
+  const of = (state: RunStatus["state"]): number => list.filter((run) => run.state === state).length;
+  return {
+    ...{ plan: plan.id, name: plan.name, total: list.length },
+    ...{ finished: of("finished"), running: of("running"), waiting: of("waiting"), failed: of("failed") },
+    cancelled: isCancelled(runs, plan),
+    runs: list,
+  };
+}
+
+function runStatus(runs: string, { id, label, config: { epochs } }: PlannedRun): RunStatus {
+  const shown = { id, label, epochs };
+  if (isPlannedFinished(runs, { id })) {
+    const diverged = divergedIn(finishedFolder(runs, id));
+    return { ...shown, state: "finished", ...(diverged ? { message: `diverged: ${diverged}` } : {}) };
+  }
+  const failures = failuresOf(runs, id);
+  const message = failures.at(-1)?.message;
+  const holder = holderOf(runs, id);
+  const epoch = epochOf(attemptFolder(runs, id));
+  const more = { ...(epoch === undefined ? {} : { epoch }), ...(message === undefined ? {} : { message }), ...(holder ? { attempt: holder.number } : {}) };
+  if (isGivenUp(failures)) return { ...shown, ...more, state: "failed" };
+  // Of a worker elsewhere nothing is known but that it made the newest claim.
+  const works = holder !== undefined && failures.at(-1)?.attempt !== holder.number && (holder.host !== hostname() || isRunning(holder.pid));
+  return works ? { ...shown, ...more, state: "running", host: holder.host, pid: holder.pid } : { ...shown, ...more, state: "waiting" };
+}
+
+function divergedIn(folder: string): string | undefined {
+  const file = join(folder, "finished.json");
+  return readIfThere(file) ? readJson(file, endForm, "delete it").diverged : undefined;
+}
+
+function epochOf(folder: string | undefined): number | undefined {
+  try {
+    return folder === undefined ? undefined : openRun(folder).evaluations.at(-1)?.epoch;
+  } catch (error) {
+    // It is being written, or was finished this moment.
+    if (error instanceof GradalignError) return undefined;
+    throw error;
+  }
+}
