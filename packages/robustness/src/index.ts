@@ -123,7 +123,7 @@ export { countParameters, type Params, param } from "./nn/params.ts";
 export { exportOnnx, type OnnxExportOptions } from "./onnx/export.ts";
 export { type OnnxImport, type OnnxModelOptions, onnxFunction, onnxModel } from "./onnx/model.ts";
 export { type AdamOptions, type AdamState, adam } from "./optim/adam.ts";
-export { createOptimizer, type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from "./optim/index.ts";
+export { createOptimizer, createSchedule, type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from "./optim/index.ts";
 export type { Optimizer, OptimizerDefinition, OptimizerState } from "./optim/optimizer.ts";
 export {
   cyclicSchedule,
@@ -191,6 +191,7 @@ export {
   type Section,
   trainingOptions,
 } from "./train/options.ts";
+export { type Phase, phaseData, phaseOptions, phasesOf, readPhases } from "./train/phases.ts";
 export { augmentationFor, circumstancesOf, type DatasetRecipe, datasetRecipe, lambdaSchedule, recipes } from "./train/recipes.ts";
 export {
   type Arithmetic,

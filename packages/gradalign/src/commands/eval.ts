@@ -158,7 +158,7 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
     const name = options.dataset ?? saved?.run.config.dataset ?? "cifar10";
     const data = await loadDataset(name, context.streams.stderr, signal);
     requireFitting(opened, data.dataset, name);
-    if (saved) requireSameData(saved.snapshot.run.data, identityOf(data.dataset, data.fingerprint), saved.folder);
+    if (saved) requireSameData(saved.snapshot.run.data, identityOf([data.dataset], data.fingerprint), saved.folder);
     const { count } = data.dataset.test;
     if (given.n !== "all" && given.n > count) note(`--n ${given.n}: the test set has ${count} images; all of them are attacked`);
     const asked = saved ? resumedSettings(runSettingsOf(given.settings), readSession(saved.folder)?.asked ?? {}, saved.run) : runSettingsOf(given.settings);

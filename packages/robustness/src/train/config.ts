@@ -8,6 +8,7 @@ import type { Circumstances, Given } from "../options/option.ts";
 import { checkOptions, checkValue, resolveOptions, shown } from "../options/resolve.ts";
 import type { Augmentation } from "./batch.ts";
 import { augmentOptions, DEFAULTS, datasetOption, optionsOf, SECTIONS, type Section, trainingOptions } from "./options.ts";
+import { batchSizeIn, phasesOf } from "./phases.ts";
 import { augmentationFor, circumstancesOf } from "./recipes.ts";
 
 /** All settings of a training run. */
@@ -22,6 +23,8 @@ export interface TrainConfig {
   readonly batchSize: number;
   /** Compute with so many images at a time and add up the gradients of a batch; all at once if left out. */
   readonly microBatch?: number;
+  /** From which epoch on batches have another size, or images are others: `0:image-size=128,batch-size=512;6:image-size=224`. */
+  readonly phases?: string;
   /** Train on the first so many images; null for all. */
   readonly trainSize: number | null;
   /** Hold out the last so many training images, and choose the best parameters on them; on training images, as the paper does, if left out. */
@@ -53,6 +56,7 @@ export interface PartialTrainConfig {
   readonly epochs?: number;
   readonly batchSize?: number;
   readonly microBatch?: number;
+  readonly phases?: string;
   readonly trainSize?: number | null;
   readonly validationSize?: number;
   readonly labelSmoothing?: number;
@@ -75,7 +79,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
   checkRoot(partial);
   const { names, at } = chosenBy(partial);
   const training = resolveOptions(ROOT, trainingOptions, trainingOnly(partial), at);
-  const { epsilon, epochs, batchSize, microBatch, trainSize, validationSize, labelSmoothing, averaging, seed, evalEvery, evalExamples } = training;
+  const { epsilon, epochs, batchSize, microBatch, phases, trainSize, validationSize, labelSmoothing, averaging, seed, evalEvery, evalExamples } = training;
   const section = (kind: Section): Given => {
     const { name: _, ...options } = recordIn(partial[kind]);
     const name = names[kind];
@@ -87,6 +91,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
     method: section("method"),
     ...{ epsilon, epochs, batchSize },
     ...(microBatch === undefined ? {} : { microBatch }),
+    ...(phases === undefined ? {} : { phases }),
     trainSize,
     ...(validationSize === undefined ? {} : { validationSize }),
     ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
@@ -172,12 +177,19 @@ function sectionOf(name: string, value: unknown): Given {
 }
 
 /** Rules between settings, each of which is within its own. */
-function checkTogether({ dataset, batchSize, microBatch = batchSize, trainSize, validationSize = 0, augment }: TrainConfig): void {
+function checkTogether(config: TrainConfig): void {
+  const { dataset, epochs, batchSize, microBatch = batchSize, trainSize, validationSize = 0, augment } = config;
   const fail = (name: string, value: unknown, rule: string): never => {
     throw new ConfigError(`config: ${name} (=${value}) must be ${rule}`);
   };
   if (batchSize % microBatch !== 0) fail("microBatch", microBatch, `a divisor of ${batchSize}, the batch size`);
   if (trainSize !== null && trainSize < batchSize) fail("trainSize", trainSize, `at least ${batchSize}, the batch size, or null for all images`);
+  for (const phase of phasesOf(config)) {
+    const size = batchSizeIn(phase, config);
+    if (phase.from >= epochs) fail("phases", `"${config.phases}"`, `of epochs that there are; the last of ${epochs} is ${epochs - 1}, counted from 0`);
+    if (size % (config.microBatch ?? size) !== 0) fail("phases", `"${config.phases}"`, `of batch sizes that microBatch (=${microBatch}) divides`);
+    if (trainSize !== null && trainSize < size) fail("phases", `"${config.phases}"`, `of batch sizes up to trainSize (=${trainSize})`);
+  }
   if (!isDatasetName(dataset)) return;
   const { shape, splits } = datasets[dataset];
   const [, height, width] = shape;

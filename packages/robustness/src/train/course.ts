@@ -6,12 +6,11 @@ import { pauser } from "../eval/pause.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
 import { countParameters, type Params } from "../nn/params.ts";
 import type { TrainConfig } from "./config.ts";
-import type { Evaluator } from "./evaluator.ts";
 import { type Evaluation, selectionAccuracy, type TrainEvent } from "./events.ts";
+import type { PhaseRun, PhaseRuns } from "./phase-runs.ts";
 import { progressReporter } from "./progress.ts";
 import { type Best, checkResume, describeBest, lastTensors } from "./resumption.ts";
 import { type Arithmetic, arithmeticOf, identityOf, type RunSeal } from "./seal.ts";
-import type { Session } from "./session.ts";
 import { type CheckpointSink, type RunRecord, restoreModel, type Snapshot, storeTree } from "./snapshot.ts";
 import type { StepPrograms } from "./step-programs.ts";
 import { checkedSums, firstNotFinite, notFinite } from "./training-error.ts";
@@ -23,6 +22,8 @@ export interface TrainOptions {
   readonly programs?: StepPrograms;
   /** Threads that read and decode streamed images; 2 unless set. The bits are the same with any number. */
   readonly workers?: number;
+  /** What each phase of the settings trains on, where they have phases with images of their own; the last one's is the data set itself. */
+  readonly phaseData?: readonly ImageDataset[];
   /** A model of one's own; its name must be the settings'. */
   readonly model?: Model;
   readonly onEvent?: (event: TrainEvent) => void;
@@ -56,10 +57,10 @@ export interface TrainResult {
 /** What a training is performed with. */
 export interface Prepared {
   readonly model: Model;
-  readonly session: Session;
-  readonly evaluator: Evaluator;
+  readonly phases: PhaseRuns;
   readonly config: TrainConfig;
-  readonly dataset: ImageDataset;
+  /** What each phase trains on. */
+  readonly datasets: readonly ImageDataset[];
   readonly options: TrainOptions;
 }
 
@@ -73,18 +74,22 @@ interface Course extends Prepared {
   readonly pause: () => Promise<void>;
   /** Seconds so far, those before an interruption among them. */
   seconds(): number;
+  /** The phase that is under way. */
+  phase: PhaseRun;
   iteration: number;
   best: Best | null;
   overfitting: Overfitting | null;
 }
 
-/** Trains to the end, or until the signal; the caller disposes of session and evaluator. */
+/** Trains to the end, or until the signal; the caller disposes of the phases. */
 export async function perform(prepared: Prepared): Promise<TrainResult> {
   const course = await begin(prepared);
-  const { model, session, config, options, emit, evaluations } = course;
+  const { model, config, options, emit, evaluations } = course;
+  const { iterations, parts } = prepared.phases.timetable;
+  const { session } = course.phase;
   emit({
     type: "start",
-    iterations: session.iterations,
+    iterations,
     iteration: course.iteration,
     parameters: countParameters(session.current.params),
     compileMs: session.stats()?.compileMs ?? 0,
@@ -93,8 +98,13 @@ export async function perform(prepared: Prepared): Promise<TrainResult> {
   });
   if (!options.resume) await evaluate(course);
   await iterate(course);
+  for (const part of parts.slice(course.phase.part.phase + 1)) {
+    if (options.signal?.aborted) break;
+    course.phase = await prepared.phases.enter(part);
+    await iterate(course);
+  }
   const { iteration, best, overfitting } = course;
-  const interrupted = iteration < session.iterations;
+  const interrupted = iteration < iterations;
   emit({
     type: "end",
     iteration,
@@ -102,16 +112,19 @@ export async function perform(prepared: Prepared): Promise<TrainResult> {
     best: best && describeBest(best, config),
     overfitting: overfitting && { iteration: overfitting.iteration, epoch: overfitting.epoch },
   });
-  const { params, state } = session.current;
+  const { params, state } = course.phase.session.current;
   return { model, params, state, best: best && { ...restoreModel(model, best), iteration: best.iteration }, evaluations, interrupted, overfitting };
 }
 
 /** The state before the first iteration, or that of the checkpoint to go on from. */
 async function begin(prepared: Prepared): Promise<Course> {
-  const { session, config, dataset, options } = prepared;
+  const { phases, config, datasets, options } = prepared;
   const { device, checkpoints, resume } = options;
-  const present: RunSeal = { config, data: identityOf(dataset, options.fingerprint ?? null), arithmetic: [arithmeticOf(device, options.arithmetic)] };
+  const present: RunSeal = { config, data: identityOf(datasets, options.fingerprint ?? null), arithmetic: [arithmeticOf(device, options.arithmetic)] };
   const progress = resume ? checkResume(resume, present, options.elsewhere ?? false) : { evaluations: [], best: null, seconds: 0, seal: present };
+  // What a checkpoint holds is the state after the step before it, which may have been a phase's last.
+  const phase = await phases.enter(phases.timetable.partOf(Math.max(0, (resume?.iteration ?? 0) - 1)));
+  const { session } = phase;
   if (resume) session.restore(resume.tensors);
   else {
     await session.ready(null);
@@ -124,7 +137,8 @@ async function begin(prepared: Prepared): Promise<Course> {
   const course: Course = {
     ...prepared,
     seal: progress.seal,
-    chance: 1 / dataset.classNames.length,
+    phase,
+    chance: 1 / (datasets[0] as ImageDataset).classNames.length,
     evaluations,
     emit: options.onEvent ?? (() => {}),
     pause: pauser(),
@@ -142,7 +156,9 @@ function memoryOf(device: Device): { memory?: { needed: number; most?: number } 
   return liveBytes === 0 ? {} : { memory: { needed: liveBytes, ...(mostBytes === undefined ? {} : { most: mostBytes }) } };
 }
 
-function microBatchesOf({ config: { batchSize, microBatch: size = batchSize }, session }: Course) {
+function microBatchesOf({ phase }: Course) {
+  const { session, config } = phase;
+  const { batchSize, microBatch: size = batchSize } = config;
   if (size === batchSize) return {};
   return { microBatches: { parts: batchSize / size, size, normalized: Object.keys(session.current.state).length > 0 } };
 }
@@ -151,9 +167,10 @@ function findOverfitting({ config, evaluations, chance }: Course): Overfitting |
   return config.method.name === "standard" ? null : detectOverfitting(evaluations, chance);
 }
 
-/** All iterations that are left, until the signal. */
+/** All iterations that are left of the phase, until the signal. */
 async function iterate(course: Course): Promise<void> {
-  const { session, config, options, pause } = course;
+  const { config, options, phases, pause } = course;
+  const { session, part } = course.phase;
   const { device, signal } = options;
   const checkpointEvery = options.checkpointEvery ?? config.evalEvery;
   const readSums = () => checkedSums(session, course.iteration, config);
@@ -161,7 +178,7 @@ async function iterate(course: Course): Promise<void> {
     await readSums();
     await save(course, "last");
   };
-  const progress = await progressReporter(config.batchSize, session, course.iteration, readSums, course.emit);
+  const progress = await progressReporter(part.batchSize, phases.timetable, course.iteration, readSums, course.emit);
   let saved = options.resume ? course.iteration : -1;
   while (course.iteration < session.iterations && !signal?.aborted) {
     await session.ready(course.iteration);
@@ -182,18 +199,19 @@ async function iterate(course: Course): Promise<void> {
 
 /** Measures the model as it is now, looks for overfitting, and keeps the model if it is the best so far. */
 async function evaluate(course: Course): Promise<void> {
-  const { session, config, evaluator, evaluations, emit, iteration } = course;
+  const { config, phases, phase, evaluations, emit, iteration } = course;
+  const { session, evaluator, part } = phase;
   const sums = await checkedSums(session, iteration, config);
   const { params, state } = session.current;
   const measured = await evaluator.evaluate(params, state, course.pause);
   const skipped = await session.readSkipped();
   const evaluation: Evaluation = {
     iteration,
-    epoch: iteration / session.iterationsPerEpoch,
+    epoch: phases.timetable.epochsAfter(iteration),
     lr: iteration === 0 ? 0 : session.learningRate(iteration - 1),
     train_loss: sums.loss / sums.iterations,
     train_reg: sums.regularizer / sums.iterations,
-    train_acc: sums.correct / (sums.iterations * config.batchSize),
+    train_acc: sums.correct / (sums.iterations * part.batchSize),
     ...measured,
     ...(skipped === null ? {} : { skipped_steps: skipped }),
     seconds: course.seconds(),
@@ -217,17 +235,17 @@ async function evaluate(course: Course): Promise<void> {
 }
 
 async function save(course: Course, kind: "last" | "best"): Promise<void> {
-  const { model, session, config, options, seal, best, iteration } = course;
+  const { model, phases, phase, config, options, seal, best, iteration } = course;
   const { checkpoints } = options;
   if (!checkpoints) return;
   const run: RunRecord = { ...seal, best: best && describeBest(best, config), seconds: course.seconds() };
-  const tensors = kind === "best" ? (best?.tensors ?? new Map()) : await lastTensors(session, best);
+  const tensors = kind === "best" ? (best?.tensors ?? new Map()) : await lastTensors(phase.session, best);
   // Parameters that are not finite, which a last finite loss may have led to, must not replace a good checkpoint.
   const broken = kind === "last" ? firstNotFinite(tensors) : undefined;
   if (broken !== undefined) throw notFinite(broken, iteration, config);
   const sofar = kind === "last" ? { evaluations: [...course.evaluations] } : {};
   const identity = { name: model.name, config: model.config };
-  const path = checkpoints.save(kind, { model: identity, iteration, epoch: iteration / session.iterationsPerEpoch, tensors, run, ...sofar });
+  const path = checkpoints.save(kind, { model: identity, iteration, epoch: phases.timetable.epochsAfter(iteration), tensors, run, ...sofar });
   course.emit({ type: "checkpoint", kind, iteration, ...(path === undefined ? {} : { path }) });
 }
 

@@ -5,6 +5,7 @@ import { methods } from "../methods/index.ts";
 import { models } from "../models/index.ts";
 import { optimizers, schedules } from "../optim/index.ts";
 import { type ChoiceOption, type Circumstances, choice, flag, integer, integerOr, number, numberOr, type OptionTable, text } from "../options/option.ts";
+import { phasesOption } from "./phases.ts";
 
 /** What is chosen by name unless it is said. The optimiser is the recipe's. */
 export const DEFAULTS = { dataset: "cifar10", model: "preact-resnet18", method: "fgsm-gradalign", schedule: "cyclic" };
@@ -36,6 +37,7 @@ export const trainingOptions = {
     help: "compute with so many images of a batch at a time and add up their gradients, where a whole batch does not fit into memory",
     remedy: "leave it out to compute with a batch at once",
   }),
+  phases: phasesOption,
   trainSize: integerOr(null, { least: 1, help: "train on the first so many images only", remedy: "leave it out to train on all" }),
   validationSize: integerOr(undefined, {
     least: 1,

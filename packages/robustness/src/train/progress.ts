@@ -1,6 +1,7 @@
 /** @file Throttled step events: mean loss, speed, and time to go. */
 import type { TrainEvent } from "./events.ts";
-import type { HostSums, Session } from "./session.ts";
+import type { Timetable } from "./phases.ts";
+import type { HostSums } from "./session.ts";
 
 /** Milliseconds between step events. */
 const REPORT_EVERY = 300;
@@ -22,7 +23,7 @@ export interface ProgressReporter {
  */
 export async function progressReporter(
   batchSize: number,
-  session: Session,
+  { iterations, epochsAfter }: Timetable,
   first: number,
   readSums: () => Promise<HostSums>,
   emit: (event: TrainEvent) => void,
@@ -43,10 +44,10 @@ export async function progressReporter(
       emit({
         type: "step",
         iteration,
-        epoch: iteration / session.iterationsPerEpoch,
+        epoch: epochsAfter(iteration),
         loss: (loss - since.loss) / (summed - since.summed),
         imagesPerSecond: ((iteration - since.iteration) * batchSize * 1000) / (now - since.time - excluded),
-        etaSeconds: (session.iterations - iteration) / rate / 1000,
+        etaSeconds: (iterations - iteration) / rate / 1000,
       });
       since = { time: now, iteration, loss, summed };
       excluded = 0;

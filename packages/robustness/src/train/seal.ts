@@ -15,6 +15,8 @@ export interface DataIdentity {
   /** Number of training and of test images. */
   readonly train: number;
   readonly test: number;
+  /** The same of the phases before the last, where there are any. */
+  readonly phases?: readonly Pick<DataIdentity, "shape" | "train" | "test">[];
 }
 
 /** What decides the last bits besides settings and data: backend, precision, whether multiply-adds are relaxed, or those of contractions fused all the
@@ -29,9 +31,11 @@ export interface RunSeal {
   readonly arithmetic: readonly Arithmetic[];
 }
 
-/** The identity of a data set with this fingerprint. */
-export function identityOf({ classNames, shape, train, test }: ImageDataset, fingerprint: string | null): DataIdentity {
-  return { fingerprint, classNames, shape, train: train.count, test: test.count };
+/** The identity of what a run's phases train on, with a fingerprint of all of it; of the last, of which the others are variants, with their sizes. */
+export function identityOf(datasets: readonly ImageDataset[], fingerprint: string | null): DataIdentity {
+  const { classNames, shape, train, test } = datasets.at(-1) as ImageDataset;
+  const before = datasets.slice(0, -1).map(({ shape, train, test }) => ({ shape, train: train.count, test: test.count }));
+  return { fingerprint, classNames, shape, train: train.count, test: test.count, ...(before.length > 0 ? { phases: before } : {}) };
 }
 
 /** What a device computes with; `more` is what it does not tell of itself. */

@@ -23,6 +23,7 @@ import type { TrainingData } from "./batch.ts";
 import { DEFAULT_WORKERS, type Place, trainingBatches } from "./batches.ts";
 import { checkCarried } from "./carried.ts";
 import type { TrainConfig } from "./config.ts";
+import { type Part, timetableOf } from "./phases.ts";
 import { loopOptions, stepNumbers, stepOptions } from "./setup.ts";
 import { restoreTree } from "./snapshot.ts";
 import { initialState, type MetricSums, noSums, type StepInputs, type TrainState } from "./step.ts";
@@ -46,9 +47,10 @@ type Call = <Arguments extends readonly unknown[], Result>(
 
 const plainCall: Call = (program, ...args) => program(...args);
 
-/** A run in progress. */
+/** A run in progress, or one of its phases. */
 export interface Session {
   readonly iterationsPerEpoch: number;
+  /** Where it ends: iterations of the run, those of the phases before among them. */
   readonly iterations: number;
   /** The state after the last iteration; replaced by the next one. */
   readonly current: Computed<TrainState>;
@@ -72,6 +74,10 @@ export interface Session {
   stats(): ProgramStats | null;
   /** Frees everything but parameters and statistics; with `model` these too. */
   dispose(what?: { readonly model: boolean }): void;
+  /** Frees everything but the state, which goes on in the session of the next phase. */
+  leave(): Computed<TrainState>;
+  /** Takes up the state of the phase before. What the method carries from batch to batch begins anew. */
+  adopt(state: Computed<TrainState>): void;
 }
 
 /** What a session may share with others, and how it reads images. */
@@ -80,6 +86,8 @@ export interface SessionOptions {
   readonly programs?: StepPrograms | undefined;
   /** Threads that read and decode streamed images; 2 unless set. The bits are the same with any number. */
   readonly workers?: number | undefined;
+  /** The part of the run that the session is for; all of it unless set. */
+  readonly part?: Part | undefined;
 }
 
 /**
@@ -93,7 +101,7 @@ export function createSession(
   config: TrainConfig,
   dataset: ImageDataset,
   device: Device,
-  { programs: shared, workers = DEFAULT_WORKERS }: SessionOptions = {},
+  { programs: shared, workers = DEFAULT_WORKERS, part: own }: SessionOptions = {},
 ): Session {
   const { batchSize, seed, epochs } = config;
   const { replays, warmupEpochs } = loopOptions(config);
@@ -106,10 +114,19 @@ export function createSession(
   }
   checkCarried(config, setup, dataset, size);
   if (size < batchSize) throw new DataError(`train: batchSize (=${batchSize}) must be at most ${size}, the number of training images`);
-  const perEpoch = Math.floor(size / batchSize);
+  const { phases: _, ...whole } = config;
+  const { firstEpoch, endEpoch, firstIteration, endIteration, firstBatch, iterationsPerEpoch: perEpoch } = own ?? timetableOf(whole, [size]).partOf(0);
   const warmupIterations = Math.floor((warmupEpochs * size) / batchSize);
   const schedule = createSchedule(config.schedule, epochs);
-  const learningRate = (index: number): number => schedule(Math.floor(index / perEpoch) + ((index % perEpoch) + 1) / perEpoch);
+  /** Epoch and place in it, both from 0. */
+  const timeOf = (index: number): [epoch: number, i: number] => {
+    const since = index - firstIteration;
+    return [firstEpoch + Math.floor(since / perEpoch), since % perEpoch];
+  };
+  const learningRate = (index: number): number => {
+    const [epoch, i] = timeOf(index);
+    return schedule(epoch + (i + 1) / perEpoch);
+  };
 
   // Free replays a batch: same images, same augmentation.
   const placeOf = (epoch: number, i: number): Place => ({ epoch, position: (i - (i % replays)) * batchSize });
@@ -117,7 +134,7 @@ export function createSession(
     const next = position / batchSize + replays;
     // Of epoch 0 one batch is taken, which only initialises the statistics.
     if (epoch > 0 && next < perEpoch) return placeOf(epoch, next);
-    return epoch < epochs ? placeOf(epoch + 1, 0) : null;
+    return epoch < endEpoch ? placeOf(epoch + 1, 0) : null;
   };
   const batches = trainingBatches(dataset, { seed, examples: size, size: batchSize, part: setup.batchSize, after, workers });
   const numbers = uploaded(stepNumbers(config));
@@ -131,7 +148,9 @@ export function createSession(
     const { data, order, position } = batches.at(place, part);
     const inputs = {
       position,
-      augmentKey: Int32Array.from(keyFor(seed, "augment", epoch * perEpoch + place.position / batchSize, part)),
+      augmentKey: Int32Array.from(
+        keyFor(seed, "augment", (epoch === 0 ? 0 : firstBatch + (epoch - 1 - firstEpoch) * perEpoch) + place.position / batchSize, part),
+      ),
       attackKey: Int32Array.from(keyFor(seed, "attack", index, part)),
       lr,
       // The iteration that only initialised the statistics counts in the paper's code, so the first update has one step's share.
@@ -152,15 +171,24 @@ export function createSession(
     for (let k = 0; k < setup.parts; k++) accumulated = call(accumulate, state(), accumulated, ...part(k));
     current = call(update, state(), accumulated, { lr, numbers });
   };
-  const within = (index: number): [epoch: number, i: number] => [1 + Math.floor(index / perEpoch), index % perEpoch];
+  const within = (index: number): [epoch: number, i: number] => {
+    const [epoch, i] = timeOf(index);
+    return [1 + epoch, i];
+  };
   const state = (): Computed<TrainState> => {
     if (!current) throw new DataError("train: the session has no state yet; initialize or restore it first");
     return current;
   };
 
+  const dispose = (): void => {
+    batches.dispose();
+    disposeTree(numbers);
+    release();
+    if (!shared) programs.dispose();
+  };
   return {
     iterationsPerEpoch: perEpoch,
-    iterations: epochs * perEpoch,
+    iterations: endIteration,
     learningRate,
     get current() {
       return state();
@@ -214,10 +242,23 @@ export function createSession(
         const { params, state: statistics, ...rest } = current;
         disposeTree(whole ? current : rest);
       }
-      batches.dispose();
-      disposeTree(numbers);
-      release();
-      if (!shared) programs.dispose();
+      dispose();
+    },
+    leave() {
+      const left = state();
+      current = null;
+      dispose();
+      return left;
+    },
+    adopt({ carry, ...goesOn }) {
+      disposeTree(carry);
+      if (!setup.method.carries) {
+        current = { ...goesOn, carry: {} };
+        return;
+      }
+      const { carry: begun, ...unused } = initialize(Int32Array.from(keyFor(seed, "model")));
+      disposeTree(unused);
+      current = { ...goesOn, carry: begun };
     },
   };
 }

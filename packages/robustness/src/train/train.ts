@@ -5,9 +5,9 @@ import { createModel, models } from "../models/index.ts";
 import type { Model } from "../models/model.ts";
 import type { TrainConfig } from "./config.ts";
 import { perform, type TrainOptions, type TrainResult } from "./course.ts";
-import { createEvaluator, type Evaluator } from "./evaluator.ts";
 import { withSizeThatFits } from "./memory.ts";
-import { createSession } from "./session.ts";
+import { phaseConfigs, phaseRuns } from "./phase-runs.ts";
+import { phasesOf } from "./phases.ts";
 
 /**
  * Trains a model as the settings say. On one backend, equal settings give equal bits, whatever the number of threads, stopped and resumed or not.
@@ -31,22 +31,49 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
 async function run(config: TrainConfig, given: ImageDataset, options: TrainOptions): Promise<TrainResult> {
   // Whoever made it: labels and images are checked.
   const dataset = imageDataset(given);
+  if (dataset.name !== config.dataset) {
+    throw new ConfigError(
+      `train: the settings are for the data set "${config.dataset}", the one given is "${dataset.name}"; resolve the settings with this data set`,
+    );
+  }
   if (!options?.device) throw new ConfigError("train: options.device is missing; pass { device: await createDevice() }");
-  const { device } = options;
+  const { device, programs, workers } = options;
   const model = modelFor(config, dataset, options.model);
-  checkFit(model, config, dataset);
-  const { programs, workers } = options;
-  const session = createSession(model, config, dataset, device, { programs, workers });
-  let evaluator: Evaluator | null = null;
+  const datasets = phaseDatasets(config, dataset, options.phaseData?.map(imageDataset));
+  const configs = phaseConfigs(config);
+  for (const [i, data] of datasets.entries()) checkFit(model, configs[i] as TrainConfig, data);
+  const phases = phaseRuns(model, config, datasets, device, { programs, workers });
   let result: TrainResult | null = null;
   try {
-    evaluator = await createEvaluator(model, config, dataset, device, workers);
-    result = await perform({ model, session, evaluator, config, dataset, options });
+    result = await perform({ model, phases, config, datasets, options });
     return result;
   } finally {
-    session.dispose({ model: result === null });
-    evaluator?.dispose();
+    phases.dispose({ model: result === null });
   }
+}
+
+/** What each phase trains on: the data set, unless phases have images of their own. */
+function phaseDatasets(config: TrainConfig, dataset: ImageDataset, given: readonly ImageDataset[] | undefined): readonly ImageDataset[] {
+  const phases = phasesOf(config);
+  if (!given && phases.every(({ imageSize, data }) => imageSize === undefined && data === undefined)) return phases.map(() => dataset);
+  if (given?.length !== phases.length) {
+    throw new ConfigError(
+      `train: options.phaseData must have a data set for each of the ${phases.length} phases, since phases have images of their own, got ${given?.length ?? "none"}; pass them`,
+    );
+  }
+  const datasets = [...given.slice(0, -1), dataset];
+  for (const [i, { imageSize }] of phases.entries()) {
+    const { shape, classNames } = datasets[i] as ImageDataset;
+    if (imageSize !== undefined && (shape[1] !== imageSize || shape[2] !== imageSize)) {
+      throw new ConfigError(`train: phase ${i + 1} is of images of ${imageSize} pixels, its data set has ${shape[1]} x ${shape[2]}; pass one of that size`);
+    }
+    if (classNames.join("\n") !== dataset.classNames.join("\n")) {
+      throw new ConfigError(
+        `train: phase ${i + 1} has other classes (${classNames.length}) than the last phase (${dataset.classNames.length}); pass data of the same classes`,
+      );
+    }
+  }
+  return datasets;
 }
 
 /** The same error with the size that would fit: of the data where they are what is too large, else of the batch. */
@@ -73,9 +100,6 @@ function modelFor(config: TrainConfig, dataset: ImageDataset, own: Model | undef
 /** Refuses what cannot work before anything is uploaded or compiled. */
 function checkFit(model: Model, config: TrainConfig, dataset: ImageDataset): void {
   const { shape, classNames, name } = dataset;
-  if (name !== config.dataset) {
-    throw new ConfigError(`train: the settings are for the data set "${config.dataset}", the one given is "${name}"; resolve the settings with this data set`);
-  }
   const [, height, width] = shape;
   if (config.augment.crop >= Math.min(height, width)) {
     throw new ConfigError(`train: augment.crop (=${config.augment.crop}) must be less than the images' ${height} x ${width} pixels; use 0 for no random crop`);

@@ -14,6 +14,8 @@ export const FIXED_DEFAULTS: DefaultTexts = {
   vectorBits: "what is faster here",
   workers: "2",
   microBatch: "the whole batch",
+  phases: "none",
+  excludeNorms: "no",
   trainSize: "all",
   validationSize: "none",
   labelSmoothing: "none",
