@@ -70,7 +70,7 @@ function describeMicroBatches({ microBatches }: Extract<RunEvent, { type: "start
   const { parts, size, normalized } = microBatches;
   const equal = normalized
     ? `batch norm takes its statistics of each, so this is not the training with a batch of ${count(parts * size)} at once`
-    : `as with a batch of ${count(parts * size)} at once, but for rounding and random draws`;
+    : `as with a batch of ${count(parts * size)} at once, but for rounding and an attack's random draws`;
   return [`each step in ${count(parts)} micro-batches of ${count(size)}: ${equal}`];
 }
 

@@ -17,30 +17,47 @@ export interface TrainingData {
   readonly labels: Value;
 }
 
+/** What images are changed with: a key, and where a micro-batch stands in the batch that the key is of. */
+export interface AugmentationDraw {
+  readonly key: Value;
+  /** Number of the first image in the batch, int32 [1], and how many images the batch has. */
+  readonly part?: { readonly first: Value; readonly images: number };
+}
+
 /** Numbers of the examples at `position` (int32 [1]) of an epoch's order: int32 [batch]. */
 export function batchRows(order: Value, position: Value, batchSize: number): Value {
   return gather(order, [add(iota([batchSize]), position)]);
 }
 
 /**
- * Images of these rows as float32 in [0, 1], augmented with a key: [batch, C, H, W].
+ * Images of these rows as float32 in [0, 1], augmented: [batch, C, H, W].
  *
  * One gather reads every pixel from where the crop and the flip take it; pixels of the padding are then set to zero.
  */
-export function augmentedImages(images: Value, rows: Value, key: Value, augmentation: Augmentation): Value {
-  return augmentedRows(images, rows, key, augmentation, toUnit);
+export function augmentedImages(images: Value, rows: Value, draw: AugmentationDraw, augmentation: Augmentation): Value {
+  return augmentedRows(images, rows, draw, augmentation, toUnit);
 }
 
 /** The same of any tensor of the images' shape [examples, C, H, W], each element as `read` has it. */
-export function augmentedRows(images: Value, rows: Value, key: Value, { crop, flip }: Augmentation, read: (pixels: Value) => Value): Value {
+export function augmentedRows(
+  images: Value,
+  rows: Value,
+  { key, part }: AugmentationDraw,
+  { crop, flip }: Augmentation,
+  read: (pixels: Value) => Value,
+): Value {
   const [, channels, height, width] = images.shape as [number, number, number, number];
   const batch = rows.shape[0] as number;
   if (crop === 0 && !flip) return read(gather(images, [rows]));
   const perExample = (v: Value): Value => reshape(v, [batch, 1, 1, 1]);
-  const shift = (stream: number): Value => sub(convert(floor(mul(uniform(foldIn(key, stream), [batch]), 2 * crop + 1)), "int32"), crop);
+  const drawn = (stream: number): Value => {
+    if (!part) return uniform(foldIn(key, stream), [batch]);
+    return gather(uniform(foldIn(key, stream), [part.images]), [add(iota([batch]), part.first)]);
+  };
+  const shift = (stream: number): Value => sub(convert(floor(mul(drawn(stream), 2 * crop + 1)), "int32"), crop);
 
   const column = reshape(iota([width]), [1, 1, 1, width]);
-  const mirrored = perExample(lt(uniform(foldIn(key, 2), [batch]), flip ? 0.5 : 0));
+  const mirrored = perExample(lt(drawn(2), flip ? 0.5 : 0));
   const y = add(reshape(iota([height]), [1, 1, height, 1]), perExample(shift(0)));
   const x = add(flip ? where(mirrored, sub(width - 1, column), column) : column, perExample(shift(1)));
   const pixels = gather(images, [perExample(rows), reshape(iota([channels]), [1, channels, 1, 1]), y, x]);

@@ -148,8 +148,9 @@ export function createSession(
     const { data, order, position } = batches.at(place, part);
     const inputs = {
       position,
+      ...(setup.parts > 1 ? { part: Int32Array.of(part * setup.batchSize) } : {}),
       augmentKey: Int32Array.from(
-        keyFor(seed, "augment", (epoch === 0 ? 0 : firstBatch + (epoch - 1 - firstEpoch) * perEpoch) + place.position / batchSize, part),
+        keyFor(seed, "augment", (epoch === 0 ? 0 : firstBatch + (epoch - 1 - firstEpoch) * perEpoch) + place.position / batchSize),
       ),
       attackKey: Int32Array.from(keyFor(seed, "attack", index, part)),
       lr,

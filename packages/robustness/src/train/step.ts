@@ -52,6 +52,8 @@ export interface StepNumbers {
 export interface StepInputs {
   /** Where the batch starts in the epoch's order: int32 [1]. */
   readonly position: Value;
+  /** Number in its batch of a micro-batch's first image: int32 [1]; without micro-batches there is none. */
+  readonly part?: Value;
   readonly augmentKey: Value;
   readonly attackKey: Value;
   /** Learning rate, a scalar. */
@@ -176,12 +178,13 @@ function lossPass<Sums>(
   { data, order, inputs }: { readonly data: TrainingData; readonly order: Value; readonly inputs: StepInputs },
   summed: (loss: Value, regularizer: Value, correct: Value, total: Value) => Sums,
 ): Pass<Sums> {
-  const { model, method, methodOptions, batchSize, streamed, augment, labelSmoothing } = setup;
-  const { position, augmentKey, attackKey, lr, ramp, epoch = 0, numbers } = inputs;
+  const { model, method, methodOptions, batchSize, parts, streamed, augment, labelSmoothing } = setup;
+  const { position, part, augmentKey, attackKey, lr, ramp, epoch = 0, numbers } = inputs;
   const rows = streamed ? order : batchRows(order, position, batchSize);
-  const x = augmentedImages(data.images, streamed ? iota([batchSize]) : rows, augmentKey, augment);
+  const draw = part ? { key: augmentKey, part: { first: part, images: parts * batchSize } } : { key: augmentKey };
+  const x = augmentedImages(data.images, streamed ? iota([batchSize]) : rows, draw, augment);
   const labels = streamed ? data.labels : gather(data.labels, [rows]);
-  const augmented = (table: Value): Value => augmentedRows(table, rows, augmentKey, augment, (values) => values);
+  const augmented = (table: Value): Value => augmentedRows(table, rows, draw, augment, (values) => values);
   const options = tracedValues(method.options, methodOptions, numbers.method);
   const warmup: Operand = Number(methodOptions["warmupEpochs"] ?? 0) > 0 ? ramp : 1;
 

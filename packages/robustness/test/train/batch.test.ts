@@ -18,7 +18,7 @@ describe("a batch", () => {
   });
 
   it("is the bytes divided by 255 without augmentation", () => {
-    const plain = evaluate(augmentedImages(images, tensor(Int32Array.of(3)), randomKey(0), { crop: 0, flip: false }));
+    const plain = evaluate(augmentedImages(images, tensor(Int32Array.of(3)), { key: randomKey(0) }, { crop: 0, flip: false }));
     expect(plain.shape).toEqual([1, 2, SIZE, SIZE]);
     expect(plain.data()[7]).toBeCloseTo(pixel(3, 0, 1, 1), 7);
   });
@@ -26,7 +26,7 @@ describe("a batch", () => {
   it("shifts each image by up to the padding and mirrors about half, all channels alike", () => {
     const rows = Int32Array.from({ length: 64 }, (_, i) => i % COUNT);
     const crop = 2;
-    const augmented = evaluate(augmentedImages(images, tensor(rows), randomKey(1), { crop, flip: true })).data();
+    const augmented = evaluate(augmentedImages(images, tensor(rows), { key: randomKey(1) }, { crop, flip: true })).data();
     const seen = new Map<string, number>();
     for (const [i, n] of rows.entries()) {
       const found = candidates(crop).filter(({ dy, dx, mirrored }) => matches(augmented, i, n, dy, dx, mirrored));
@@ -43,7 +43,7 @@ describe("a batch", () => {
 describe("what is kept for every image", () => {
   const kept = tensor(Float32Array.from(bytes), images.shape);
   const rows = tensor(Int32Array.of(4, 1, 2));
-  const taken = (table: Value): Value => augmentedRows(table, rows, randomKey(3), { crop: 2, flip: true }, (values) => values);
+  const taken = (table: Value): Value => augmentedRows(table, rows, { key: randomKey(3) }, { crop: 2, flip: true }, (values) => values);
 
   it("is put back where it was taken from, whatever the crop and the mirroring, and all else stays", () => {
     const before = evaluate(kept).data();

@@ -27,7 +27,7 @@ afterAll(() => {
   twoThreads.close();
 });
 
-const data = tinyDataset({ train: 24, crop: 0 });
+const data = tinyDataset({ train: 24, crop: 1, flip: true });
 const small: PartialTrainConfig = { dataset: data, model: { name: "cnn", filters: 2 }, batchSize: 8, epochs: 2, epsilon: 8 / 255, evalExamples: 8 };
 
 function begin(settings: PartialTrainConfig, on = device, images: ImageDataset = data): Session {
