@@ -1,6 +1,7 @@
 /**
  * @file Kills training runs at random moments, resumes them, and compares what they end with to an undisturbed run, bit by bit:
- * `npm run campaign:kills -- [--count 50] [--seed 0]`. Half of the kills come within a few milliseconds of a save.
+ * `npm run campaign:kills -- [--count 50] [--seed 0] [--images memory|files]`. Half of the kills come within a few milliseconds of a save. Images in
+ * files are JPEGs, cropped at random and read by another number of workers each time.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -9,8 +10,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { campaignArguments } from "./campaign-arguments.mjs";
+import { jpegFile } from "./jpeg-writer.mjs";
 
-const { count, seed } = campaignArguments({ count: 50, seed: 0 });
+const { count, seed, images } = campaignArguments({ count: 50, seed: 0 }, { images: ["memory", "files"] });
 const main = fileURLToPath(new URL("../../packages/gradalign/dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "gradalign-kills-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -42,6 +44,26 @@ function writeImages(at) {
     writeFileSync(join(at, String(name)), bytes);
   }
   return at;
+}
+
+/**
+ * Made-up images as a folder of JPEGs of 40 x 40 pixels.
+ *
+ * @param {string} at
+ */
+function writeFiles(at) {
+  for (const [split, count] of /** @type {const} */ ([
+    ["train", 256],
+    ["val", 64],
+  ])) {
+    for (let i = 0; i < count; i++) {
+      const label = i % 10;
+      mkdirSync(join(at, split, `class-${label}`), { recursive: true });
+      const pixels = Uint8Array.from({ length: 3 * 40 * 40 }, (_, k) => 128 + 60 * Math.sin((((k / 3) % 40) * (label + 1)) / 5) + 60 * random());
+      writeFileSync(join(at, split, `class-${label}`, `${i}.jpg`), jpegFile(pixels, 40, 40, 90));
+    }
+  }
+  return `${at}:size=32`;
 }
 
 /**
@@ -85,7 +107,9 @@ function outcome(/** @type {string} */ run) {
   return JSON.stringify({ tensors, metrics: digest(metrics.join("\n")), evaluations: metrics.length, left });
 }
 
-const settings = ["--dataset", writeImages(join(folder, "images")), "--model", "cnn", "--method", "fgsm-gradalign", "--epsilon", "10", "--epochs", "40"];
+const dataset = (images === "files" ? writeFiles : writeImages)(join(folder, "images"));
+const workers = () => (images === "files" ? ["--workers", String([1, 2, 4][Math.floor(3 * random())])] : []);
+const settings = ["--dataset", dataset, "--model", "cnn", "--method", "fgsm-gradalign", "--epsilon", "10", "--epochs", "40"];
 const flags = [...settings, "--batch-size", "32", "--eval-every", "4", "--eval-examples", "32", "--final-attack", "none", "--threads", "1"];
 const began = performance.now();
 const whole = await train([...flags, "--out", join(folder, "whole")]);
@@ -106,7 +130,7 @@ while (kills.total < count) {
       return saving ? (event.type === "checkpoint" && ++saves === save ? delay : undefined) : event.type === "spawn" ? delay : undefined;
     };
     const resumed = existsSync(join(run, "config.json"));
-    const { killed, code, stderr } = await train(resumed ? ["--resume", run] : [...flags, "--out", run], when);
+    const { killed, code, stderr } = await train([...(resumed ? ["--resume", run] : [...flags, "--out", run]), ...workers()], when);
     if (killed) {
       kills.total++;
       kills[saving ? "saving" : "anywhere"]++;
