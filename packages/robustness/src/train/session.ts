@@ -149,9 +149,7 @@ export function createSession(
     const inputs = {
       position,
       ...(setup.parts > 1 ? { part: Int32Array.of(part * setup.batchSize) } : {}),
-      augmentKey: Int32Array.from(
-        keyFor(seed, "augment", (epoch === 0 ? 0 : firstBatch + (epoch - 1 - firstEpoch) * perEpoch) + place.position / batchSize),
-      ),
+      augmentKey: Int32Array.from(keyFor(seed, "augment", (epoch === 0 ? 0 : firstBatch + (epoch - 1 - firstEpoch) * perEpoch) + place.position / batchSize)),
       attackKey: Int32Array.from(keyFor(seed, "attack", index, part)),
       lr,
       // The iteration that only initialised the statistics counts in the paper's code, so the first update has one step's share.
