@@ -30,6 +30,8 @@ export interface BrowserOptions {
   readonly args?: readonly string[];
   /** More headers. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** A browser that is open already, and stays open; one of its own unless set. */
+  readonly within?: Browser;
   /** The module loads test files, which read fixtures and define tests when they are loaded. */
   readonly tests?: boolean;
 }
@@ -149,7 +151,10 @@ const refuseNode: Plugin = {
 };
 
 /** Bundles a module, serves it, and opens a page that can call its functions. */
-export async function openInBrowser(entry: string, { isolated = true, args = [], headers = {}, tests = false }: BrowserOptions = {}): Promise<BrowserModule> {
+export async function openInBrowser(
+  entry: string,
+  { isolated = true, args = [], headers = {}, tests = false, within }: BrowserOptions = {},
+): Promise<BrowserModule> {
   const files: Record<string, [type: string, text: string]> = {
     "/": ["text/html", PAGE],
     "/worker.js": ["text/javascript", WORKER],
@@ -160,9 +165,10 @@ export async function openInBrowser(entry: string, { isolated = true, args = [],
     response.writeHead(text === "" ? 404 : 200, { "Content-Type": type, ...(isolated ? ISOLATION : {}), ...headers }).end(text);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const browser = await launchChromium(args);
+  const browser = within ?? (await launchChromium(args));
   const close = async (): Promise<void> => {
-    await browser.close();
+    if (!within) await browser.close();
+    server.closeAllConnections();
     server.close();
   };
   try {

@@ -152,16 +152,19 @@ const gradalign: Package = {
   },
 };
 
-const live: Package = {
-  name: "apps/live",
-  path: "apps/live",
-  what: "the page of `gradalign live`",
+const studio: Package = {
+  name: "apps/studio",
+  path: "apps/studio",
+  what: "the page of `gradalign studio`",
   knows: "the library and runs, in a browser",
-  imports: ["@gradalign/tensor", "@gradalign/robustness", "@gradalign/runs", "@gradalign/runs/node"],
+  imports: ["@gradalign/tensor", "@gradalign/formats", "@gradalign/robustness", "@gradalign/runs", "@gradalign/runs/node"],
   others: true,
   node: "nowhere",
-  folders: {},
+  folders: {
+    training: { what: "in a worker: the data, two trainings side by side, looking at images with their models", uses: [] },
+    page: { what: "what is shown and asked for: state, address, components, drawings", uses: ["training"] },
+  },
 };
 
 /** All packages, from the bottom up: each imports only some before it. */
-export const PACKAGES: readonly Package[] = [tensor, formats, robustness, runs, experiments, live, gradalign];
+export const PACKAGES: readonly Package[] = [tensor, formats, robustness, runs, experiments, studio, gradalign];

@@ -1,5 +1,6 @@
 /** @file What experiments are built of: the Laplace measure, the paper's grid and recipes, its numbers, statistics. */
 import type { Evaluation } from "@gradalign/robustness";
+import { grownFilter } from "@gradalign/runs";
 import { describe, expect, test } from "vitest";
 import { fig11 } from "../src/experiments/fig11.ts";
 import { PAPER_CURVES, paperPoint } from "../src/paper/numbers.ts";
@@ -9,7 +10,6 @@ import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "../src/support/l
 import { collapseOf, outcomesIn } from "../src/support/outcomes.ts";
 import { FINAL, gridMethod, resnetTraining } from "../src/support/resnet-grid.ts";
 import { comparisonCells, robustnessFigure, robustnessTable } from "../src/support/robustness-curves.ts";
-import { grownFilter } from "../src/support/single-layer.ts";
 import { deviation, levels, percent } from "../src/support/statistics.ts";
 
 describe("Laplace-likeness", () => {

@@ -1,12 +1,13 @@
 /** @file Figure 5: the filter that grows when the single-layer network overfits catastrophically, and what it does to linearity. */
 
 import { evaluateAlignment, type Params } from "@gradalign/robustness";
+import { grownFilter } from "@gradalign/runs";
 import { type Tensor, tensor } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
 import type { Experiment, Figure, Measurement } from "../paper/experiment.ts";
 import { PAPER_NUMBERS } from "../paper/numbers.ts";
 import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "../support/laplace.ts";
-import { EPSILON, EXAMPLES, FILTERS, filtersJson, grownFilter, type HostFilters, hostFilters, singleLayerExperiment } from "../support/single-layer.ts";
+import { EPSILON, EXAMPLES, FILTERS, filtersJson, type HostFilters, hostFilters, singleLayerExperiment } from "../support/single-layer.ts";
 import { decimals, percent } from "../support/statistics.ts";
 
 const CHANNELS = ["red", "green", "blue"] as const;

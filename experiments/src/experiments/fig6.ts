@@ -1,9 +1,10 @@
 /** @file Figure 6: the norms of filters and outgoing weights while the single-layer network overfits catastrophically. */
+import { grownFilter } from "@gradalign/runs";
 import type { Experiment, Measurement } from "../paper/experiment.ts";
 import { PAPER_NUMBERS } from "../paper/numbers.ts";
 import { type CurvePoint, curveFigure } from "../support/curves.ts";
 import { seriesColor } from "../support/figure.ts";
-import { collapseComparison, FILTERS, grownFilter, singleLayerExperiment } from "../support/single-layer.ts";
+import { collapseComparison, FILTERS, singleLayerExperiment } from "../support/single-layer.ts";
 import { decimals } from "../support/statistics.ts";
 
 const COLORS = Object.fromEntries(Array.from({ length: FILTERS }, (_, f) => [`w${f + 1}`, seriesColor(f)]));

@@ -1,10 +1,11 @@
 /** @file Figure 7: what a little noise does to the feature maps of a regular filter and of the Laplace-like one. */
 
 import { convolution, keyFor, linf, relu } from "@gradalign/robustness";
+import { grownFilter } from "@gradalign/runs";
 import { add, jit, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import * as Plot from "@observablehq/plot";
 import type { Experiment, Figure, Measurement } from "../paper/experiment.ts";
-import { EPSILON, EXAMPLES, FILTERS, grownFilter, hostFilters, pixelsOf, singleLayerExperiment } from "../support/single-layer.ts";
+import { EPSILON, EXAMPLES, FILTERS, hostFilters, pixelsOf, singleLayerExperiment } from "../support/single-layer.ts";
 import { decimals, percent } from "../support/statistics.ts";
 
 /** Test image that is shown. */

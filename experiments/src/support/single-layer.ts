@@ -158,12 +158,6 @@ export async function hostFilters({ params, iteration }: SavedParameters): Promi
   };
 }
 
-/** Which filter carries the network: the one with the largest product of its norm and its outgoing weights' norm. */
-export function grownFilter({ norms, outgoing }: Pick<HostFilters, "norms" | "outgoing">): number {
-  const products = norms.map((norm, i) => norm * (outgoing[i] as number));
-  return products.indexOf(Math.max(...products));
-}
-
 /** The first test images as floats in [0, 1], [n * C * H * W]. */
 export function pixelsOf({ test, shape }: ImageDataset, first: number, n: number): Promise<Float32Array> {
   return readImages(test, shape, first, n);

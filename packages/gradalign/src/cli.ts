@@ -15,11 +15,11 @@ import { registerEval } from "./commands/eval.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerImport } from "./commands/import.ts";
 import { registerInfo } from "./commands/info.ts";
-import { registerLive } from "./commands/live.ts";
 import { registerProfile } from "./commands/profile.ts";
 import { registerReport } from "./commands/report.ts";
 import { registerReproduce } from "./commands/reproduce.ts";
 import { registerReproduceWorkers } from "./commands/reproduce-workers.ts";
+import { registerStudio } from "./commands/studio.ts";
 import { registerTrain } from "./commands/train.ts";
 import { registerWork } from "./commands/work.ts";
 import { registerWorkTraining } from "./commands/work-training.ts";
@@ -63,7 +63,7 @@ export function createProgram(context: Context): Command {
     .addHelpText("after", HELP);
   const commands = [
     registerDemo,
-    registerLive,
+    registerStudio,
     registerTrain,
     registerEval,
     registerReport,

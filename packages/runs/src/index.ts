@@ -15,8 +15,10 @@ export { type RobustBenchEntry, robustBenchEntry } from "./evaluation/robustbenc
 export { aimText, chosenImages, classOutcomes, targetsText, waterfall } from "./evaluation/summary.ts";
 export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
 export { drawFigure, type FigureOptions, figureMarkup } from "./figures/draw.ts";
+export { grownFilter } from "./figures/filters.ts";
 export { type Collapse, type Line, type PanelOptions, panelFigure } from "./figures/panel.ts";
-export { type LineStyle, PGD, type Series, type SeriesRow, seriesRows } from "./figures/series.ts";
+export { ACCURACIES, LINEARITY, type LineStyle, PGD, type Series, type SeriesRow, seriesRows } from "./figures/series.ts";
+export { type LossGrid, sliceFigure, surfaceFigure } from "./figures/surface.ts";
 export { type CsvRow, csv } from "./pages/csv.ts";
 export { compareEvaluations, evaluationReport } from "./pages/evaluation-report.ts";
 export { type HtmlPart, html, Markup, markup } from "./pages/html.ts";

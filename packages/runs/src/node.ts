@@ -60,4 +60,4 @@ export {
 } from "./plan/node-plan-status.ts";
 export { CODE, type DataKind, runId } from "./plan/node-run-id.ts";
 export { cutIntoParts, type DataList, type DataPart, type ServedData } from "./serve/node-data-parts.ts";
-export { type LiveServer, type LiveServerOptions, startLiveServer } from "./serve/node-server.ts";
+export { type StudioServer, type StudioServerOptions, startStudioServer } from "./serve/node-server.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { PAGE_STYLE } from "../src/pages/page-style.ts";
 
-const live = readFileSync(new URL("../../../apps/live/src/page.css", import.meta.url), "utf8");
+const studio = readFileSync(new URL("../../../apps/studio/src/page/page.css", import.meta.url), "utf8");
 
 /** The colours of the n-th block of declarations for the root. */
 const colors = (css: string, n: number): Record<string, string> =>
@@ -34,7 +34,7 @@ describe.each([
   ["dark", 1],
   ["print", 2],
 ] as const)("%s", (_, n) => {
-  const page = { ...colors(PAGE_STYLE, n), ...colors(live, n === 1 ? 1 : 0) };
+  const page = { ...colors(PAGE_STYLE, n), ...colors(studio, n === 1 ? 1 : 0) };
   const grounds = ["--page", "--surface", "--field"];
   const written = Object.keys(page).filter((name) => ![...grounds, "--line", "--on-accent"].includes(name));
 
@@ -55,6 +55,6 @@ describe.each([
 });
 
 test("no text is made paler by opacity, but for what is disabled or set back while another line is picked out", () => {
-  const faded = [...`${PAGE_STYLE}\n${live}`.matchAll(/([^{}]*)\{[^{}]*\bopacity: 0?\.\d+/g)].map(([, selector]) => selector?.trim());
+  const faded = [...`${PAGE_STYLE}\n${studio}`.matchAll(/([^{}]*)\{[^{}]*\bopacity: 0?\.\d+/g)].map(([, selector]) => selector?.trim());
   expect(faded).toEqual([".dim", "li.dim", "button:disabled"]);
 });

@@ -23,7 +23,7 @@ const IMPORT = /(?:^|\n)\s*(?:import|export)\b[^"';]*?\bfrom\s*"([^"]+)"|(?:^|\n
 function readPackage(folder: string): Source[] {
   const root = join(folder, "src");
   return readdirSync(root, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
+    .filter((file) => /\.tsx?$/.test(file))
     .map((file) => {
       const text = readFileSync(join(root, file), "utf8");
       // Vite takes what follows the question mark.
@@ -146,7 +146,7 @@ describe("the table of layers", () => {
         expect(Object.keys(folders).slice(0, k), `${path}: ${name}`).toEqual(expect.arrayContaining([...uses]));
       }
     }
-    const workspaces = [...readdirSync(join(root, "packages")).map((folder) => `packages/${folder}`), "experiments", "apps/live"];
+    const workspaces = [...readdirSync(join(root, "packages")).map((folder) => `packages/${folder}`), "experiments", "apps/studio"];
     expect(PACKAGES.map(({ path }) => path).sort()).toEqual(workspaces.sort());
   });
 });
@@ -157,7 +157,7 @@ describe.each(Object.entries(sources))("files of %s", (_, files) => {
   });
 
   test("have kebab-case names", () => {
-    expect(files.filter(({ path }) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.d)?\.ts$/.test(path)).map(({ path }) => path)).toEqual([]);
+    expect(files.filter(({ path }) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.d)?\.tsx?$/.test(path)).map(({ path }) => path)).toEqual([]);
   });
 });
 

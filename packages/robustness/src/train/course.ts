@@ -30,6 +30,8 @@ export interface TrainOptions {
   /** Ends the run after the iteration in progress, with a checkpoint. */
   readonly signal?: AbortSignal;
   readonly checkpoints?: CheckpointSink;
+  /** Awaited after every step, with the share of all steps that is done: lets several trainings on one device take turns, or slows one down. */
+  readonly pace?: (done: number) => Promise<void>;
   /** Goes on from a snapshot of kind `last`. */
   readonly resume?: Snapshot;
   /** Iterations between checkpoints; as between evaluations unless set. */
@@ -193,6 +195,7 @@ async function iterate(course: Course): Promise<void> {
       saved = iteration;
     }
     await pause();
+    await options.pace?.(iteration / session.iterations);
   }
   if (course.iteration < session.iterations && saved !== course.iteration) await saveLast();
 }

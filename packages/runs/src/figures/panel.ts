@@ -32,6 +32,8 @@ export interface PanelOptions {
   readonly y: Plot.ScaleOptions;
   /** A dotted horizontal line. */
   readonly bound: number | undefined;
+  /** An epoch that is pointed at by a line from top to bottom. */
+  readonly cursor?: number | undefined;
   readonly width: number;
   /** As in reports unless set. */
   readonly height?: number;
@@ -46,7 +48,7 @@ const [HEIGHT, MARGIN_TOP, MARGIN_BOTTOM] = [312, 34, 42];
 const [LABEL_GAP, LETTER] = [11, 7];
 
 /** The panel as a figure. */
-export function panelFigure({ title, description, rows, by, lines, collapses, epochs, y, bound, width, height = HEIGHT }: PanelOptions): FigureOptions {
+export function panelFigure({ title, description, rows, by, lines, collapses, epochs, y, bound, cursor, width, height = HEIGHT }: PanelOptions): FigureOptions {
   const present = lines.filter((line) => rows.some((row) => row[by] === line.name));
   const labels = present.length > 1 && present.length <= MOST_LABELS ? present.filter(({ short }) => short !== "") : [];
   const ends = labels.map(({ name, short }) => ({ ...(rows.findLast((row) => row[by] === name) as SeriesRow), short }));
@@ -67,6 +69,7 @@ export function panelFigure({ title, description, rows, by, lines, collapses, ep
     marks: [
       Plot.frame({ stroke: "var(--line)", anchor: "bottom" }),
       ...(bound === undefined ? [] : [Plot.ruleY([bound], { stroke: "var(--muted)", strokeDasharray: "1,3" })]),
+      ...(cursor === undefined ? [] : [Plot.ruleX([cursor], { stroke: "var(--text)", strokeOpacity: 0.6 })]),
       ...collapses.flatMap((collapse) => collapseMarks(collapse, collapses.length === 1, epochs)),
       ...dashes.map((dash) =>
         Plot.lineY(present.filter((line) => line.dash === dash).flatMap(drawn), {

@@ -1,5 +1,5 @@
 /**
- * @file The local HTTP server behind `gradalign live`: the built page, and a data set in parts. It answers nothing else, and only
+ * @file The local HTTP server behind `gradalign studio`: the built page, and a data set in parts. It answers nothing else, and only
  * requests that name it by an address of its own: a page elsewhere whose name is made to point here (DNS rebinding) is refused.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { ConfigError, UnsupportedError } from "@gradalign/tensor";
 import { cutIntoParts } from "./node-data-parts.ts";
 
 /** What is served where. */
-export interface LiveServerOptions {
+export interface StudioServerOptions {
   readonly dataset: ResidentDataset;
   /** 0 for any free port. */
   readonly port: number;
@@ -21,7 +21,7 @@ export interface LiveServerOptions {
 }
 
 /** A listening server. */
-export interface LiveServer {
+export interface StudioServer {
   /** Where a browser on this machine finds the page. */
   readonly url: string;
   /** Stops listening and ends open connections. */
@@ -64,7 +64,7 @@ const ASK_AGAIN = "no-cache";
  *
  * @throws ConfigError when host and port cannot be listened on; UnsupportedError when the page was not built.
  */
-export async function startLiveServer({ dataset, port, host, page }: LiveServerOptions): Promise<LiveServer> {
+export async function startStudioServer({ dataset, port, host, page }: StudioServerOptions): Promise<StudioServer> {
   const resources = new Map([...pageResources(page), ...dataResources(dataset)]);
   const server = createServer((request, response) => answer(request, response, resources, host));
   await listen(server, port, host);
@@ -105,7 +105,7 @@ function isMeantForUs({ headers, socket }: IncomingMessage, host: string): boole
 
 function pageResources(folder: string): [string, Resource][] {
   if (!existsSync(join(folder, "index.html"))) {
-    throw new UnsupportedError(`live: the page is not in ${folder}; build it with: npm run build:live`);
+    throw new UnsupportedError(`studio: the page is not in ${folder}; build it with: npm run build:studio`);
   }
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return files.flatMap((entry): [string, Resource][] => {

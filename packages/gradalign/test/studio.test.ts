@@ -1,4 +1,4 @@
-/** @file The server of `gradalign live`: what it serves and how, and that it serves nothing else. */
+/** @file The server of `gradalign studio`: what it serves and how, and that it serves nothing else. */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import { imageDataset, type ResidentDataset } from "@gradalign/robustness";
-import { cutIntoParts, type DataList, type LiveServer, startLiveServer } from "@gradalign/runs/node";
+import { cutIntoParts, type DataList, type StudioServer, startStudioServer } from "@gradalign/runs/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeRecordFiles } from "./support/record-files.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "gradalign-live-"));
+const folder = mkdtempSync(join(tmpdir(), "gradalign-studio-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const page = join(folder, "page");
@@ -57,9 +57,9 @@ function ask(url: string, path: string, method = "GET", host?: string): Promise<
 }
 
 describe("the server", () => {
-  let server: LiveServer;
+  let server: StudioServer;
   beforeAll(async () => {
-    server = await startLiveServer({ dataset, port: 0, host: "127.0.0.1", page });
+    server = await startStudioServer({ dataset, port: 0, host: "127.0.0.1", page });
   });
   afterAll(() => server.close());
 
@@ -152,7 +152,7 @@ describe("the server", () => {
   });
 
   test("answers the host it was given", async () => {
-    const given = await startLiveServer({ dataset, port: 0, host: "0.0.0.0", page });
+    const given = await startStudioServer({ dataset, port: 0, host: "0.0.0.0", page });
     const { port } = new URL(given.url);
     expect((await ask(`http://127.0.0.1:${port}/`, "/", "GET", `0.0.0.0:${port}`)).status).toBe(200);
     const own = Object.values(networkInterfaces())
@@ -183,13 +183,15 @@ describe("the server", () => {
 
   test("a port that is taken and an address of another machine are refused with a remedy", async () => {
     const { port } = new URL(server.url);
-    await expect(startLiveServer({ dataset, port: Number(port), host: "127.0.0.1", page })).rejects.toThrow(`--port (=${port}) must be a port that is free`);
-    await expect(startLiveServer({ dataset, port: 0, host: "203.0.113.7", page })).rejects.toThrow("--host (=203.0.113.7) must be an address of this machine");
+    await expect(startStudioServer({ dataset, port: Number(port), host: "127.0.0.1", page })).rejects.toThrow(`--port (=${port}) must be a port that is free`);
+    await expect(startStudioServer({ dataset, port: 0, host: "203.0.113.7", page })).rejects.toThrow(
+      "--host (=203.0.113.7) must be an address of this machine",
+    );
   });
 });
 
 test("a missing page is told with the command that builds it", async () => {
-  await expect(startLiveServer({ dataset, port: 0, host: "127.0.0.1", page: join(folder, "absent") })).rejects.toThrow("build it with: npm run build:live");
+  await expect(startStudioServer({ dataset, port: 0, host: "127.0.0.1", page: join(folder, "absent") })).rejects.toThrow("build it with: npm run build:studio");
 });
 
 test("parts have checksums as in gzip, and no part is larger than asked for", () => {
@@ -211,18 +213,18 @@ test("the command says where the page is, and ends on Ctrl-C", async () => {
   const own = join(folder, "own");
   writeRecordFiles(own, 20, 10);
   const bin = fileURLToPath(new URL("../bin/gradalign.js", import.meta.url));
-  const child = spawn(process.execPath, [bin, "live", "--dataset", own, "--train-size", "15", "--port", "0", "--json"], {
+  const child = spawn(process.execPath, [bin, "studio", "--dataset", own, "--train-size", "15", "--port", "0", "--json"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const line = await new Promise<string>((resolve, reject) => {
     child.stdout.once("data", (text: Buffer) => resolve(text.toString()));
-    child.once("exit", (code) => reject(new Error(`gradalign live ended with exit code ${code} before it served anything`)));
+    child.once("exit", (code) => reject(new Error(`gradalign studio ended with exit code ${code} before it served anything`)));
   });
   const { type, url } = JSON.parse(line) as { type: string; url: string };
   expect(type).toBe("listening");
   const list = JSON.parse((await ask(url, "/data/list.json")).body.toString()) as DataList;
   expect(list.counts).toEqual({ train: 15, test: 10 });
-  expect((await ask(url, "/")).body.toString()).toContain("Fast adversarial training, live");
+  expect((await ask(url, "/")).body.toString()).toContain("Watch fast adversarial training fail");
   const ended = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGINT");
   expect(await ended).toBe(0);

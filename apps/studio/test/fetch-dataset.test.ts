@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { imageDataset } from "@gradalign/robustness";
 import { cutIntoParts, type DataList } from "@gradalign/runs/node";
 import { afterEach, describe, expect, it } from "vitest";
-import { fetchDataset } from "../src/fetch-dataset.ts";
+import { fetchDataset } from "../src/training/fetch-dataset.ts";
 
 const numbers = (count: number, seed: number) => ({
   images: Uint8Array.from({ length: count * 12 }, (_, i) => seed + 7 * i),

@@ -63,7 +63,7 @@ async function fetchPart(url: URL, part: DataPart): Promise<Uint8Array> {
 /** The list, if its parts are all of the data set, each once, and lie beside it. */
 function checkedList(bytes: Uint8Array): DataList {
   const refuse = (rule: string): never => {
-    throw new DataError(`the server's list of parts is not one: ${rule}; start "gradalign live" again and load this page again`);
+    throw new DataError(`the server's list of parts is not one: ${rule}; start "gradalign studio" again and load this page again`);
   };
   const whole = (value: unknown, least: number): value is number => Number.isSafeInteger(value) && (value as number) >= least;
   let list: Partial<DataList> | null = null;
@@ -119,7 +119,7 @@ async function request(url: string | URL, options: RequestInit = {}): Promise<Re
   try {
     response = await fetch(url, options);
   } catch (cause) {
-    throw new DataError(`cannot reach ${new URL(url).host}; is "gradalign live" still running? Start it and load this page again`, { cause });
+    throw new DataError(`cannot reach ${new URL(url).host}; is "gradalign studio" still running? Start it and load this page again`, { cause });
   }
   if (!response.ok) throw new DataError(`${new URL(url).pathname}: the server answered ${response.status}; load this page again`);
   return response;

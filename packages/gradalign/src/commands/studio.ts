@@ -1,8 +1,8 @@
-/** @file `gradalign live`: a page that trains in the browser and draws what happens. */
+/** @file `gradalign studio`: a page that trains in the browser and draws what happens. */
 
 import { fileURLToPath } from "node:url";
 import { type ImageSource, residentSplit, takeFirst } from "@gradalign/robustness";
-import { startLiveServer } from "@gradalign/runs/node";
+import { startStudioServer } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { loadDataset } from "../run/dataset.ts";
@@ -15,9 +15,9 @@ Trains the paper's single-layer network with FGSM or FGSM + GradAlign in your br
 the processor, and draws accuracies and gradient alignment while it trains. CIFAR-10 is downloaded first if it is not cached.
 
 Examples:
-  gradalign live
-  gradalign live --port 9000
-  gradalign live --dataset my-images --train-size 5000
+  gradalign studio
+  gradalign studio --port 9000
+  gradalign studio --dataset my-images --train-size 5000
 
 Only this machine can reach the server unless --host says otherwise; over plain HTTP, browsers of other machines compute with one
 thread and without WebGPU.`;
@@ -27,27 +27,27 @@ const FLAGS = ["dataset", "trainSize"] as const;
 /** What a page may take: its memory ends soon after 2 GiB. */
 const MAX_SPLIT_BYTES = 2 ** 30;
 
-/** Where `npm run build:live` puts the page, seen from `src/commands` and from `dist/commands`. */
+/** Where `npm run build:studio` puts the page, seen from `src/commands` and from `dist/commands`. */
 const PAGE = fileURLToPath(new URL("../../dist/page", import.meta.url));
 
-interface LiveFlags {
+interface StudioFlags {
   readonly port: string;
   readonly host: string;
   readonly json?: boolean;
 }
 
 /** Adds the command to the program. */
-export function registerLive(program: Command, context: Context): void {
-  const command = program.command("live").description("serve a page that trains in the browser and shows it live");
+export function registerStudio(program: Command, context: Context): void {
+  const command = program.command("studio").description("serve a page that trains in the browser and shows it live");
   addSettingFlags(command, FLAGS)
     .option("--port <n>", "port to listen on; 0 for any free one", "8255")
     .option("--host <address>", "address to listen on; 0.0.0.0 for all", "127.0.0.1")
     .option("--json", "print the page's address as one JSON line")
     .addHelpText("after", HELP)
-    .action((options: LiveFlags & Record<string, unknown>) => runLive(options, context));
+    .action((options: StudioFlags & Record<string, unknown>) => runStudio(options, context));
 }
 
-async function runLive(options: LiveFlags & Record<string, unknown>, context: Context): Promise<void> {
+async function runStudio(options: StudioFlags & Record<string, unknown>, context: Context): Promise<void> {
   const { dataset: name = "cifar10", trainSize } = settingsFromFlags(options, FLAGS);
   const port = Number(options.port);
   if (!/^\d+$/.test(options.port) || port > 65535) throw new ConfigError(`--port (="${options.port}") must be an integer from 0 to 65535; write e.g. 8255`);
@@ -58,7 +58,7 @@ async function runLive(options: LiveFlags & Record<string, unknown>, context: Co
     const inMemory = (source: ImageSource) => residentSplit(source, dataset.shape, MAX_SPLIT_BYTES);
     const train = await inMemory(typeof trainSize !== "number" ? dataset.train : takeFirst(dataset.train, trainSize));
     const served = { ...dataset, train, test: await inMemory(dataset.test) };
-    const server = await startLiveServer({ dataset: served, port, host: options.host, page: PAGE });
+    const server = await startStudioServer({ dataset: served, port, host: options.host, page: PAGE });
     if (options.json) print(context, JSON.stringify({ type: "listening", url: server.url }));
     else print(context, `open ${server.url} in a browser; Ctrl-C ends the server`);
     await new Promise<void>((resolve) => {

@@ -1,0 +1,54 @@
+/** @file The claims of the paper, each with its settings, and beside the page's own run the result that is committed. */
+import { useEffect, useState } from "preact/hooks";
+import { PRESETS } from "./presets.ts";
+import { useStudio } from "./use-studio.ts";
+
+type Results = typeof import("virtual:results")["results"];
+
+/** Presets to choose from, and what the chosen one shows. */
+export function Explanation() {
+  const { studio, state } = useStudio();
+  const chosen = PRESETS.find(({ id }) => id === state.address.claim);
+  const [results, setResults] = useState<Results | null>(null);
+  const [open, setOpen] = useState(false);
+  useEffect(() => {
+    if (open && !results) void import("virtual:results").then((loaded) => setResults(loaded.results));
+  }, [open, results]);
+  const result = chosen && results?.[chosen.experiment];
+  return (
+    <section class="card explanation" aria-label="Claims of the paper">
+      <fieldset class="presets">
+        <legend>Claims of the paper</legend>
+        {PRESETS.map((preset) => (
+          <button
+            key={preset.id}
+            type="button"
+            aria-pressed={preset === chosen}
+            disabled={state.phase !== "idle" && state.phase !== "loading"}
+            onClick={() => studio.choosePreset(preset)}
+          >
+            {preset.title}
+          </button>
+        ))}
+      </fieldset>
+      <p class="claim">{chosen ? chosen.text : "Settings of your own. The buttons above choose those of a claim of the paper."}</p>
+      <details onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+        <summary>What was measured before, in full</summary>
+        {result && (
+          <div class="result">
+            <p>
+              <strong>{result.title}</strong> ({result.paper}), measured with <code>{result.command}</code>.
+            </p>
+            {result.claims.map(({ text, holds, evidence }) => (
+              <p key={text} class={`verdict${holds === false ? " overfitted" : ""}`}>
+                <strong>{holds === null ? "Cannot be told" : holds ? "Holds" : "Does not hold"}.</strong> {text} <span class="evidence">{evidence}</span>
+              </p>
+            ))}
+            {/* The build drew it. */}
+            {result.figure !== null && <div class="committed" dangerouslySetInnerHTML={{ __html: result.figure }} />}
+          </div>
+        )}
+      </details>
+    </section>
+  );
+}

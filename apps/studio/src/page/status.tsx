@@ -1,0 +1,91 @@
+/** @file What is going on, on what machine, and what went wrong. */
+import { useStudio } from "./use-studio.ts";
+
+/** Steps a second, at most. */
+const PACES: readonly (number | null)[] = [null, 100, 30, 10];
+
+/** The line of progress and the buttons of a training. */
+export function Status() {
+  const { studio, state } = useStudio();
+  const { phase, headline, progress, numbers, device, problem, address } = state;
+  const what =
+    device &&
+    (device.backend === "wasm"
+      ? `WebAssembly, ${device.threads} ${device.threads === 1 ? "thread" : "threads"}`
+      : device.backend === "webgpu"
+        ? "WebGPU"
+        : device.backend);
+  return (
+    <section class="card status" aria-label="Progress">
+      <div class="line">
+        <strong id="headline" role="status">
+          {headline}
+        </strong>
+        <span id="device">{device?.remark ? `${what} (${device.remark})` : what}</span>
+      </div>
+      <progress id="progress" max={1} value={progress} aria-label="Progress of the training" />
+      <div class="line" id="numbers">
+        {numbers.map((text) => (
+          <span key={text}>{text}</span>
+        ))}
+      </div>
+      <div class="buttons">
+        <button type="button" id="start" class="primary" disabled={phase !== "idle"} onClick={() => studio.start()}>
+          Start
+        </button>
+        <button
+          type="button"
+          id="pause"
+          disabled={phase !== "training" && phase !== "paused"}
+          onClick={() => (phase === "paused" ? studio.resume() : studio.pause())}
+        >
+          {phase === "paused" ? "Continue" : "Pause"}
+        </button>
+        <button type="button" id="stop" disabled={phase !== "training" && phase !== "paused"} onClick={() => studio.stop()}>
+          Stop
+        </button>
+        <select
+          name="pace"
+          aria-label="Speed"
+          value={String(address.pace)}
+          onChange={({ currentTarget }) => studio.choosePace(currentTarget.value === "null" ? null : Number(currentTarget.value))}
+        >
+          {[...new Set([...PACES, address.pace])].map((steps) => (
+            <option key={steps} value={String(steps)}>
+              {steps === null ? "full speed" : `${steps} steps a second`}
+            </option>
+          ))}
+        </select>
+        <span class="spacer" />
+        <button type="button" id="save" disabled={!state.runs} onClick={() => save(studio.state.runs)}>
+          Save JSON
+        </button>
+      </div>
+      {problem !== null && (
+        <p class="verdict overfitted" id="problem" role="alert">
+          {problem}{" "}
+          {phase === "broken" ? (
+            <button type="button" onClick={() => studio.retry()}>
+              Try again
+            </button>
+          ) : (
+            <button type="button" onClick={() => studio.dismiss()}>
+              Close
+            </button>
+          )}
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Stores both trainings' settings and measurements. */
+function save(runs: ReturnType<typeof useStudio>["state"]["runs"]): void {
+  if (!runs) return;
+  const records = [runs.left, runs.right].map(({ label, config, overfitting, end, evaluations }) => ({ label, config, overfitting, end, evaluations }));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(records, null, 1)], { type: "application/json" }));
+  link.download = "gradalign-studio.json";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
