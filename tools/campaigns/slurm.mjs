@@ -58,6 +58,8 @@ sbatch(at("merge.sh"), [`--dependency=afterany:${jobs.join(":")}`]);
 const counts = { warned: 0, requeued: 0, killed: 0 };
 while (squeue(jobs).length > 0 || execFileSync("squeue", ["--noheader"], { encoding: "utf8" }).trim() !== "") {
   await delay(500 + 1500 * random());
+  // A requeued task waits for two minutes unless it is let go.
+  for (const held of squeue(jobs)) if (held.state === "PENDING") spawnSync("scontrol", ["update", `JobId=${held.job}_${held.task}`, "StartTime=now"]);
   const running = squeue(jobs).filter(({ state: its }) => its === "RUNNING");
   const task = running[Math.floor(random() * running.length)];
   if (!task || counts.warned + counts.requeued + counts.killed >= count) continue;
@@ -77,8 +79,6 @@ while (squeue(jobs).length > 0 || execFileSync("squeue", ["--noheader"], { encod
     if (pid) process.kill(pid, "SIGKILL");
     counts.killed += pid ? 1 : 0;
   }
-  // A requeued task waits for two minutes unless it is let go.
-  for (const held of squeue(jobs)) if (held.state === "PENDING") spawnSync("scontrol", ["update", `JobId=${held.job}_${held.task}`, "StartTime=now"]);
 }
 
 /** @type {string[]} */

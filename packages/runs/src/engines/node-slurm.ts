@@ -55,7 +55,8 @@ trap 'kill -TERM "$run"' USR1 TERM
 wait "$run"; code=$?
 # A signal ends the waiting, not the run, which writes its checkpoint.
 while kill -0 "$run" 2>/dev/null; do wait "$run"; code=$?; done
-if [ "$code" -eq ${EXIT_CODES.again} ]; then scontrol requeue "\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}"; fi
+# More than 128: a signal ended it before it listened to any.
+if [ "$code" -eq ${EXIT_CODES.again} ] || [ "$code" -gt 128 ]; then scontrol requeue "\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}"; fi
 exit "$code"
 `,
   }));

@@ -53,6 +53,7 @@ it.each([
   [0, ""],
   [42, ""],
   [75, "requeue 40_4\n"],
+  [143, "requeue 40_4\n"],
 ])("a run that ends with %i", (code, requeued) => {
   const { file, env } = script(`echo $1 > ${folder}/index; exit ${code}`);
   expect(spawnSync("bash", [file], { env }).status).toBe(code);
