@@ -13,6 +13,7 @@ import { fig6 } from "./experiments/fig6.ts";
 import { fig7 } from "./experiments/fig7.ts";
 import { fig8 } from "./experiments/fig8.ts";
 import { fig11 } from "./experiments/fig11.ts";
+import { imagenet } from "./experiments/imagenet.ts";
 import { largeEpsilon } from "./experiments/large-epsilon.ts";
 import { lemma1 } from "./experiments/lemma1.ts";
 import { lemma2 } from "./experiments/lemma2.ts";
@@ -48,6 +49,7 @@ export const experiments: readonly Experiment[] = [
   collapseBySeed,
   earlyStopping,
   tables,
+  imagenet,
   largeEpsilon,
   longTraining,
   regularizers,

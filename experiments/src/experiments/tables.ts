@@ -44,7 +44,7 @@ export const tables: Experiment = {
   title: "Numbers at chosen radii",
   paper: "Tables of appendix D.3",
   summary:
-    "Clean and PGD-50-10 accuracy without early stopping, mean ± standard deviation over seeds. AutoAttack and ImageNet, which the paper's tables have too, are left out.",
+    "Clean and PGD-50-10 accuracy without early stopping, mean ± standard deviation over seeds. AutoAttack, which the paper's tables have too, is left out; ImageNet is an experiment of its own.",
   defaultScale: "laptop",
   changes: {
     paper: [...RESNET_CHANGES.paper, PGD2_GRADALIGN],

@@ -24,10 +24,12 @@ export interface CurveOptions {
   readonly scale: "percent" | "cosine" | "loss" | "linear";
   /** Epochs of catastrophic overfitting to mark. */
   readonly collapses?: readonly { readonly epoch: number; readonly color?: string }[];
+  /** Epochs at which the training changes, to mark. */
+  readonly changes?: readonly number[];
 }
 
 /** Draws curves. */
-export function curveFigure({ id, title, caption, axis, points, colors, scale, collapses = [] }: CurveOptions): Figure {
+export function curveFigure({ id, title, caption, axis, points, colors, scale, collapses = [], changes = [] }: CurveOptions): Figure {
   const finite = points.filter(({ value }) => Number.isFinite(value) && !(scale === "loss" && value <= 0));
   const values = finite.map(({ value }) => value);
   const last = Math.max(1, ...finite.map(({ epoch }) => epoch));
@@ -60,6 +62,7 @@ export function curveFigure({ id, title, caption, axis, points, colors, scale, c
       color: { domain: names, range: names.map((name) => colors[name] as string), legend: names.length > 1 },
       marks: [
         Plot.frame({ stroke: "var(--line)", anchor: "bottom" }),
+        ...(changes.length > 0 ? [Plot.ruleX(changes, { stroke: "var(--muted)", strokeDasharray: "4,3" })] : []),
         Plot.lineY(finite, { x: "epoch", y: "value", stroke: "series", strokeWidth: 1.7, strokeLinejoin: "round" }),
         ...(finite.length <= 40 * Math.max(1, names.length) ? [Plot.dot(finite, { x: "epoch", y: "value", fill: "series", r: 2 })] : []),
         ...collapses.map(({ epoch, color = "var(--alarm)" }) => Plot.ruleX([epoch], { stroke: color, strokeDasharray: "5,3", strokeWidth: 1.3 })),

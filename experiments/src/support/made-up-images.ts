@@ -3,9 +3,15 @@ import { imageDataset, type ResidentDataset } from "@gradalign/robustness";
 
 const SHAPES: Readonly<Record<string, readonly [number, number, number]>> = { mnist: [1, 28, 28], "fashion-mnist": [1, 28, 28] };
 
+/** A name may end with its images' size, as `photos:size=16`. */
+function shapeOf(name: string): readonly [number, number, number] {
+  const size = Number(/[:,]size=(\d+)/.exec(name)?.[1] ?? 32);
+  return SHAPES[name] ?? [3, size, size];
+}
+
 /** A data set with the name, image shape and number of classes of a real one. */
 export function madeUpImages(name: string, trainCount: number, testCount: number): ResidentDataset {
-  const shape = SHAPES[name] ?? [3, 32, 32];
+  const shape = shapeOf(name);
   const classNames = Array.from({ length: 10 }, (_, label) => `made-up ${label}`);
   const augment = name === "cifar10" ? { flip: true, crop: 4 } : name === "svhn" ? { crop: 4 } : {};
   return imageDataset({ name, classNames, shape, train: images(shape, trainCount, 1), test: images(shape, testCount, 2), ...augment });

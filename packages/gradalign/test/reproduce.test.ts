@@ -211,7 +211,18 @@ describe("a data set that cannot be had", () => {
   test("is made up at smoke scale, and said to be", async () => {
     const shelf = await openShelf([{ name: "svhn", scale: "smoke" }], output, signal, loader);
     expect(shelf.kindOf("svhn")).toBe("made-up");
-    expect((await shelf.load("svhn", "made-up")).dataset).toMatchObject({ name: "svhn", flip: false, crop: 4 });
+    expect((await shelf.load({ dataset: "svhn" }, "made-up")).dataset).toMatchObject({ name: "svhn", flip: false, crop: 4 });
+  });
+
+  test("of phases there are several, each with images of its size, and one fingerprint", async () => {
+    const phases = "0:image-size=8;2:image-size=12;4";
+    const shelf = await openShelf([], output, signal, async (name) => ({ ...(await loader("cifar10")), dataset: madeUpImages(name, 8, 4), fingerprint: name }));
+    const { dataset, phases: each, fingerprint } = await shelf.load({ dataset: "photos:size=16,train=flip", phases }, "real");
+    expect(dataset).toMatchObject({ name: "photos:size=16,train=flip", shape: [3, 16, 16] });
+    expect(each?.map(({ shape }) => shape[1])).toEqual([8, 12, 16]);
+    const other = await shelf.load({ dataset: "photos:size=16,train=flip", phases: "0:image-size=8;4" }, "real");
+    expect(fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect(other.fingerprint).not.toBe(fingerprint);
   });
 
   test("is an error at any other", async () => {

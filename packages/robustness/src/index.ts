@@ -78,6 +78,7 @@ export { checkAims, type TargetRule, type Targets } from "./eval/targets.ts";
 export { wilsonInterval } from "./eval/wilson.ts";
 export { decodeImage, IMAGE_ENDINGS, type ImageFormat, imageFormat } from "./images/decode.ts";
 export type { Draws } from "./images/draws.ts";
+export { encodeJpeg } from "./images/jpeg/encode.ts";
 export { type Pipeline, transformPipeline } from "./images/pipeline.ts";
 export { type ResampleFilter, resample, resampleFilters } from "./images/resample.ts";
 export type { RgbImage } from "./images/rgb-image.ts";
@@ -191,7 +192,7 @@ export {
   type Section,
   trainingOptions,
 } from "./train/options.ts";
-export { type Phase, phaseData, phaseOptions, phasesOf, readPhases } from "./train/phases.ts";
+export { type Phase, phaseData, phaseOptions, phasesOf, readPhases, timetableOf } from "./train/phases.ts";
 export { augmentationFor, circumstancesOf, type DatasetRecipe, datasetRecipe, lambdaSchedule, recipes } from "./train/recipes.ts";
 export {
   type Arithmetic,

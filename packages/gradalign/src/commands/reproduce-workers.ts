@@ -22,9 +22,8 @@ async function runTraining(context: Context): Promise<void> {
   const { training, cost, backend } = JSON.parse(await standardInput()) as WorkerRequest;
   const view = createTrainingView({ streams: context.streams, json: true, runs: [training.id] });
   await interruptible(context, view, async (signal) => {
-    const name = training.config.dataset;
     const shelf = await openShelf([], context.streams.stderr, signal);
-    const data = await shelf.load(name, training.data);
+    const data = await shelf.load(training.config, training.data);
     const device = await openDevice({ ...(backend === undefined ? {} : { backend: backend as NonNullable<Settings["backend"]> }), threads: 1 }, view.note);
     try {
       await performTraining(training, { data, device, cost, view, signal });

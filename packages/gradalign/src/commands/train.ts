@@ -9,6 +9,7 @@ import type { Command } from "commander";
 import { requireAgreement, withFullPath } from "../run/agreement.ts";
 import { loadDataset } from "../run/dataset.ts";
 import { interruptible } from "../run/interruptible.ts";
+import { loadRunData } from "../run/phase-data.ts";
 import { defaultRunFolder, requireFreeFolder } from "../run/run-folder.ts";
 import { readConfigFile } from "../settings/config-file.ts";
 import { addSettingFlags, settingsFromFlags } from "../settings/setting-flags.ts";
@@ -79,7 +80,7 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
   const { finalAttack, finalExamples } = { ...FINAL_DEFAULTS, ...asked };
   const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: [config.method.name] });
   await interruptible(context, view, async (signal) => {
-    const data = await loadDataset(config.dataset, context.streams.stderr, signal);
+    const data = await loadRunData(config, (name) => loadDataset(name, context.streams.stderr, signal));
     const device = await openDevice(asked, view.note);
     try {
       const request: RunRequest = {

@@ -40,7 +40,7 @@ async function serve(context: Context): Promise<void> {
     if (typeof checked === "string") return { kind: "failed", message: checked, final: true };
     const { id, config } = checked;
     return attemptRun(runs, id, signal, async (attempt) => {
-      const data = await shelf.load(config.dataset, "real");
+      const data = await shelf.load(config, "real");
       const { device, programs } = await open(threads);
       const here = arithmeticOf(device, arithmeticOptions(device, {}));
       carryOver(attempt, ({ arithmetic }) => arithmeticDifference(arithmetic.at(-1) ?? {}, here) === undefined);

@@ -17,8 +17,10 @@ import {
   isDatasetName,
   methodNamed,
   modelPrograms,
+  phasesOf,
   structureOf,
   type TrainConfig,
+  timetableOf,
   trainingSize,
 } from "@gradalign/robustness";
 import { makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
@@ -177,7 +179,10 @@ function guessedCost({ method, batchSize }: TrainConfig): Cost {
 /** Steps of a training; images of one's own are taken to be as many as CIFAR-10's. */
 export function stepsOf(config: TrainConfig): number {
   const { splits } = datasets[isDatasetName(config.dataset) ? config.dataset : "cifar10"];
-  return config.epochs * Math.floor(trainingSize(config, splits.train) / config.batchSize);
+  return timetableOf(
+    config,
+    phasesOf(config).map(() => trainingSize(config, splits.train)),
+  ).iterations;
 }
 
 /** What a training will take with these costs; without them, in no particular unit. */

@@ -1,5 +1,6 @@
 /** @file Runs experiments: trains what is missing, measures, writes results and pages. */
 import { join } from "node:path";
+import { phaseData } from "@gradalign/robustness";
 import { duration, type Settings, shellWord } from "@gradalign/runs";
 import { openDevice, provenance } from "@gradalign/runs/node";
 import type { Device } from "@gradalign/tensor";
@@ -65,7 +66,7 @@ export async function reproduce(
         json,
       );
       if (pending.length > 0) view.note(describeGrid(grid, pending, schedule, measured));
-      const dataset = (training: GridTraining) => shelf.load(training.config.dataset, training.data);
+      const dataset = (training: GridTraining) => shelf.load(training.config, training.data);
       const open = async () => ({ device: await openOnce(), dataset });
       const finished = await performGrid(pending, { schedule, book, view, signal, backend, open });
       view.finish();
@@ -98,7 +99,7 @@ async function conclude({ experiment, scale }: ScaledExperiment, { options, cont
   const lab = createLab({
     device,
     signal,
-    dataset: (name) => shelf.load(name, shelf.kindOf(name)),
+    dataset: (name) => shelf.load({ dataset: name }, shelf.kindOf(name)),
     locate: (training) => {
       const [found] = gridOf([{ experiment: { ...experiment, trainings: () => [training] }, scale }], options.out, shelf.kindOf);
       return byId.get((found as GridTraining).id) ?? (found as GridTraining);
@@ -140,7 +141,7 @@ async function conclude({ experiment, scale }: ScaledExperiment, { options, cont
 }
 
 function datasetsOf(chosen: readonly ScaledExperiment[]): { name: string; scale: ScaledExperiment["scale"] }[] {
-  return chosen.flatMap(({ experiment, scale }) => experiment.trainings(scale).map(({ config }) => ({ name: config.dataset, scale })));
+  return chosen.flatMap(({ experiment, scale }) => experiment.trainings(scale).flatMap(({ config }) => phaseData(config).map((name) => ({ name, scale }))));
 }
 
 function describeGrid(grid: readonly GridTraining[], pending: readonly GridTraining[], schedule: ReturnType<typeof bestSchedule>, measured: boolean): string {

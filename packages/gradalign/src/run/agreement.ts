@@ -4,10 +4,15 @@ import { externalName, isDatasetName, type TrainConfig } from "@gradalign/robust
 import { allSettings, settingsOfConfig, type TrainingSettings } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 
-/** Settings in which a data set of one's own has its absolute path. */
+/** Settings in which data sets of one's own have their absolute paths. */
 export function withFullPath<Given extends TrainingSettings>(settings: Given): Given {
-  const { dataset } = settings;
-  return dataset === undefined || isDatasetName(dataset) ? settings : { ...settings, dataset: resolve(dataset) };
+  const { dataset, phases } = settings;
+  const full = (name: string): string => (isDatasetName(name) ? name : resolve(name));
+  return {
+    ...settings,
+    ...(dataset === undefined ? {} : { dataset: full(dataset) }),
+    ...(typeof phases === "string" ? { phases: phases.replace(/([:,]data=)([^,;]+)/g, (_, before: string, name: string) => before + full(name)) } : {}),
+  };
 }
 
 /**

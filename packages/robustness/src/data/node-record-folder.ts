@@ -30,6 +30,8 @@ export interface LoadedDataset<Data extends ImageDataset = ImageDataset> {
   readonly fingerprint: string;
   /** Where its classes are from: a list in the folder (its name), the `labels` themselves, or the `definition` of a known data set. */
   readonly classesFrom: string;
+  /** What each phase of a run trains on, where it has several; the last one's is the data set. */
+  readonly phases?: readonly ImageDataset[];
 }
 
 /**

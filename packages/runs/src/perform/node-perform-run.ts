@@ -97,6 +97,7 @@ export async function performRun(request: RunRequest, lock: Lock): Promise<RunOu
     onEvent: (event) => view.event(label, event),
     ...(request.programs ? { programs: request.programs } : {}),
     ...(resume ? { resume } : {}),
+    ...(data.phases ? { phaseData: data.phases } : {}),
     ...(request.checkpointEvery === undefined ? {} : { checkpointEvery: request.checkpointEvery }),
   });
   let { interrupted } = result;
