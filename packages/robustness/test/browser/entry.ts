@@ -1,6 +1,7 @@
 /** @file What the library's browser tests run inside the browser, and beside it in Node. */
 
-import { type Evaluation, imageDataset, type PartialTrainConfig, resolveTrainConfig, type TrainEvent, train } from "@gradalign/robustness";
+import { crc32 } from "@gradalign/formats";
+import { decodeImage, type Evaluation, imageDataset, type PartialTrainConfig, resolveTrainConfig, type TrainEvent, train } from "@gradalign/robustness";
 import { createDevice, treeLeaves } from "@gradalign/tensor";
 
 /** Pictures of bars, the same everywhere. */
@@ -48,4 +49,10 @@ export async function stopEarly(): Promise<{ readonly iterations: number; readon
   const { interrupted } = await train(config, dataset, { device, onEvent, signal: abort.signal });
   device.close();
   return { iterations, interrupted };
+}
+
+/** Width, height and checksum of a file's image; the file as base64. */
+export async function decodeFile(file: string): Promise<readonly [width: number, height: number, crc: number]> {
+  const { width, height, data } = await decodeImage(Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0)));
+  return [width, height, crc32(data)];
 }

@@ -1,7 +1,8 @@
-/** @file Training in headless Chromium: the same bits as in Node, in a worker or on the page; nothing of Node is needed. */
+/** @file Decoding and training in headless Chromium: the same bits as in Node, in a worker or on the page; nothing of Node is needed. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type BrowserModule, openInBrowser } from "../../../../tools/browser.ts";
+import { vectors } from "../images/vectors.ts";
 import { trainBriefly } from "./entry.ts";
 
 let browser: BrowserModule;
@@ -22,4 +23,9 @@ test("a signal stops a run in the middle", async () => {
   const { iterations, interrupted } = (await browser.call("worker", "stopEarly")) as { iterations: number; interrupted: boolean };
   expect(interrupted).toBe(true);
   expect(iterations).toBeLessThan(40_000);
+});
+
+test.each(["17x33-420-progressive.jpg", "cmyk.jpg", "type6-16-interlaced.png", "lossy.webp"])("%s is decoded as in Node", async (name) => {
+  const row = vectors.files[name];
+  for (const place of ["worker", "page"] as const) expect(await browser.call(place, "decodeFile", row?.file)).toEqual(row?.image);
 });
