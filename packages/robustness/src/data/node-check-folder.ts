@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { DataError } from "@gradalign/tensor";
 import type { ImageFormat } from "../images/decode.ts";
-import { type ImageTable, imageName } from "./image-table.ts";
+import { byCodePoint, type ImageTable, imageName } from "./image-table.ts";
 import { isImageFolder, listImageFolder } from "./node-image-folder.ts";
 import { FINDING_BYTES, readFinding } from "./node-image-inspector.ts";
 import { isShardFolder, listShards } from "./node-shards.ts";
@@ -90,10 +90,12 @@ export async function checkFolder(folder: string, { valFraction = 0, workers = 0
   const duplicates = [...seen.values()]
     .filter((images) => images.length > 1)
     .map((images) => ({
-      images: images.map(({ table, index }) => imageName(table, index)),
+      images: images.map(({ table, index }) => imageName(table, index)).sort(byCodePoint),
       leaks: new Set(images.map(({ table }) => table)).size > 1,
       contradicts: new Set(images.map(({ table, index }) => table.labels[index])).size > 1,
     }));
+  unreadable.sort((a, b) => byCodePoint(a.image, b.image));
+  duplicates.sort((a, b) => byCodePoint(a.images[0] as string, b.images[0] as string));
   const counted = (table: ImageTable) => {
     const byClass = classNames.map(() => 0);
     for (const label of table.labels) byClass[label] = (byClass[label] ?? 0) + 1;

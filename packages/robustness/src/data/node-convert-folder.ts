@@ -6,7 +6,7 @@
  */
 import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, renameSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigError, DataError, philox } from "@gradalign/tensor";
+import { ConfigError, DataError } from "@gradalign/tensor";
 import { z } from "zod";
 import { writeFileAtomic } from "../files/node-atomic-file.ts";
 import { onFile } from "../files/node-file-error.ts";
@@ -134,7 +134,7 @@ async function packSplit(out: string, split: string, table: ImageTable, options:
   onFile("write", target, () => renameSync(partial, target));
 }
 
-/** Writes shards and their index; in each split the images lie in an order that is as good as random, for those who read shards through. */
+/** Writes shards and their index; the images of a folder lie in an order that mixes the classes, for those who read shards through. */
 async function writeShards(
   out: string,
   tables: Readonly<Record<"train" | "test", ImageTable>>,
@@ -145,12 +145,11 @@ async function writeShards(
   const shards: z.infer<typeof shardsFile>["splits"] = { train: [], test: [] };
   for (const split of SPLITS) {
     const table = tables[split];
-    const order = shuffled(table.count);
     const index = new Float64Array(table.count * INDEX_COLUMNS);
     const listed: { name: string; bytes: number; images: number }[] = [];
     for (let first = 0; first < table.count; first += shardImages) {
       signal?.throwIfAborted();
-      const images = order.subarray(first, first + shardImages);
+      const images = Int32Array.from({ length: Math.min(shardImages, table.count - first) }, (_, i) => first + i);
       const name = `${split}-${String(listed.length).padStart(6, "0")}.tar`;
       writeShard(join(out, name), table, images, (i, start, size) =>
         index.set([listed.length, start, size, table.labels[images[i] as number] as number], (first + i) * INDEX_COLUMNS),
@@ -215,16 +214,6 @@ function writeShard(file: string, table: ImageTable, images: Int32Array, place: 
 }
 
 const ENDINGS = { jpeg: "jpg", png: "png", webp: "webp" } as const;
-
-/** The numbers below `count` in an order that only `count` decides (Fisher and Yates). */
-function shuffled(count: number): Int32Array {
-  const order = Int32Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = (philox([i, 0, 0, 0x73686172], [0, 0])[0] >>> 0) % (i + 1);
-    [order[i], order[j]] = [order[j] as number, order[i] as number];
-  }
-  return order;
-}
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   const both = new Uint8Array(a.length + b.length);

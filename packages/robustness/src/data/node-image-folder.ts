@@ -2,8 +2,10 @@
  * @file A folder of images, one folder for each class, as torchvision's ImageFolder, ImageNet and Tiny-ImageNet have them.
  *
  * `train/CLASS/…` with `val/CLASS/…` or `test/CLASS/…`, or classes at the top, of which a fraction is kept for evaluation. Classes are
- * numbered in the order of their names, files are ordered by name, everything below a class's folder belongs to it. Links are followed as
+ * numbered in the order of their names, everything below a class's folder belongs to it. Links are followed as
  * far as they stay in the folder. Nothing is opened here but lists: images are read when they are needed.
+ *
+ * Images are numbered in an order that mixes the classes and depends on names alone, so that the first thousand are a sample of all.
  */
 import { createHash } from "node:crypto";
 import { type Dirent, existsSync, readdirSync, realpathSync, statSync } from "node:fs";
@@ -88,6 +90,7 @@ export function listImageFolder(folder: string, { valFraction = 0 }: ImageFolder
     }
     [train, test] = divided(train, valFraction);
   }
+  [train, test] = [mixed(train), mixed(test)];
   for (const [split, listed] of [
     ["training", train],
     ["evaluation", test],
@@ -212,21 +215,27 @@ function readLeftOut(root: string): string[] {
   return existsSync(file) ? readRegularFile(file).toString("utf8").split(/\r?\n/) : [];
 }
 
-/** Training and evaluation images: of each class the share whose names come first in an order that only the names decide. */
+/** The images in an order that is as good as random. */
+function mixed(listed: readonly Listed[]): Listed[] {
+  return listed
+    .map((image) => ({ image, rank: rankOf(image.name) }))
+    .sort((a, b) => a.rank - b.rank || byCodePoint(a.image.name, b.image.name))
+    .map(({ image }) => image);
+}
+
+/** Training and evaluation images: of each class the share that comes first in that order. */
 function divided(listed: readonly Listed[], fraction: number): [Listed[], Listed[]] {
   const byClass = new Map<number, Listed[]>();
-  for (const image of listed) {
+  for (const image of mixed(listed)) {
     const others = byClass.get(image.label);
     if (others) others.push(image);
     else byClass.set(image.label, [image]);
   }
-  const kept = new Set<string>();
-  for (const images of byClass.values()) {
-    const ranked = images.map(({ name }) => ({ name, rank: rankOf(name) })).sort((a, b) => a.rank - b.rank || byCodePoint(a.name, b.name));
+  const parts = [...byClass.values()].map((images) => {
     const count = Math.min(Math.max(1, Math.round(images.length * fraction)), images.length - 1);
-    for (const { name } of ranked.slice(0, count)) kept.add(name);
-  }
-  return [listed.filter(({ name }) => !kept.has(name)), listed.filter(({ name }) => kept.has(name))];
+    return [images.slice(count), images.slice(0, count)] as const;
+  });
+  return [parts.flatMap(([kept]) => kept), parts.flatMap(([, evaluated]) => evaluated)];
 }
 
 /** A number that is as good as random, and the same for a name everywhere. */

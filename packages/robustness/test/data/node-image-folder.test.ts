@@ -17,18 +17,37 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const names = ({ files, count }: ImageTable) => Array.from({ length: count }, (_, i) => nameAt(files, i));
+const listedNames = ({ files, count }: ImageTable) => Array.from({ length: count }, (_, i) => nameAt(files, i));
+const names = (table: ImageTable) => listedNames(table).sort(byCodePoint);
+/** Labels in the order of {@link names}. */
+const labels = (table: ImageTable) => {
+  const found = listedNames(table).map((name, i) => ({ name, label: table.labels[i] }));
+  return found.sort((a, b) => byCodePoint(a.name, b.name)).map(({ label }) => label);
+};
 
-test("classes and images are in the order of their names; the rest is passed over", () => {
+test("classes are in the order of their names; what is no image is passed over", () => {
   imageFolder(folder, ["zebra", "Ant", "été"], 2, 1);
   writeFiles(folder, { "train/Ant/more/9.PNG": imageFile(9), "train/Ant/notes.txt": "x", "train/Ant/.hidden.jpg": "x", "train/readme.md": "x" });
   const listed = listImageFolder(folder);
   expect(listed.classNames).toEqual(["Ant", "zebra", "été"]);
   expect(names(listed.train).slice(0, 4)).toEqual(["train/Ant/0.jpg", "train/Ant/1.jpg", "train/Ant/more/9.PNG", "train/zebra/0.jpg"]);
-  expect([...listed.train.labels]).toEqual([0, 0, 0, 1, 1, 2, 2]);
+  expect(labels(listed.train)).toEqual([0, 0, 0, 1, 1, 2, 2]);
   expect(names(listed.test)).toEqual(["val/Ant/0.jpg", "val/zebra/0.jpg", "val/été/0.jpg"]);
   expect(listed.ignored).toEqual(["train/Ant/.hidden.jpg", "train/Ant/notes.txt"]);
   expect(["b", "a\u{1f600}", "a\uffee", "a"].sort(byCodePoint)).toEqual(["a", "a\uffee", "a\u{1f600}", "b"]);
+});
+
+test("the first images are a sample of all classes, and the same one everywhere", () => {
+  for (const name of ["a", "b", "c", "d"]) for (let i = 0; i < 25; i++) writeFiles(folder, { [`train/${name}/${i}.jpg`]: "", [`val/${name}/${i}.jpg`]: "" });
+  const { train, test } = listImageFolder(folder);
+  for (const table of [train, test]) expect(new Set(table.labels.subarray(0, 20)).size).toBe(4);
+  expect(listedNames(train).slice(0, 3)).toMatchInlineSnapshot(`
+    [
+      "train/d/5.jpg",
+      "train/c/14.jpg",
+      "train/d/3.jpg",
+    ]
+  `);
 });
 
 test("Tiny-ImageNet's validation images get their classes from the table", () => {
@@ -38,7 +57,7 @@ test("Tiny-ImageNet's validation images get their classes from the table", () =>
     "val/val_annotations.txt": "val_1.JPEG\tn01\t0\t0\t62\t57\nval_0.JPEG\tn02\t0\t0\t62\t57\n",
   });
   const listed = listImageFolder(folder);
-  expect([names(listed.test), [...listed.test.labels]]).toEqual([
+  expect([names(listed.test), labels(listed.test)]).toEqual([
     ["val/images/val_0.JPEG", "val/images/val_1.JPEG"],
     [1, 0],
   ]);
@@ -50,7 +69,7 @@ test("a fraction is kept of each class, the same one however many others there a
   for (const name of ["a", "b"]) for (let i = 0; i < 10; i++) writeFiles(folder, { [`${name}/${i}.jpg`]: imageFile(i) });
   expect(() => listImageFolder(folder)).toThrow(/val-fraction=0.1/);
   const { train, test } = listImageFolder(folder, { valFraction: 0.2 });
-  expect([train.count, test.count, [...test.labels]]).toEqual([16, 4, [0, 0, 1, 1]]);
+  expect([train.count, test.count, labels(test)]).toEqual([16, 4, [0, 0, 1, 1]]);
   expect(names(train).some((name) => names(test).includes(name))).toBe(false);
   writeFiles(folder, { "c/0.jpg": imageFile(1), "c/1.jpg": imageFile(2) });
   expect(names(listImageFolder(folder, { valFraction: 0.2 }).test).slice(0, 4)).toEqual(names(test));
@@ -97,10 +116,11 @@ test("a table's image is decoded and transformed by its epoch, and errors name i
   expect(await pixels(1, { seed: 1, epoch: 2 })).toBe(await pixels(1, { seed: 1, epoch: 2 }));
   expect(await pixels(1, { seed: 1, epoch: 3 })).not.toBe(await pixels(1, { seed: 1, epoch: 2 }));
   expect(await pixels(1, null)).toBe(await pixels(1, null));
-  writeFileSync(join(folder, "train/a/1.jpg"), fileOf("cut.jpg"));
-  await expect(pixels(1, null)).rejects.toThrow(`${folder}/train/a/1.jpg: the JPEG is damaged: the file ends within the image; get it again, or leave it out`);
-  rmSync(join(folder, "train/a/1.jpg"));
-  await expect(pixels(1, null)).rejects.toThrow(/cannot read .*1.jpg: it does not exist/);
+  const file = join(folder, nameAt(table.files, 1));
+  writeFileSync(file, fileOf("cut.jpg"));
+  await expect(pixels(1, null)).rejects.toThrow(`${file}: the JPEG is damaged: the file ends within the image; get it again, or leave it out`);
+  rmSync(file);
+  await expect(pixels(1, null)).rejects.toThrow(`cannot read ${file}: it does not exist`);
 });
 
 test("a folder is a data set whose images stream, as its options say", async () => {
