@@ -8,6 +8,10 @@ if (existsSync(`${CHROMIUM}/vk_swiftshader_icd.json`)) {
   process.env["LD_LIBRARY_PATH"] = [process.env["LD_LIBRARY_PATH"], CHROMIUM].filter(Boolean).join(":");
 }
 
+/** Where machine code cannot be had, commands say so once each; tests of what they say want it that nobody asked. */
+const mayBeNative = process.platform === "linux" && process.arch === "x64" && existsSync(new URL("node_modules/koffi", import.meta.url));
+if (!mayBeNative) process.env["GRADALIGN_NATIVE"] ??= "off";
+
 export default defineConfig({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { createDevice } from "@gradalign/tensor";
 import { createModel, createSession, imageDataset, resolveTrainConfig } from "gradalign";
-import { nodeGpu, nodeTuning } from "gradalign/node";
+import { nodeGpu, nodeNative, nodeTuning } from "gradalign/node";
 
 const METHODS = {
   standard: { name: "standard" },
@@ -44,6 +44,7 @@ async function prepare({
   software = false,
   precision = "float32",
   tensorCores = "off",
+  native = "auto",
 }) {
   device?.close();
   const gpu = async () => ({
@@ -53,7 +54,9 @@ async function prepare({
     tensorCores,
     ...(software ? {} : { tuning: nodeTuning() }),
   });
-  device = await createDevice({ backend, ...(backend === "webgpu" ? await gpu() : { threads }) });
+  const machineCode = backend === "wasm" && native !== "off" ? nodeNative(native === "on") : { host: null, problem: null };
+  const cpu = { threads, ...(machineCode.host ? { native: machineCode.host } : {}) };
+  device = await createDevice({ backend, ...(backend === "webgpu" ? await gpu() : cpu) });
   const dataset = imageDataset({ name: "noise", classNames: CLASSES, shape: [3, 32, 32], train: noise(32 * batch), test: noise(batch), flip: true, crop: 4 });
   const config = resolveTrainConfig({
     dataset: "noise",
@@ -68,7 +71,7 @@ async function prepare({
   session.initialize();
   await device.tune?.();
   next = 0;
-  return { compileMs: session.stats().compileMs, threads: device.threads };
+  return { compileMs: session.stats().compileMs, threads: device.threads, node: process.version, native: machineCode.host !== null };
 }
 
 async function step({ n }) {

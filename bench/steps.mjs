@@ -1,31 +1,43 @@
 /** @file Times whole training steps, ours alone or interleaved with PyTorch's on the same machine.
  *
- * node bench/steps.mjs [--pytorch] [--only REGEXP] [--rounds N] [--threads N] [--json FILE]
+ * node bench/steps.mjs [--pytorch] [--python PATH] [--nodes PATH,PATH] [--native auto|on|off] [--only REGEXP] [--rounds N] [--threads N]
+ *   [--json FILE] [--force]
  *
- * Rounds alternate between the two, so that a noisy machine disturbs both alike; medians are compared. */
+ * Every version of Node and PyTorch has a process of its own. Their rounds alternate, so that a noisy machine disturbs all alike; medians are
+ * compared. A machine that is busy already is refused. */
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { median, Partner } from "./partner.mjs";
+import { Partner, summary } from "./partner.mjs";
+
+const USAGE = `node bench/steps.mjs [--pytorch] [--python PATH] [--nodes PATH,PATH] [--native auto|on|off] [--only REGEXP] [--rounds N] [--threads N]
+  [--json FILE] [--force]
+
+Example: npm run bench:pytorch -- --only 'cnn fgsm'`;
 
 const { values: options } = parseArgs({
   options: {
     pytorch: { type: "boolean", default: false },
+    python: { type: "string" },
+    nodes: { type: "string", default: process.execPath },
+    native: { type: "string", default: "auto" },
     only: { type: "string", default: "." },
     rounds: { type: "string", default: "5" },
     threads: { type: "string", default: String(Math.min(2, cpus().length)) },
     json: { type: "string" },
+    force: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 if (options.help) {
-  console.log(
-    "node bench/steps.mjs [--pytorch] [--only REGEXP] [--rounds N] [--threads N] [--json FILE]\n\nExample: npm run bench:pytorch -- --only 'cnn fgsm'",
-  );
+  console.log(USAGE);
   process.exit(0);
 }
+
+/** Of the last minute. */
+const MOST_LOAD = 0.5;
 
 /** Steps of a round: about a second of the faster side, so that threads and caches settle after the other side's turn. */
 const WORKLOADS = [
@@ -36,63 +48,81 @@ const WORKLOADS = [
   ["standard", "fgsm", "gradalign", "pgd10"].map((method, i) => ({ ...workload, method, steps: steps[i], name: `${workload.name} ${method}` })),
 );
 
-function pythonWithTorch() {
-  for (const python of ["python3", "/usr/bin/python3"]) {
-    const { status, stdout } = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" });
-    if (status === 0) return { python, version: stdout.trim() };
-  }
-  console.error("PyTorch was not found. On Debian: apt-get install python3-torch; elsewhere: pip install torch");
+function fail(message) {
+  console.error(message);
   process.exit(1);
 }
 
-const torch = options.pytorch ? pythonWithTorch() : null;
+function pythonWithTorch() {
+  for (const python of options.python ? [options.python] : ["python3", "/usr/bin/python3"]) {
+    const { status, stdout } = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" });
+    if (status === 0) return { python, version: stdout.trim() };
+  }
+  return fail("PyTorch was not found. On Debian: apt-get install python3-torch; elsewhere: pip install torch; --python names a python that has it");
+}
+
+const load = loadavg()[0];
+if (load > MOST_LOAD && !options.force) fail(`the machine is busy (load ${load.toFixed(2)}): times would say nothing; wait, or --force`);
+const torch = options.pytorch || options.python ? pythonWithTorch() : null;
 const threads = Number(options.threads);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const results = [];
+console.log(`${cpus()[0]?.model.trim()}, ${threads} threads, load ${load.toFixed(2)}${torch ? `, PyTorch ${torch.version}` : ""}`);
 
 for (const workload of WORKLOADS.filter(({ name }) => new RegExp(options.only).test(name))) {
-  const ours = new Partner(process.execPath, [here("ours-steps.mjs")]);
-  const theirs = torch && new Partner(torch.python, [here("baselines/pytorch_steps.py"), "--threads", String(threads)]);
   const { name, steps, ...task } = workload;
-  const prepared = await ours.ask({ op: "prepare", ...task, threads });
-  await theirs?.greeting();
-  await theirs?.ask({ op: "prepare", ...task });
-  const times = { ours: [], theirs: [] };
-  let [oursLast, theirsLast] = [null, null];
-  // The first round warms both up: the engine replaces code by optimised code, PyTorch fills its caches.
-  for (let round = 0; round <= Number(options.rounds); round++) {
-    oursLast = await ours.ask({ op: "step", n: steps });
-    theirsLast = (await theirs?.ask({ op: "step", n: steps })) ?? null;
-    if (round === 0) continue;
-    times.ours.push(...oursLast.ms);
-    if (theirsLast) times.theirs.push(...theirsLast.ms);
+  const ours = [];
+  for (const node of options.nodes.split(",")) {
+    const partner = new Partner(node, [here("ours-steps.mjs")]);
+    ours.push({ partner, ...(await partner.ask({ op: "prepare", ...task, threads, native: options.native })), times: [] });
   }
-  ours.close();
-  theirs?.close();
+  const sides = [...ours];
+  if (torch) {
+    const partner = new Partner(torch.python, [here("baselines/pytorch_steps.py"), "--threads", String(threads)]);
+    await partner.greeting();
+    await partner.ask({ op: "prepare", ...task });
+    sides.push({ partner, times: [] });
+  }
+  // The first round warms all up: the engine replaces code by optimised code, PyTorch fills its caches.
+  for (let round = 0; round <= Number(options.rounds); round++) {
+    for (const side of sides) {
+      side.last = await side.partner.ask({ op: "step", n: steps });
+      if (round > 0) side.times.push(...side.last.ms);
+    }
+  }
+  for (const { partner } of sides) partner.close();
+  const theirs = torch ? sides.at(-1) : null;
+  const measured = ({ times, last }) => ({ ...summary(times), peakRssMb: last.peakRss / 2 ** 20 });
+  const pytorch = theirs && measured(theirs);
   const result = {
     name,
     batch: workload.batch,
-    oursMs: median(times.ours),
-    pytorchMs: torch ? median(times.theirs) : null,
-    ratio: torch ? median(times.theirs) / median(times.ours) : null,
-    compileMs: prepared.compileMs,
-    oursPeakRssMb: oursLast.peakRss / 2 ** 20,
-    oursDeviceMb: oursLast.deviceBytes / 2 ** 20,
-    pytorchPeakRssMb: theirsLast ? theirsLast.peakRss / 2 ** 20 : null,
+    pytorch,
+    ours: ours.map((side) => {
+      const one = measured(side);
+      const { node, native, compileMs, last } = side;
+      return { node, native, ...one, ratio: pytorch ? pytorch.median / one.median : null, compileMs, deviceMb: last.deviceBytes / 2 ** 20 };
+    }),
   };
   results.push(result);
-  const versus = torch
-    ? `  PyTorch ${result.pytorchMs.toFixed(1)} ms  ratio ${result.ratio.toFixed(2)}  RSS ${result.oursPeakRssMb.toFixed(0)} / ${result.pytorchPeakRssMb.toFixed(0)} MB`
-    : "";
-  console.log(`${name.padEnd(32)} batch ${workload.batch}  ours ${result.oursMs.toFixed(2)} ms  compile ${result.compileMs.toFixed(0)} ms${versus}`);
+  console.log(`${name}, batch ${workload.batch}`);
+  const ms = ({ median, quartiles }) => `${median.toFixed(2)} ms (${quartiles.map((value) => value.toFixed(2)).join(" to ")})`.padEnd(34);
+  const rss = ({ peakRssMb }) => `RSS ${peakRssMb.toFixed(0)} MB`;
+  if (pytorch) console.log(`  PyTorch             ${ms(pytorch)} ${rss(pytorch)}`);
+  for (const side of result.ours) {
+    const ratio = side.ratio === null ? "" : `  PyTorch / ours ${side.ratio.toFixed(2)}`;
+    console.log(`  ${`${side.node}${side.native ? ", native" : ""}`.padEnd(19)} ${ms(side)} ${rss(side)}  compile ${side.compileMs.toFixed(0)} ms${ratio}`);
+  }
 }
 
 if (options.json) {
+  const nodes = [...new Set(results.flatMap(({ ours }) => ours.map(({ node }) => node)))];
   const machine = {
-    cpu: cpus()[0]?.model,
+    cpu: cpus()[0]?.model.trim(),
     cores: cpus().length,
     memoryGb: totalmem() / 2 ** 30,
-    node: process.version,
+    load,
+    node: nodes.join(", "),
     pytorch: torch?.version ?? null,
     threads,
     flags: process.execArgv,

@@ -36,7 +36,7 @@ const read = <Results>(name: string): Results => readResults<Results>(fileURLToP
 function from(names: readonly string[], { date, machine }: Measured): string {
   const link = names.map((name) => `[${name}.json](/bench/results/${name}.json)`).join(", ");
   const pytorch = machine.pytorch ? `, PyTorch ${machine.pytorch}` : "";
-  return paragraph(`From ${link} (${date.slice(0, 10)}, ${machine.cpu}, Node ${machine.node.slice(1)}${pytorch}, ${machine.threads ?? 2} threads).`);
+  return paragraph(`From ${link} (${date.slice(0, 10)}, ${machine.cpu}, Node ${machine.node.replaceAll("v", "")}${pytorch}, ${machine.threads ?? 2} threads).`);
 }
 
 /** Our steps beside PyTorch's: times of the last run, the ratio's median and range over all runs with the same Node. */
@@ -51,6 +51,33 @@ function steps(name: string): string {
   });
   const head = ["step", "batch", "ours, ms", "PyTorch, ms", "PyTorch / ours", `in all ${runs.length} runs`, "our peak RSS, MB", "PyTorch's, MB", "compile, ms"];
   return [table(head, rows), from([name, "steps-earlier"], last)].join("\n\n");
+}
+
+interface Times {
+  readonly median: number;
+  readonly quartiles: readonly [number, number];
+  readonly peakRssMb: number;
+}
+
+interface SideBySide extends Measured {
+  readonly results: readonly {
+    readonly name: string;
+    readonly batch: number;
+    readonly pytorch: Times;
+    readonly ours: readonly (Times & { readonly node: string; readonly native: boolean; readonly ratio: number })[];
+  }[];
+}
+
+/** Versions of Node beside each other and PyTorch, in one run: medians (and quartiles), and how much faster ours are. */
+function sideBySide(name: string): string {
+  const measured = read<SideBySide>(name);
+  const ms = ({ median, quartiles }: Times): string => `${median.toFixed(1)} (${quartiles.map((value) => value.toFixed(1)).join(" to ")})`;
+  const versions = measured.results[0]?.ours.map(({ node, native }) => `Node ${/\d+/.exec(node)}${native ? ", native" : ""}`) ?? [];
+  const head = ["step", "batch", "PyTorch, ms", ...versions.flatMap((version) => [`${version}, ms`, "PyTorch / that"])];
+  const rows = measured.results.map(({ name: step, batch, pytorch, ours }) => {
+    return [step, String(batch), ms(pytorch), ...ours.flatMap((one) => [ms(one), one.ratio.toFixed(2)])];
+  });
+  return [table(head, rows), from([name], measured)].join("\n\n");
 }
 
 /** A table per series; what its steps differ in is the field that is not the same in all. */
@@ -97,6 +124,7 @@ function steady(): string {
 const REGIONS: Readonly<Record<string, () => string>> = {
   steps: () => steps("steps"),
   "steps-node26": () => steps("steps-node26"),
+  "steps-native": () => sideBySide("steps-native"),
   scaling,
   steady,
 };

@@ -48,7 +48,7 @@ export function nodeNative(anyArithmetic: boolean, { version = "", folder = data
   const flags = processorFlags();
   const missing = ["avx2", "fma"].filter((flag) => !flags.has(flag));
   if (missing.length > 0) return none(`the processor has no ${missing.join(" and no ")}`);
-  const sameBits = wasmFeatures()["relaxed-simd"];
+  const sameBits = wasmFeatures()["fused-multiply-add"];
   if (!sameBits && !anyArithmetic) return none("this engine's WebAssembly has no fused multiply-add, so results would differ in their last bits");
   try {
     const require = createRequire(import.meta.url);

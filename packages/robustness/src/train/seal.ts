@@ -19,8 +19,8 @@ export interface DataIdentity {
   readonly phases?: readonly Pick<DataIdentity, "shape" | "train" | "test">[];
 }
 
-/** What decides the last bits besides settings and data: backend, precision, whether multiply-adds are relaxed, or those of contractions fused all the
- * same. */
+/** What decides the last bits besides settings and data: backend, precision, whether multiply-adds are relaxed, and those of contractions fused
+ * where others are not. */
 export type Arithmetic = Readonly<Record<string, string>>;
 
 /** What a run is. */
@@ -39,13 +39,9 @@ export function identityOf(datasets: readonly ImageDataset[], fingerprint: strin
 }
 
 /** What a device computes with; `more` is what it does not tell of itself. */
-export function arithmeticOf({ backend, precision, fusedContractions }: Device, more: Arithmetic = {}): Arithmetic {
-  return { backend, precision: precision ?? "float32", ...(backend === "wasm" ? multiplyAdds(fusedContractions === true) : {}), ...more };
-}
-
-function multiplyAdds(fused: boolean): Arithmetic {
-  if (wasmFeatures()["relaxed-simd"]) return { relaxedSimd: "yes" };
-  return { relaxedSimd: "no", ...(fused ? { contractions: "fused" } : {}) };
+export function arithmeticOf({ backend, precision, contractions }: Device, more: Arithmetic = {}): Arithmetic {
+  const multiplyAdds = { relaxedSimd: wasmFeatures()["relaxed-simd"] ? "yes" : "no", ...(contractions ? { contractions } : {}) };
+  return { backend, precision: precision ?? "float32", ...(backend === "wasm" ? multiplyAdds : {}), ...more };
 }
 
 /**

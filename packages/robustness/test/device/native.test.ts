@@ -21,6 +21,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { nativeDifference } from "../../../tensor/src/runtime/wasm/native-proof.ts";
 import { randomKernel } from "../../../tensor/test/support/random-kernels.ts";
 import { nodeNative } from "../../src/device/node-native.ts";
+import { arithmeticDifference, arithmeticOf } from "../../src/train/seal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-native-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -28,6 +29,13 @@ const { host: found, problem } = nodeNative(false, { folder, version: "test" });
 
 test("says why there is no machine code, where there is none", () => {
   expect(found === null).toBe(problem !== null);
+});
+
+test("contractions that round otherwise than the rest are another arithmetic, and sealed as one", () => {
+  const device = { backend: "wasm" } as Device;
+  expect(arithmeticOf(device)).not.toHaveProperty("contractions");
+  const other = arithmeticOf({ ...device, contractions: "fused" });
+  expect(arithmeticDifference(arithmeticOf(device), other)).toBe('it was computed with contractions null so far, here that is "fused"');
 });
 
 describe.skipIf(found === null)(`machine code (${problem ?? "here"})`, () => {

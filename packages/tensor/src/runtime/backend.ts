@@ -62,8 +62,8 @@ export interface Device {
   readonly backend: string;
   /** `float16` where values between kernels are in half precision: small gradients then need a scaled loss. */
   readonly precision?: "float16";
-  /** Whether contractions round a product and its sum once (wasm only): what decides their last bits. */
-  readonly fusedContractions?: boolean;
+  /** `fused` where contractions round a product and its sum once although the rest of the backend does not: that decides their last bits. */
+  readonly contractions?: "fused";
   /** Number of threads that compute. */
   readonly threads: number;
   compile(program: Program): Executable;

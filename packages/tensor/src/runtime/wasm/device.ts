@@ -15,7 +15,7 @@ import { CPU, WIDE_CPU } from "../../ir/target.ts";
 import { compileGraph } from "../../passes/pipeline.ts";
 import { byteLength, type Place } from "../../passes/plan-memory.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "../backend.ts";
-import { relaxedSimdAvailable, simdAvailable, wideVectorsAvailable } from "./features.ts";
+import { fusedMultiplyAdd, relaxedSimdAvailable, simdAvailable, wideVectorsAvailable } from "./features.ts";
 import { type Block, LinearMemory } from "./memory.ts";
 import { compileNative, type NativeCode, type NativeHost } from "./native.ts";
 import { ThreadPool, threadsProblem } from "./threads.ts";
@@ -32,8 +32,8 @@ export interface WasmOptions {
   readonly vectorBits?: 128 | 256;
   /** Most bytes of the wasm backend's memory, in whole pages of 64 KiB. By default 4 GiB, or what the engine grants. */
   readonly maxBytes?: number;
-  /** Contractions run as machine code of x86-64 (AVX2 and FMA) instead of WebAssembly: see `nodeNative`. Their bits are those of an engine that has
-   * relaxed SIMD. */
+  /** Contractions run as machine code of x86-64 (AVX2 and FMA) instead of WebAssembly: see `nodeNative`. Their bits are those of an engine whose
+   * relaxed multiply-adds round once. */
   readonly native?: NativeHost;
 }
 
@@ -70,7 +70,7 @@ function coresOfNode(): number {
 class WasmDevice implements Device {
   readonly backend = "wasm";
   readonly threads: number;
-  readonly fusedContractions: boolean;
+  readonly contractions?: "fused";
   readonly #memory: LinearMemory;
   readonly #pool: ThreadPool | null;
   readonly #relaxed = relaxedSimdAvailable();
@@ -85,7 +85,7 @@ class WasmDevice implements Device {
 
   constructor(memory: LinearMemory, wide: boolean, pool: ThreadPool | null, native?: NativeHost) {
     this.threads = pool?.threads ?? 1;
-    this.fusedContractions = this.#relaxed || native !== undefined;
+    if (native && !fusedMultiplyAdd()) this.contractions = "fused";
     this.#native = native;
     this.#memory = memory;
     this.#wide = wide;
