@@ -1,27 +1,5 @@
 /** @file ATAS: each image's attack goes on from its last perturbation, with a step that is shorter where gradients are large. */
-import {
-  add,
-  and,
-  clamp,
-  div,
-  eq,
-  floor,
-  grad,
-  lt,
-  mul,
-  ne,
-  or,
-  reshape,
-  sign,
-  sqrt,
-  square,
-  stopGradient,
-  sub,
-  sum,
-  type Value,
-  where,
-  zeros,
-} from "@gradalign/tensor";
+import { add, and, clamp, div, eq, floor, lt, mul, ne, or, reshape, sign, sqrt, square, stopGradient, sub, sum, where, zeros } from "@gradalign/tensor";
 import { constant, integer, length, number } from "../options/option.ts";
 import { boxDelta } from "../threat/box.ts";
 import { linf } from "../threat/linf.ts";
@@ -62,7 +40,7 @@ export const atas = defineMethod({
     const anew = or(eq(epoch, 0), and(due, ne(number, options.lastEpoch)));
     const start = boxDelta(x, where(anew, linf.randomStart(key, x.shape, epsilon), augmented(deltas)));
 
-    const gradient = stopGradient(grad((point: Value) => network.evaluated(point).loss)(add(x, start)));
+    const gradient = stopGradient(network.gradientOf((point) => network.evaluated(point).loss, add(x, start)));
     const plain = lt(epoch, options.plainEpochs);
     const before = stored(sizes);
     const size = add(mul(before, options.sizeMomentum), mul(sum(square(gradient), [1, 2, 3]), sub(1, options.sizeMomentum)));

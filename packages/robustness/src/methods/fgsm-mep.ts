@@ -1,5 +1,5 @@
 /** @file FGSM-MEP: each image's attack begins where its last one pointed, by a moving average of gradients. */
-import { abs, add, div, eq, floor, maximum, mean, mul, sign, square, stopGradient, sub, sum, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
+import { abs, add, div, eq, floor, maximum, mean, mul, sign, square, stopGradient, sub, sum, type Value, where, zeros } from "@gradalign/tensor";
 import { smoothedCrossEntropyPerExample } from "../nn/cross-entropy.ts";
 import { integer, number } from "../options/option.ts";
 import { boxDelta } from "../threat/box.ts";
@@ -46,11 +46,7 @@ export const fgsmMep = defineMethod({
       const classes = logits.shape[1] as number;
       return mean(smoothedCrossEntropyPerExample(logits, network.labels, mul(sub(1, options.labelShare), classes / (classes - 1))));
     };
-    const attack = (point: Value): [Value, Forward] => {
-      const pass = network.forward(point);
-      return [smoothed(pass), pass];
-    };
-    const [[, before], slope] = valueAndGrad(attack)(add(x, start));
+    const { gradient: slope, ...before } = network.inputPass(add(x, start), smoothed);
     const gradient = stopGradient(slope);
     const moved = (direction: Value): Value => boxDelta(x, linf.project(add(start, mul(sign(direction), options.stepSize)), epsilon));
     const size = maximum(sum(abs(gradient)), 1e-30);

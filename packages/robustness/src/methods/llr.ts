@@ -1,5 +1,5 @@
 /** @file Local linearity regularisation: training on clean images, with a penalty on how far the loss is from linear in the ball. */
-import { abs, add, grad, mean, mul, stopGradient, sub, sum, type Value } from "@gradalign/tensor";
+import { abs, add, mean, mul, stopGradient, sub, sum, type Value } from "@gradalign/tensor";
 import { attackOptions } from "../attacks/options.ts";
 import { pgd } from "../attacks/pgd.ts";
 import { unrollAttack } from "../attacks/projected-gradient.ts";
@@ -35,7 +35,7 @@ export const llr = defineMethod({
     const [fixedLosses, fixedGradient] = [stopGradient(clean.losses), stopGradient(gradient)];
     const delta = unrollAttack(pgd, {
       site: { x, threat: linf, epsilon: ramp === 1 ? epsilon : mul(epsilon, ramp) },
-      gradient: grad((point: Value) => sum(nonlinearity(point, fixedLosses, fixedGradient))),
+      gradient: (point) => network.gradientOf((at) => sum(nonlinearity(at, fixedLosses, fixedGradient)), point),
       key,
       options: { ...attackOptions(pgd), steps: options.steps, start: options.start },
       alpha: options.stepSize,

@@ -1,5 +1,5 @@
 /** @file What TRADES and MART have in common: an attack in eval mode that starts beside the image. */
-import { add, grad, mul, normal, stopGradient, type Value, zeros } from "@gradalign/tensor";
+import { add, mul, normal, stopGradient, type Value, zeros } from "@gradalign/tensor";
 import { ascend } from "../attacks/projected-gradient.ts";
 import { choice } from "../options/option.ts";
 import { linf } from "../threat/linf.ts";
@@ -21,7 +21,7 @@ export function evalAttackOptions() {
 
 /** The perturbation, a constant, that `steps` steps make a loss of the point rise by; a warm-up ramps the ball. */
 export function attackedInEvalMode(
-  { x, epsilon, ramp, key, options }: MethodContext<ReturnType<typeof evalAttackOptions>>,
+  { network, x, epsilon, ramp, key, options }: MethodContext<ReturnType<typeof evalAttackOptions>>,
   loss: (point: Value) => Value,
 ): Value {
   const site = { x, threat: linf, epsilon: mul(epsilon, ramp) };
@@ -31,6 +31,6 @@ export function attackedInEvalMode(
     zero: () => zeros(x.shape),
   };
   let delta = starts[options.start]();
-  for (let i = 0; i < options.steps; i++) delta = stopGradient(ascend(site, delta, grad(loss)(add(x, delta)), options.stepSize));
+  for (let i = 0; i < options.steps; i++) delta = stopGradient(ascend(site, delta, network.gradientOf(loss, add(x, delta)), options.stepSize));
   return delta;
 }

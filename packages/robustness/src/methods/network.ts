@@ -24,11 +24,13 @@ export interface InputPass extends Forward {
 export interface TrainingNetwork {
   /** Loss and logits at images [N, C, H, W], of these classes if not the batch's. */
   forward(x: Value, labels?: Value): Forward;
-  /** Loss, logits and the input gradient of one pass. */
-  inputPass(x: Value): InputPass;
+  /** Loss, logits and the input gradient of one pass: of the mean loss, or of what `climbed` makes of the pass. */
+  inputPass(x: Value, climbed?: (pass: Forward) => Value): InputPass;
   /** Gradient of the loss with respect to the images. */
   inputGradient(x: Value): Value;
-  /** The same at x clipped to [0, 1], and zero where the clip is active or just reached: what attacks follow. */
+  /** Gradient of any scalar of the images that goes through the network: what an attack of a loss of its own follows. */
+  gradientOf(objective: (point: Value) => Value, x: Value): Value;
+  /** Gradient of the loss at x clipped to [0, 1], and zero where the clip is active or just reached: what attacks follow. */
   boxedInputGradient(x: Value): Value;
   /** A forward pass in eval mode, with the statistics as they are, which it leaves alone. */
   evaluated(x: Value): Forward;
@@ -58,14 +60,15 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
     forward,
     evaluated: (x) => judged(model.apply(params, current, x, { train: false }).logits),
     labels,
-    inputPass(x) {
+    inputPass(x, climbed = ({ loss }) => loss) {
       const through = (point: Value): [Value, Forward] => {
         const pass = forward(point);
-        return [scaled(pass.loss), pass];
+        return [scaled(climbed(pass)), pass];
       };
       const [[, pass], slope] = valueAndGrad(through)(x);
       return { ...pass, gradient: unscaled(slope) };
     },
+    gradientOf: gradient,
     inputGradient: (x) => gradient((point) => forward(point).loss, x),
     boxedInputGradient: (x) => gradient((point) => forward(saturatingClamp(point)).loss, x),
     get state() {

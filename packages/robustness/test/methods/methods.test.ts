@@ -108,6 +108,17 @@ describe.each<Method>(Object.values(methods))("$id", (method) => {
     expect(images).toBe(method.passes(settingsOf(method)).forward);
   });
 
+  it("takes every gradient of an attack of the scaled loss, so that small ones do not vanish in float16", () => {
+    const network = (scale?: Value) => trainingNetwork(model, params, {}, labels, scale);
+    const losses = (scale?: Value) => {
+      const { adversarial, regularizer = adversarial.loss } = method.loss(contextOf(method, { network: network(scale), epoch: 9 }));
+      return [...values(adversarial.logits), ...values(regularizer)].join();
+    };
+    const attacked = method.passes(settingsOf(method)).backward > 1;
+    // A scale that leaves nothing of gradients is seen wherever they decide.
+    expect(losses(tensor(Number.POSITIVE_INFINITY)) !== losses()).toBe(attacked);
+  });
+
   it("carries on what it began with: the same names, shapes and types", () => {
     const forms = (carry: MethodContext["carry"] = {}) => Object.entries(carry).map(([name, { shape, dtype }]) => [name, shape, dtype]);
     const context = contextOf(method);
