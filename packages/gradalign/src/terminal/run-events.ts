@@ -45,6 +45,8 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
       ];
     case "catastrophic-overfitting":
       return [paint("red", `catastrophic overfitting at iteration ${count(event.iteration)}, epoch ${event.epoch.toFixed(1)}: ${event.evidence}`)];
+    case "alarm":
+      return [paint("red", describeAlarm(event))];
     case "end":
       return event.interrupted ? [paint("yellow", `stopped after iteration ${count(event.iteration)}, checkpoint written`)] : [];
     case "attacking":
@@ -58,6 +60,13 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
     default:
       return [];
   }
+}
+
+const CHANGES = { "smaller-step": "half the attack's step", gradalign: "GradAlign beside the method's loss", noise: "half as much noise again" };
+
+function describeAlarm({ iteration, epoch, evidence, restored, change }: Extract<RunEvent, { type: "alarm" }>): string {
+  const back = restored === null || change === null ? "" : `; back to iteration ${count(restored)}'s state, on with ${CHANGES[change]}`;
+  return `alarm at iteration ${count(iteration)}, epoch ${epoch.toFixed(2)}: ${evidence}${back}`;
 }
 
 function describeMemory({ memory }: Extract<RunEvent, { type: "start" }>): string {

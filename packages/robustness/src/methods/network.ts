@@ -40,15 +40,50 @@ export interface TrainingNetwork {
   readonly state: Params;
 }
 
-/** Binds a model to parameters, statistics and labels. Input gradients pass through the network times `scale`, where given. */
-export function trainingNetwork(model: Model, params: Params, state: Params, labels: Value, scale?: Value): TrainingNetwork {
+/** Examples where a pass met them. */
+export interface Seen {
+  /** Cross-entropy of each example: [N]. */
+  readonly losses: Value;
+  /** Gradient, with respect to the images, of the mean loss or of what an attack climbed: [N, C, H, W]. */
+  readonly gradient: Value;
+}
+
+/** What passes show on the way: where the attack took its first gradient, and the last pass of the batch that the loss is made of. */
+export interface Witness {
+  began?: Seen;
+  trained?: Seen;
+}
+
+/** Binds a model to parameters, statistics and labels. Input gradients pass through the network times `scale`, where given; a `witness` notes passes. */
+export function trainingNetwork(model: Model, params: Params, state: Params, labels: Value, scale?: Value, witness?: Witness): TrainingNetwork {
   let current = state;
+  /** Of the latest pass of the batch. */
+  let latest: Value | undefined;
+  /** Gradients within which the network runs now. */
+  let depth = 0;
   /** What a gradient is taken of; it is unscaled again before anyone takes its sign or compares it. */
   const scaled = (loss: Value): Value => (scale ? mul(loss, scale) : loss);
   const unscaled = (gradient: Value): Value => (scale ? div(gradient, scale) : gradient);
-  const gradient = (loss: (point: Value) => Value, x: Value): Value => unscaled(grad((point: Value) => scaled(loss(point)))(x));
+  const within = <Result>(run: () => Result): Result => {
+    depth++;
+    const result = run();
+    depth--;
+    return result;
+  };
+  const note = (gradient: Value, isPass: boolean): void => {
+    if (!witness || !latest || depth > 0) return;
+    const seen = { losses: latest, gradient };
+    witness.began ??= seen;
+    if (isPass) witness.trained = seen;
+  };
+  const gradient = (loss: (point: Value) => Value, x: Value): Value => {
+    const slope = unscaled(within(() => grad((point: Value) => scaled(loss(point)))(x)));
+    note(slope, false);
+    return slope;
+  };
   const judged = (logits: Value, classes = labels): Forward => {
     const losses = crossEntropyPerExample(logits, classes);
+    if (classes === labels) latest = losses;
     return { losses, loss: mean(losses), logits };
   };
   const forward = (x: Value, classes?: Value): Forward => {
@@ -56,17 +91,28 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
     current = output.state;
     return judged(output.logits, classes);
   };
+  const inputPass = (x: Value, climbed: (pass: Forward) => Value = ({ loss }) => loss): InputPass => {
+    const through = (point: Value): [Value, Forward] => {
+      const pass = forward(point);
+      return [scaled(climbed(pass)), pass];
+    };
+    const [[, pass], slope] = within(() => valueAndGrad(through)(x));
+    return { ...pass, gradient: unscaled(slope) };
+  };
   return {
-    forward,
+    forward(x, classes) {
+      if (!witness || classes || depth > 0) return forward(x, classes);
+      // The way back to the images that training makes anyway, but for its last step.
+      const { gradient, ...pass } = inputPass(x);
+      if (latest) witness.trained = { losses: latest, gradient };
+      return pass;
+    },
     evaluated: (x) => judged(model.apply(params, current, x, { train: false }).logits),
     labels,
-    inputPass(x, climbed = ({ loss }) => loss) {
-      const through = (point: Value): [Value, Forward] => {
-        const pass = forward(point);
-        return [scaled(climbed(pass)), pass];
-      };
-      const [[, pass], slope] = valueAndGrad(through)(x);
-      return { ...pass, gradient: unscaled(slope) };
+    inputPass(x, climbed) {
+      const pass = inputPass(x, climbed);
+      note(pass.gradient, true);
+      return pass;
     },
     gradientOf: gradient,
     inputGradient: (x) => gradient((point) => forward(point).loss, x),

@@ -81,8 +81,8 @@ export interface IntegerOption<None extends null | undefined = never> extends De
   readonly kind: "integer";
 }
 
-/** One of several names, part of a compiled step's structure. */
-export interface ChoiceOption<Name extends string = string> extends Described<Name> {
+/** One of several names, part of a compiled step's structure; undefined, where that is its default, stands for none. */
+export interface ChoiceOption<Name extends string = string, None extends undefined = never> extends Described<Name | None> {
   readonly kind: "choice";
   readonly names: readonly Name[];
 }
@@ -105,15 +105,20 @@ export interface TextOption<None extends undefined = never> extends Described<st
 }
 
 /** Any option. */
-export type Option = TextOption<undefined> | NumberOption<Role, undefined> | IntegerOption<null | undefined> | ChoiceOption | BooleanOption<undefined>;
+export type Option =
+  | TextOption<undefined>
+  | NumberOption<Role, undefined>
+  | IntegerOption<null | undefined>
+  | ChoiceOption<string, undefined>
+  | BooleanOption<undefined>;
 
 /** Options by name, in the order in which they are shown and resolved. */
 export type OptionTable = Readonly<Record<string, Option>>;
 
 /** The type of an option's values. */
 export type ValueOf<Declared extends Option> =
-  Declared extends ChoiceOption<infer Name>
-    ? Name
+  Declared extends ChoiceOption<infer Name, infer None>
+    ? Name | None
     : Declared extends BooleanOption<infer None>
       ? boolean | None
       : Declared extends TextOption<infer None>
@@ -166,6 +171,15 @@ export function integerOr<None extends null | undefined>(none: None, declaration
 /** Declares a choice between names. */
 export function choice<const Name extends string>(names: readonly Name[], declaration: Described<Name>): ChoiceOption<Name> {
   return { kind: "choice", names, remedy: "choose one of them", ...declaration };
+}
+
+/** Declares a choice between names that there need not be; it is left out unless it is given. */
+export function choiceOr<const Name extends string>(
+  none: undefined,
+  names: readonly Name[],
+  declaration: Omit<Described<Name>, "default">,
+): ChoiceOption<Name, undefined> {
+  return { kind: "choice", names, remedy: "choose one of them", ...declaration, default: none };
 }
 
 /** Declares a yes or no. */

@@ -7,6 +7,7 @@ import type { OptimizerConfig, ScheduleConfig } from "../optim/index.ts";
 import type { Circumstances, Given } from "../options/option.ts";
 import { checkOptions, checkValue, resolveOptions, shown } from "../options/resolve.ts";
 import type { Augmentation } from "./batch.ts";
+import { checkGuard, type GuardChange, type GuardMode } from "./guard-change.ts";
 import { augmentOptions, DEFAULTS, datasetOption, optionsOf, SECTIONS, type Section, trainingOptions } from "./options.ts";
 import { batchSizeIn, phasesOf } from "./phases.ts";
 import { augmentationFor, circumstancesOf } from "./recipes.ts";
@@ -33,6 +34,10 @@ export interface TrainConfig {
   readonly labelSmoothing?: number;
   /** Share that a step leaves of the weights' moving average, which is then what is evaluated and kept; no average if left out. */
   readonly averaging?: number;
+  /** Whether the attack is watched, and whether a collapse is undone; off if left out. */
+  readonly guard?: GuardMode;
+  /** What is changed after a collapse was undone; a smaller step if left out. */
+  readonly guardChange?: GuardChange;
   readonly seed: number;
   readonly optimizer: OptimizerConfig;
   readonly schedule: ScheduleConfig;
@@ -61,6 +66,8 @@ export interface PartialTrainConfig {
   readonly validationSize?: number;
   readonly labelSmoothing?: number;
   readonly averaging?: number;
+  readonly guard?: GuardMode;
+  readonly guardChange?: GuardChange;
   readonly seed?: number;
   readonly optimizer?: Chosen<OptimizerConfig>;
   readonly schedule?: Chosen<ScheduleConfig>;
@@ -79,7 +86,22 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
   checkRoot(partial);
   const { names, at } = chosenBy(partial);
   const training = resolveOptions(ROOT, trainingOptions, trainingOnly(partial), at);
-  const { epsilon, epochs, batchSize, microBatch, phases, trainSize, validationSize, labelSmoothing, averaging, seed, evalEvery, evalExamples } = training;
+  const {
+    epsilon,
+    epochs,
+    batchSize,
+    microBatch,
+    phases,
+    trainSize,
+    validationSize,
+    labelSmoothing,
+    averaging,
+    guard,
+    guardChange,
+    seed,
+    evalEvery,
+    evalExamples,
+  } = training;
   const section = (kind: Section): Given => {
     const { name: _, ...options } = recordIn(partial[kind]);
     const name = names[kind];
@@ -96,6 +118,8 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
     ...(validationSize === undefined ? {} : { validationSize }),
     ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
     ...(averaging === undefined ? {} : { averaging }),
+    ...(guard === undefined ? {} : { guard }),
+    ...(guardChange === undefined ? {} : { guardChange }),
     seed,
     optimizer: section("optimizer"),
     schedule: section("schedule"),
@@ -164,6 +188,7 @@ export function checkTrainConfig(config: unknown): asserts config is TrainConfig
     checkOptions({ path: `config: ${section}.`, owner: String(name) }, optionsOf(section, name), options);
   }
   checkOptions(AUGMENT, augmentOptions, sectionOf("augment", config["augment"]));
+  checkGuard(config as unknown as TrainConfig);
   checkTogether(config as unknown as TrainConfig);
 }
 
@@ -178,7 +203,7 @@ function sectionOf(name: string, value: unknown): Given {
 
 /** Rules between settings, each of which is within its own. */
 function checkTogether(config: TrainConfig): void {
-  const { dataset, epochs, batchSize, microBatch = batchSize, trainSize, validationSize = 0, augment } = config;
+  const { dataset, epochs, batchSize, microBatch = batchSize, trainSize, validationSize = 0, augment, guard: guarded = "off" } = config;
   const fail = (name: string, value: unknown, rule: string): never => {
     throw new ConfigError(`config: ${name} (=${value}) must be ${rule}`);
   };
@@ -190,6 +215,7 @@ function checkTogether(config: TrainConfig): void {
     if (size % (config.microBatch ?? size) !== 0) fail("phases", `"${config.phases}"`, `of batch sizes that microBatch (=${microBatch}) divides`);
     if (trainSize !== null && trainSize < size) fail("phases", `"${config.phases}"`, `of batch sizes up to trainSize (=${trainSize})`);
   }
+  if (guarded !== "off" && config.phases !== undefined) fail("guard", guarded, "off with phases, over which no state could be restored; leave it out");
   if (!isDatasetName(dataset)) return;
   const { shape, splits } = datasets[dataset];
   const [, height, width] = shape;

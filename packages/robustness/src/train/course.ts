@@ -7,11 +7,13 @@ import type { Model, ModelTensors } from "../models/model.ts";
 import { countParameters, type Params } from "../nn/params.ts";
 import type { TrainConfig } from "./config.ts";
 import { type Evaluation, selectionAccuracy, type TrainEvent } from "./events.ts";
+import { createGuard, type Guard, type Guarded } from "./guard.ts";
 import type { PhaseRun, PhaseRuns } from "./phase-runs.ts";
 import { progressReporter } from "./progress.ts";
-import { type Best, checkResume, describeBest, lastTensors } from "./resumption.ts";
+import { type Best, checkResume, describeBest, lastTensors, type Resumed } from "./resumption.ts";
 import { type Arithmetic, arithmeticOf, identityOf, type RunSeal } from "./seal.ts";
 import { type CheckpointSink, type RunRecord, restoreModel, type Snapshot, storeTree } from "./snapshot.ts";
+import { trainedOf } from "./step.ts";
 import type { StepPrograms } from "./step-programs.ts";
 import { checkedSums, firstNotFinite, notFinite } from "./training-error.ts";
 
@@ -81,6 +83,7 @@ interface Course extends Prepared {
   iteration: number;
   best: Best | null;
   overfitting: Overfitting | null;
+  readonly guard: Guard | null;
 }
 
 /** Trains to the end, or until the signal; the caller disposes of the phases. */
@@ -123,7 +126,7 @@ async function begin(prepared: Prepared): Promise<Course> {
   const { phases, config, datasets, options } = prepared;
   const { device, checkpoints, resume } = options;
   const present: RunSeal = { config, data: identityOf(datasets, options.fingerprint ?? null), arithmetic: [arithmeticOf(device, options.arithmetic)] };
-  const progress = resume ? checkResume(resume, present, options.elsewhere ?? false) : { evaluations: [], best: null, seconds: 0, seal: present };
+  const progress: Resumed = resume ? checkResume(resume, present, options.elsewhere ?? false) : { evaluations: [], best: null, seconds: 0, seal: present };
   // What a checkpoint holds is the state after the step before it, which may have been a phase's last.
   const phase = await phases.enter(phases.timetable.partOf(Math.max(0, (resume?.iteration ?? 0) - 1)));
   const { session } = phase;
@@ -133,6 +136,7 @@ async function begin(prepared: Prepared): Promise<Course> {
     session.initialize();
     await device.tune?.();
   }
+  const guard = await guardOf(phase, progress);
   const evaluations = [...progress.evaluations];
   checkpoints?.rewind?.(evaluations);
   const started = performance.now();
@@ -148,9 +152,36 @@ async function begin(prepared: Prepared): Promise<Course> {
     iteration: resume?.iteration ?? 0,
     best: progress.best,
     overfitting: null,
+    guard,
   };
   course.overfitting = findOverfitting(course);
   return course;
+}
+
+/** What the settings have watch over the run, if anything. */
+async function guardOf({ session, evaluator, config, part }: PhaseRun, { guard: from }: Resumed): Promise<Guard | null> {
+  const { guard: mode = "off" } = config;
+  if (mode === "off") return null;
+  if (from) session.change(from.record.alarms.length);
+  const run: Guarded = {
+    signs: async () => ({ attack_alignment: null, fallen_losses: null, ...(await session.readSigns()) }),
+    probe: () => {
+      const { params, state } = trainedOf(session.current);
+      return evaluator.probe(params, state);
+    },
+    state: () => storeTree(session.current),
+    restore: (tensors) => session.restore(tensors),
+  };
+  return createGuard(mode, run, part.iterationsPerEpoch, from);
+}
+
+/** Lets the guard look; after an alarm the run goes on with a change. */
+async function look({ guard, phase: { session }, phases, config, emit }: Course, iteration: number): Promise<void> {
+  const alarm = await guard?.after(iteration);
+  if (!guard || !alarm) return;
+  session.change(guard.alarms.length);
+  const change = alarm.restored === null ? null : (config.guardChange ?? "smaller-step");
+  emit({ type: "alarm", ...alarm, epoch: phases.timetable.epochsAfter(iteration), change });
 }
 
 function memoryOf(device: Device): { memory?: { needed: number; most?: number } } {
@@ -189,6 +220,7 @@ async function iterate(course: Course): Promise<void> {
     const done = iteration === session.iterations;
     await device.settle(PENDING_STEPS);
     await progress.report(iteration);
+    if (course.guard) await progress.excluding(() => look(course, iteration));
     if (iteration % config.evalEvery === 0 || done) await progress.excluding(() => evaluate(course));
     if (iteration % checkpointEvery === 0 || done) {
       await progress.excluding(saveLast);
@@ -216,6 +248,7 @@ async function evaluate(course: Course): Promise<void> {
     train_reg: sums.regularizer / sums.iterations,
     train_acc: sums.correct / (sums.iterations * part.batchSize),
     ...measured,
+    ...(await session.readSigns()),
     ...(skipped === null ? {} : { skipped_steps: skipped }),
     seconds: course.seconds(),
   };
@@ -238,11 +271,16 @@ async function evaluate(course: Course): Promise<void> {
 }
 
 async function save(course: Course, kind: "last" | "best"): Promise<void> {
-  const { model, phases, phase, config, options, seal, best, iteration } = course;
+  const { model, phases, phase, config, options, seal, best, iteration, guard } = course;
   const { checkpoints } = options;
   if (!checkpoints) return;
-  const run: RunRecord = { ...seal, best: best && describeBest(best, config), seconds: course.seconds() };
-  const tensors = kind === "best" ? (best?.tensors ?? new Map()) : await lastTensors(phase.session, best);
+  const run: RunRecord = {
+    ...seal,
+    best: best && describeBest(best, config),
+    seconds: course.seconds(),
+    ...(guard && kind === "last" ? { guard: guard.record() } : {}),
+  };
+  const tensors = kind === "best" ? (best?.tensors ?? new Map()) : await lastTensors(phase.session, best, guard);
   // Parameters that are not finite, which a last finite loss may have led to, must not replace a good checkpoint.
   const broken = kind === "last" ? firstNotFinite(tensors) : undefined;
   if (broken !== undefined) throw notFinite(broken, iteration, config);

@@ -10,7 +10,7 @@ import { alignmentRunner, type Measured, measured } from "../eval/evaluate-align
 import { disposeBatch, type ExampleBatch, evaluationBatch, exampleBatches } from "../eval/examples.ts";
 import { countZeros, Mean } from "../eval/mean.ts";
 import { modelPrograms, type Scored } from "../eval/programs.ts";
-import { attackRunner } from "../eval/run-attack.ts";
+import { type AttackRunner, attackRunner } from "../eval/run-attack.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
@@ -18,13 +18,16 @@ import { l2 } from "../threat/l2.ts";
 import { linf } from "../threat/linf.ts";
 import type { TrainConfig } from "./config.ts";
 import type { Evaluation } from "./events.ts";
+import type { AttackSigns } from "./watched.ts";
 
 /** The part of an {@link Evaluation} that is measured on fixed images. */
-export type Measurements = Omit<Evaluation, "iteration" | "epoch" | "lr" | "train_loss" | "train_reg" | "train_acc" | "seconds">;
+export type Measurements = Omit<Evaluation, "iteration" | "epoch" | "lr" | "train_loss" | "train_reg" | "train_acc" | "seconds" | keyof AttackSigns>;
 
 /** Measures a model again and again on the same images with the same random numbers, so that only the model's change shows. */
 export interface Evaluator {
   evaluate(params: Params, state: Params, pause: () => Promise<void>): Promise<Measurements>;
+  /** Accuracies under FGSM and PGD on the first batch of training images. */
+  probe(params: Params, state: Params): Promise<{ readonly fgsm: number; readonly pgd: number }>;
   dispose(): void;
 }
 
@@ -59,6 +62,20 @@ export async function createEvaluator(model: Model, config: TrainConfig, dataset
   const how = (part: 0 | 1 | 2, pause: () => Promise<void>) => ({ epsilon, keyOf: (index: number) => keyFor(seed, "evaluation", index, part), pause });
 
   return {
+    async probe(params, state) {
+      const batch = splits.train[0] as ExampleBatch;
+      const accuracy = async (attacker: AttackRunner): Promise<number> => {
+        const mean = new Mean();
+        const result = await attacker.run(
+          { tensors: { params, state }, ...batch },
+          how(0, async () => {}),
+        );
+        await mean.add(result.correct, batch.count);
+        disposeResult(result);
+        return mean.value;
+      };
+      return { fgsm: await accuracy(attackers.fgsm), pgd: await accuracy(attackers.pgd) };
+    },
     async evaluate(params, state, pause) {
       const tensors = { params, state };
       const pgdAccuracy = async (batches: readonly ExampleBatch[], part: 0 | 2): Promise<number> => {

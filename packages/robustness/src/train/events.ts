@@ -1,10 +1,14 @@
 /** @file What a training run reports while it goes on. */
 
+import type { Alarm } from "./guard.ts";
+import type { GuardChange } from "./guard-change.ts";
+import type { AttackSigns } from "./watched.ts";
+
 /**
  * Measurements at one iteration; accuracies in [0, 1], losses are mean cross-entropies, `train_*` means since the last evaluation.
  * (Besides those of every `evalEvery` steps there is one after the last step, which the paper's code does not make.)
  */
-export interface Evaluation {
+export interface Evaluation extends Partial<AttackSigns> {
   /** Optimiser steps done. */
   readonly iteration: number;
   /** Epochs done, fractional. */
@@ -56,6 +60,13 @@ export function selectionAccuracy({ train_pgd_acc, validation_pgd_acc }: Pick<Ev
   return validation_pgd_acc ?? train_pgd_acc;
 }
 
+/** An alarm of the guard; `change` is what `rollback` changed. */
+export interface AlarmEvent extends Alarm {
+  readonly type: "alarm";
+  readonly epoch: number;
+  readonly change: GuardChange | null;
+}
+
 /** An event of a run, in the order they happen. */
 export type TrainEvent =
   | {
@@ -87,6 +98,7 @@ export type TrainEvent =
       readonly before: Evaluation;
       readonly after: Evaluation;
     }
+  | AlarmEvent
   | { readonly type: "checkpoint"; readonly kind: "last" | "best"; readonly iteration: number; readonly path?: string }
   | {
       readonly type: "end";

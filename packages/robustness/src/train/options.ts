@@ -4,7 +4,20 @@ import { datasets } from "../data/index.ts";
 import { methods } from "../methods/index.ts";
 import { models } from "../models/index.ts";
 import { optimizers, schedules } from "../optim/index.ts";
-import { type ChoiceOption, type Circumstances, choice, flag, integer, integerOr, number, numberOr, type OptionTable, text } from "../options/option.ts";
+import {
+  type ChoiceOption,
+  type Circumstances,
+  choice,
+  choiceOr,
+  flag,
+  integer,
+  integerOr,
+  number,
+  numberOr,
+  type OptionTable,
+  text,
+} from "../options/option.ts";
+import { GUARD_CHANGES, GUARD_MODES } from "./guard-change.ts";
 import { phasesOption } from "./phases.ts";
 
 /** What is chosen by name unless it is said. The optimiser is the recipe's. */
@@ -55,6 +68,12 @@ export const trainingOptions = {
     below: 1,
     help: "share that a step leaves of the moving average of weights; the average is what is then evaluated, kept and exported",
     remedy: "write e.g. 0.999, or leave it out for the weights themselves",
+  }),
+  guard: choiceOr(undefined, GUARD_MODES, {
+    help: "whether to watch the attack while training: `warn` says when it stops finding mistakes, `rollback` then restores a state from before and goes on with a change",
+  }),
+  guardChange: choiceOr(undefined, GUARD_CHANGES, {
+    help: "what `rollback` changes: half the attack's step, GradAlign beside the method's loss, or half as much noise again",
   }),
   seed: integer({ least: 0, default: 0, help: "decides every random choice; equal seeds give equal bits", remedy: "write e.g. 0" }),
   evalEvery: integer({ least: 1, default: ({ recipe }) => recipe.evalEvery, help: "steps between evaluations", remedy: "write e.g. 200" }),

@@ -3,6 +3,7 @@ import type { StoredTensor } from "@gradalign/formats";
 import { CheckpointError } from "../checkpoint/errors.ts";
 import type { TrainConfig } from "./config.ts";
 import type { BestCheckpoint, Evaluation } from "./events.ts";
+import type { Guard, GuardRecord } from "./guard.ts";
 import { type Arithmetic, arithmeticDifference, type RunSeal, requireSameConfig, requireSameData } from "./seal.ts";
 import type { Session } from "./session.ts";
 import { type Snapshot, storeTree } from "./snapshot.ts";
@@ -20,18 +21,24 @@ export function describeBest({ iteration, accuracy }: Best, { validationSize }: 
 }
 
 /** Everything later bits depend on. */
-export async function lastTensors(session: Session, best: Best | null): Promise<Map<string, StoredTensor>> {
+export async function lastTensors(session: Session, best: Best | null, guard: Guard | null): Promise<Map<string, StoredTensor>> {
   const tensors = await storeTree(session.current);
   for (const [name, stored] of best?.tensors ?? []) tensors.set(`best/${name}`, stored);
+  for (const [name, stored] of guard?.tensors() ?? []) tensors.set(name, stored);
   return tensors;
 }
 
+/** What a run goes on from. */
+export interface Resumed {
+  readonly evaluations: readonly Evaluation[];
+  readonly best: Best | null;
+  readonly seconds: number;
+  readonly seal: RunSeal;
+  readonly guard?: { readonly record: GuardRecord; readonly tensors: ReadonlyMap<string, StoredTensor> };
+}
+
 /** What a snapshot says of the run so far, once it is known to be this run's. */
-export function checkResume(
-  { run, evaluations, tensors: stored }: Snapshot,
-  present: RunSeal,
-  elsewhere: boolean,
-): { evaluations: readonly Evaluation[]; best: Best | null; seconds: number; seal: RunSeal } {
+export function checkResume({ run, evaluations, tensors: stored }: Snapshot, present: RunSeal, elsewhere: boolean): Resumed {
   if (!evaluations) throw new CheckpointError('train: resume needs a snapshot of kind "last"; this one cannot be trained further');
   requireSameConfig(run.config, present.config, "train");
   requireSameData(run.data, present.data, "train");
@@ -48,6 +55,7 @@ export function checkResume(
     evaluations,
     best: best && { iteration: best.iteration, accuracy, tensors: new Map(tensors) },
     seconds,
+    ...(run.guard ? { guard: { record: run.guard, tensors: stored } } : {}),
     seal: { ...present, arithmetic: other === undefined ? run.arithmetic : [...run.arithmetic, here] },
   };
 }

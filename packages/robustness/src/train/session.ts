@@ -23,11 +23,13 @@ import type { TrainingData } from "./batch.ts";
 import { DEFAULT_WORKERS, type Place, trainingBatches } from "./batches.ts";
 import { checkCarried } from "./carried.ts";
 import type { TrainConfig } from "./config.ts";
+import { changedNumbers } from "./guard-change.ts";
 import { type Part, timetableOf } from "./phases.ts";
 import { loopOptions, stepNumbers, stepOptions } from "./setup.ts";
 import { restoreTree } from "./snapshot.ts";
-import { initialState, type MetricSums, noSums, type StepInputs, type TrainState } from "./step.ts";
+import { initialState, isWatched, type MetricSums, noSums, type StepInputs, type TrainState } from "./step.ts";
 import { type StepPrograms, stepPrograms } from "./step-programs.ts";
+import { type AttackSigns, attackSigns } from "./watched.ts";
 
 /** How many of a data set's training images a run trains on. */
 export function trainingSize({ trainSize, validationSize = 0 }: Pick<TrainConfig, "trainSize" | "validationSize">, images: number): number {
@@ -68,6 +70,10 @@ export interface Session {
   learningRate(index: number): number;
   readSums(): Promise<HostSums>;
   clearSums(): void;
+  /** What the last steps tell of their attack; nothing where no guard watches. */
+  readSigns(): Promise<Partial<AttackSigns>>;
+  /** Goes on as a guard has it after so many alarms. */
+  change(alarms: number): void;
   /** Steps skipped because gradients overflowed; null where losses are not scaled. */
   readSkipped(): Promise<number | null>;
   /** What the step's program cost to compile and needs to run; null before it ran. */
@@ -105,7 +111,7 @@ export function createSession(
 ): Session {
   const { batchSize, seed, epochs } = config;
   const { replays, warmupEpochs } = loopOptions(config);
-  const setup = stepOptions(config, model, device, !isResident(dataset.train));
+  let setup = stepOptions(config, model, device, !isResident(dataset.train));
   const available = dataset.train.count - (config.validationSize ?? 0);
   const size = trainingSize(config, dataset.train.count);
   if (size > available) {
@@ -137,10 +143,11 @@ export function createSession(
     return epoch < endEpoch ? placeOf(epoch + 1, 0) : null;
   };
   const batches = trainingBatches(dataset, { seed, examples: size, size: batchSize, part: setup.batchSize, after, workers });
-  const numbers = uploaded(stepNumbers(config));
+  const numbersOf = (alarms: number) => changedNumbers(config, stepNumbers(config), alarms);
+  let numbers = uploaded(numbersOf(0).numbers);
   const sizes = { image: dataset.shape, examples: size };
   const programs = shared ?? stepPrograms(device);
-  const { initialize, step, begin, accumulate, update, release } = programs.take(setup, sizes);
+  let program = programs.take(setup, sizes);
   let current: Computed<TrainState> | null = null;
 
   const argumentsOf = (epoch: number, i: number, index: number, lr: number, part: number): BatchArguments => {
@@ -163,12 +170,12 @@ export function createSession(
   const advance = (epoch: number, i: number, index: number, lr: number, call: Call): void => {
     const part = (k: number): BatchArguments => argumentsOf(epoch, i, index, lr, k);
     if (setup.parts === 1) {
-      current = call(step, state(), ...part(0));
+      current = call(program.step, state(), ...part(0));
       return;
     }
-    let accumulated = call(begin, state());
-    for (let k = 0; k < setup.parts; k++) accumulated = call(accumulate, state(), accumulated, ...part(k));
-    current = call(update, state(), accumulated, { lr, numbers });
+    let accumulated = call(program.begin, state());
+    for (let k = 0; k < setup.parts; k++) accumulated = call(program.accumulate, state(), accumulated, ...part(k));
+    current = call(program.update, state(), accumulated, { lr, numbers });
   };
   const within = (index: number): [epoch: number, i: number] => {
     const [epoch, i] = timeOf(index);
@@ -182,7 +189,7 @@ export function createSession(
   const dispose = (): void => {
     batches.dispose();
     disposeTree(numbers);
-    release();
+    program.release();
     if (!shared) programs.dispose();
   };
   return {
@@ -193,8 +200,8 @@ export function createSession(
       return state();
     },
     initialize() {
-      const fresh = initialize(Int32Array.from(keyFor(seed, "model")));
-      const again = initialize(Int32Array.from(keyFor(seed, "model")));
+      const fresh = program.initialize(Int32Array.from(keyFor(seed, "model")));
+      const again = program.initialize(Int32Array.from(keyFor(seed, "model")));
       current = fresh;
       advance(0, 0, 0, 0, plainCall);
       // With learning rate 0 only statistics, what the method carries and the sums have moved; the optimiser starts afresh.
@@ -205,7 +212,9 @@ export function createSession(
     },
     restore(tensors) {
       const template = initialState(setup, sizes, tensor(new Int32Array(2)));
-      current = restoreTree(template, tensors);
+      const restored = restoreTree(template, tensors);
+      if (current) disposeTree(current);
+      current = restored;
     },
     ready: (index) => batches.ready(index === null ? placeOf(0, 0) : placeOf(...within(index))),
     step(index) {
@@ -225,6 +234,21 @@ export function createSession(
       const entries = Object.entries(state().sums).map(async ([name, value]) => [name, (await value.read())[0]] as const);
       return Object.fromEntries(await Promise.all(entries)) as HostSums;
     },
+    async readSigns() {
+      const { watched } = state();
+      if (!isWatched(watched)) return {};
+      const entries = Object.entries(watched).map(async ([name, value]) => [name, (await value.read())[0]] as const);
+      return attackSigns(Object.fromEntries(await Promise.all(entries)) as Parameters<typeof attackSigns>[0]);
+    },
+    change(alarms) {
+      const changed = numbersOf(alarms);
+      disposeTree(numbers);
+      numbers = uploaded(changed.numbers);
+      if (changed.addGradAlign === setup.addGradAlign) return;
+      setup = { ...setup, addGradAlign: changed.addGradAlign };
+      program.release();
+      program = programs.take(setup, sizes);
+    },
     async readSkipped() {
       const { skipped } = state().scaling;
       return skipped ? ((await skipped.read())[0] as number) : null;
@@ -235,7 +259,7 @@ export function createSession(
       const zero = Object.fromEntries(Object.keys(noSums()).map((name) => [name, tensor(0)])) as Record<keyof MetricSums, Tensor>;
       current = { ...rest, sums: zero };
     },
-    stats: () => (setup.parts === 1 ? step : accumulate).stats(),
+    stats: () => (setup.parts === 1 ? program.step : program.accumulate).stats(),
     dispose({ model: whole } = { model: false }) {
       if (current) {
         const { params, state: statistics, ...rest } = current;
@@ -255,7 +279,7 @@ export function createSession(
         current = { ...goesOn, carry: {} };
         return;
       }
-      const { carry: begun, ...unused } = initialize(Int32Array.from(keyFor(seed, "model")));
+      const { carry: begun, ...unused } = program.initialize(Int32Array.from(keyFor(seed, "model")));
       disposeTree(unused);
       current = { ...goesOn, carry: begun };
     },
@@ -263,9 +287,14 @@ export function createSession(
 }
 
 /** Numbers that every step takes, each in memory once. */
-function uploaded({ epsilon, method, optimizer }: ReturnType<typeof stepNumbers>) {
+function uploaded({ epsilon, method, optimizer, addedGradAlign }: ReturnType<typeof changedNumbers>["numbers"]) {
   const each = (values: Readonly<Record<string, number>>) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, tensor(value)]));
-  return { epsilon: tensor(epsilon), method: each(method), optimizer: each(optimizer) };
+  return {
+    epsilon: tensor(epsilon),
+    method: each(method),
+    optimizer: each(optimizer),
+    ...(addedGradAlign === undefined ? {} : { addedGradAlign: tensor(addedGradAlign) }),
+  };
 }
 
 function disposeTree(tree: object): void {

@@ -6,11 +6,13 @@ import type { ModelIdentity } from "../checkpoint/checkpoint.ts";
 import { CheckpointError } from "../checkpoint/errors.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
 import type { BestCheckpoint, Evaluation } from "./events.ts";
+import type { GuardRecord } from "./guard.ts";
 import type { RunSeal } from "./seal.ts";
 
 /**
  * What a checkpoint holds. Tensors of both kinds: `params/NAME` and `state/NAME`; of kind `last` also `optimizer/...`, `carry/...`
- * (the method's own), `trained/...` (with averaging, whose averages `params` and `state` then are), `sums/...`, and the best parameters so far (`best/params/NAME`, `best/state/NAME`).
+ * (the method's own), `trained/...` (with averaging, whose averages `params` and `state` then are), `sums/...`, the best parameters so far (`best/params/NAME`, `best/state/NAME`),
+ * and the states that a guard may go back to (`guard/0/…`, `guard/1/…`).
  */
 export interface Snapshot {
   readonly model: ModelIdentity;
@@ -29,6 +31,8 @@ export interface RunRecord extends RunSeal {
   readonly best: BestCheckpoint | null;
   /** Seconds of training and evaluation so far. */
   readonly seconds: number;
+  /** Of a run that is watched; of kind `last`. */
+  readonly guard?: GuardRecord;
 }
 
 /** Where snapshots and evaluations go. */

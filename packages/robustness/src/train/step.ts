@@ -1,16 +1,36 @@
 /** @file One training iteration as one program: batch, attack, losses, gradients through gradients, optimiser, metrics. */
-import { abs, add, convert, full, gather, iota, lt, mean, mul, type Operand, type Value, valueAndGrad, where, zeros } from "@gradalign/tensor";
+import {
+  abs,
+  add,
+  convert,
+  foldIn,
+  full,
+  gather,
+  iota,
+  lt,
+  mean,
+  mul,
+  type Operand,
+  stopGradient,
+  type Value,
+  valueAndGrad,
+  where,
+  zeros,
+} from "@gradalign/tensor";
+import { gradAlignPenalty } from "../methods/gradalign.ts";
 import type { Carried, CarrySizes, Method, MethodContext } from "../methods/method.ts";
-import { trainingNetwork } from "../methods/network.ts";
+import { trainingNetwork, type Witness } from "../methods/network.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
 import { countCorrect, smoothedCrossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
 import { mapParams, normNames, type Optimizer, type OptimizerDefinition, type OptimizerState } from "../optim/optimizer.ts";
 import type { Given } from "../options/option.ts";
 import { tracedValues } from "../options/traced.ts";
+import { linf } from "../threat/linf.ts";
 import { nextAverage, noAverage, type Trained } from "./averaging.ts";
 import { type Augmentation, augmentedImages, augmentedRows, batchRows, type TrainingData } from "./batch.ts";
 import { firstScaling, type LossScaling, nextScaling, unlessSkipped, unscaled } from "./loss-scaling.ts";
+import { nextWatched, nothingWatched, type Watched } from "./watched.ts";
 
 /** Sums since the last evaluation, float32 scalars. */
 export interface MetricSums {
@@ -36,6 +56,8 @@ export interface TrainState {
   /** Empty unless losses are scaled. */
   readonly scaling: LossScaling | Record<string, never>;
   readonly sums: MetricSums;
+  /** Empty unless a guard watches. */
+  readonly watched: Watched | Record<string, never>;
 }
 
 /** Numbers of a run that a step takes as they come: with others it is the same program. */
@@ -46,6 +68,8 @@ export interface StepNumbers {
   readonly method: Readonly<Record<string, Value | number>>;
   /** The optimiser's, by option. */
   readonly optimizer: Readonly<Record<string, Value | number>>;
+  /** Weight of the GradAlign that is added, where it is. */
+  readonly addedGradAlign?: Value | number;
 }
 
 /** What a step is given besides the state and the data. */
@@ -86,6 +110,10 @@ export interface StepOptions {
   readonly averaging: number;
   /** Whether contractions multiply in float16, so that losses must be scaled. */
   readonly scaleLoss: boolean;
+  /** Whether averages of what the attack shows are kept. */
+  readonly watched: boolean;
+  /** Whether the GradAlign regulariser is added to the method's loss. */
+  readonly addGradAlign: boolean;
 }
 
 /** What a step is trained on. */
@@ -93,12 +121,19 @@ export type DataSizes = Omit<CarrySizes, "batch">;
 
 /** The state before the first iteration. */
 export function initialState(setup: StepOptions, sizes: DataSizes, key: Value): TrainState {
-  const { model, method, batchSize: batch, averaging, scaleLoss } = setup;
+  const { model, method, batchSize: batch, averaging, scaleLoss, watched } = setup;
   const { params, state } = model.init(key);
   const weights = averaging > 0 ? { ...noAverage({ params, state }), trained: { params, state, averages: zeros([]) } } : { params, state, trained: {} };
   const optimizer = optimizerOf(setup, {}, { params, state });
   const carry = method.carries?.({ batch, ...sizes }) ?? {};
-  return { ...weights, optimizer: optimizer.init(params), carry, scaling: scaleLoss ? firstScaling() : {}, sums: noSums() };
+  return {
+    ...weights,
+    optimizer: optimizer.init(params),
+    carry,
+    scaling: scaleLoss ? firstScaling() : {},
+    sums: noSums(),
+    watched: watched ? nothingWatched() : {},
+  };
 }
 
 /** Sums of nothing. */
@@ -110,7 +145,9 @@ export function noSums(): MetricSums {
 export function trainingStep(setup: StepOptions): (train: TrainState, data: TrainingData, order: Value, inputs: StepInputs) => TrainState {
   return (train, data, order, inputs) => {
     const { state } = trainedOf(train);
-    const pass = lossPass(setup, train, { state, carry: train.carry }, { data, order, inputs }, (...losses) => addMetrics(train.sums, ...losses));
+    const pass = lossPass(setup, train, { state, carry: train.carry, watched: train.watched }, { data, order, inputs }, (...losses) =>
+      addMetrics(train.sums, ...losses),
+    );
     return updatedState(setup, train, pass, inputs);
   };
 }
@@ -122,6 +159,7 @@ export interface Accumulated {
   /** Batch-norm statistics, moved by each in turn. */
   readonly state: Params;
   readonly carry: Carried;
+  readonly watched: TrainState["watched"];
   /** Sums of mean losses, and of right answers. */
   readonly sums: { readonly loss: Value; readonly regularizer: Value; readonly correct: Value; readonly total: Value };
 }
@@ -130,7 +168,7 @@ export interface Accumulated {
 export function nothingAccumulated(train: TrainState): Accumulated {
   const { params, state } = trainedOf(train);
   const sums = { loss: zeros([]), regularizer: zeros([]), correct: zeros([]), total: zeros([]) };
-  return { grads: mapParams(({ shape }) => zeros(shape), params), state, carry: train.carry, sums };
+  return { grads: mapParams(({ shape }) => zeros(shape), params), state, carry: train.carry, watched: train.watched, sums };
 }
 
 /** Adds a micro-batch, of the setup's batch size; to be compiled with its second argument donated. */
@@ -138,23 +176,23 @@ export function accumulation(
   setup: StepOptions,
 ): (train: TrainState, before: Accumulated, data: TrainingData, order: Value, inputs: StepInputs) => Accumulated {
   return (train, before, data, order, inputs) => {
-    const { grads, state, carry, sums } = lossPass(setup, train, before, { data, order, inputs }, (loss, regularizer, correct, total) => ({
+    const { grads, state, carry, watched, sums } = lossPass(setup, train, before, { data, order, inputs }, (loss, regularizer, correct, total) => ({
       loss: add(before.sums.loss, loss),
       regularizer: add(before.sums.regularizer, regularizer),
       correct: add(before.sums.correct, correct),
       total: add(before.sums.total, total),
     }));
-    return { grads: mapParams(add, before.grads, grads), state, carry, sums };
+    return { grads: mapParams(add, before.grads, grads), state, carry, watched, sums };
   };
 }
 
 /** The update by the mean over the setup's parts; to be compiled with both states donated. */
 export function accumulatedUpdate(setup: StepOptions): (train: TrainState, accumulated: Accumulated, inputs: Pick<StepInputs, "lr" | "numbers">) => TrainState {
-  return (train, { grads, state, carry, sums }, inputs) => {
+  return (train, { grads, state, carry, watched, sums }, inputs) => {
     const share = (value: Value): Value => mul(value, 1 / setup.parts);
     const { loss, regularizer, correct, total } = sums;
     const metrics = addMetrics(train.sums, share(loss), share(regularizer), correct, share(total));
-    const pass = { params: trainedOf(train).params, grads: mapParams(share, grads), state, carry, sums: metrics };
+    const pass = { params: trainedOf(train).params, grads: mapParams(share, grads), state, carry, watched, sums: metrics };
     return updatedState(setup, train, pass, inputs);
   };
 }
@@ -167,6 +205,7 @@ interface Pass<Sums> {
   readonly grads: Params;
   readonly state: Params;
   readonly carry: Carried;
+  readonly watched: TrainState["watched"];
   readonly sums: Sums;
 }
 
@@ -174,11 +213,11 @@ interface Pass<Sums> {
 function lossPass<Sums>(
   setup: StepOptions,
   train: TrainState,
-  before: Pick<TrainState, "state" | "carry">,
+  before: Pick<TrainState, "state" | "carry" | "watched">,
   { data, order, inputs }: { readonly data: TrainingData; readonly order: Value; readonly inputs: StepInputs },
   summed: (loss: Value, regularizer: Value, correct: Value, total: Value) => Sums,
 ): Pass<Sums> {
-  const { model, method, methodOptions, batchSize, parts, streamed, augment, labelSmoothing } = setup;
+  const { model, method, methodOptions, batchSize, parts, streamed, augment, labelSmoothing, addGradAlign } = setup;
   const { position, part, augmentKey, attackKey, lr, ramp, epoch = 0, numbers } = inputs;
   const rows = streamed ? order : batchRows(order, position, batchSize);
   const draw = part ? { key: augmentKey, part: { first: part, images: parts * batchSize } } : { key: augmentKey };
@@ -189,21 +228,24 @@ function lossPass<Sums>(
   const warmup: Operand = Number(methodOptions["warmupEpochs"] ?? 0) > 0 ? ramp : 1;
 
   const trained = trainedOf(train);
+  const witness: Witness | undefined = setup.watched ? {} : undefined;
   const scaled = (loss: Value): Value => (isScaled(train.scaling) ? mul(loss, train.scaling.scale) : loss);
   const contextAt = (params: Params, state: Params): MethodContext => {
-    const network = trainingNetwork(model, params, state, labels, train.scaling["scale"]);
+    const network = trainingNetwork(model, params, state, labels, train.scaling["scale"], witness);
     return { network, x, rows, augmented, epsilon: numbers.epsilon, ramp: warmup, epoch, key: attackKey, carry: before.carry, options };
   };
   const begun = displaced();
-  const objective = (params: Params): [Value, Pick<Pass<Sums>, "state" | "carry" | "sums">] => {
+  const objective = (params: Params): [Value, Pick<Pass<Sums>, "state" | "carry" | "watched" | "sums">] => {
     const context = contextAt(params, begun.state);
     const result = method.loss({ ...context, found: begun.found });
     const { logits } = result.adversarial;
     const loss = labelSmoothing > 0 ? mean(smoothedCrossEntropyPerExample(logits, labels, labelSmoothing)) : result.adversarial.loss;
-    const regularizer = result.regularizer ?? full([], 0);
+    const watched = isWatched(before.watched) && witness ? nextWatched(before.watched, witness) : {};
+    const own = result.regularizer ?? full([], 0);
+    const regularizer = addGradAlign ? add(own, addedGradAlign(context, numbers.addedGradAlign ?? 0, witness)) : own;
     const total = add(loss, regularizer);
     const sums = summed(loss, regularizer, countCorrect(logits, labels), total);
-    return [scaled(total), { state: context.network.state, carry: result.carry ?? {}, sums }];
+    return [scaled(total), { state: context.network.state, carry: result.carry ?? {}, watched, sums }];
   };
   const [[, next], grads] = valueAndGrad(objective)(begun.params);
   return { ...next, params: begun.params, grads };
@@ -265,7 +307,7 @@ function optimizerOf({ optimizer, optimizerOptions }: StepOptions, numbers: Step
 }
 
 /** What is trained: with averaging not what is evaluated. */
-function trainedOf(train: TrainState): ModelTensors {
+export function trainedOf(train: TrainState): ModelTensors {
   return isAveraged(train.trained) ? train.trained : train;
 }
 
@@ -276,6 +318,21 @@ function isAveraged(trained: TrainState["trained"]): trained is Trained {
 function isScaled(scaling: TrainState["scaling"]): scaling is LossScaling {
   return "scale" in scaling;
 }
+
+/** Whether there are averages. */
+export function isWatched(watched: TrainState["watched"]): watched is Watched {
+  return "seen" in watched;
+}
+
+/** GradAlign (Eq. 7) beside any method's loss: the attack's first gradient is the constant one. */
+function addedGradAlign({ network, x, epsilon, key }: MethodContext, lambda: Value | number, witness: Witness | undefined): Value {
+  const g1 = stopGradient(witness?.began?.gradient ?? network.inputGradient(x));
+  // Not the keys that methods draw with.
+  const eta = linf.randomStart(foldIn(key, ADDED), x.shape, epsilon);
+  return gradAlignPenalty(g1, network.inputGradient(add(x, eta)), lambda);
+}
+
+const ADDED = 1 << 20;
 
 function addMetrics(sums: MetricSums, loss: Value, regularizer: Value, correct: Value, total: Value): MetricSums {
   // A comparison with NaN is false; and once a loss was not finite, `finite` stays behind `iterations` for good.

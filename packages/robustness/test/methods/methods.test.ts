@@ -14,8 +14,11 @@ import {
   trainingNetwork,
   type ValuesOf,
 } from "@gradalign/robustness";
-import { add, evaluate, grad, mul, randomKey, sub, tensor, type Value } from "@gradalign/tensor";
+import { add, evaluate, grad, mul, randomKey, sub, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { describe, expect, it } from "vitest";
+import type { Witness } from "../../src/methods/network.ts";
+import { meanCosine } from "../../src/nn/cosine-similarity.ts";
+import { attackSigns, nextWatched, nothingWatched } from "../../src/train/watched.ts";
 import { methodContext } from "../support/fixtures.ts";
 
 const model = cnn({ filters: 2, classes: 4, shape: [3, 4, 4] });
@@ -119,11 +122,50 @@ describe.each<Method>(Object.values(methods))("$id", (method) => {
     expect(losses(tensor(Number.POSITIVE_INFINITY)) !== losses()).toBe(attacked);
   });
 
+  it("shows a guard its attack at no further pass", () => {
+    const witness: Witness = {};
+    let calls = 0;
+    const counting = {
+      ...model,
+      apply: (...args: Parameters<typeof model.apply>) => {
+        calls++;
+        return model.apply(...args);
+      },
+    };
+    const watched = (seen?: Witness) => trainingNetwork(counting, params, {}, labels, undefined, seen);
+    const { adversarial } = method.loss(contextOf(method, { network: watched(witness), epoch: 9 }));
+    const counted = calls;
+    method.loss(contextOf(method, { network: watched(), epoch: 9 }));
+    expect(calls).toBe(2 * counted);
+    const { alignment, aligned, fallen, seen } = evaluate(nextWatched(nothingWatched(), witness)) as unknown as Record<string, Tensor>;
+    const signs = attackSigns({ alignment: alignment!.item(), aligned: aligned!.item(), fallen: fallen!.item(), seen: seen!.item() });
+    if (method.passes(settingsOf(method)).backward === 1) return expect(signs).toEqual({ attack_alignment: null, fallen_losses: null });
+    expect(Math.abs(signs.attack_alignment ?? 2)).toBeLessThanOrEqual(1.001);
+    expect(signs.fallen_losses).toBeLessThanOrEqual(1);
+    return expect(values(adversarial.logits).every(Number.isFinite)).toBe(true);
+  });
+
   it("carries on what it began with: the same names, shapes and types", () => {
     const forms = (carry: MethodContext["carry"] = {}) => Object.entries(carry).map(([name, { shape, dtype }]) => [name, shape, dtype]);
     const context = contextOf(method);
     expect(forms(method.loss(context).carry)).toEqual(forms(context.carry));
   });
+});
+
+it("a guard sees the cosine of FGSM's gradients at x and at x + delta, and whose loss fell", () => {
+  const witness: Witness = {};
+  methods.fgsm.loss(contextOf(methods.fgsm as Method, { network: trainingNetwork(model, params, {}, labels, undefined, witness) }) as never);
+  const plain = trainingNetwork(model, params, {}, labels);
+  const g = plain.boxedInputGradient(x);
+  const h = plain.inputPass(forwardPoint());
+  const { alignment, fallen } = evaluate(nextWatched(nothingWatched(), witness)) as unknown as Record<string, Tensor>;
+  expect(alignment!.item()).toBeCloseTo(0.1 * (evaluate(meanCosine(g, h.gradient, 0)) as Tensor).item(), 6);
+  const [before, after] = [values(plain.forward(x).losses), values(h.losses)];
+  expect(fallen!.item()).toBeCloseTo(0.1 * (after.filter((loss, i) => loss < (before[i] as number)).length / 4), 6);
+
+  function forwardPoint(): Value {
+    return tensor(Float32Array.from(forwardPoints(methods.fgsm as Method)[1] as number[]), shape);
+  }
 });
 
 describe("forward passes, which each move the batch-norm statistics", () => {

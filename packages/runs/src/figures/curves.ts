@@ -21,6 +21,7 @@ import {
   runStyle,
   type Series,
   type SeriesRow,
+  SIGNS,
   seriesRows,
   TRAINING,
 } from "./series.ts";
@@ -70,6 +71,15 @@ const GROUPS: readonly CurveGroup[] = [
       "Gradient alignment: cosine of the input gradients at x and at x + η, η uniform in the ball. Below it, the cosine of the two attacks' perturbations.",
     axis: "cosine",
     series: LINEARITY,
+    scale: "cosine",
+  },
+  {
+    id: "signs",
+    title: "What the steps tell of their attack",
+    caption:
+      "Averages over the last ten steps or so, at no further pass: the cosine of the attack's gradient and the input gradient where training took place, and the share of examples whose loss was lower there than where the attack began.",
+    axis: "cosine, share",
+    series: SIGNS,
     scale: "cosine",
   },
   {

@@ -52,6 +52,12 @@ export const LINEARITY: readonly Series[] = [
   { key: "cos_fgsm_pgd", label: `cos(δ FGSM, δ ${PGD})`, short: "cos δ", color: "var(--cosine)" },
 ];
 
+/** What a watched step tells of its attack. */
+export const SIGNS: readonly Series[] = [
+  { key: "attack_alignment", label: "alignment of attack and training", short: "alignment", color: "var(--alignment)" },
+  { key: "fallen_losses", label: "share of losses that fell", short: "fallen", color: "var(--fgsm)" },
+];
+
 /** What the optimizer sees on the training batches. */
 export const TRAINING: readonly Series[] = [
   { key: "train_loss", label: "training loss", short: "loss", color: "var(--fgsm)" },

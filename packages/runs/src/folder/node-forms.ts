@@ -47,6 +47,8 @@ export const evaluationForm = z.looseObject({
   non_finite: share,
   seconds: z.number(),
   skipped_steps: optional(count),
+  attack_alignment: optional(z.number().nullable()),
+  fallen_losses: optional(share.nullable()),
   filter_norms: optional(z.array(measured)),
   outgoing_norms: optional(z.array(measured)),
 });
@@ -58,6 +60,15 @@ export const runRecordForm = z.object({
   arithmetic: z.array(z.record(z.string(), z.string())).min(1),
   best: z.object({ iteration: count, train_pgd_acc: optional(z.number()), validation_pgd_acc: optional(z.number()) }).nullable(),
   seconds: z.number(),
+  /** What the guard remembers; of kind `last`. */
+  guard: optional(
+    z.object({
+      alarm: z.object({ aligned: z.number() }),
+      next: count,
+      alarms: z.array(z.object({ iteration: count, evidence: z.string(), restored: count.nullable() })),
+      kept: z.array(count),
+    }),
+  ),
   /** How far `metrics.jsonl` reached; of kind `last`. */
   metrics: optional(z.object({ bytes: count, sha256: z.string() })),
 });

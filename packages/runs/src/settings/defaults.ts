@@ -20,6 +20,8 @@ export const FIXED_DEFAULTS: DefaultTexts = {
   validationSize: "none",
   labelSmoothing: "none",
   averaging: "none",
+  guard: "off",
+  guardChange: "smaller-step",
 };
 
 /** What is chosen, not given by a recipe. */
