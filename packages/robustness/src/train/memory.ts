@@ -34,33 +34,58 @@ function unread(source: ImageSource): ImageSource {
   return { ...source, open: async () => ({ async read() {}, async close() {} }) };
 }
 
+/** A phase of a run: its settings and its data. */
+export interface PhasePlan {
+  readonly config: TrainConfig;
+  readonly dataset: ImageDataset;
+}
+
 /**
- * The same error with what would fit: a batch, and a micro-batch of the batch that was asked for. Where it is not known how much memory there is,
- * the error as it is.
+ * Refuses a run whose later phases do not fit, before the first one begins: its own programs are compiled before anything is trained.
+ *
+ * @throws OutOfMemoryError as {@link sizeThatFits} words it.
  */
+export async function checkLaterPhases(phases: readonly PhasePlan[], options: Pick<TrainOptions, "device" | "model">): Promise<void> {
+  const { mostBytes } = options.device.memory();
+  if (mostBytes === undefined) return;
+  for (const { config, dataset } of phases.slice(1)) {
+    if ((await trainingMemory(config, dataset, options.device, options.model)) > mostBytes)
+      throw new OutOfMemoryError(await sizeThatFits(phases, options, mostBytes));
+  }
+}
+
+/** The same error with what would fit; where it is not known how much memory there is, the error as it is. */
 export async function withSizeThatFits(
   error: OutOfMemoryError,
-  config: TrainConfig,
-  dataset: ImageDataset,
-  { device, model }: Pick<TrainOptions, "device" | "model">,
+  phases: readonly PhasePlan[],
+  options: Pick<TrainOptions, "device" | "model">,
 ): Promise<OutOfMemoryError> {
-  const { mostBytes } = device.memory();
-  if (mostBytes === undefined) return error;
+  const { mostBytes } = options.device.memory();
+  if (mostBytes === undefined || error.message.startsWith("train: ")) return error;
+  return new OutOfMemoryError(`${await sizeThatFits(phases, options, mostBytes)}. ${error.message}`, { cause: error });
+}
+
+/** What the phase that needs the most memory needs, the batch that would fit, and a micro-batch of the batch that was asked for. */
+async function sizeThatFits(phases: readonly PhasePlan[], { device, model }: Pick<TrainOptions, "device" | "model">, mostBytes: number): Promise<string> {
+  const needs: number[] = [];
+  for (const { config, dataset } of phases) needs.push(await trainingMemory(config, dataset, device, model));
+  const all = Math.max(...needs);
+  const largest = needs.indexOf(all);
+  const { config, dataset } = phases[largest] as PhasePlan;
   const { batchSize, microBatch = batchSize } = config;
   const usable = USABLE * mostBytes;
   const { microBatch: _, ...atOnce } = config;
   const fits = async (changed: TrainConfig): Promise<boolean> => (await trainingMemory(changed, dataset, device, model)) <= usable;
-  const all = await trainingMemory(config, dataset, device, model);
   const size = await largestThatFits(microBatch, (images) => fits({ ...atOnce, batchSize: images }));
   const parts = Array.from({ length: size }, (_, i) => size - i).find((images) => batchSize % images === 0) ?? 0;
   const whole = size === 0 ? "not even one image at a time would fit: use a smaller model or fewer training images (trainSize)" : `batchSize ${size} would fit`;
   // Some methods have no micro-batches.
   const part = parts > 0 && (await fits({ ...config, microBatch: parts }).catch(() => false)) ? `, or microBatch ${parts} with the same batchSize` : "";
   const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(2);
-  return new OutOfMemoryError(
-    `train: batchSize ${batchSize}${microBatch < batchSize ? ` in micro-batches of ${microBatch}` : ""} needs ${gib(all)} GiB of the device's memory, ` +
-      `which is at most ${gib(mostBytes)} GiB; ${whole}${part}. ${error.message}`,
-    { cause: error },
+  const where = phases.length === 1 ? "" : ` in phase ${largest + 1}`;
+  return (
+    `train: batchSize ${batchSize}${microBatch < batchSize ? ` in micro-batches of ${microBatch}` : ""}${where} needs ${gib(all)} GiB of the device's ` +
+    `memory, which is at most ${gib(mostBytes)} GiB; ${whole}${part}`
   );
 }
 

@@ -5,7 +5,7 @@ import { createModel, models } from "../models/index.ts";
 import type { Model } from "../models/model.ts";
 import type { TrainConfig } from "./config.ts";
 import { perform, type TrainOptions, type TrainResult } from "./course.ts";
-import { withSizeThatFits } from "./memory.ts";
+import { checkLaterPhases, withSizeThatFits } from "./memory.ts";
 import { phaseConfigs, phaseRuns } from "./phase-runs.ts";
 import { phasesOf } from "./phases.ts";
 
@@ -23,8 +23,7 @@ export async function train(config: TrainConfig, dataset: ImageDataset, options:
   try {
     return await run(config, dataset, options);
   } catch (error) {
-    if (error instanceof LimitError) throw withRemedy(error, config, dataset);
-    throw error instanceof OutOfMemoryError ? await withSizeThatFits(error, config, dataset, options) : error;
+    throw error instanceof LimitError ? withRemedy(error, config, dataset) : error;
   }
 }
 
@@ -42,11 +41,15 @@ async function run(config: TrainConfig, given: ImageDataset, options: TrainOptio
   const datasets = phaseDatasets(config, dataset, options.phaseData?.map(imageDataset));
   const configs = phaseConfigs(config);
   for (const [i, data] of datasets.entries()) checkFit(model, configs[i] as TrainConfig, data);
+  const plans = datasets.map((data, i) => ({ config: configs[i] as TrainConfig, dataset: data }));
+  await checkLaterPhases(plans, options);
   const phases = phaseRuns(model, config, datasets, device, { programs, workers });
   let result: TrainResult | null = null;
   try {
     result = await perform({ model, phases, config, datasets, options });
     return result;
+  } catch (error) {
+    throw error instanceof OutOfMemoryError ? await withSizeThatFits(error, plans, options) : error;
   } finally {
     phases.dispose({ model: result === null });
   }
