@@ -8,6 +8,7 @@
 import { VERSION } from "@gradalign/runs/node";
 import { ConfigError, GradalignError } from "@gradalign/tensor";
 import { Command, CommanderError } from "commander";
+import { registerCancel, registerRetry } from "./commands/cancel.ts";
 import { registerConvert } from "./commands/convert.ts";
 import { registerData } from "./commands/data.ts";
 import { registerDemo } from "./commands/demo.ts";
@@ -15,11 +16,15 @@ import { registerEval } from "./commands/eval.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerImport } from "./commands/import.ts";
 import { registerInfo } from "./commands/info.ts";
+import { registerPlan } from "./commands/plan.ts";
 import { registerProfile } from "./commands/profile.ts";
 import { registerReport } from "./commands/report.ts";
 import { registerReproduce } from "./commands/reproduce.ts";
 import { registerReproduceWorkers } from "./commands/reproduce-workers.ts";
+import { registerStatus } from "./commands/status.ts";
 import { registerStudio } from "./commands/studio.ts";
+import { registerSubmit } from "./commands/submit.ts";
+import { registerSweep } from "./commands/sweep.ts";
 import { registerTrain } from "./commands/train.ts";
 import { registerWork } from "./commands/work.ts";
 import { registerWorkTraining } from "./commands/work-training.ts";
@@ -69,6 +74,12 @@ export function createProgram(context: Context): Command {
     registerReport,
     registerReproduce,
     registerReproduceWorkers,
+    registerSweep,
+    registerPlan,
+    registerSubmit,
+    registerStatus,
+    registerCancel,
+    registerRetry,
     registerWork,
     registerWorkTraining,
     registerExport,

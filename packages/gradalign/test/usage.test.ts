@@ -28,6 +28,12 @@ describe("help", () => {
     ["profile"],
     ["info"],
     ["work"],
+    ["plan"],
+    ["submit"],
+    ["status"],
+    ["cancel"],
+    ["retry"],
+    ["sweep"],
   ])("of gradalign %s %s has examples", async (...command) => {
     const { code, stdout, stderr } = await gradalign(...command, "--help");
     expect(code).toBe(0);

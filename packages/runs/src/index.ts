@@ -24,6 +24,7 @@ export { compareEvaluations, evaluationReport } from "./pages/evaluation-report.
 export { type HtmlPart, html, Markup, markup } from "./pages/html.ts";
 export { htmlPage, type PageOptions } from "./pages/page.ts";
 export { DARK_COLORS, LIGHT_COLORS, PAGE_STYLE } from "./pages/page-style.ts";
+export { planReport, type SeedGroup, seedGroups, spread, spreadText } from "./pages/plan-report.ts";
 export { compareReport, runReport } from "./pages/report.ts";
 export type { FinalAttack as PlannedAttack, Plan, PlannedRun, PlanOrigin, PlanStatus, RunStatus } from "./plan/plan.ts";
 export { type Combination, combinations, expand, isOf, type SettingLists, type Sweep, sizeOf, variedSettings } from "./plan/sweep.ts";

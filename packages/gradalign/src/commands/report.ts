@@ -3,9 +3,10 @@ import { basename, join, resolve } from "node:path";
 import { isDatasetName } from "@gradalign/robustness";
 import { type LoadedDataset, readDataFolder } from "@gradalign/robustness/node";
 import { compareEvaluations, compareReport, evaluationReport, runReport } from "@gradalign/runs";
-import { isEvaluationFolder, nodeDocument, readEvaluation, readEvaluationReport, readReportRun } from "@gradalign/runs/node";
+import { isEvaluationFolder, nodeDocument, readEvaluation, readEvaluationReport, readPlan, readReportRun } from "@gradalign/runs/node";
 import { ConfigError, DataError } from "@gradalign/tensor";
 import type { Command } from "commander";
+import { writePlanReport } from "../reproduce/plan-report.ts";
 import { loadDataset } from "../run/dataset.ts";
 import { writeOutput } from "../run/output.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
@@ -15,13 +16,16 @@ Examples:
   gradalign report runs/my-run
   gradalign report runs/fgsm runs/fgsm-gradalign --out comparison.html
   gradalign report runs/my-run/evaluations/*
+  gradalign report plan.json --runs runs/sweep
 
 The report of one run or evaluation is written to report.html in its folder; of several, to comparison.html in the current one. Images of
-an evaluation are shown where its data set is on this machine.`;
+an evaluation are shown where its data set is on this machine. With --runs, the report is over a plan: means and deviations over seeds, with
+missing and failed runs named, in plan-report.html; of a plan of the paper's experiments, the pages that gradalign reproduce writes.`;
 
 interface ReportFlags {
   readonly out?: string;
   readonly dataset?: string;
+  readonly runs?: string;
 }
 
 /** Adds the command to the program. */
@@ -29,11 +33,19 @@ export function registerReport(program: Command, context: Context): void {
   program
     .command("report")
     .description("write the HTML report of a run or an evaluation, or one that compares several")
-    .argument("<folder...>", "run folders, or evaluation folders")
+    .argument("<folder...>", "run folders, or evaluation folders; or, with --runs, a plan")
     .option("--out <file>", "where to write it")
+    .option("--runs <dir>", "of a plan: the folder of its runs")
     .option("--dataset <folder>", "of an evaluation on images of your own: where they are")
     .addHelpText("after", HELP)
     .action(async (folders: string[], options: ReportFlags) => {
+      const { runs } = options;
+      if (runs !== undefined) {
+        const [plan, ...others] = folders as [string, ...string[]];
+        if (others.length > 0) throw new ConfigError(`report: one plan with --runs, got ${folders.length}; name one`);
+        for (const page of await writePlanReport(readPlan(plan), runs, options.out ?? "plan-report.html", context)) print(context, resolve(page));
+        return;
+      }
       const file = options.out ?? (folders.length > 1 ? "comparison.html" : join(folders[0] as string, "report.html"));
       writeOutput(file, await reportOf(folders, options, context));
       print(context, resolve(file));

@@ -1,11 +1,11 @@
 /** @file `gradalign reproduce`: the paper's experiments by name. */
 import { join } from "node:path";
-import { type Experiment, experiments, SCALES, type Scale } from "@gradalign/experiments";
-import { closestName } from "@gradalign/robustness";
+import { SCALES, type Scale } from "@gradalign/experiments";
 import { requireWritable } from "@gradalign/robustness/node";
 import { shellWord } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, Option } from "commander";
+import { chosenExperiments } from "../reproduce/chosen.ts";
 import { listExperiments } from "../reproduce/list.ts";
 import { reproduce } from "../reproduce/reproduce.ts";
 import { addSettingFlags, parseCount, settingsFromFlags } from "../settings/setting-flags.ts";
@@ -55,10 +55,7 @@ export function registerReproduce(program: Command, context: Context): void {
       const jobs = options.jobs === undefined ? undefined : parseCount("--jobs", options.jobs, "leave it out for what is fastest here");
       if (options.measure && !options.list) throw new ConfigError("reproduce: --measure goes with --list; what is run is timed anyway");
       if (!options.list && names.length === 0) throw new ConfigError("reproduce: name an experiment; --list shows them all");
-      const chosen = (names.length === 0 ? experiments : names.map(experimentNamed)).map((experiment) => ({
-        experiment,
-        scale: options.scale ?? experiment.defaultScale,
-      }));
+      const chosen = chosenExperiments(names, options.scale);
       if (!options.list) requireWritable(options.out);
       const shared = { out: options.out, json: options.json ?? false, ...settingsFromFlags(options, FLAGS) };
       if (options.list) await listExperiments(chosen, { ...shared, jobs, measure: options.measure ?? false }, context);
@@ -68,12 +65,4 @@ export function registerReproduce(program: Command, context: Context): void {
         if (pages === null) print(context, options.json ? JSON.stringify({ type: "end", interrupted: true }) : `stopped; go on with: ${command}`);
       }
     });
-}
-
-function experimentNamed(name: string): Experiment {
-  const found = experiments.find(({ id }) => id === name);
-  if (found) return found;
-  const ids = experiments.map(({ id }) => id);
-  const close = closestName(name, ids);
-  throw new ConfigError(`reproduce: no experiment "${name}"; ${close ? `did you mean "${close}"?` : `there are ${ids.join(", ")}`}`);
 }

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { arithmeticDifference, arithmeticOf, type StepPrograms, stepPrograms } from "@gradalign/robustness";
 import type { RunView } from "@gradalign/runs";
 import { arithmeticOptions, attemptRun, carryOver, checkRunRequest, openDevice, type WorkOutcome } from "@gradalign/runs/node";
-import type { Device } from "@gradalign/tensor";
+import { ConfigError, type Device } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { openShelf } from "../reproduce/datasets.ts";
 import { performOwned } from "../reproduce/perform-grid.ts";
@@ -41,6 +41,9 @@ async function serve(context: Context): Promise<void> {
     const { id, config } = checked;
     return attemptRun(runs, id, signal, async (attempt) => {
       const data = await shelf.load(config, "real");
+      if (checked.data !== undefined && checked.data !== "real" && checked.data !== data.fingerprint) {
+        throw new ConfigError(`${config.dataset} holds other images than the plan was made with; restore them, or make the plan anew`);
+      }
       const { device, programs } = await open(threads);
       const here = arithmeticOf(device, arithmeticOptions(device, {}));
       carryOver(attempt, ({ arithmetic }) => arithmeticDifference(arithmetic.at(-1) ?? {}, here) === undefined);

@@ -21,7 +21,7 @@ export interface ScaledExperiment {
 }
 
 /** Folder of all trainings below the output folder. */
-const TRAININGS = "trainings";
+export const TRAININGS = "trainings";
 /** Marks a training whose last step is done; attacks have records of their own. */
 const DONE = "finished.json";
 

@@ -1,7 +1,7 @@
 /** @file What is given when a run goes on must be what it began with. */
 import { resolve } from "node:path";
 import { externalName, isDatasetName, type TrainConfig } from "@gradalign/robustness";
-import { allSettings, settingsOfConfig, type TrainingSettings } from "@gradalign/runs";
+import { allSettings, settingsOfConfig, type TrainingSettings, written } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 
 /** Settings in which data sets of one's own have their absolute paths. */
@@ -30,4 +30,15 @@ export function requireAgreement(config: TrainConfig, settings: TrainingSettings
       );
     }
   }
+}
+
+/** Some of a run's settings in words, e.g. `fgsm, ε = 8/255, seed 0`. */
+export function settingsInWords(settings: Readonly<Record<string, unknown>>, names: readonly string[]): string {
+  const parts = names.flatMap((name) => {
+    const value = settings[name];
+    if (value === undefined) return [];
+    if (name === "epsilon") return [`ε = ${value}/255`];
+    return [name === "method" || name === "model" || name === "dataset" ? written(value) : `${externalName(name)} ${written(value)}`];
+  });
+  return parts.join(", ");
 }

@@ -10,6 +10,8 @@ export interface RunRequest {
   readonly id: string;
   readonly label: string;
   readonly config: TrainConfig;
+  /** `real`, or the fingerprint that its images must have. */
+  readonly data?: string;
   readonly attacks: readonly { readonly attack: string; readonly epsilon: number; readonly examples: number; readonly which: "last" | "best" }[];
 }
 
@@ -25,7 +27,13 @@ const attackForm = z.object({
   examples: z.int().min(1),
   which: z.enum(["last", "best"]),
 });
-const requestForm = z.object({ id: z.string(), label: z.string().max(500), config: trainConfigForm, attacks: z.array(attackForm).max(100) });
+const requestForm = z.object({
+  id: z.string(),
+  label: z.string().max(500),
+  config: trainConfigForm,
+  data: z.exactOptional(z.string()),
+  attacks: z.array(attackForm).max(100),
+});
 
 /**
  * The run that somebody asks for.

@@ -40,7 +40,14 @@ export function compareReport(runs: readonly ReportRun[], title: string, documen
     title,
     // Of more runs than can be read at a glance the settings' table tells more.
     subtitle: runs.length > 4 ? `${runs.length} runs` : runs.map((run) => `${run.label}: ${describeRun(run.config)}`).join(" — "),
-    body: html`<section aria-label="Outcome">
+    body: comparison(runs, document),
+    footer: footer(runs),
+  });
+}
+
+/** Runs side by side: how they ended, their curves and filters, settings and numbers. */
+export function comparison(runs: readonly ReportRun[], document: Document): Markup {
+  return html`<section aria-label="Outcome">
 ${runs.map((run) => verdict(run, run.label))}
 <h2>At the end of training</h2>
 ${summaryTable(runs)}${intervalNote()}
@@ -50,9 +57,7 @@ ${runs.map((run) => filterSection(run, `Filters, ${run.label}`, largestWeight(ru
 <section><h2>Accuracy of the saved models</h2>${robustnessCsv(runs)}${outcomeTable(runs) ?? html`<p class="note">No saved model was attacked after training.</p>`}</section>
 <section><h2>Settings</h2>${settingsTable(runs)}
 <h2>Run them again</h2><pre>${runs.map((run) => reproduceCommand(run.config)).join("\n")}</pre>
-${runs.map((run) => evaluationsTable(run, `${run.label}: all ${run.evaluations.length} evaluations in numbers`))}</section>`,
-    footer: footer(runs),
-  });
+${runs.map((run) => evaluationsTable(run, `${run.label}: all ${run.evaluations.length} evaluations in numbers`))}</section>`;
 }
 
 function verdict(run: ReportRun, label?: string): Markup {

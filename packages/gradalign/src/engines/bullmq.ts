@@ -1,0 +1,37 @@
+/** @file BullMQ on Redis as an engine: `gradalign work` takes the runs. */
+import { openQueue, queueAddress, type RunQueue } from "@gradalign/runs/node";
+import { remark } from "../terminal/context.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
+
+/** The engine. */
+export const bullmq: Engine = {
+  help: "a queue in Redis, from which gradalign work takes runs on any machine",
+  submit: (_, pending, options, context) =>
+    withQueue(
+      options,
+      (text) => remark(context, text),
+      async (queue) => {
+        await queue.add(pending);
+        // Those that failed before are there already; a run that is given up is refused by its worker until its failures are forgotten.
+        await queue.retry(pending.map(({ id }) => id));
+        return [];
+      },
+    ),
+  cancel: ({ runs }, _, options) =>
+    withQueue(
+      options,
+      () => {},
+      async (queue) => {
+        await queue.cancel(runs.map(({ id }) => id));
+      },
+    ),
+};
+
+async function withQueue<T>({ queue: flag }: EngineOptions, note: (text: string) => void, work: (queue: RunQueue) => Promise<T>): Promise<T> {
+  const queue = await openQueue(queueAddress(flag, process.env), { persistent: false, note });
+  try {
+    return await work(queue);
+  } finally {
+    await queue.close();
+  }
+}

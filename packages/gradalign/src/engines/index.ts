@@ -1,0 +1,25 @@
+/** @file The registry of engines. */
+
+import { parseCount } from "../settings/setting-flags.ts";
+import { bullmq } from "./bullmq.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
+import { local } from "./local.ts";
+import { slurm } from "./slurm.ts";
+
+/** Every engine by its name. */
+export const engines: Readonly<Record<string, Engine>> = { local, bullmq, slurm };
+
+/** The flags of commands that have to do with an engine. */
+export interface EngineFlags {
+  readonly engine?: string;
+  readonly runs: string;
+  readonly jobs?: string;
+  readonly queue?: string;
+  readonly scheduler?: readonly string[];
+  readonly json?: boolean;
+}
+
+/** What the flags say; @throws ConfigError for a count that is none. */
+export function engineOptions({ runs, jobs, queue, scheduler = [], json = false }: EngineFlags): EngineOptions {
+  return { runs, queue, scheduler, json, jobs: jobs === undefined ? undefined : parseCount("--jobs", jobs, "leave it out for as many as there are cores") };
+}
