@@ -1,7 +1,7 @@
 /** @file Where a resumed run is computed. */
 import type { Arithmetic } from "@gradalign/robustness";
-import { describe, expect, test } from "vitest";
-import { arithmeticOptions, resumedSettings, runSettingsOf } from "../src/perform/node-device.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { arithmeticOptions, openDevice, resumedSettings, runSettingsOf } from "../src/perform/node-device.ts";
 
 /** A run computed with this. */
 const run = (...arithmetic: Arithmetic[]) => ({ seal: { arithmetic } }) as unknown as Parameters<typeof resumedSettings>[2];
@@ -32,4 +32,29 @@ test("settings of the machine are told from the training's, and tensor cores dec
   expect(runSettingsOf({ epochs: 3, threads: 2, finalAttack: "none" })).toEqual({ threads: 2, finalAttack: "none" });
   expect(arithmeticOptions({ backend: "webgpu" }, {})).toEqual({ tensorCores: "off" });
   expect(arithmeticOptions({ backend: "wasm" }, { tensorCores: "on" })).toEqual({});
+});
+
+describe("machine code", () => {
+  afterEach(() => void vi.unstubAllEnvs());
+
+  test("is chosen by the environment where no setting says, in three words", async () => {
+    vi.stubEnv("GRADALIGN_NATIVE", "sometimes");
+    const open = openDevice({ backend: "wasm", threads: 1 }, () => {});
+    await expect(open).rejects.toThrow('GRADALIGN_NATIVE (="sometimes") must be auto, on or off');
+    // A setting that is given wins.
+    (await openDevice({ backend: "wasm", threads: 1, native: "off" }, () => {})).close();
+  });
+
+  test("is done without where it cannot be had, which is told once; whoever insists is refused", async () => {
+    vi.stubGlobal("process", new Proxy(process, { get: (target, name) => (name === "arch" ? "riscv64" : Reflect.get(target, name)) }));
+    try {
+      const told: string[] = [];
+      (await openDevice({ backend: "wasm", threads: 1, native: "auto" }, (text) => told.push(text))).close();
+      expect(told).toEqual([`machine code is not used: there is none for ${process.platform}-riscv64 (--native off silences this)`]);
+      const insisted = openDevice({ backend: "wasm", threads: 1, native: "on" }, () => {});
+      await expect(insisted).rejects.toThrow(`--native (="on") does not work here: there is none for ${process.platform}-riscv64`);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
 });
