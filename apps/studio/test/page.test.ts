@@ -5,6 +5,7 @@ import { type Evaluation, imageDataset, type ResidentDataset, train } from "@gra
 import { crc32, type TrainingSettings } from "@gradalign/runs";
 import { type StudioServer, startStudioServer } from "@gradalign/runs/node";
 import { createDevice } from "@gradalign/tensor";
+import axe from "axe-core";
 import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type BrowserModule, FAST_SWIFTSHADER, launchChromium, launchOrdinaryChromium, openInBrowser } from "../../../tools/browser.ts";
@@ -83,6 +84,15 @@ async function start(): Promise<void> {
 const measured = () => page.waitForFunction(() => /\d %/.test(document.querySelector("[data-side=right] [data-key=test_clean_acc]")?.textContent ?? ""));
 const lookInside = () => page.locator(".look").scrollIntoViewIfNeeded();
 const looked = (side = "right") => page.waitForSelector(`[data-look=${side}] .cosine`);
+
+/** Serious findings of axe-core, as the rule and the elements. */
+const findings = async (): Promise<string[]> => {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
+};
 
 async function save(): Promise<Saved[]> {
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
@@ -230,6 +240,16 @@ describe("what is looked at", () => {
     expect(await text("[data-look=left] .without")).toMatch(/^u are the weights/);
     await page.selectOption("[name=across]", "pgd");
     await page.waitForSelector("[data-look=left] svg[aria-description*='PGD:']");
+    // On a telephone everything has room; nobody is left out, in light and dark.
+    for (const [colorScheme, width] of [
+      ["light", 1280],
+      ["dark", 390],
+    ] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 844 });
+      expect(await findings()).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+    }
     const query = new URL(page.url()).searchParams;
     expect(Object.fromEntries(query)).toMatchObject({ epsilon: "10", seed: "3", at: "3", image: "1", across: "pgd", "left.method": "fgsm" });
     expect(query.get("right.zero")).toMatch(/^\d$/);
@@ -299,6 +319,37 @@ test("stopping ends both sides; leaving warns while they go on or are paused, an
   expect((await save()).map(({ end }) => end)).toEqual(["stopped", "stopped"]);
   expect(await leave()).toBe("left");
   expect(asked).toEqual(["beforeunload", "beforeunload"]);
+});
+
+test("while it trains, no task of the page's main thread takes 50 ms of the processor, and nothing on it jumps", async () => {
+  await openPage(queryOf(LONG));
+  await inState("idle");
+  await browser.startTracing(page, { categories: ["toplevel"] });
+  await start();
+  await measured();
+  await lookInside();
+  await looked();
+  await page.waitForFunction(() => Number(/epoch (\d+)/.exec(document.querySelector("#numbers")?.textContent ?? "")?.[1]) >= 8);
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as {
+    traceEvents: { name: string; ph: string; pid: number; tid: number; tdur?: number; args?: { name?: string } }[];
+  };
+  const main = new Set(traceEvents.filter(({ ph, args }) => ph === "M" && args?.name === "CrRendererMain").map(({ pid, tid }) => `${pid}.${tid}`));
+  const tasks = traceEvents.filter(({ pid, tid, tdur }) => tdur !== undefined && main.has(`${pid}.${tid}`));
+  expect(tasks.length).toBeGreaterThan(100);
+  // Time on the processor, not on the clock: others may share it.
+  expect(Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1000).toBeLessThan(50);
+  const jumps = await page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        new PerformanceObserver((list) => resolve(list.getEntries().reduce((sum, entry) => sum + (entry as unknown as { value: number }).value, 0))).observe({
+          type: "layout-shift",
+          buffered: true,
+        });
+        setTimeout(() => resolve(0), 200);
+      }),
+  );
+  // What Core Web Vitals call good.
+  expect(jumps).toBeLessThan(0.1);
 });
 
 test("a tooltip is there wherever a panel is pointed at, and stays while the panel is drawn anew", async () => {

@@ -40,11 +40,18 @@ interface Answer {
 }
 
 /** A request whose path goes out exactly as written; `fetch` would tidy it up. */
-function ask(url: string, path: string, method = "GET", host?: string): Promise<Answer> {
+function ask(url: string, path: string, method = "GET", host?: string, origin?: string): Promise<Answer> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const sent = request(
-      { hostname: hostname.replace(/^\[|\]$/g, ""), port, path, method, agent: false, ...(host === undefined ? {} : { headers: { host } }) },
+      {
+        hostname: hostname.replace(/^\[|\]$/g, ""),
+        port,
+        path,
+        method,
+        agent: false,
+        headers: { ...(host === undefined ? {} : { host }), ...(origin === undefined ? {} : { origin }) },
+      },
       (response) => {
         const pieces: Buffer[] = [];
         response.on("data", (piece: Buffer) => pieces.push(piece));
@@ -140,6 +147,20 @@ describe("the server", () => {
       expect(status).toBe(421);
       expect(body.toString()).not.toMatch(/tiny|page/);
     }
+  });
+
+  test.each([
+    ["http://evil.example", 403],
+    ["https://localhost:PORT", 403],
+    ["http://localhost:1", 403],
+    ["http://localhost:PORT.evil.example", 403],
+    ["null", 403],
+    ["http://127.0.0.1:PORT", 200],
+    ["http://localhost:PORT", 200],
+  ])("answers a script of %s with %i", async (origin, expected) => {
+    const { status, body } = await ask(server.url, "/data/list.json", "GET", undefined, origin.replace("PORT", new URL(server.url).port));
+    expect(status).toBe(expected);
+    if (expected === 403) expect(body.toString()).not.toContain("tiny");
   });
 
   test("refuses a request that names no host at all", async () => {

@@ -1,6 +1,7 @@
 /** @file What the page knows: the state of everything shown, what the worker reports, what people ask for. Nothing here draws. */
 import { type Evaluation, majorityShare, type Outcome, runOutcome, type TrainConfig, type TrainEvent } from "@gradalign/robustness";
 import { bytes, count, duration } from "@gradalign/runs";
+import { bounded } from "../bounded.ts";
 import {
   type Backend,
   type BySide,
@@ -279,7 +280,7 @@ export class Studio {
         // A run that went on from before its last evaluation does it again.
         const before = run.evaluations.filter(({ iteration }) => iteration < event.evaluation.iteration);
         const evaluations = [...before, event.evaluation];
-        this.#update(side, { evaluations: evaluations.length > MOST_EVALUATIONS ? evaluations.filter((_, i) => i % 2 === 0) : evaluations });
+        this.#update(side, { evaluations: bounded(evaluations, MOST_EVALUATIONS, ({ iteration }) => iteration) });
         break;
       }
       case "catastrophic-overfitting":

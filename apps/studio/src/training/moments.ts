@@ -2,6 +2,7 @@
 
 import type { StoredTensor } from "@gradalign/formats";
 import type { Snapshot } from "@gradalign/robustness";
+import { bounded } from "../bounded.ts";
 
 /** A model at an iteration. */
 export interface Moment {
@@ -34,16 +35,11 @@ export class Moments {
     this.#kept.push({ iteration, epoch, tensors: model });
     const bytes = [...model.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
     const most = Math.max(8, Math.min(MOST, Math.floor(MOST_BYTES / bytes)));
-    if (this.#kept.length > most) this.#kept = thinned(this.#kept);
+    this.#kept = [...bounded(this.#kept, most, ({ iteration: at }) => at)];
   }
 
   /** The latest at or before an epoch; the first if there is none. */
   at(epoch: number): Moment | undefined {
     return this.#kept.findLast((moment) => moment.epoch <= epoch) ?? this.#kept[0];
   }
-}
-
-/** Every other element, the first and the last among them. */
-function thinned<T>(all: readonly T[]): T[] {
-  return all.filter((_, i) => i % 2 === 0 || i === all.length - 1);
 }

@@ -92,6 +92,25 @@ describe("a run", () => {
     expect(report.cleanAccuracy).toBe(last?.test_clean_acc);
   });
 
+  it("waits after every step for whoever sets the pace", async () => {
+    const shares: number[] = [];
+    let steps = 0;
+    const { evaluations } = await run(
+      { epochs: 1 },
+      {
+        onEvent: (event) => {
+          if (event.type === "start") steps = event.iterations;
+        },
+        async pace(done) {
+          await new Promise((resolve) => setTimeout(resolve));
+          shares.push(done);
+        },
+      },
+    );
+    expect(shares).toEqual(Array.from({ length: steps }, (_, i) => (i + 1) / steps));
+    expect(withoutTime(evaluations)).toEqual(withoutTime((await run({ epochs: 1 })).evaluations));
+  });
+
   it("keeps the parameters of the strictly best PGD accuracy on training images", async () => {
     const sink = memorySink();
     const result = await run({ method: "fgsm", epochs: 8, schedule: { peak: 0.02 } }, { checkpoints: sink });

@@ -14,6 +14,8 @@ export function drawFigure(options: FigureOptions, document: Document): SVGSVGEl
   const drawn = Plot.plot({ ...options, document });
   const svg = drawn.tagName.toLowerCase() === "svg" ? drawn : drawn.lastElementChild;
   svg?.setAttribute("role", "img");
+  // Of an image its description is read, not its parts; Plot names these for style sheets.
+  for (const part of svg?.children ?? []) part.setAttribute("aria-hidden", "true");
   const axes = (["x", "y"] as const).map((name) => {
     const scale = drawn.scale(name);
     return scale && { type: scale.type, domain: scale.domain, range: scale.range, percent: scale.percent, label: options[name]?.label };

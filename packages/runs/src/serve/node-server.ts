@@ -86,6 +86,7 @@ function answer(request: IncomingMessage, response: ServerResponse, resources: R
     response.writeHead(status, { ...HEADERS, ...headers, "Content-Type": "text/plain; charset=utf-8" }).end(`${text}\n`);
   };
   if (!isMeantForUs(request, host)) return refuse(421, "this server answers to localhost, its own address and the name given with --host, at its own port");
+  if (!isFromUs(request, host)) return refuse(403, "this server answers its own pages, and links; not the scripts of others");
   if (method !== "GET" && method !== "HEAD") return refuse(405, "only GET and HEAD are answered", { Allow: "GET, HEAD" });
   const found = resources.get(url.replace(/[?#].*$/s, ""));
   if (!found) return refuse(404, "not found");
@@ -95,9 +96,19 @@ function answer(request: IncomingMessage, response: ServerResponse, resources: R
   response.end();
 }
 
-/** Whether the Host header names localhost, a loopback address, the host given, or the address the request came in on, with our port. */
+/** Whether the Host header names us. */
 function isMeantForUs({ headers, socket }: IncomingMessage, host: string): boolean {
-  const [, address, name, port = "80"] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(headers.host ?? "") ?? [];
+  return namesUs(headers.host ?? "", socket, host);
+}
+
+/** Whether a script that asks, if it is one that browsers name, is of a page of ours. */
+function isFromUs({ headers: { origin }, socket }: IncomingMessage, host: string): boolean {
+  return origin === undefined || (origin.startsWith("http://") && namesUs(origin.slice("http://".length), socket, host));
+}
+
+/** Whether a host and its port are localhost, a loopback address, the host given, or the address the request came in on, with our port. */
+function namesUs(authority: string, socket: IncomingMessage["socket"], host: string): boolean {
+  const [, address, name, port = "80"] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(authority) ?? [];
   const named = (address ?? name ?? "").toLowerCase();
   const own = ["localhost", "::1", host.toLowerCase(), socket.localAddress?.replace(/^::ffff:/, "")];
   return Number(port) === socket.localPort && (own.includes(named) || (isIPv4(named) && named.startsWith("127.")));

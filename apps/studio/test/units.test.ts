@@ -1,0 +1,104 @@
+/** @file The studio's parts that need no browser: turns of two trainings, moments that are kept, the address. */
+import { describe, expect, test } from "vitest";
+import { bounded } from "../src/bounded.ts";
+import { readAddress, START, writeAddress } from "../src/page/address.ts";
+import { PRESETS } from "../src/page/presets.ts";
+import { Moments } from "../src/training/moments.ts";
+import { takeTurns } from "../src/training/turns.ts";
+
+const turn = () => new Promise((resolve) => setTimeout(resolve));
+
+describe("turns", () => {
+  test("keep two level: whoever is ahead waits for the other", async () => {
+    const turns = takeTurns(["a", "b"], null);
+    const steps: string[] = [];
+    const run = async (who: string, count: number) => {
+      for (let i = 1; i <= count; i++) {
+        steps.push(`${who}${i}`);
+        await turns.wait(who, i / count);
+      }
+      turns.leave(who);
+    };
+    await Promise.all([run("a", 4), run("b", 2)]);
+    // b's steps are twice as long a way.
+    expect(steps).toEqual(["a1", "b1", "a2", "a3", "b2", "a4"]);
+  });
+
+  test("one that leaves is waited for no more", async () => {
+    const turns = takeTurns(["a", "b"], null);
+    let gone = false;
+    const ahead = turns.wait("a", 0.5).then(() => {
+      gone = true;
+    });
+    await turn();
+    expect(gone).toBe(false);
+    turns.leave("b");
+    await ahead;
+    expect(gone).toBe(true);
+  });
+});
+
+describe("moments", () => {
+  const snapshot = (iteration: number, floats = 10) => ({
+    iteration,
+    epoch: iteration / 10,
+    tensors: new Map(
+      ["params/w", "optimizer/m"].map((name) => [name, { dtype: "float32" as const, shape: [floats], data: new Float32Array(floats) }] as const),
+    ),
+  });
+
+  test("are bounded, from the first to the last, and hold the model alone", () => {
+    const moments = new Moments();
+    for (let i = 0; i <= 5000; i++) {
+      moments.add(snapshot(i));
+      expect(moments.count).toBeLessThanOrEqual(256);
+    }
+    expect(moments.count).toBeGreaterThanOrEqual(128);
+    expect(moments.last?.iteration).toBe(5000);
+    expect(moments.at(-1)?.iteration).toBe(0);
+    expect(moments.at(123.4)?.epoch).toBeLessThanOrEqual(123.4);
+    expect(moments.at(123.4)?.epoch).toBeGreaterThan(123.4 - 8);
+    expect([...(moments.last?.tensors.keys() ?? [])]).toEqual(["params/w"]);
+  });
+
+  test("of large models are fewer", () => {
+    const moments = new Moments();
+    for (let i = 0; i < 40; i++) moments.add(snapshot(i, 2 ** 20));
+    expect(moments.count).toBeLessThanOrEqual(16);
+  });
+
+  test("after a step that is done again are gone", () => {
+    const moments = new Moments();
+    for (const i of [0, 10, 20, 10]) moments.add(snapshot(i));
+    expect(moments.count).toBe(2);
+  });
+});
+
+test("what is bounded keeps the first and the last, evenly", () => {
+  expect(bounded([1, 2, 3], 3, (x) => x)).toEqual([1, 2, 3]);
+  expect(bounded([1, 2, 3, 4], 3, (x) => x)).toEqual([1, 3, 4]);
+});
+
+describe("an address", () => {
+  test.each(PRESETS)("keeps the preset $id", ({ id, choice }) => {
+    const address = {
+      ...START,
+      choice,
+      claim: id,
+      backend: "wasm" as const,
+      pace: 30,
+      image: 7,
+      at: 12.5,
+      zeroed: { left: [0, 3], right: [] },
+      direction: "pgd" as const,
+    };
+    const { address: again, problems } = readAddress(writeAddress(address));
+    expect(problems).toEqual([]);
+    expect(again).toEqual(address);
+  });
+
+  test("that is empty is the paper's first claim", () => {
+    expect(readAddress("")).toEqual({ address: START, problems: [] });
+    expect(START.choice).toMatchObject({ left: { method: "fgsm" }, right: { method: "fgsm-gradalign" } });
+  });
+});
