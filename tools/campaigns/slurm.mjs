@@ -96,7 +96,7 @@ for (const problem of problems) console.error(problem);
 if (problems.length > 0)
   for (const name of readdirSync(join(folder, "scripts"))) console.error(name, readFileSync(join(folder, "scripts", name), "utf8").slice(-2000));
 process.stdout.write(
-  `seed ${seed}: ${all.length - named.length} of ${all.length} runs in ${jobs.length} arrays finished with the bytes of an undisturbed process, ` +
+  `seed ${seed}: ${all.filter(({ id }) => existsSync(finishedFolder(runs, id))).length} of ${all.length} runs in ${jobs.length} arrays finished with the bytes of an undisturbed process, ` +
     `failed and named: ${named.join(", ") || "none"}; ${JSON.stringify(counts)}; ${problems.length} problems; ${((performance.now() - began) / 1000).toFixed(0)} s\n`,
 );
 process.exitCode = problems.length > 0 ? 1 : 0;

@@ -7,15 +7,22 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { resolveTrainConfig, train } from "@gradalign/robustness";
 import { readRecordFolder } from "@gradalign/robustness/node";
-import { createRun, failuresOf, holderOf, openQueue, queueAddress, type RunQueue, resultDigest } from "@gradalign/runs/node";
+import { createRun, exitCodeOf, failuresOf, holderOf, openQueue, queueAddress, type RunQueue, resultDigest } from "@gradalign/runs/node";
 import { createDevice } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { hasRedis, redisServer } from "../../../tools/redis-server.mjs";
 import { gradalign } from "./support/captured.ts";
 import { writeRecordFiles } from "./support/record-files.ts";
 
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const SECRET = "kept-s3cret";
+
+function run(id: string, name: string, epochs = 2) {
+  const size = { epochs, batchSize: 16, evalEvery: 4, evalExamples: 8 };
+  const config = resolveTrainConfig({ dataset: { name, crop: 0, flip: false }, model: { name: "cnn", filters: 1 }, method: "fgsm", epsilon: 0.1, ...size });
+  return { id, label: id, config, attacks: [] };
+}
 
 describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
   const folder = mkdtempSync(join(tmpdir(), "gradalign-clusters-"));
@@ -39,13 +46,6 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const run = (id: string, more: { readonly name?: string; readonly epochs?: number }) => {
-    const { name = images, epochs = 2 } = more;
-    const size = { epochs, batchSize: 16, evalEvery: 4, evalExamples: 8 };
-    const config = resolveTrainConfig({ dataset: { name, crop: 0, flip: false }, model: { name: "cnn", filters: 1 }, method: "fgsm", epsilon: 0.1, ...size });
-    return { id, label: id, config, attacks: [] };
-  };
-
   /** A worker; `onEvent` sees what its runs tell. */
   function worker(onEvent: (event: { type: string; run: string }, child: ChildProcess) => void, ...flags: string[]) {
     const child = spawn(process.execPath, [MAIN, "work", "--queue", url, "--runs", runs, "--threads", "1", "--patience", "1", "--json", ...flags], {
@@ -63,9 +63,13 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
   }
 
   it("finish what killed workers left, to the same bits, name what cannot be done, and refuse what is no run of a plan", async () => {
-    const good = ["a", "b", "c"].map((id) => run(id, {}));
-    const [outside, code, odd] = [run("../../escape", {}), { id: "code", command: "rm -rf /" }, { ...run("odd", {}), attacks: [{ attack: "__proto__" }] }];
-    await Promise.all([queue.add([...good, run("poison", { name: damaged })]), queue.add(good), queue.add([outside, code, odd])]);
+    const good = ["a", "b", "c"].map((id) => run(id, images));
+    const [outside, code, odd] = [
+      run("../../escape", images),
+      { id: "code", command: "rm -rf /" },
+      { ...run("odd", images), attacks: [{ attack: "__proto__" }] },
+    ];
+    await Promise.all([queue.add([...good, run("poison", damaged)]), queue.add(good), queue.add([outside, code, odd])]);
     let environment = "";
     const killed = await worker((event, child) => {
       if (event.type !== "checkpoint" || child.killed) return;
@@ -97,7 +101,7 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
   });
 
   it("that are told to stop write a checkpoint and give their run back", async () => {
-    await queue.add([run("long", { epochs: 1000 })]);
+    await queue.add([run("long", images, 1000)]);
     const { code, output } = await worker((event, child) => event.type === "checkpoint" && !child.killed && child.kill("SIGTERM"));
     expect({ code, output }).toMatchObject({ code: 143, output: expect.stringContaining("SIGTERM: finishing the step") });
     expect(failuresOf(runs, "long")).toEqual([]);
@@ -105,24 +109,48 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
     expect(await queue.cancel(["long"])).toBe(1);
   });
 
-  it("compute one run of a plan for schedulers, which are told by exit code", async () => {
-    const plan = join(folder, "plan.json");
-    writeFileSync(plan, JSON.stringify({ runs: [run("single", {}), run("never", { name: join(folder, "nowhere") })] }));
-    const missing = await gradalign("work", "--plan", plan, "--index", "2", "--runs", runs);
-    expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining("--index (=2) must be from 0 to 1") });
-    const exit = async (index: number) => {
-      const child = spawn(process.execPath, [MAIN, "work", "--plan", plan, "--index", String(index), "--runs", runs, "--threads", "1"], { stdio: "ignore" });
-      return new Promise((done) => child.on("close", done));
-    };
-    expect(await Promise.all([exit(0), exit(1)])).toEqual([0, 42]);
-    expect(resultDigest(join(runs, "single"))).toBe(resultDigest(join(runs, "a")));
-    expect(failuresOf(runs, "never")).toEqual([expect.objectContaining({ final: true, message: expect.stringContaining("nothing is there") })]);
-  });
-
   it("say what is wrong with a queue that cannot be used, without its password", async () => {
     const wrong = queueAddress(undefined, { GRADALIGN_QUEUE: `redis://:wr0ng@127.0.0.1:${redis.port}` });
     await expect(openQueue(wrong, { persistent: true, note: () => {} })).rejects.toThrow(/^queue redis:\/\/127\.0\.0\.1:\d+\/0: WRONGPASS (?!.*wr0ng)/);
     const none = queueAddress("redis://127.0.0.1:1", {});
     await expect(openQueue(none, { persistent: false, note: () => {} })).rejects.toThrow(/ECONNREFUSED.*; start Redis there, or correct the address/);
+  });
+});
+
+describe("one run of a plan, for schedulers", () => {
+  const folder = mkdtempSync(join(tmpdir(), "gradalign-single-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("is computed by the command of the Kubernetes example, whose rules know its exit codes", async () => {
+    const page = readFileSync(new URL("../../../docs/clusters.md", import.meta.url), "utf8");
+    const job = parse(/^```yaml\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? "") as {
+      spec: {
+        completionMode: string;
+        podFailurePolicy: { rules: { action: string; onExitCodes?: { values: number[] } }[] };
+        template: { spec: { containers: { command: string[] }[] } };
+      };
+    };
+    expect(job.spec.completionMode).toBe("Indexed");
+    const rules = job.spec.podFailurePolicy.rules.flatMap(({ action, onExitCodes }) => (onExitCodes ? [[action, ...onExitCodes.values]] : []));
+    expect(rules).toEqual([
+      ["FailIndex", exitCodeOf({ kind: "failed", message: "", final: true })],
+      ["Ignore", exitCodeOf({ kind: "stopped" }), 143],
+    ]);
+    writeRecordFiles(join(folder, "images"), 64, 32);
+    const plan = join(folder, "plan.json");
+    writeFileSync(plan, JSON.stringify({ runs: [run("single", join(folder, "images")), run("never", join(folder, "nowhere"))] }));
+    const runs = join(folder, "sweep");
+    expect(await gradalign("work", "--plan", plan, "--index", "2", "--runs", runs)).toMatchObject({
+      ...{ code: 2, stderr: expect.stringContaining("--index (=2) must be from 0 to 1") },
+    });
+    const [shell = "", flag = "", line = ""] = job.spec.template.spec.containers[0]?.command ?? [];
+    const exit = (index: number) => {
+      const command = line.replace("npx gradalign", `${process.execPath} ${MAIN}`).replaceAll("/shared", folder);
+      const child = spawn(shell, [flag, command], { stdio: "ignore", env: { ...process.env, JOB_COMPLETION_INDEX: String(index) } });
+      return new Promise((done) => child.on("close", done));
+    };
+    expect(await Promise.all([exit(0), exit(1)])).toEqual([0, 42]);
+    expect(readdirSync(runs).sort()).toEqual(["attempts", "single"]);
+    expect(failuresOf(runs, "never")).toEqual([expect.objectContaining({ final: true, message: expect.stringContaining("nothing is there") })]);
   });
 });
