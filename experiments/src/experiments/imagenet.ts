@@ -34,7 +34,7 @@ const SETTINGS: Readonly<Record<Scale, Settings>> = {
     evalExamples: 1000,
   },
   laptop: {
-    dataset: `cifar10-jpegs:size=64,${TRANSFORMS}`,
+    dataset: "cifar10-jpegs:size=64,train=random-resized-crop+flip",
     model: { name: "resnet18", width: 16, stem: "imagenet", normalization: "imagenet" },
     epochs: 9,
     trainSize: 5000,
@@ -97,7 +97,7 @@ export const imagenet: Experiment = {
       `λ = ${LAMBDA} is known for ε = 6/255 alone, from a file name of the authors; it is taken for the other radii too.`,
     ],
     laptop: [
-      "5,000 training images of CIFAR-10, enlarged to 64 pixels and stored as JPEGs in a folder per class, instead of ImageNet; images of 32, 48 and 64 pixels instead of 128, 224 and 288.",
+      "5,000 training images of CIFAR-10, enlarged to 64 pixels and stored as JPEGs in a folder per class, instead of ImageNet; images of 32, 48 and 64 pixels instead of 128, 224 and 288; those that are evaluated are resized first, since their folder is of one size.",
       "ResNet-18 of width 16 instead of ResNet-50, 9 epochs instead of 15, batches of 128 and 64, peak learning rate 0.1.",
       "PGD-50 with one restart on 500 test images, evaluations during training on 128.",
       `λ = ${LAMBDA} at every radius.`,

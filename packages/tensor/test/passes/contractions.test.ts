@@ -1,11 +1,12 @@
 /** @file Which way of computing a contraction is taken: the cheapest of those that fit. */
-import { avgPool2d, type ConvOptions, conv2d, grad, maxPool2d, square, sum, type Value } from "@gradalign/tensor";
+import { avgPool2d, type ConvOptions, conv2d, createDevice, grad, jit, maxPool2d, square, sum, type Tensor, tensor, type Value } from "@gradalign/tensor";
 import { expect, test } from "vitest";
 import { Node } from "../../src/ir/graph.ts";
 import type { Kernel } from "../../src/ir/kernel.ts";
 import { CPU, GPU } from "../../src/ir/target.ts";
 import { cheapest, type Way } from "../../src/passes/contractions/contraction.ts";
 import { compileGraph } from "../../src/passes/pipeline.ts";
+import { relativeError } from "../support/relative-error.ts";
 
 function kernelsOf(f: (...inputs: Value[]) => Value, shapes: readonly (readonly number[])[], target = CPU): Kernel[] {
   const inputs = shapes.map((shape) => new Node("input", [], {}, shape, "float32"));
@@ -63,6 +64,32 @@ test("the largest elements and their places are one kernel in each part of the r
   const loops = kernelsOf(step, [[2, 8, 8, 8]]).filter((kernel) => kernel.kind === "loop");
   expect(loops.filter(({ outputs }) => outputs.length === 2 && outputs.some(({ dtype }) => dtype === "int32"))).toHaveLength(4);
   expect(JSON.stringify(loops)).not.toContain("guard");
+});
+
+test("the filter's gradient of single pixels is a product of whole vectors, where there are channels enough for turning the image to pay", async () => {
+  const gradientOf = (x?: Value, w?: Value): Value => grad((filter: Value) => sum(square(conv2d(x!, filter))))(w!);
+  const kinds = (inputs: number, outputs: number): string[] =>
+    kernelsOf(gradientOf, [
+      [2, inputs, 6, 6],
+      [outputs, inputs, 1, 1],
+    ]).map(({ kind }) => kind);
+  expect(kinds(64, 256)).not.toContain("filter-grad");
+  expect(kinds(64, 64)).toContain("filter-grad");
+  const noise = (shape: number[], seed: number): Tensor =>
+    tensor(
+      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(seed + i * 12.9898) % 1),
+      shape,
+    );
+  const factors = [noise([2, 64, 6, 6], 1), noise([256, 64, 1, 1], 2)] as const;
+  const results = await Promise.all(
+    (["reference", "wasm"] as const).map(async (backend) => {
+      const device = await createDevice({ backend });
+      const result = await (jit(gradientOf, { device })(...factors) as Tensor).read();
+      device.close();
+      return result;
+    }),
+  );
+  expect(relativeError(results[1] as Float32Array, results[0] as Float32Array)).toBeLessThan(1e-5);
 });
 
 test("the mean of windows is a convolution of channels by themselves", () => {

@@ -23,6 +23,7 @@ import { directConvolution, directInputGradient } from "./direct.ts";
 import { directFilterGradient } from "./direct-filter-gradient.ts";
 import { filterOf, turnFilter } from "./filter.ts";
 import { planarConvolution, planarFilterGradient } from "./planar.ts";
+import { pointwiseFilterGradient } from "./pointwise-filter-gradient.ts";
 import { loopArgmax, loopGather, loopMaximum, loopScatter } from "./pooling.ts";
 import { rowProduct, transposedProduct, turnedProduct } from "./products.ts";
 import { winogradConvolution } from "./winograd-convolution.ts";
@@ -33,7 +34,13 @@ const FORWARD: readonly Way<Forward>[] = [directConvolution, depthwiseConvolutio
 /** Of convolutions with a stride; those without one are {@link FORWARD} convolutions. */
 const INPUT_GRADIENT: readonly Way<InputGradient>[] = [directInputGradient, depthwiseInputGradient];
 
-const FILTER_GRADIENT: readonly Way<FilterGradient>[] = [directFilterGradient, depthwiseFilterGradient, planarFilterGradient, winogradFilterGradient];
+const FILTER_GRADIENT: readonly Way<FilterGradient>[] = [
+  directFilterGradient,
+  pointwiseFilterGradient,
+  depthwiseFilterGradient,
+  planarFilterGradient,
+  winogradFilterGradient,
+];
 
 const PRODUCT: readonly Way<Product>[] = [rowProduct, transposedProduct, turnedProduct];
 
