@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from fixture import Fixture, Source, exact
 from margins import Probe, sign_margin
 from models import cnn, cnn_shapes, he_std
-from training import gradients
+from training import gradalign_penalty, gradients
 
 SEED = 40
 FILTERS, BATCH, SIZE, CLASSES, EXAMPLES = 4, 6, 8, 5, 7
@@ -164,6 +164,15 @@ class Methods:
         share[~self.right(self.x + self.start(EPSILON))] = 0
         self.needs("stable", len(share.unique()) >= 3)
         return self.loss(self.x + self.per_example(share) * delta)
+
+    # GradAlign, cheaper.
+
+    def aligned(self, trained, count):
+        g1 = self.gradient(self.x) * ((self.x > 0) & (self.x < 1))
+        delta = self.box((1.25 * EPSILON * self.sign(g1)).clamp(-EPSILON, EPSILON))
+        at = (self.x + (delta if trained else EPSILON * self.problem.draws[0]))[:count].detach().requires_grad_()
+        g2 = torch.autograd.grad(F.cross_entropy(self.model(at), self.labels[:count]), at, create_graph=True)[0]
+        return self.loss(self.x + delta) + gradalign_penalty(g1[:count], g2, 0.5)
 
     # Linearity.
 
@@ -349,6 +358,8 @@ class Methods:
             "multigrad": self.multigrad(3),
             "multigrad-2": self.multigrad(2),
             "stable-fgsm": self.stable(3),
+            "gradalign-trained": self.aligned(True, BATCH),
+            "gradalign-quarter": self.aligned(False, math.ceil(BATCH / 4)),
             "elle": self.elle(),
             "elle-a": self.elle_a(QUIET, 0.5),
             "elle-a-calm": self.elle_a(LOUD, 8.0),

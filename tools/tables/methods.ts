@@ -20,7 +20,7 @@ function recipe(method: Method): string {
     .map((name) => `\`${name === "peak" ? "lr" : name}\` ${at.recipe[name]}`);
   const options = small
     .map(({ name, otherwise }, i) => ({ name, otherwise, larger: large[i]?.otherwise ?? otherwise }))
-    .filter(({ name }) => name !== "warmup-epochs")
+    .filter(({ name, otherwise }) => name !== "warmup-epochs" && otherwise !== "none")
     .map(({ name, otherwise, larger }) => `\`${name}\` ${otherwise}${larger === otherwise ? "" : ` (${larger})`}`);
   return [...options, ...schedule].join(", ") || "–";
 }

@@ -40,6 +40,8 @@ const CASES: readonly Case[] = [
   { name: "multigrad", method: methods.multigrad, options: {}, draws: ["0", "1", "2"] },
   { name: "multigrad-2", method: methods.multigrad, options: { agreement: 2 }, draws: ["0", "1", "2"] },
   { name: "stable-fgsm", method: methods["stable-fgsm"], options: {} },
+  { name: "gradalign-trained", method: methods["fgsm-gradalign"], options: { lambda: 0.5, neighbour: "trained" } },
+  { name: "gradalign-quarter", method: methods["fgsm-gradalign"], options: { lambda: 0.5, aligned: "quarter" } },
   { name: "elle", method: methods.elle, options: { lambda: 100 }, draws: ["0", "1", "share"] },
   { name: "elle-a", method: methods["elle-a"], options: {}, draws: ["0", "1", "share"] },
   { name: "elle-a-calm", method: methods["elle-a"], options: {}, draws: ["0", "1", "share"] },

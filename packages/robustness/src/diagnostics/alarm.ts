@@ -22,8 +22,8 @@ export const NOTHING_SEEN: AlarmState = { aligned: 0 };
 const LEFT = 1 / 3;
 /** Share of examples whose loss an attack may lower. */
 const FALLEN = 0.15;
-/** FGSM accuracy beyond PGD accuracy, on one batch, that no smooth loss shows. */
-const GAP = 0.1;
+/** Accuracies under FGSM and PGD, on one batch, that no smooth loss shows: so far apart, and the one so many times the other. */
+const [GAP, TIMES] = [0.05, 2];
 
 /** The state after a look, and why to look closer, in words; undefined if there is no reason. */
 export function lookedAt(before: AlarmState, { attack_alignment: alignment, fallen_losses: fallen }: Signs): { state: AlarmState; suspicion?: string } {
@@ -37,5 +37,5 @@ export function lookedAt(before: AlarmState, { attack_alignment: alignment, fall
 
 /** Whether accuracies under FGSM and PGD, on the same images, confirm a suspicion. */
 export function isCollapse(fgsm: number, pgd: number): boolean {
-  return fgsm - pgd >= GAP;
+  return fgsm - pgd >= GAP && fgsm >= TIMES * pgd;
 }

@@ -48,7 +48,7 @@ export interface Guard {
 /** Looks per epoch; an alarm is then at most a tenth of an epoch late, even where one suspicion was not confirmed. */
 const LOOKS = 40;
 /** Looks after a suspicion that was not confirmed before the next is looked into. */
-const PATIENCE = 3;
+const PATIENCE = 2;
 /** Share of an epoch between states that are kept; the one to go back to is that old at least. */
 const APART = 0.5;
 

@@ -168,6 +168,14 @@ it("a guard sees the cosine of FGSM's gradients at x and at x + delta, and whose
   }
 });
 
+it("GradAlign's variants make the passes that they say, and are not in settings unless they are asked for", () => {
+  const method = methods["fgsm-gradalign"] as Method;
+  const passes = (options: Given) => [forwardPoints(method, { options }).flat().length / x.data().length, method.passes(settingsOf(method, options)).forward];
+  expect(passes({ neighbour: "trained" })).toEqual([2, 2]);
+  expect(passes({ aligned: "quarter" })).toEqual([2.25, 2.25]);
+  expect(Object.keys(settingsOf(method))).not.toContain("neighbour");
+});
+
 describe("forward passes, which each move the batch-norm statistics", () => {
   const count = (name: keyof typeof methods, steps?: number): number => {
     const method = methods[name] as Method;

@@ -39,7 +39,7 @@ describe("the rule", () => {
   });
 
   it("confirms it where PGD finds what FGSM does not", () => {
-    expect([isCollapse(0.5, 0.02), isCollapse(0.3, 0.28), isCollapse(0, 0)]).toEqual([true, false, false]);
+    expect([isCollapse(0.5, 0.02), isCollapse(0.2, 0.08), isCollapse(0.4, 0.3), isCollapse(0.05, 0.01)]).toEqual([true, true, false, false]);
   });
 });
 
