@@ -109,6 +109,7 @@ const runs: Package = {
     serve: { what: "the local server of a page, and a data set in parts", uses: [] },
     settings: { what: "every setting of a run once: its flag, its key in a config file, its rule", uses: ["words"] },
     folder: { what: "run folders: settings, evaluations, checkpoints, notes", uses: ["run", "settings"] },
+    track: { what: "numbers of a run sent elsewhere while it trains: a file per tracker", uses: ["folder", "run", "settings"] },
     plan: { what: "plans of runs: grids, their files, how far they have come", uses: ["folder", "run", "settings"] },
     evaluation: { what: "evaluations of any classifier: their records and folders", uses: ["settings", "words"] },
     models: { what: "a model of a run folder or any file, as a victim", uses: ["folder", "evaluation", "run", "settings", "words"] },

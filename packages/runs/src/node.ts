@@ -62,3 +62,4 @@ export {
 export { CODE, type DataKind, runId } from "./plan/node-run-id.ts";
 export { cutIntoParts, type DataList, type DataPart, type ServedData } from "./serve/node-data-parts.ts";
 export { type StudioServer, type StudioServerOptions, startStudioServer } from "./serve/node-server.ts";
+export { readTrackers, type TrackerChoice, trackedView, trackers } from "./track/node-trackers.ts";

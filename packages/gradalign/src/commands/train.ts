@@ -1,9 +1,22 @@
 /** @file `gradalign train`: one training run, new or resumed. */
 
+import { basename } from "node:path";
 import { externalName } from "@gradalign/robustness";
 import { FileError, requireWritable } from "@gradalign/robustness/node";
 import { defaultTexts, FINAL_DEFAULTS, resolveSettings, type Settings, type SourceOf, settingNames, shellWord } from "@gradalign/runs";
-import { isRunFolder, openDevice, openRun, ownRun, performRun, type RunRequest, readSession, resumedSettings, runSettingsOf } from "@gradalign/runs/node";
+import {
+  isRunFolder,
+  openDevice,
+  openRun,
+  ownRun,
+  performRun,
+  type RunRequest,
+  readSession,
+  readTrackers,
+  resumedSettings,
+  runSettingsOf,
+  trackedView,
+} from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { requireAgreement, withFullPath } from "../run/agreement.ts";
@@ -30,6 +43,7 @@ Examples:
   gradalign train --dataset mnist --model cnn --method pgd --epochs 2
   gradalign train --dataset my-images --model cnn --filters 16 --flip yes --crop 4
   gradalign train --resume runs/paper-seed1
+  gradalign train --model cnn --method fgsm --track tensorboard,mlflow=http://tracking.example:5000
 
 A config file is YAML with the flags' names, e.g.
   model: cnn
@@ -44,12 +58,13 @@ interface TrainFlags {
   readonly out?: string;
   readonly resume?: string;
   readonly elsewhere?: boolean;
+  readonly track?: string;
   readonly json?: boolean;
   readonly help?: string | true;
 }
 
 /** Flags that no config file has. */
-const OTHER_FLAGS = ["config", "out", "resume", "elsewhere", "json", "help"];
+const OTHER_FLAGS = ["config", "out", "resume", "elsewhere", "track", "json", "help"];
 
 /** Adds the command to the program. */
 export function registerTrain(program: Command, context: Context): void {
@@ -58,6 +73,7 @@ export function registerTrain(program: Command, context: Context): void {
     .option("--config <file>", "take settings from a YAML file; flags win")
     .option("--out <dir>", "run folder; runs/<date>-<model>-<method>-eps<e>-seed<s> unless set")
     .option("--resume <dir>", "go on with an interrupted run, to the same bits as without the interruption")
+    .option("--track <name,…>", "also send the run's numbers to tensorboard (event files in its folder) or mlflow=<url> (secrets from the environment)")
     .option("--elsewhere", "with --resume: go on although backend, precision or instructions are not the ones before; the bits then differ")
     .option("--json", "print events as JSON lines")
     .helpOption(false)
@@ -78,7 +94,9 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
   const plan = options.resume === undefined ? newRun(options, settings, sourceOf) : resumedRun(options.resume, options, settings);
   const { folder, config, asked } = plan;
   const { finalAttack, finalExamples } = { ...FINAL_DEFAULTS, ...asked };
-  const view = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: [config.method.name] });
+  const track = options.track === undefined ? [] : readTrackers(options.track);
+  const shown = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: [config.method.name] });
+  const { view, close } = trackedView(shown, track, { folder, label: basename(folder), config });
   await interruptible(context, view, async (signal) => {
     const data = await loadRunData(config, (name) => loadDataset(name, context.streams.stderr, signal));
     const device = await openDevice(asked, view.note);
@@ -101,6 +119,7 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
       if (outcome.interrupted) view.note(`resume with: ${commandName()} train --resume ${shellWord(folder)}`);
     } finally {
       device.close();
+      await close();
     }
   });
 }

@@ -1,0 +1,60 @@
+/** @file The registry of trackers, and a view that tells them what a run tells. */
+import { closestName } from "@gradalign/robustness";
+import { ConfigError } from "@gradalign/tensor";
+import { openRun } from "../folder/node-run.ts";
+import type { RunView } from "../run/events.ts";
+import { mlflow } from "./node-mlflow.ts";
+import { tensorboard } from "./node-tensorboard.ts";
+import { evaluationMetrics, type Metric, robustnessMetrics, type TrackedRun, type Tracker, type TrackerOptions } from "./tracker.ts";
+
+/** Every tracker by its name. */
+export const trackers: Readonly<Record<string, (options: TrackerOptions) => Tracker>> = { tensorboard, mlflow };
+
+/** A tracker that was asked for. */
+export interface TrackerChoice {
+  readonly name: string;
+  readonly target: string | undefined;
+}
+
+/**
+ * Reads `tensorboard,mlflow=http://…`.
+ *
+ * @throws ConfigError for a name that is none.
+ */
+export function readTrackers(text: string): TrackerChoice[] {
+  return text.split(",").map((part) => {
+    const [, name = "", target] = /^([^=]*)(?:=(.*))?$/.exec(part.trim()) ?? [];
+    if (!Object.hasOwn(trackers, name)) {
+      const close = closestName(name, Object.keys(trackers));
+      throw new ConfigError(`--track (="${name}") must be ${Object.keys(trackers).join(" or ")}; ${close ? `did you mean ${close}?` : "name one of them"}`);
+    }
+    return { name, target };
+  });
+}
+
+/** A view that also tells trackers; `close` waits for them, a little. */
+export function trackedView<View extends RunView>(view: View, choices: readonly TrackerChoice[], run: TrackedRun): { view: View; close(): Promise<void> } {
+  const open = choices.map(({ name, target }) => (trackers[name] as (typeof trackers)[string])({ run, target, note: (text) => view.note(text) }));
+  let end: Parameters<Tracker["close"]>[0] = "failed";
+  const event: RunView["event"] = (label, told) => {
+    view.event(label, told);
+    for (const tracker of open) {
+      if (told.type === "start") tracker.start(told.iteration, told.iteration > 0 ? earlier(run.folder, told.iteration) : []);
+      if (told.type === "evaluation") tracker.send(evaluationMetrics(told.evaluation));
+      if (told.type === "robustness") tracker.send(robustnessMetrics(told.record));
+    }
+    if (told.type === "end") end = told.interrupted ? "interrupted" : "finished";
+  };
+  return {
+    view: { ...view, event },
+    async close() {
+      await Promise.all(open.map((tracker) => tracker.close(end)));
+    },
+  };
+}
+
+function earlier(folder: string, iteration: number): Metric[] {
+  return openRun(folder)
+    .evaluations.filter((evaluation) => evaluation.iteration <= iteration)
+    .flatMap(evaluationMetrics);
+}
