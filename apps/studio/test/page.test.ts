@@ -389,7 +389,7 @@ test("the form is made of the declared options: it refuses what they refuse, and
     await epsilon.fill(written);
     expect([written, (await epsilon.getAttribute("aria-invalid")) === "true"]).toEqual([written, wrong]);
   }
-  expect(new URL(page.url()).searchParams.get("epsilon")).toBe("10");
+  await expect.poll(() => new URL(page.url()).searchParams.get("epsilon")).toBe("10");
   await page.fill("[name=epochs]", "1.5");
   expect(await text("#setting-epochs-wrong")).toContain("must be an integer of at least 1");
 
@@ -398,12 +398,12 @@ test("the form is made of the declared options: it refuses what they refuse, and
   await page.selectOption("[name='left.method']", "fgsm-gradalign");
   expect(await page.getAttribute("[name='left.lambda']", "placeholder")).toBe("0.3557");
   await page.fill("[name='left.lambda']", "2");
-  expect(new URL(page.url()).searchParams.get("left.lambda")).toBe("2");
+  await expect.poll(() => new URL(page.url()).searchParams.get("left.lambda")).toBe("2");
   await page.selectOption("[name='left.method']", "pgd");
-  expect(new URL(page.url()).searchParams.get("left.lambda")).toBeNull();
+  await expect.poll(() => new URL(page.url()).searchParams.get("left.lambda")).toBeNull();
 
   await page.click("text=In a smaller ball FGSM may do");
-  expect(Object.fromEntries(new URL(page.url()).searchParams)).toMatchObject({ claim: "radius", "left.epsilon": "6", "right.method": "fgsm" });
+  await expect.poll(() => Object.fromEntries(new URL(page.url()).searchParams)).toMatchObject({ claim: "radius", "left.epsilon": "6", "right.method": "fgsm" });
   await page.click("text=What was measured before, in full");
   await page.waitForSelector(".committed svg");
 });
