@@ -132,7 +132,7 @@ describe("commands that are not run are understood", () => {
     await expect(understand(["gradalign", "train", "--epsilom", "8"])).rejects.toThrow("unknown option '--epsilom'");
     await expect(understand(["gradalign", "train", "--epsilon", "0.031"])).rejects.toThrow("write 8/255 (or 8)");
     await expect(understand(["npm", "run", "campaigns"])).rejects.toThrow("package.json has no such script");
-    await expect(understand(["npm", "run", "campaign:kills", "--", "--counts", "3"])).rejects.toThrow("--counts");
+    await expect(understand(["npm", "run", "campaign:kills", "--", "--countt", "3"])).rejects.toThrow("--countt");
     await expect(understand(["make"])).rejects.toThrow("nobody understands make");
   });
 });

@@ -14,7 +14,7 @@ const DECLARED = /^export (?:async )?(?:function|const|class|interface|type) (\w
 
 test("every export of the compiler's files is used elsewhere", () => {
   const sources = read("../src");
-  const files = [...sources, ...read(".")];
+  const files = [...sources, ...read("."), ...read("../../../tools/campaigns")];
   const index = sources.find(({ path }) => path === "index.ts")!.text;
   const dead = sources.flatMap(({ path, text }) => {
     if (index.includes(`export * from "./${path}"`)) return [];

@@ -18,7 +18,8 @@ interface Koffi {
   address(view: Uint8Array): bigint;
 }
 
-const FUNCTION = "void GradalignKernel(int32_t entry, int32_t task, int32_t first, int32_t second, int32_t third, int32_t scratch)";
+// Without a name: koffi takes each name once, and a process may open several devices.
+const FUNCTION = "void (int32_t entry, int32_t task, int32_t first, int32_t second, int32_t third, int32_t scratch)";
 /** Of mmap and mprotect on Linux. */
 const [READ, WRITE, EXECUTE, PRIVATE_ANONYMOUS] = [1, 2, 4, 0x22];
 

@@ -10,7 +10,7 @@ export interface ModuleMemory {
 }
 
 /** A function that is given to the module as `env.NAME`. */
-export interface ImportedFunction {
+interface ImportedFunction {
   readonly name: string;
   readonly params: readonly WasmType[];
 }

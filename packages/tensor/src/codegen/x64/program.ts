@@ -16,7 +16,7 @@ const MEMORY = R15;
 
 /** Code that is entered at its start, as a C function of six 32-bit integers: the place of a plan's entry in the code, the task, three buffers, and the
  * thread's scratch memory; all addresses from the memory's start on. */
-export interface NativeProgram {
+interface NativeProgram {
   readonly code: Uint8Array<ArrayBuffer>;
   /** Per plan, the place of its entry. */
   readonly entries: readonly number[];

@@ -9,7 +9,7 @@ const REGISTERS = 16;
 const ACCUMULATORS = 12;
 
 /** One register of a tile: one vector of four lanes, or two that follow each other. */
-export interface LaneRegister {
+interface LaneRegister {
   readonly groups: readonly LaneGroup[];
   /** Two vectors. */
   readonly wide: boolean;

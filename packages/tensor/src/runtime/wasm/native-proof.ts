@@ -150,7 +150,7 @@ function bufferSizes(kernel: PlannedKernel): readonly number[] {
 }
 
 /** A convolution of dense images, or its filter's gradient, with what decides how it is computed. */
-export interface WindowShape {
+interface WindowShape {
   readonly batch: number;
   readonly height: number;
   readonly width: number;
