@@ -47,7 +47,8 @@ function random() {
  */
 const pick = (choices) => choices[Math.floor(random() * choices.length)];
 
-const { good, all } = makeSweep(folder, count, 4);
+const { good, all } = await makeSweep(folder, count, 4);
+const poison = all.at(-1);
 
 const redis = await redisServer(join(folder, "redis"), PASSWORD);
 await redis.start();
@@ -71,9 +72,9 @@ const ended = (/** @type {import("node:child_process").ChildProcess} */ child) =
 /** @type {{ local: number[], queue: number[] }} */
 const costs = { local: [], queue: [] };
 for (let turn = 0; turn < 3; turn++) {
-  const timed = good.slice(0, Math.min(count, 12)).map((run) => ({ ...run, id: `timed-${turn}-${run.id}` }));
+  const timed = good.slice(0, 12);
   const { signal } = new AbortController();
-  const pool = trainingPool({ runs: join(folder, "local"), jobs: 1, threads: 1, environment: process.env, signal });
+  const pool = trainingPool({ runs: join(folder, `local-${turn}`), jobs: 1, threads: 1, environment: process.env, signal });
   let at = 0;
   for (const [i, run] of timed.entries()) {
     const outcome = await pool.perform(run, () => {});
@@ -82,7 +83,7 @@ for (let turn = 0; turn < 3; turn++) {
   }
   costs.local.push((performance.now() - at) / (timed.length - 1));
   pool.close();
-  const into = join(folder, "quiet");
+  const into = join(folder, `quiet-${turn}`);
   const finished = () => timed.filter(({ id }) => existsSync(finishedFolder(into, id))).length;
   await queue.add(timed);
   const worker = startWorker(into, "--drain");
@@ -205,7 +206,7 @@ const named = [];
 for (const { id } of all) {
   const failures = failuresOf(runs, id);
   if (existsSync(finishedFolder(runs, id))) {
-    if (id === "poison") problems.push("the run of damaged images is finished");
+    if (id === poison?.id) problems.push("the run of damaged images is finished");
     else if (resultDigest(finishedFolder(runs, id)) !== resultDigest(finishedFolder(join(folder, "whole"), id)))
       problems.push(`${id}: other bytes than undisturbed`);
   } else if (isGivenUp(failures)) named.push(`${id} (${failures.length} failures: ${failures.at(-1)?.message.slice(0, 100)})`);

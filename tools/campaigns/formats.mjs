@@ -61,6 +61,13 @@ function goodFiles() {
   return files;
 }
 
+/** Writes the checksum of an archive's header: that of the header with spaces in its place. */
+function sumHeader(/** @type {Buffer} */ header) {
+  header.fill(0x20, 148, 156);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0`, 148, "latin1");
+}
+
 /** A tar archive in ustar's form. */
 function tarOf(/** @type {{ name: string, content: Buffer }[]} */ files) {
   const parts = files.flatMap(({ name, content }) => {
@@ -68,14 +75,7 @@ function tarOf(/** @type {{ name: string, content: Buffer }[]} */ files) {
     header.write(name);
     header.write(`0000644\0${"0000000\0".repeat(2)}${content.length.toString(8).padStart(11, "0")}\0${"0".repeat(11)}\0        0`, 100, "latin1");
     header.write("ustar\x0000", 257, "latin1");
-    header.write(
-      `${header
-        .reduce((sum, byte) => sum + byte, 0)
-        .toString(8)
-        .padStart(6, "0")}\0`,
-      148,
-      "latin1",
-    );
+    sumHeader(header);
     return [header, content, Buffer.alloc((512 - (content.length % 512)) % 512)];
   });
   return Buffer.concat([...parts, Buffer.alloc(1024)]);
@@ -96,15 +96,7 @@ function resumTar(/** @type {Buffer} */ bytes) {
   for (let at = 0; at + 512 <= bytes.length; at += 512) {
     const header = bytes.subarray(at, at + 512);
     if (header.toString("latin1", 257, 262) !== "ustar") continue;
-    header.fill(0x20, 148, 156);
-    header.write(
-      `${header
-        .reduce((sum, byte) => sum + byte, 0)
-        .toString(8)
-        .padStart(6, "0")}\0`,
-      148,
-      "latin1",
-    );
+    sumHeader(header);
   }
 }
 

@@ -11,11 +11,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { failuresOf, finishedFolder, holderOf, isGivenUp, resultDigest } from "@gradalign/runs/node";
+import { failuresOf, finishedFolder, holderOf, isGivenUp, planOf, resultDigest, writePlan } from "@gradalign/runs/node";
 import { arrayScripts, maxArraySize, mergeScript, sbatch, squeue } from "../../packages/runs/dist/engines/node-slurm.js";
 import { hasSlurm, startSlurm } from "../slurm-cluster.mjs";
 import { campaignArguments } from "./campaign-arguments.mjs";
-import { makeSweep, undisturbed, writeSweep } from "./sweep.mjs";
+import { makeSweep, undisturbed } from "./sweep.mjs";
 
 const { count, seed } = campaignArguments({ count: 12, seed: 0 });
 if (!hasSlurm) throw new Error("campaign:slurm needs root and Slurm; run: apt-get install slurm-wlm munge");
@@ -35,10 +35,10 @@ function random() {
   return state / 2 ** 32;
 }
 
-const { good, all } = makeSweep(folder, count, 40);
+const { good, all } = await makeSweep(folder, count, 40);
 const at = (/** @type {string} */ name) => join(folder, name);
 const [plan, runs, whole] = [at("plan.json"), at("runs"), at("whole")];
-writeSweep(plan, all);
+writePlan(plan, planOf("slurm", { kind: "sweep", varied: [] }, all));
 await undisturbed(good, whole, folder);
 
 const began = performance.now();

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resolveTrainConfig, stepPrograms } from "@gradalign/robustness";
 import { readRecordFolder } from "@gradalign/robustness/node";
-import { attemptRun } from "@gradalign/runs/node";
+import { attemptRun, runId } from "@gradalign/runs/node";
 import { createDevice } from "@gradalign/tensor";
 import { performOwned } from "../../packages/gradalign/dist/reproduce/perform-grid.js";
 
@@ -14,7 +14,7 @@ import { performOwned } from "../../packages/gradalign/dist/reproduce/perform-gr
  * @param {number} count Runs that can be done; one more cannot.
  * @param {number} epochs
  */
-export function makeSweep(folder, count, epochs) {
+export async function makeSweep(folder, count, epochs) {
   const images = join(folder, "images");
   mkdirSync(images);
   for (const [name, number] of /** @type {const} */ ([
@@ -32,32 +32,24 @@ export function makeSweep(folder, count, epochs) {
   const damaged = join(folder, "damaged");
   mkdirSync(damaged);
   writeFileSync(join(damaged, "train.bin"), "no images");
+  const { fingerprint } = await readRecordFolder(images);
   const runOf = (/** @type {number} */ number, name = images) => {
     const config = resolveTrainConfig({
       ...{ dataset: { name, crop: 0, flip: false }, model: { name: "cnn", filters: 4 }, method: "fgsm", epsilon: (1 + (number % 16)) / 255, seed: number },
       ...{ epochs, batchSize: 16, evalEvery: 16, evalExamples: 8 },
     });
-    const id = name === images ? `fgsm-${number}` : "poison";
-    return { id, label: id, config, attacks: [{ attack: "pgd-2", epsilon: config.epsilon, examples: 16, which: /** @type {const} */ ("last") }] };
+    const data = name === images ? fingerprint : "damaged";
+    const attacks = [{ attack: "pgd-2", epsilon: config.epsilon, examples: 16, which: /** @type {const} */ ("last") }];
+    return { id: runId(config, data, attacks), label: name === images ? `fgsm-${number}` : "poison", config, attacks, data };
   };
   const good = Array.from({ length: count }, (_, i) => runOf(i));
   return { good, all: [...good, runOf(0, damaged)] };
 }
 
 /**
- * Writes the sweep as a plan.
- *
- * @param {string} file
- * @param {ReturnType<typeof makeSweep>["all"]} runs
- */
-export function writeSweep(file, runs) {
-  writeFileSync(file, JSON.stringify({ runs }));
-}
-
-/**
  * Does runs in this process, undisturbed.
  *
- * @param {ReturnType<typeof makeSweep>["good"]} wanted
+ * @param {Awaited<ReturnType<typeof makeSweep>>["good"]} wanted
  * @param {string} into The folder of runs.
  * @param {string} folder Of the images.
  * @returns Milliseconds a run.

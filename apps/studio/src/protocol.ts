@@ -1,5 +1,5 @@
 /** @file What the page and its training worker say to each other. */
-import type { Labels, TrainEvent } from "@gradalign/robustness";
+import type { ImageDataset, Labels, TrainEvent } from "@gradalign/robustness";
 import type { TrainingSettings } from "@gradalign/runs";
 
 /** The two trainings that are watched beside each other. */
@@ -39,13 +39,7 @@ export type Command =
   | { readonly type: "look"; readonly subject: Subject | null };
 
 /** The data set that the server offers. */
-export interface DataDescription {
-  readonly name: string;
-  readonly classNames: readonly string[];
-  /** [C, H, W]. */
-  readonly shape: readonly [number, number, number];
-  readonly flip: boolean;
-  readonly crop: number;
+export interface DataDescription extends Pick<ImageDataset, "name" | "classNames" | "shape" | "flip" | "crop"> {
   readonly trainImages: number;
   /** Of the test images, one byte each. */
   readonly testLabels: Labels;

@@ -16,7 +16,9 @@ const LAMBDA = 0.1;
 /** Training images are cut out at random; of those that are evaluated the middle is, with zeros around what is smaller. */
 const TRANSFORMS = "train=random-resized-crop+flip,eval=center-crop";
 
-type Settings = Pick<PartialTrainConfig, "model" | "epochs" | "trainSize" | "optimizer" | "evalEvery" | "evalExamples"> & {
+const OPTIMIZER = { name: "sgd", momentum: 0.9, weightDecay: 1e-4, excludeNorms: true } as const;
+
+type Settings = Pick<PartialTrainConfig, "model" | "epochs" | "trainSize" | "evalEvery" | "evalExamples"> & {
   readonly dataset: string;
   readonly schedule: { readonly name: "linear"; readonly peak: number; readonly points: string };
   readonly phases: string;
@@ -29,7 +31,6 @@ const SETTINGS: Readonly<Record<Scale, Settings>> = {
     epochs: 15,
     schedule: { name: "linear", peak: 0.4, points: "0:0,1:1,6:0.1,12:0.01,15:0.001" },
     phases: "0:image-size=128,batch-size=512,data=imagenet-160;6:image-size=224,batch-size=224,data=imagenet-352;12:image-size=288,batch-size=128",
-    optimizer: { name: "sgd", momentum: 0.9, weightDecay: 1e-4, excludeNorms: true },
     evalEvery: 2500,
     evalExamples: 1000,
   },
@@ -40,7 +41,6 @@ const SETTINGS: Readonly<Record<Scale, Settings>> = {
     trainSize: 5000,
     schedule: { name: "linear", peak: 0.1, points: "0:0,1:1,4:0.5,7:0.1,9:0.01" },
     phases: "0:image-size=32,batch-size=128;4:image-size=48,batch-size=64;7:image-size=64,batch-size=64",
-    optimizer: { name: "sgd", momentum: 0.9, weightDecay: 1e-4, excludeNorms: true },
     evalEvery: 39,
     evalExamples: 128,
   },
@@ -50,7 +50,6 @@ const SETTINGS: Readonly<Record<Scale, Settings>> = {
     epochs: 2,
     schedule: { name: "linear", peak: 0.05, points: "0:0,1:1,2:0.1" },
     phases: "0:image-size=8,batch-size=32;1:image-size=12,batch-size=16",
-    optimizer: { name: "sgd", momentum: 0.9, weightDecay: 1e-4, excludeNorms: true },
     evalEvery: 100,
     evalExamples: 16,
   },
@@ -76,7 +75,7 @@ function training(scale: Scale, { method: key, eps, seed }: Cell): Training {
   const { label, method } = gridMethod(key);
   const epsilon = eps / 255;
   const chosen = key === "fgsm-gradalign" ? { ...method, lambda: LAMBDA } : method;
-  const config = resolveTrainConfig({ ...SETTINGS[scale], method: chosen, epsilon, seed } as PartialTrainConfig);
+  const config = resolveTrainConfig({ ...SETTINGS[scale], optimizer: OPTIMIZER, method: chosen, epsilon, seed } as PartialTrainConfig);
   return { label: `${label}, ε = ${eps}/255, seed ${seed}`, config, attacks: [{ ...attackOf[scale](eps), epsilon, which: "last" }] };
 }
 

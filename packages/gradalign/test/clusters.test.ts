@@ -7,7 +7,19 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { resolveTrainConfig, train } from "@gradalign/robustness";
 import { readRecordFolder } from "@gradalign/robustness/node";
-import { createRun, exitCodeOf, failuresOf, holderOf, openQueue, queueAddress, type RunQueue, resultDigest } from "@gradalign/runs/node";
+import {
+  createRun,
+  exitCodeOf,
+  failuresOf,
+  holderOf,
+  openQueue,
+  planOf,
+  queueAddress,
+  type RunQueue,
+  resultDigest,
+  runId,
+  writePlan,
+} from "@gradalign/runs/node";
 import { createDevice } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -18,10 +30,10 @@ import { writeRecordFiles } from "./support/record-files.ts";
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const SECRET = "kept-s3cret";
 
-function run(id: string, name: string, epochs = 2) {
-  const size = { epochs, batchSize: 16, evalEvery: 4, evalExamples: 8 };
+function run(label: string, name: string, data = "", epochs = 2, seed = 0) {
+  const size = { epochs, batchSize: 16, evalEvery: 4, evalExamples: 8, seed };
   const config = resolveTrainConfig({ dataset: { name, crop: 0, flip: false }, model: { name: "cnn", filters: 1 }, method: "fgsm", epsilon: 0.1, ...size });
-  return { id, label: id, config, attacks: [] };
+  return { id: runId(config, data), label, config, attacks: [], data };
 }
 
 describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
@@ -63,13 +75,15 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
   }
 
   it("finish what killed workers left, to the same bits, name what cannot be done, and refuse what is no run of a plan", async () => {
-    const good = ["a", "b", "c"].map((id) => run(id, images));
+    const { dataset, fingerprint } = await readRecordFolder(images);
+    const good = ["a", "b", "c"].map((label, seed) => run(label, images, fingerprint, 2, seed));
+    const poison = run("poison", damaged);
     const [outside, code, odd] = [
-      run("../../escape", images),
+      { ...run("outside", images), id: "../../escape" },
       { id: "code", command: "rm -rf /" },
       { ...run("odd", images), attacks: [{ attack: "__proto__" }] },
     ];
-    await Promise.all([queue.add([...good, run("poison", damaged)]), queue.add(good), queue.add([outside, code, odd])]);
+    await Promise.all([queue.add([...good, poison]), queue.add(good), queue.add([outside, code, odd])]);
     let environment = "";
     const killed = await worker((event, child) => {
       if (event.type !== "checkpoint" || child.killed) return;
@@ -80,33 +94,41 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
     const last = await worker(() => {}, "--drain");
     expect(last).toMatchObject({ code: 0 });
 
-    const config = good[0]?.config as ReturnType<typeof run>["config"];
     const device = await createDevice({ backend: "wasm", threads: 1 });
-    const whole = createRun(join(folder, "whole"), config);
-    const { dataset, fingerprint } = await readRecordFolder(images);
-    await train(config, dataset, { device, checkpoints: whole.sink, fingerprint });
+    for (const { id, label, config } of good) {
+      const whole = createRun(join(folder, `whole-${label}`), config);
+      await train(config, dataset, { device, checkpoints: whole.sink, fingerprint });
+      expect(resultDigest(join(runs, id)), label).toBe(resultDigest(whole.folder));
+    }
     device.close();
-    for (const { id } of good) expect(resultDigest(join(runs, id)), id).toBe(resultDigest(whole.folder));
-    expect(readdirSync(runs).sort()).toEqual(["a", "attempts", "b", "c"]);
-    expect(failuresOf(runs, "poison").map(({ message }) => message)).toEqual(Array(3).fill(expect.stringContaining("train.bin")));
-    const states = await queue.states([...good.map(({ id }) => id), "poison"]);
-    expect([...states].map(([id, { state }]) => `${id} ${state}`).sort()).toEqual(["a completed", "b completed", "c completed", "poison failed"]);
+    const ids = good.map(({ id }) => id);
+    expect(readdirSync(runs).sort()).toEqual(["attempts", ...ids].sort());
+    expect(failuresOf(runs, poison.id).map(({ message }) => message)).toEqual(Array(3).fill(expect.stringContaining("train.bin")));
+    const states = await queue.states([...ids, poison.id]);
+    expect([...states].map(([id, { state }]) => `${id} ${state}`)).toEqual([...ids.map((id) => `${id} completed`), `${poison.id} failed`]);
 
     const refused = await queue.states([outside.id, code.id, odd.id]);
-    const reasons = [/run id .* must be letters/, /the run, field label: expected string, got nothing/, /the run, field attacks.0.attack: must name an attack/];
+    const reasons = [
+      /run \.\.\/\.\.\/escape is not what its id says/,
+      /the run, field label: expected string, got nothing/,
+      /the run, field attacks.0.attack: must name an attack/,
+    ];
     expect([...refused.values()]).toEqual(reasons.map((reason) => ({ state: "failed", reason: expect.stringMatching(reason) })));
 
-    for (const text of [environment, killed.output, last.output, ...readdirSync(join(runs, "a")).map((name) => name)]) expect(text).not.toContain(SECRET);
+    for (const text of [environment, killed.output, last.output, ...readdirSync(join(runs, ids[0] as string)).map((name) => name)])
+      expect(text).not.toContain(SECRET);
     expect(environment).not.toContain("GRADALIGN_QUEUE");
   });
 
   it("that are told to stop write a checkpoint and give their run back", async () => {
-    await queue.add([run("long", images, 1000)]);
+    const long = run("long", images, (await readRecordFolder(images)).fingerprint, 1000);
+    const { id } = long;
+    await queue.add([long]);
     const { code, output } = await worker((event, child) => event.type === "checkpoint" && !child.killed && child.kill("SIGTERM"));
     expect({ code, output }).toMatchObject({ code: 143, output: expect.stringContaining("SIGTERM: finishing the step") });
-    expect(failuresOf(runs, "long")).toEqual([]);
-    expect((await queue.states(["long"])).get("long")?.state).toBe("waiting");
-    expect(await queue.cancel(["long"])).toBe(1);
+    expect(failuresOf(runs, id)).toEqual([]);
+    expect((await queue.states([id])).get(id)?.state).toBe("waiting");
+    expect(await queue.cancel([id])).toBe(1);
   });
 
   it("say what is wrong with a queue that cannot be used, without its password", async () => {
@@ -138,7 +160,9 @@ describe("one run of a plan, for schedulers", () => {
     ]);
     writeRecordFiles(join(folder, "images"), 64, 32);
     const plan = join(folder, "plan.json");
-    writeFileSync(plan, JSON.stringify({ runs: [run("single", join(folder, "images")), run("never", join(folder, "nowhere"))] }));
+    const { fingerprint } = await readRecordFolder(join(folder, "images"));
+    const [single, never] = [run("single", join(folder, "images"), fingerprint), run("never", join(folder, "nowhere"))];
+    writePlan(plan, planOf("two", { kind: "sweep", varied: [] }, [single, never]));
     const runs = join(folder, "sweep");
     expect(await gradalign("work", "--plan", plan, "--index", "2", "--runs", runs)).toMatchObject({
       ...{ code: 2, stderr: expect.stringContaining("--index (=2) must be from 0 to 1") },
@@ -150,7 +174,7 @@ describe("one run of a plan, for schedulers", () => {
       return new Promise((done) => child.on("close", done));
     };
     expect(await Promise.all([exit(0), exit(1)])).toEqual([0, 42]);
-    expect(readdirSync(runs).sort()).toEqual(["attempts", "single"]);
-    expect(failuresOf(runs, "never")).toEqual([expect.objectContaining({ final: true, message: expect.stringContaining("nothing is there") })]);
+    expect(readdirSync(runs).sort()).toEqual(["attempts", single.id].sort());
+    expect(failuresOf(runs, never.id)).toEqual([expect.objectContaining({ final: true, message: expect.stringContaining("nothing is there") })]);
   });
 });

@@ -2,7 +2,6 @@
 export { attemptRun, exitCodeOf, failed, type WorkOutcome } from "./engines/node-attempt-run.ts";
 export { openQueue, type QueueState, type RunQueue } from "./engines/node-bullmq.ts";
 export { type QueueAddress, queueAddress, withoutSecrets } from "./engines/node-queue-address.ts";
-export { checkRunRequest, type RunRequest as QueuedRunRequest, runOfPlan } from "./engines/node-run-request.ts";
 export { arrayScripts, maxArraySize, mergeScript, type SlurmTask, sbatch, scancel, squeue } from "./engines/node-slurm.ts";
 export {
   ADVERSARIALS,

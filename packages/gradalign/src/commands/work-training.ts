@@ -1,8 +1,8 @@
 /** @file A hidden command: the process in which a worker computes its runs, so that the worker itself stays responsive. */
 import { createInterface } from "node:readline";
 import { arithmeticDifference, arithmeticOf, type StepPrograms, stepPrograms } from "@gradalign/robustness";
-import type { RunView } from "@gradalign/runs";
-import { arithmeticOptions, attemptRun, carryOver, checkRunRequest, openDevice, type WorkOutcome } from "@gradalign/runs/node";
+import type { PlannedRun, RunView } from "@gradalign/runs";
+import { arithmeticOptions, attemptRun, carryOver, checkPlannedRun, openDevice, type WorkOutcome } from "@gradalign/runs/node";
 import { ConfigError, type Device } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { openShelf } from "../reproduce/datasets.ts";
@@ -41,7 +41,7 @@ async function serve(context: Context): Promise<void> {
     const { id, config } = checked;
     return attemptRun(runs, id, signal, async (attempt) => {
       const data = await shelf.load(config, "real");
-      if (checked.data !== undefined && checked.data !== "real" && checked.data !== data.fingerprint) {
+      if (checked.data !== "real" && checked.data !== data.fingerprint) {
         throw new ConfigError(`${config.dataset} holds other images than the plan was made with; restore them, or make the plan anew`);
       }
       const { device, programs } = await open(threads);
@@ -61,9 +61,9 @@ async function serve(context: Context): Promise<void> {
 }
 
 /** The run that is asked for, or why it cannot be one. */
-function checkedRun(run: unknown): ReturnType<typeof checkRunRequest> | string {
+function checkedRun(run: unknown): PlannedRun | string {
   try {
-    return checkRunRequest(run);
+    return checkPlannedRun(run, "the run");
   } catch (error) {
     return (error as Error).message;
   }

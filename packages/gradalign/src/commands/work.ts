@@ -1,7 +1,7 @@
 /** @file `gradalign work`: computes runs that a queue gives out, or one run of a plan. */
 import { availableParallelism } from "node:os";
 import { requireWritable } from "@gradalign/robustness/node";
-import { exitCodeOf, openQueue, queueAddress, runOfPlan, type WorkOutcome, withoutSecrets } from "@gradalign/runs/node";
+import { exitCodeOf, openQueue, queueAddress, readPlan, type WorkOutcome, withoutSecrets } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { trainingPool } from "../run/training-pool.ts";
@@ -75,7 +75,9 @@ async function workOnQueue(options: WorkFlags, context: Context): Promise<void> 
 }
 
 async function workOnRun(plan: string, index: number, options: WorkFlags, context: Context): Promise<void> {
-  const run = runOfPlan(plan, index);
+  const { runs } = readPlan(plan);
+  const run = runs[index];
+  if (!run) throw new ConfigError(`--index (=${index}) must be from 0 to ${runs.length - 1}, a run's place in ${plan}`);
   await untilStopped(options, 1, context, async (perform) => {
     const outcome = await perform(run);
     if ("message" in outcome) remark(context, `${run.id}: ${outcome.message}`);
