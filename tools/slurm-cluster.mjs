@@ -73,6 +73,8 @@ export async function startSlurm(folder, more = []) {
   for (const name of ["slurmctld", "slurmd"]) daemons.push(spawn(`/usr/sbin/${name}`, ["-D"], { env: environment, stdio: quiet }));
   for (let i = 0; i < 40; i++) {
     if (spawnSync("sinfo", ["--noheader", "--format=%T"], { env: environment, encoding: "utf8", timeout: 2000 }).stdout.trim() === "idle") {
+      // Whoever started it ends when its own work is done, and stops it then.
+      for (const daemon of daemons) daemon.unref();
       return { environment, stop: () => daemons.reverse().map((daemon) => daemon.kill("SIGTERM")) };
     }
     await delay(500);
