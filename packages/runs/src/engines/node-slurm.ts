@@ -49,9 +49,12 @@ export function arrayScripts({ indices, command, folder, jobs, options, maxArray
     text: `#!/bin/bash
 ${directives(["--job-name=gradalign", `--array=${ranges(tasks)}${atOnce}`, "--requeue", `--signal=B:USR1@${WARNING_SECONDS}`, "--open-mode=append", `--output=${join(folder, "%A_%a.log")}`, ...options])}
 # One run of the plan. It ends with 0 when it is done, ${EXIT_CODES.again} when it is to be tried again, ${EXIT_CODES.never} when trying again is of no use.
+run= warned=
+trap 'warned=1; [ -z "$run" ] || kill -TERM "$run"' USR1 TERM
 ${command.map(shellWord).join(" ")} $((${block * maxArraySize} + SLURM_ARRAY_TASK_ID)) &
 run=$!
-trap 'kill -TERM "$run"' USR1 TERM
+# The warning may have come before there was a run.
+[ -z "$warned" ] || kill -TERM "$run"
 wait "$run"; code=$?
 # A signal ends the waiting, not the run, which writes its checkpoint.
 while kill -0 "$run" 2>/dev/null; do wait "$run"; code=$?; done

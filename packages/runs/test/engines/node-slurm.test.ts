@@ -61,6 +61,19 @@ it.each([
   expect(spawnSync("cat", [join(folder, "requeued")], { encoding: "utf8" }).stdout).toBe(requeued);
 });
 
+it("a warning that comes before the run has begun, or as it begins, is not lost", async () => {
+  // The script signals itself between the run's start and its being known.
+  const { file, env } = script("trap 'exit 75' TERM; while true; do sleep 0.05; done");
+  const text = readFileSync(file, "utf8");
+  writeFileSync(
+    file,
+    text.replace(/^run=\$!$/m, (line) => `kill -USR1 $$\n${line}`),
+  );
+  const child = spawn("bash", [file], { env, stdio: "inherit" });
+  expect([75, 143]).toContain(await new Promise((done) => child.on("close", done)));
+  expect(readFileSync(join(folder, "requeued"), "utf8")).toBe("requeue 40_4\n");
+});
+
 it("the warning before the time limit reaches the run, which is waited for and then queued again", async () => {
   const { file, env } = script(`trap 'sleep 0.2; exit 75' TERM; echo began; while true; do sleep 0.05; done`);
   const child = spawn("bash", [file], { env, stdio: ["ignore", "pipe", "inherit"] });
