@@ -82,10 +82,12 @@ function chromiumPath(): string {
 export async function launchOrdinaryChromium(): Promise<{ readonly context: BrowserContext; close(): Promise<void> }> {
   const profile = mkdtempSync(join(tmpdir(), "gradalign-chromium-"));
   const args = ["--headless", "--no-sandbox", "--no-first-run", "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"];
-  const program = spawn(chromiumPath(), args, { stdio: ["ignore", "ignore", "pipe"] });
-  const ended = new Promise((resolve) => program.once("exit", resolve));
+  // A group of its own: its processes write to the profile until the last of them has ended.
+  const program = spawn(chromiumPath(), args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
+  const ended = new Promise((resolve) => program.once("close", resolve));
   const stop = async (): Promise<void> => {
-    program.kill("SIGKILL");
+    if (program.pid !== undefined && program.exitCode === null && program.signalCode === null) process.kill(-program.pid, "SIGKILL");
+    program.stderr.resume();
     await ended;
     rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
   };
