@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { createDevice, tensor } from "@gradalign/tensor";
 import { attack, createModel, decodeSafetensors, modelVictim } from "gradalign";
+import { nodeNative } from "gradalign/node";
 
 const RECORD = 3073;
 let [device, victim, records, settings] = [null, null, null, null];
@@ -21,11 +22,12 @@ function load(file) {
 
 const operations = {
   async prepare({ weights, images, norm, epsilon, attacks, seed = 0, threads = 2 }) {
-    device = await createDevice({ backend: "wasm", threads });
+    const { host } = nodeNative();
+    device = await createDevice({ backend: "wasm", threads, ...(host && { native: host }) });
     victim = load(weights);
     records = readFileSync(images);
     settings = { device, attack: attacks?.join("+") ?? "autoattack", threat: norm, epsilon, key: seed, checks: false };
-    return { node: process.version };
+    return { node: process.version, native: host !== null };
   },
   async attack({ first, count }) {
     const x = new Float32Array(count * (RECORD - 1));
