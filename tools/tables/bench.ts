@@ -121,12 +121,43 @@ function steady(): string {
   ].join("\n\n");
 }
 
+interface Attacked {
+  readonly seconds: number;
+  readonly clean: number;
+  readonly robust: number;
+}
+
+interface Attacks {
+  readonly n: number;
+  readonly threads: number;
+  readonly processor: string;
+  readonly ours: { readonly node: string; readonly native: boolean };
+  readonly original: { readonly torch: string };
+  readonly totals: { readonly ours: Attacked; readonly original: Attacked };
+  readonly ratio: number;
+}
+
+/** AutoAttack, ours beside the original. */
+function attacks(): string {
+  const { n, threads, processor, ours, original, totals, ratio } = read<Attacks>("attacks");
+  const code = { ours: `ours, Node ${ours.node.slice(1)}${ours.native ? ", native" : ""}`, original: `the original, PyTorch ${original.torch}` };
+  const rows = (["ours", "original"] as const).map((side) => {
+    const { seconds, clean, robust } = totals[side];
+    return [code[side], ...[seconds, clean, robust].map((value) => value.toFixed(0))];
+  });
+  const head = ["", "seconds", `right, of ${n}`, "after the attacks"];
+  const link = "[attacks.json](/bench/results/attacks.json)";
+  const told = `Ours is ${ratio.toFixed(2)} times as fast. From ${link} (${processor}, ${threads} threads).`;
+  return [table(head, rows), paragraph(told)].join("\n\n");
+}
+
 const REGIONS: Readonly<Record<string, () => string>> = {
   steps: () => steps("steps"),
   "steps-node26": () => steps("steps-node26"),
   "steps-native": () => sideBySide("steps-native"),
   scaling,
   steady,
+  attacks,
 };
 
 /** A region of docs/benchmarks.md by its name; undefined if there is none. */
