@@ -1,7 +1,8 @@
 /** @file How the cost of a training step grows with batch, width, attack steps and threads, and whether a long run keeps its speed.
  *
  * node bench/scaling.mjs [--only REGEXP] [--seconds S] [--json FILE]      every series; each step size is timed for S seconds
- * node bench/scaling.mjs --steady MINUTES [--json FILE]                   one long run: images/s and memory, minute by minute */
+ * node bench/scaling.mjs --steady MINUTES [--width W] [--json FILE]       one long run (the single-layer network, or a ResNet of that width): images/s
+ *                                                                         and memory, minute by minute, and how far speed drifts */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -9,7 +10,13 @@ import { parseArgs } from "node:util";
 import { median, Partner } from "./partner.mjs";
 
 const { values: options } = parseArgs({
-  options: { only: { type: "string", default: "." }, seconds: { type: "string", default: "4" }, steady: { type: "string" }, json: { type: "string" } },
+  options: {
+    only: { type: "string", default: "." },
+    seconds: { type: "string", default: "4" },
+    steady: { type: "string" },
+    width: { type: "string" },
+    json: { type: "string" },
+  },
 });
 
 const CNN = { model: "cnn", filters: 4, epsilon: 10 / 255, method: "gradalign", batch: 128, threads: 2 };
@@ -60,10 +67,11 @@ async function scaling() {
 }
 
 async function steady(minutes) {
-  const task = CNN;
+  const task = options.width === undefined ? CNN : { ...RESNET, width: Number(options.width) };
   const side = start();
   await side.ask({ op: "prepare", ...task });
-  await side.ask({ op: "step", n: 300 });
+  const steps = options.width === undefined ? 200 : 4;
+  await side.ask({ op: "step", n: steps });
   const rows = [];
   console.log("| minute | images/s | memory, MB | peak RSS, MB |\n| --- | --- | --- | --- |");
   for (let minute = 1; minute <= minutes; minute++) {
@@ -71,7 +79,7 @@ async function steady(minutes) {
     const ms = [];
     let answer;
     do {
-      answer = await side.ask({ op: "step", n: 200 });
+      answer = await side.ask({ op: "step", n: steps });
       ms.push(...answer.ms);
     } while (performance.now() < until);
     const row = { minute, imagesPerSecond: (1000 * task.batch) / median(ms), deviceMb: answer.deviceBytes / 2 ** 20, peakRssMb: answer.peakRss / 2 ** 20 };
@@ -79,6 +87,11 @@ async function steady(minutes) {
     console.log(`| ${minute} | ${Math.round(row.imagesPerSecond)} | ${row.deviceMb.toFixed(1)} | ${row.peakRssMb.toFixed(0)} |`);
   }
   side.close();
+  // The first minute warms up.
+  const [early, late] = [rows.slice(1, 1 + Math.ceil(minutes / 4)), rows.slice(-Math.ceil(minutes / 4))].map((part) =>
+    median(part.map((row) => row.imagesPerSecond)),
+  );
+  if (minutes >= 4) console.log(`the last quarter's speed over the first's: ${(late / early).toFixed(3)}`);
   return rows;
 }
 

@@ -110,7 +110,7 @@ for (const workload of WORKLOADS.filter(({ name }) => new RegExp(options.only).t
   const rss = ({ peakRssMb }) => `RSS ${peakRssMb.toFixed(0)} MB`;
   if (pytorch) console.log(`  PyTorch             ${ms(pytorch)} ${rss(pytorch)}`);
   for (const side of result.ours) {
-    const ratio = side.ratio === null ? "" : `  PyTorch / ours ${side.ratio.toFixed(2)}`;
+    const ratio = pytorch ? `  PyTorch / ours ${side.ratio.toFixed(2)}, memory ours / PyTorch ${(side.peakRssMb / pytorch.peakRssMb).toFixed(2)}` : "";
     console.log(`  ${`${side.node}${side.native ? ", native" : ""}`.padEnd(19)} ${ms(side)} ${rss(side)}  compile ${side.compileMs.toFixed(0)} ms${ratio}`);
   }
 }

@@ -1,7 +1,8 @@
 /**
  * @file Kills training runs at random moments, resumes them, and compares what they end with to an undisturbed run, bit by bit:
- * `npm run campaign:kills -- [--count 50] [--seed 0] [--images memory|files]`. Half of the kills come within a few milliseconds of a save. Images in
- * files are JPEGs, cropped at random and read by another number of workers each time.
+ * `npm run campaign:kills -- [--count 50] [--seed 0] [--images memory|files] [--native auto|mixed]`. Half of the kills come within a few milliseconds of a
+ * save. Images in files are JPEGs, cropped at random and read by another number of workers each time. With `--native mixed` the undisturbed run has no
+ * machine code, and the others have it every other time they go on.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -12,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { campaignArguments } from "./campaign-arguments.mjs";
 import { jpegFile } from "./jpeg-writer.mjs";
 
-const { count, seed, images } = campaignArguments({ count: 50, seed: 0 }, { images: ["memory", "files"] });
+const { count, seed, images, native } = campaignArguments({ count: 50, seed: 0 }, { images: ["memory", "files"], native: ["auto", "mixed"] });
 const main = fileURLToPath(new URL("../../packages/gradalign/dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "gradalign-kills-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -109,10 +110,12 @@ function outcome(/** @type {string} */ run) {
 
 const dataset = (images === "files" ? writeFiles : writeImages)(join(folder, "images"));
 const workers = () => (images === "files" ? ["--workers", String([1, 2, 4][Math.floor(3 * random())])] : []);
+let begun = 0;
+const machineCode = () => (native === "mixed" ? ["--native", begun++ % 2 === 0 ? "on" : "off"] : []);
 const settings = ["--dataset", dataset, "--model", "cnn", "--method", "fgsm-gradalign", "--epsilon", "10", "--epochs", "40"];
 const flags = [...settings, "--batch-size", "32", "--eval-every", "4", "--eval-examples", "32", "--final-attack", "none", "--threads", "1"];
 const began = performance.now();
-const whole = await train([...flags, "--out", join(folder, "whole")]);
+const whole = await train([...flags, "--out", join(folder, "whole"), ...(native === "mixed" ? ["--native", "off"] : [])]);
 if (whole.code !== 0) throw new Error(whole.stderr);
 const duration = performance.now() - began;
 const expected = outcome(join(folder, "whole"));
@@ -130,7 +133,7 @@ while (kills.total < count) {
       return saving ? (event.type === "checkpoint" && ++saves === save ? delay : undefined) : event.type === "spawn" ? delay : undefined;
     };
     const resumed = existsSync(join(run, "config.json"));
-    const { killed, code, stderr } = await train([...(resumed ? ["--resume", run] : [...flags, "--out", run]), ...workers()], when);
+    const { killed, code, stderr } = await train([...(resumed ? ["--resume", run] : [...flags, "--out", run]), ...workers(), ...machineCode()], when);
     if (killed) {
       kills.total++;
       kills[saving ? "saving" : "anywhere"]++;

@@ -64,18 +64,21 @@ interface SideBySide extends Measured {
     readonly name: string;
     readonly batch: number;
     readonly pytorch: Times;
-    readonly ours: readonly (Times & { readonly node: string; readonly native: boolean; readonly ratio: number })[];
+    readonly ours: readonly (Times & { readonly node: string; readonly native: boolean; readonly ratio: number; readonly compileMs: number })[];
   }[];
 }
 
-/** Versions of Node beside each other and PyTorch, in one run: medians (and quartiles), and how much faster ours are. */
+/** Versions of Node beside each other and PyTorch, in one run: medians (and quartiles), how much faster ours are, and of all of ours the most memory and
+ * the longest compilation. */
 function sideBySide(name: string): string {
   const measured = read<SideBySide>(name);
   const ms = ({ median, quartiles }: Times): string => `${median.toFixed(1)} (${quartiles.map((value) => value.toFixed(1)).join(" to ")})`;
   const versions = measured.results[0]?.ours.map(({ node, native }) => `Node ${/\d+/.exec(node)}${native ? ", native" : ""}`) ?? [];
-  const head = ["step", "batch", "PyTorch, ms", ...versions.flatMap((version) => [`${version}, ms`, "PyTorch / that"])];
+  const head = ["step", "batch", "PyTorch, ms", ...versions.flatMap((version) => [`${version}, ms`, "PyTorch / that"]), "memory / PyTorch's", "compile, ms"];
   const rows = measured.results.map(({ name: step, batch, pytorch, ours }) => {
-    return [step, String(batch), ms(pytorch), ...ours.flatMap((one) => [ms(one), one.ratio.toFixed(2)])];
+    const memory = Math.max(...ours.map(({ peakRssMb }) => peakRssMb)) / pytorch.peakRssMb;
+    const compile = Math.max(...ours.map(({ compileMs }) => compileMs));
+    return [step, String(batch), ms(pytorch), ...ours.flatMap((one) => [ms(one), one.ratio.toFixed(2)]), memory.toFixed(2), compile.toFixed(0)];
   });
   return [table(head, rows), from([name], measured)].join("\n\n");
 }

@@ -96,7 +96,7 @@ async function runDemo(options: DemoFlags & Record<string, unknown>, context: Co
     const failure = new AbortController();
     const signal = AbortSignal.any([interrupt, failure.signal]);
     const data = await loadDataset(plans[0]?.config.dataset ?? DEMO_SETTINGS.dataset, context.streams.stderr, interrupt);
-    const device = await openDevice(asked, view.note);
+    const device = await openDevice(asked, view.note, options.json ? undefined : view.note);
     let interrupted = false;
     try {
       // Both take turns on the device, so that they can be watched side by side.

@@ -97,7 +97,7 @@ function rows(info: Info): string[][] {
       "problem" in state ? `does not work here: ${state.problem}` : `works, ${state.threads} thread${state.threads === 1 ? "" : "s"}`,
     ]),
     ...Object.entries(info.wasm).map(([feature, there]) => [`wasm ${feature}`, there ? "yes" : "no"]),
-    ["native contractions", info.native === null ? "yes, proven to give WebAssembly's bits (--native off switches them off)" : `no: ${info.native}`],
+    ["machine code", info.native === null ? "yes, proven to give WebAssembly's bits (--native off switches them off)" : `no: ${info.native}`],
     ["cache folder", `${info.cache.folder} (${bytes(info.cache.bytes)}; GRADALIGN_DATA chooses another)`],
   ];
 }

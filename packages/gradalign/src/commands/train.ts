@@ -99,7 +99,7 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
   const { view, close } = trackedView(shown, track, { folder, label: basename(folder), config });
   await interruptible(context, view, async (signal) => {
     const data = await loadRunData(config, (name) => loadDataset(name, context.streams.stderr, signal));
-    const device = await openDevice(asked, view.note);
+    const device = await openDevice(asked, view.note, options.json ? undefined : view.note);
     try {
       const request: RunRequest = {
         ...plan,
