@@ -1,6 +1,7 @@
 /** @file Winograd's convolution F(4x4, 3x3) (Winograd 1980; Lavin and Gray, CVPR 2016): Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A, a quarter of the
  * multiplications of the direct form. Its linear maps, and the sizes that follow from them. The interpolation points 0, 1, −1, 1/2, −2, ∞ lose
  * less precision than the usual ±1, ±2: the relative L2 error stays below 5e-6 in float32. */
+import type { ConvKernel, FilterGradKernel } from "./kernel.ts";
 import type { LinearMap } from "./linear-map.ts";
 
 /** Bᵀ: with M(x) = x(x² − 1)(x² + 1.5x − 1), the coefficients of M(x)/(x − p) for each point p, and of M(x) for ∞, up to a factor. They share
@@ -70,9 +71,57 @@ export const SKEW = 16;
 /** Tiles of a row, at most, in a filter gradient of one kernel: it sums over a row in registers. */
 export const GRADIENT_TILES = 64;
 
+interface Channels {
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
 /** How the tiles of an output are counted. */
 export interface Tiling {
   readonly images: number;
   readonly tileRows: number;
   readonly tileColumns: number;
+}
+
+/** The products of all positions: tiles [tiles, inputs] times a filter [inputs, outputs] each, with so many elements from one position's to the next's. */
+export function tileProducts(
+  { inputs, outputs, block }: Channels & Pick<ConvKernel, "block">,
+  tiles: number,
+  positions: { readonly input: number; readonly filter: number; readonly output: number },
+): ConvKernel {
+  return {
+    kind: "conv",
+    batch: 1,
+    height: 1,
+    width: tiles,
+    channels: outputs,
+    block,
+    rows: 1,
+    run: inputs,
+    tapRow: 0,
+    input: { offset: 0, image: 0, row: 0, pixel: inputs },
+    output: { offset: 0, image: 0, row: 0, pixel: outputs },
+    groups: { count: POSITIONS, ...positions },
+  };
+}
+
+/** The products' gradients with respect to their filters, sums over the tiles: each position is a chunk. */
+export function tileFilterGradients(
+  { inputs, outputs }: Channels,
+  tiles: number,
+  positions: { readonly input: number; readonly cotangent: number },
+): FilterGradKernel {
+  return {
+    kind: "filter-grad",
+    batch: POSITIONS,
+    height: 1,
+    width: tiles,
+    channels: outputs,
+    rows: 1,
+    run: inputs,
+    tapRow: 0,
+    input: { offset: 0, image: positions.input, row: 0, pixel: inputs },
+    cotangent: { offset: 0, image: positions.cotangent, row: 0, pixel: outputs },
+    chunks: POSITIONS,
+  };
 }

@@ -1,8 +1,8 @@
 /** @file Winograd's convolution: a product of matrices for each position of transformed tiles. */
 import type { Node } from "../../ir/graph.ts";
-import type { ConvKernel, WinogradConvKernel } from "../../ir/kernel.ts";
+import type { WinogradConvKernel } from "../../ir/kernel.ts";
 import type { Target } from "../../ir/target.ts";
-import { AT, BT, G, POSITIONS, SIDE, SKEW, WINDOW } from "../../ir/winograd.ts";
+import { AT, BT, G, POSITIONS, SIDE, SKEW, tileProducts, WINDOW } from "../../ir/winograd.ts";
 import type { Pair } from "../../ops/convolution.ts";
 import { kernelNode } from "../kernel-node.ts";
 import { NHWC } from "../placed.ts";
@@ -62,20 +62,7 @@ function winogradConv(x: Node, filter: Node, outputs: number, size: Pair, target
   const tiles = tilesOf(tiling);
   const v = toPositions(x, BT, tiling);
   const product = tiles * outputs + SKEW;
-  const kernel: ConvKernel = {
-    kind: "conv",
-    batch: 1,
-    height: 1,
-    width: tiles,
-    channels: outputs,
-    block,
-    rows: 1,
-    run: inputs,
-    tapRow: 0,
-    input: { offset: 0, image: 0, row: 0, pixel: inputs },
-    output: { offset: 0, image: 0, row: 0, pixel: outputs },
-    groups: { count: POSITIONS, input: v.shape[1]!, filter: filterPosition, output: product },
-  };
+  const kernel = tileProducts({ inputs, outputs, block }, tiles, { input: v.shape[1]!, filter: filterPosition, output: product });
   const m = kernelNode(kernel, [v, u], [POSITIONS, product]);
 
   const strides = { input: positionTiles(tiling, outputs, product), output: y.strides };

@@ -1,10 +1,10 @@
 /** @file The filter gradient of Winograd's convolution: a product of matrices for each position, summed over tiles. */
 import type { Node } from "../../ir/graph.ts";
-import type { FilterGradKernel, WinogradFilterGradKernel } from "../../ir/kernel.ts";
+import type { WinogradFilterGradKernel } from "../../ir/kernel.ts";
 import { transposed } from "../../ir/linear-map.ts";
 import { LONGEST_CONTRACTION } from "../../ir/sums.ts";
 import type { Target } from "../../ir/target.ts";
-import { AT, BT, G, GRADIENT_TILES, POSITIONS, SIDE, STEP, type Tiling, WINDOW } from "../../ir/winograd.ts";
+import { AT, BT, G, GRADIENT_TILES, POSITIONS, SIDE, STEP, type Tiling, tileFilterGradients, WINDOW } from "../../ir/winograd.ts";
 import { sum } from "../../ops/build.ts";
 import { kernelNode } from "../kernel-node.ts";
 import { arrange, NHWC } from "../placed.ts";
@@ -80,19 +80,6 @@ function filterGradInParts(x: Node, dy: Node): Node {
   const tiling = tilingOf(images, [height, width]);
   const v = toPositions(x, BT, tiling);
   const z = toPositions(dy, transposed(AT), tiling);
-  const kernel: FilterGradKernel = {
-    kind: "filter-grad",
-    batch: POSITIONS,
-    height: 1,
-    width: tilesOf(tiling),
-    channels: outputs,
-    rows: 1,
-    run: inputs,
-    tapRow: 0,
-    input: { offset: 0, image: v.shape[1]!, row: 0, pixel: inputs },
-    cotangent: { offset: 0, image: z.shape[1]!, row: 0, pixel: outputs },
-    // Each position is a sum of its own.
-    chunks: POSITIONS,
-  };
+  const kernel = tileFilterGradients({ inputs, outputs }, tilesOf(tiling), { input: v.shape[1]!, cotangent: z.shape[1]! });
   return kernelNode(kernel, [v, z], [POSITIONS, inputs, outputs]);
 }
