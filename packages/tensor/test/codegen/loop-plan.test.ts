@@ -1,6 +1,6 @@
 /** @file Plans of loop kernels: what is decided before code is written, as data. */
 import { expect, test } from "vitest";
-import { planLoop } from "../../src/codegen/wasm/loop-plan.ts";
+import { planLoop } from "../../src/codegen/plan/loop-plan.ts";
 import type { LoopKernel } from "../../src/ir/kernel.ts";
 import { type Expr, scalar } from "../../src/ir/scalar.ts";
 

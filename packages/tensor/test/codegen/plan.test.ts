@@ -4,7 +4,10 @@ import { planKernel } from "../../src/codegen/plan/index.ts";
 import { wasmMachine } from "../../src/codegen/plan/machine.ts";
 import { printPlan } from "../../src/codegen/plan/print.ts";
 import { X64 } from "../../src/codegen/x64/registers.ts";
+import { constant, type Expr, scalar } from "../../src/ir/scalar.ts";
+import { nativePlan } from "../../src/runtime/wasm/native.ts";
 import { convKernel, filterGradKernel, PROOF_KERNELS } from "../../src/runtime/wasm/native-proof.ts";
+import { loadOf, loopOf, PROOF_LOOPS } from "../../src/runtime/wasm/proof-loops.ts";
 
 test("a plan as text", () => {
   const kernel = convKernel({ batch: 2, height: 4, width: 7, inputs: 3, channels: 20, window: 3, block: 8 });
@@ -55,8 +58,95 @@ test("machines differ in register tiles, not in what is summed in which order", 
 });
 
 test("plans are plain data: a copy prints the same", () => {
-  for (const kernel of PROOF_KERNELS) {
-    const plan = planKernel(kernel, X64);
+  for (const kernel of [...PROOF_KERNELS, ...PROOF_LOOPS]) {
+    const plan = nativePlan(kernel)!;
     expect(printPlan(structuredClone(plan))).toBe(printPlan(plan));
   }
+});
+
+const x = loadOf(0, [40, 8, 1], -16);
+const relu = scalar("select", "float32", scalar("lt", "bool", constant("float32", 0), x), x, constant("float32", 0));
+const guards = [
+  { offset: -1, strides: [0, 1, 0], extent: 5 },
+  { offset: -2, strides: [0, 0, 1], extent: 8 },
+];
+
+test("a loop as a plan: pointers that move, runs of elements, what a guard keeps out", () => {
+  const kernel = loopOf([3, 7, 12], 0, 2, [{ kind: "guard", dtype: "float32", guards, inside: scalar("mul", "float32", relu, loadOf(1, [1, 0, 0])), fill: 0 }]);
+  expect(printPlan(nativePlan(kernel)!)).toMatchInlineSnapshot(`
+    "1 task
+    map(task, table)
+      at0 = word at (table + 8)
+      at1 = word at (table + 0)
+      at2 = word at (table + 4)
+      i = 0
+      repeat
+        j = 0
+        repeat
+          if (-1 + (j * 1)) < 5
+            2 elements
+              at0[0 ..] = 0x0
+            8 elements
+              %0 = lt(0x0, at1[-56 ..])
+              %1 = select(%0, at1[-56 ..], 0x0)
+              %2 = mul(%1, at2[0])
+              at0[8 ..] = %2
+            2 elements
+              at0[40 ..] = 0x0
+          else
+            12 elements
+              at0[0 ..] = 0x0
+          at0 = at0 + 48
+          at1 = at1 + 32
+        while (j := j + 1) < 7
+        at1 = at1 + -64
+        at2 = at2 + 4
+      while (i := i + 1) < 3"
+  `);
+});
+
+test("a sum as a plan: turns around a run", () => {
+  expect(printPlan(nativePlan(loopOf([4, 16, 50], 1, 1, [loadOf(0, [800, 1, 16])]))!)).toMatchInlineSnapshot(`
+    "1 task
+    columns(task, table)
+      at0 = word at (table + 4)
+      at1 = word at (table + 0)
+      i = 0
+      repeat
+        16 elements; 50 turns by at1 + 64
+          at0[0 ..] = add of at1[0 ..]
+        at0 = at0 + 64
+        at1 = at1 + 3200
+      while (i := i + 1) < 4"
+  `);
+  expect(printPlan(nativePlan(loopOf([40, 2, 64], 2, 1, [loadOf(0, [128, 64, 1])]))!)).toMatchInlineSnapshot(`
+    "1 task
+    rows(task, table)
+      at0 = word at (table + 4)
+      at1 = word at (table + 0)
+      i = 0
+      repeat
+        64 elements combined; 2 turns by at1 + 256
+          at0[0] = add of at1[0 ..]
+        at0 = at0 + 4
+        at1 = at1 + 512
+      while (i := i + 1) < 40"
+  `);
+});
+
+test("loops that have no such plan: gathers, guards inside, reading across, narrow elements, sums in blocks", () => {
+  const inside: Expr = { kind: "guard", dtype: "float32", guards, inside: x, fill: 0 };
+  const index: Expr = { kind: "index", dtype: "int32", at: { offset: 0, strides: [0, 0, 1] } };
+  for (const value of [
+    scalar("add", "float32", inside, x),
+    loadOf(0, [1, 3, 21]),
+    scalar("lt", "bool", x, constant("float32", 1)),
+    scalar("max", "float32", x, loadOf(1, [40, 8, 1])),
+    index,
+    { kind: "gather", dtype: "float32", buffer: 0, at: { offset: 0, strides: [0, 0, 1] }, terms: [{ index, stride: 4, extent: 3 }] } as const,
+  ]) {
+    expect(nativePlan(loopOf([3, 7, 8], 0, 2, [value]))).toBeNull();
+  }
+  expect(nativePlan(loopOf([3, 100_000], 1, 1, [loadOf(0, [100_000, 1])]))).toBeNull();
+  expect(nativePlan(loopOf([3, 100], 1, 1, [loadOf(0, [100, 1])], "max"))).toBeNull();
 });

@@ -4,7 +4,7 @@ import { planConv } from "./conv.ts";
 import { planFilterGrad } from "./filter-grad.ts";
 import type { Plan } from "./language.ts";
 import type { Machine } from "./machine.ts";
-import { planPlanarConv } from "./planar.ts";
+import { planPlanarConv, planPlanarFilterGrad } from "./planar.ts";
 import { Planner, type Tasks } from "./planner.ts";
 import { planTileTransform } from "./tile-transform.ts";
 import { planWinogradConv, planWinogradFilterGrad } from "./winograd.ts";
@@ -13,6 +13,7 @@ const PLANS = {
   conv: planConv,
   "filter-grad": planFilterGrad,
   "planar-conv": planPlanarConv,
+  "planar-filter-grad": planPlanarFilterGrad,
   "tile-transform": planTileTransform,
   "winograd-conv": planWinogradConv,
   "winograd-filter-grad": planWinogradFilterGrad,

@@ -23,7 +23,9 @@ export type Value =
   /** Sets the variable, too. */
   | { readonly op: "let"; readonly variable: Variable; readonly args: readonly [Value] }
   /** The address of the thread's scratch memory. */
-  | { readonly op: "scratch" };
+  | { readonly op: "scratch" }
+  /** The integer at an address. */
+  | { readonly op: "word"; readonly args: readonly [Value] };
 
 /** A few rows of scalars times a few vectors, whose products are summed in registers. */
 export interface RegisterTile {
@@ -51,6 +53,60 @@ export interface TileTransform {
   readonly operands: readonly Variable[];
 }
 
+/** Operations on elements of 32 bits; comparisons give all ones or zero. `lesser` and `greater` give the second operand unless the first one is less
+ * or greater: with NaN and with equal ones, too. `greaterInt` compares, `largerInt` chooses. */
+export const ELEMENT_OPS = {
+  float: ["add", "sub", "mul", "div", "sqrt", "floor", "lesser", "greater", "eq", "lt", "le"],
+  bits: ["and", "or", "xor", "shiftLeft", "shiftRight", "select"],
+  int: ["addInt", "subInt", "eqInt", "greaterInt", "largerInt", "toFloat"],
+} as const;
+export type ElementOp = (typeof ELEMENT_OPS)[keyof typeof ELEMENT_OPS][number];
+
+/** A number for each element of a run; equal objects are computed once. */
+export type ElementValue =
+  | { readonly kind: "bits"; readonly bits: number }
+  /** What is so many bytes from where a variable points: the next elements' are next to it (`along`), or it is the same for all of them. */
+  | { readonly kind: "load"; readonly pointer: Variable; readonly offset: number; readonly along: boolean }
+  | { readonly kind: "op"; readonly op: ElementOp; readonly args: readonly ElementValue[] };
+
+/** Where a value goes. */
+export interface ElementResult {
+  readonly pointer: Variable;
+  readonly offset: number;
+  readonly value: ElementValue;
+  /** How it is combined with those of the other turns, and what it starts from. */
+  readonly combine?: { readonly op: "add" | "addInt" | "largerInt"; readonly start: number };
+}
+
+/** Elements next to each other. Without turns each result is stored; with turns it is combined over all of them, and then stored. */
+export interface ElementRun {
+  /** How many; where that is in a variable, what it is a multiple of. */
+  readonly count: number | { readonly variable: Variable; readonly multiple: number };
+  /** Loops around, outermost first: how often, and how many bytes pointers move each time. */
+  readonly turns: readonly { readonly count: number; readonly moves: readonly (readonly [pointer: Variable, bytes: number])[] }[];
+  /** The elements themselves are combined, too: in four sums of every fourth one and one of what is left over, which are added up in the end. */
+  readonly across: boolean;
+  readonly results: readonly ElementResult[];
+}
+
+/** Products of neighbouring elements at two places, summed over rows: each pair of a window and a gradient has four sums, of every fourth element. */
+export interface Dots {
+  /** Addresses of the first elements, and of the sums in memory. */
+  readonly window: Variable;
+  readonly gradient: Variable;
+  readonly sums: Variable;
+  /** Byte offsets of the windows and gradients from the addresses. */
+  readonly windows: readonly number[];
+  readonly gradients: readonly number[];
+  readonly rows: number;
+  /** Of four elements each. */
+  readonly vectorsPerRow: number;
+  /** Bytes from the end of a window's row to its next one; a gradient's rows follow each other. */
+  readonly gap: number;
+  /** Byte offset of a pair's sum in memory. */
+  readonly place: readonly (readonly number[])[];
+}
+
 export type Step =
   /** New variables. */
   | { readonly kind: "variables"; readonly variables: readonly Variable[] }
@@ -75,6 +131,12 @@ export type Step =
   | { readonly kind: "totals"; readonly what: "zero" | "add" | "take"; readonly tile: RegisterTile }
   /** Accumulators to memory, or what is there added to them; the rows are so many bytes from the address. */
   | { readonly kind: "store" | "addStored"; readonly tile: RegisterTile; readonly address: Variable; readonly rowOffsets: readonly number[] }
+  /** Writes zeros. */
+  | { readonly kind: "clear"; readonly address: Variable; readonly words: number }
+  /** Adds the four sums of each pair, in order, and the result to what is at its place. */
+  | { readonly kind: "dots"; readonly dots: Dots }
+  /** Only for machines whose loops are planned as routines. */
+  | { readonly kind: "elements"; readonly run: ElementRun }
   /** What the columns give goes through memory at `between`. */
   | { readonly kind: "transform"; readonly transform: TileTransform; readonly source: Variable; readonly target: Variable; readonly between: Variable };
 
@@ -116,6 +178,7 @@ export const min = binary("min");
 export const isZero = (value: Value): Value => ({ op: "isZero", args: [value] });
 export const letBe = (name: Variable, value: Value): Value => ({ op: "let", variable: name, args: [value] });
 export const SCRATCH_ADDRESS: Value = { op: "scratch" };
+export const wordAt = (address: Value): Value => ({ op: "word", args: [address] });
 
 /** Steps in the order in which they are done. Methods append and return the list. */
 export class Steps {
@@ -183,6 +246,18 @@ export class Steps {
 
   addStored(tile: RegisterTile, address: Variable, rowOffsets: readonly number[]): this {
     return this.#push({ kind: "addStored", tile, address, rowOffsets });
+  }
+
+  clear(address: Variable, words: number): this {
+    return this.#push({ kind: "clear", address, words });
+  }
+
+  dots(dots: Dots): this {
+    return this.#push({ kind: "dots", dots });
+  }
+
+  elements(run: ElementRun): this {
+    return this.#push({ kind: "elements", run });
   }
 
   transform(transform: TileTransform, source: Variable, target: Variable, between: Variable): this {

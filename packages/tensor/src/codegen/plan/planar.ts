@@ -1,5 +1,5 @@
-/** @file Plans of convolutions of few channels on planar images: lanes are neighbouring pixels of a row, scalars the filter's elements. */
-import type { PlanarConvKernel, PlanarShape } from "../../ir/kernel.ts";
+/** @file Plans of convolutions of few channels on planar images, where lanes are neighbouring pixels of a row, and of their filter gradients. */
+import type { PlanarConvKernel, PlanarFilterGradKernel, PlanarShape } from "../../ir/kernel.ts";
 import { laneGroups } from "./lanes.ts";
 import { add, div, mul, type ReductionLoop, rem, type Steps, type Variable } from "./language.ts";
 import { evenPart } from "./pixels.ts";
@@ -56,4 +56,41 @@ export function planPlanarConv(kernel: PlanarConvKernel, planner: Planner): Task
     });
   });
   return { tasks: Math.ceil(total / perTask), routine };
+}
+
+/** A planar filter gradient. A task is a chunk of images. For each image, tiles of windows × channels of the cotangent go over all pixels, and are added
+ * to the sums in memory. Buffers: x, cotangent, output. */
+export function planPlanarFilterGrad(kernel: PlanarFilterGradKernel, planner: Planner): Tasks {
+  const { batch, height, width, channels, inputs, rows, columns, chunks } = kernel;
+  const at = planarDistances(kernel);
+  const taps: number[] = [];
+  for (let c = 0; c < inputs; c++) for (let r = 0; r < rows; r++) for (let s = 0; s < columns; s++) taps.push(c * at.plane + r * at.row + 4 * s);
+  const perChunk = batch / chunks;
+  const size = channels * taps.length;
+  const most = planner.machine.dots;
+
+  const routine = planner.add("planar-filter-grad", ["task", "x", "cotangent", "output"], (steps, task, x, cotangent, output) => {
+    const [image, window, gradient, sums] = steps.variables("image", "window", "gradient", "sums");
+    steps.set(window, add(x, mul(task, perChunk * at.image)));
+    steps.set(gradient, add(cotangent, mul(task, perChunk * at.outImage)));
+    steps.set(sums, add(output, mul(task, 4 * size)));
+    steps.clear(sums, size).count(image, perChunk, (body) => {
+      for (let tap = 0; tap < taps.length; tap += most.windows) {
+        for (let channel = 0; channel < channels; channel += most.gradients) {
+          const windows = taps.slice(tap, tap + most.windows);
+          const planes = Array.from({ length: Math.min(most.gradients, channels - channel) }, (_, k) => channel + k);
+          body.dots({
+            ...{ window, gradient, sums, windows },
+            gradients: planes.map((k) => k * at.outPlane),
+            rows: height,
+            vectorsPerRow: width / 4,
+            gap: 4 * (columns - 1),
+            place: windows.map((_, i) => planes.map((k) => 4 * (k * taps.length + tap + i))),
+          });
+        }
+      }
+      body.set(window, add(window, at.image)).set(gradient, add(gradient, at.outImage));
+    });
+  });
+  return { tasks: chunks, routine };
 }

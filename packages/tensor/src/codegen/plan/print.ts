@@ -1,5 +1,5 @@
 /** @file Plans as text, for people. */
-import type { Plan, Routine, Step, Value } from "./language.ts";
+import type { ElementRun, ElementValue, Plan, Routine, Step, Value } from "./language.ts";
 
 /** A plan's tasks, then its routines, the entry last. Equal plans give equal text. */
 export function printPlan({ tasks, routines, scratchBytes }: Plan): string {
@@ -46,6 +46,14 @@ function printStep(step: Step, names: ReadonlyMap<Routine, string>): string[] {
       return [`store at ${step.address.name}`];
     case "addStored":
       return [`add what is at ${step.address.name}`];
+    case "clear":
+      return [`clear ${step.words} words at ${step.address.name}`];
+    case "dots": {
+      const { window, gradient, sums, windows, gradients, rows, vectorsPerRow } = step.dots;
+      return [`dots of ${windows.length} ${window.name} x ${gradients.length} ${gradient.name} over ${rows}; ${vectorsPerRow} vectors to ${sums.name}`];
+    }
+    case "elements":
+      return printElements(step.run);
     case "transform": {
       const { map, vectors } = step.transform;
       return [`transform ${map.inputs}x${map.inputs} to ${map.outputs}x${map.outputs}, ${4 * vectors} channels, ${step.source.name} to ${step.target.name}`];
@@ -55,6 +63,30 @@ function printStep(step: Step, names: ReadonlyMap<Routine, string>): string[] {
 
 function printTile({ scalars, lanes }: Extract<Step, { kind: "accumulate" }>["tile"]): string {
   return `${scalars.length} rows x ${lanes.length} vectors`;
+}
+
+function printElements({ count, turns, across, results }: ElementRun): string[] {
+  const names = new Map<ElementValue, string>();
+  const lines: string[] = [];
+  const place = (pointer: string, offset: number, along: boolean): string => `${pointer}[${offset}${along ? " .." : ""}]`;
+  const print = (value: ElementValue): string => {
+    if (value.kind === "bits") return `0x${(value.bits >>> 0).toString(16)}`;
+    if (value.kind === "load") return place(value.pointer.name, value.offset, value.along);
+    const known = names.get(value);
+    if (known !== undefined) return known;
+    const text = `${value.op}(${value.args.map(print).join(", ")})`;
+    const name = `%${names.size}`;
+    names.set(value, name);
+    lines.push(`${name} = ${text}`);
+    return name;
+  };
+  const stores = results.map(({ pointer, offset, value, combine }) => {
+    const text = print(value);
+    return `${place(pointer.name, offset, !across)} = ${combine ? `${combine.op} of ` : ""}${text}`;
+  });
+  const around = turns.map((turn) => `${turn.count} turns by ${turn.moves.map(([pointer, bytes]) => `${pointer.name} + ${bytes}`).join(", ")}`);
+  const head = `${typeof count === "number" ? count : count.variable.name} elements${across ? " combined" : ""}`;
+  return [[head, ...around].join("; "), ...indented([...lines, ...stores])];
 }
 
 const SIGNS: Readonly<Record<string, string>> = {
@@ -75,6 +107,7 @@ function printValue(value: Value, inner = false): string {
   if (typeof value === "number") return String(value);
   if (!("op" in value)) return value.name;
   if (value.op === "scratch") return "scratch";
+  if (value.op === "word") return `word at ${printValue(value.args[0], true)}`;
   const args = value.args.map((arg) => printValue(arg, value.op !== "min" && value.op !== "let"));
   if (value.op === "min") return `min(${args.join(", ")})`;
   const text = value.op === "let" ? `${value.variable.name} := ${args[0]}` : value.op === "isZero" ? `${args[0]} == 0` : args.join(` ${SIGNS[value.op]} `);

@@ -1,7 +1,7 @@
 /** @file Expressions as code: one element at a time, or four neighbours of the innermost loop at a time. Whatever does not change
  * along the innermost loop is computed before it, and what is used twice is computed once. */
 import { BYTES } from "../../base/dtype.ts";
-import { type Affine, type Expr, forEachExpr, operandsOf } from "../../ir/scalar.ts";
+import { type Affine, type Expr, operandsOf } from "../../ir/scalar.ts";
 import { Addresses, type LoopScope } from "./addresses.ts";
 import type { FunctionBuilder } from "./function-builder.ts";
 import { gatherLanes, loadElement, loadLanes, ramp } from "./memory-access.ts";
@@ -11,17 +11,6 @@ import { type Form, LANES, pushConstant, wasmType } from "./scalar-code.ts";
 import { TransposedLoads } from "./transposed-loads.ts";
 
 type Gather = Expr & { kind: "gather" };
-
-/** Whether a kernel's expressions can run on lanes at all. */
-export function hasLaneForm(roots: readonly Expr[], inner: number): boolean {
-  let fits = true;
-  forEachExpr(roots, (expr) => {
-    if (expr.kind === "guard") fits &&= expr.guards.every((guard) => guard.strides[inner] === 0);
-    // Lane shifts take one amount for all lanes.
-    else if (expr.kind === "op" && (expr.op === "shiftLeft" || expr.op === "shiftRight")) fits &&= expr.args[1]!.kind === "const";
-  });
-  return fits;
-}
 
 /** Emits expressions of one kernel. Use: capture the loop body, then `emitPrologue` before the loop, then append the body. */
 export class ExprEmitter {

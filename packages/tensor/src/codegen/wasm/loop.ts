@@ -1,8 +1,8 @@
 /** @file Loop kernels as WebAssembly: planned, then written by the plan's strategy. */
 import type { LoopKernel } from "../../ir/kernel.ts";
+import { planLoop } from "../plan/loop-plan.ts";
 import { emitColumns } from "./columns-code.ts";
 import type { KernelCode, ModuleContext } from "./kernel-code.ts";
-import { planLoop } from "./loop-plan.ts";
 import { emitMap } from "./map-code.ts";
 import { Nest } from "./nest-code.ts";
 import { emitRows } from "./rows-code.ts";

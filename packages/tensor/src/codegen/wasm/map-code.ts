@@ -1,8 +1,8 @@
 /** @file Element-wise loop nests as code: every result of the current element, each under its own outermost guard. */
 import { constant, type Expr } from "../../ir/scalar.ts";
+import { type MapSection, valueInside } from "../plan/loop-plan.ts";
 import { Addresses } from "./addresses.ts";
 import { ExprEmitter } from "./expr-code.ts";
-import { type MapSection, valueInside } from "./loop-plan.ts";
 import { emitStore } from "./memory-access.ts";
 import type { Nest } from "./nest-code.ts";
 

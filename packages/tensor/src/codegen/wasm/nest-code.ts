@@ -1,11 +1,11 @@
 /** @file A planned loop nest as code: which part of it a task runs, its outer loops, and its innermost loop in lanes and single elements. */
 import type { LoopKernel } from "../../ir/kernel.ts";
 import { forEachExpr } from "../../ir/scalar.ts";
+import type { LoopPlan } from "../plan/loop-plan.ts";
 import type { LoopScope } from "./addresses.ts";
 import type { ExprEmitter } from "./expr-code.ts";
 import { FunctionBuilder } from "./function-builder.ts";
 import type { ModuleContext } from "./kernel-code.ts";
-import type { LoopPlan } from "./loop-plan.ts";
 import { I32, OP } from "./opcodes.ts";
 import type { Form } from "./scalar-code.ts";
 

@@ -1,5 +1,7 @@
 /** @file Plans as WebAssembly: a function for each routine, instruction by instruction. */
+import { invariant } from "../../base/errors.ts";
 import type { Plan, Routine, Step, Value, Variable } from "../plan/language.ts";
+import { DotTiles } from "./dots.ts";
 import { FunctionBuilder } from "./function-builder.ts";
 import { type KernelCode, type ModuleContext, SCRATCH } from "./kernel-code.ts";
 import { I32, OP, V128 } from "./opcodes.ts";
@@ -34,6 +36,7 @@ function emitRoutine({ parameters, body }: Routine, functions: ReadonlyMap<Routi
   const local = (variable: Variable): number => locals.get(variable)!;
   const tiles = new RegisterTiles(f, relaxed, local);
   const transforms = new TileTransforms(f, relaxed);
+  const dots = new DotTiles(f, relaxed, local);
 
   const push = (value: Value): FunctionBuilder => {
     if (typeof value === "number") return f.i32(value);
@@ -48,6 +51,8 @@ function emitRoutine({ parameters, body }: Routine, functions: ReadonlyMap<Routi
         return f.op(OP.i32_eqz);
       case "let":
         return f.tee(local(value.variable));
+      case "word":
+        return f.i32Load();
       default:
         return f.op(BINARY[value.op]);
     }
@@ -89,6 +94,17 @@ function emitRoutine({ parameters, body }: Routine, functions: ReadonlyMap<Routi
       case "addStored":
         tiles[step.kind](step.tile, local(step.address), step.rowOffsets);
         break;
+      case "clear":
+        for (let i = 0; i < step.words; i++)
+          f.get(local(step.address))
+            .f32(0)
+            .f32Store(4 * i);
+        break;
+      case "dots":
+        dots.emit(step.dots);
+        break;
+      case "elements":
+        return invariant(false, "WebAssembly's loops are not written from routines");
       case "transform":
         transforms.emit(step.transform, step.transform.operands.map(local), local(step.source), local(step.target), local(step.between));
         break;

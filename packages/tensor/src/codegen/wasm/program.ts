@@ -1,5 +1,6 @@
 /** @file A program as one WebAssembly module. Its `run` function calls the kernels in order; threads claim tasks of the current
- * kernel from atomic counters, and go on to the next when all are done. Equal kernels share code: only addresses differ. */
+ * kernel from atomic counters, and go on to the next when none is left; they wait before a kernel that needs what others are still at. Equal kernels
+ * share code: only addresses differ. */
 import { checkExtents } from "../../ir/extents.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { structuralKey } from "../../ir/structure.ts";
@@ -11,7 +12,6 @@ import { emitLoop } from "./loop.ts";
 import { encodeModule, type ModuleMemory } from "./module.ts";
 import { I32, OP } from "./opcodes.ts";
 import { emitPlan } from "./plan-code.ts";
-import { emitPlanarFilterGrad } from "./planar.ts";
 import { emitRandom } from "./random.ts";
 import { emitScatter } from "./scatter.ts";
 
@@ -21,6 +21,8 @@ export type BufferRef = { readonly kind: "arena"; readonly offset: number } | { 
 interface ProgramCall {
   readonly kernel: Kernel;
   readonly buffers: readonly BufferRef[];
+  /** The earlier calls that must be done before; if not given, all of them. */
+  readonly waits?: readonly number[];
 }
 
 /** Byte offsets in the control block that threads share. */
@@ -56,6 +58,8 @@ export interface NativeKernel {
   readonly tasks: number;
   readonly entry: number;
   readonly scratchBytes: number;
+  /** Instead of the buffers it gets the address of a table of them, which lies behind its scratch memory. */
+  readonly table: boolean;
 }
 
 export interface ProgramOptions {
@@ -89,9 +93,9 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
     known.set(key, code);
     return code;
   });
-  const finish = memory.shared ? module.add(finishFunction()) : -1;
+  const meeting = memory.shared ? { done: module.add(doneFunction()), wait: module.add(waitFunction()) } : null;
   const scratchOffset = alignUp(arenaBytes);
-  const run = module.add(runFunction(calls, codes, { threads, finish, scratchOffset, scratchBytes }));
+  const run = module.add(runFunction(calls, codes, { threads, meeting, scratchOffset, scratchBytes }));
   const scratchSetter = module.add(new FunctionBuilder([I32]).get(0).globalSet(SCRATCH));
   const entries = codes.map(({ entry, tasks }) => ({ name: `kernel${entry}`, tasks }));
   const abort = memory.shared ? { abort: module.add(abortFunction()) } : {};
@@ -117,8 +121,6 @@ export function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
   switch (kernel.kind) {
     case "loop":
       return emitLoop(kernel, module);
-    case "planar-filter-grad":
-      return emitPlanarFilterGrad(kernel, module);
     case "random":
       return emitRandom(kernel, module);
     case "scatter-add":
@@ -127,11 +129,16 @@ export function emitKernel(kernel: Kernel, module: ModuleContext): KernelCode {
 }
 
 /** A kernel's function that calls machine code, the module's first import. */
-function emitNative({ tasks, entry, scratchBytes }: NativeKernel, buffers: number, module: ModuleContext): KernelCode {
-  module.scratch(scratchBytes);
+function emitNative({ tasks, entry, scratchBytes, table }: NativeKernel, buffers: number, module: ModuleContext): KernelCode {
+  module.scratch(scratchBytes + (table ? 4 * buffers : 0));
   const f = new FunctionBuilder(Array<typeof I32>(1 + buffers).fill(I32));
+  for (let i = 0; table && i < buffers; i++)
+    f.globalGet(SCRATCH)
+      .get(i + 1)
+      .i32Store(scratchBytes + 4 * i);
   f.i32(entry).get(0);
-  for (let i = 0; i < 3; i++) i < buffers ? f.get(i + 1) : f.i32(0);
+  if (table) f.globalGet(SCRATCH).i32(scratchBytes).op(OP.i32_add).i32(0).i32(0);
+  else for (let i = 0; i < 3; i++) i < buffers ? f.get(i + 1) : f.i32(0);
   f.globalGet(SCRATCH).call(0);
   return { tasks, entry: module.add(f) };
 }
@@ -140,8 +147,8 @@ const [THREAD, CONTROL_BLOCK, TABLE, ARENA] = [0, 1, 2, 3] as const;
 
 interface RunOptions {
   readonly threads: number;
-  /** The function that ends a kernel; -1 where memory is not shared. */
-  readonly finish: number;
+  /** The functions that note tasks as done and that wait for a kernel; null where memory is not shared. */
+  readonly meeting: { readonly done: number; readonly wait: number } | null;
   /** Where in the arena the first thread's scratch memory starts. */
   readonly scratchOffset: number;
   /** Bytes of a thread's scratch memory. */
@@ -150,14 +157,23 @@ interface RunOptions {
 
 /** run(thread, control, table, arena). Every thread has a share of a kernel's tasks, the same part each time, so that what it wrote in
  * one kernel is still in its caches for the next; done with its own it takes what is left of the others'. A thread that has no task in hand is not
- * waited for: while the system runs something else in its place, the others do its share. */
+ * waited for: while the system runs something else in its place, the others do its share. A kernel whose tasks are all claimed is left, and waited for
+ * before the first one that needs it. */
 function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[], options: RunOptions): FunctionBuilder {
-  const { threads, finish, scratchOffset, scratchBytes } = options;
+  const { threads, meeting, scratchOffset, scratchBytes } = options;
   const f = new FunctionBuilder([I32, I32, I32, I32]);
   const [task, turn, share, end] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
   f.get(ARENA).i32(scratchOffset).op(OP.i32_add).get(THREAD).i32(scratchBytes).op(OP.i32_mul, OP.i32_add).globalSet(SCRATCH);
-  const done = finish < 0 ? -1 : f.local(I32);
-  calls.forEach(({ buffers }, i) => {
+  const done = meeting ? f.local(I32) : -1;
+  const counterOf = (i: number): number => CONTROL.size + 4 * (threads * calls.length + i);
+  const pushCounter = (i: number): FunctionBuilder => f.get(CONTROL_BLOCK).get(CONTROL_BLOCK).i32(counterOf(i)).op(OP.i32_add);
+  /** Calls that were not waited for. */
+  const open = new Set<number>();
+  const wait = (i: number): void => {
+    if (meeting) pushCounter(i).i32(codes[i]!.tasks).call(meeting.wait);
+    open.delete(i);
+  };
+  calls.forEach(({ buffers, waits = [...open] }, i) => {
     const { tasks, entry } = codes[i]!;
     const callTask = (): void => {
       f.get(task);
@@ -167,10 +183,12 @@ function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[]
       }
       f.call(entry);
     };
-    if (finish < 0) {
+    if (!meeting) {
       f.countedLoop(task, 0, tasks, 1, callTask);
       return;
     }
+    waits.forEach(wait);
+    open.add(i);
     const first = CONTROL.size + 4 * threads * i;
     const pushBorder = (): void => {
       f.i32(tasks).op(OP.i32_mul).i32(threads).op(OP.i32_div_u);
@@ -191,25 +209,16 @@ function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[]
       });
       f.get(turn).i32(1).op(OP.i32_add).tee(turn).i32(threads).op(OP.i32_lt_s).branchIf(0);
     });
-    const counter = CONTROL.size + 4 * (threads * calls.length + i);
-    f.get(CONTROL_BLOCK).get(CONTROL_BLOCK).i32(counter).op(OP.i32_add).get(done).i32(tasks).call(finish);
+    pushCounter(i).get(done).i32(tasks).call(meeting.done);
   });
+  open.forEach(wait);
   return f;
 }
 
-/** (control, counter, done, tasks): notes that a thread did so many tasks of a kernel; returns when all of them are done, and traps when the
- * program is given up. Who does the last wakes the others, who spin, then sleep. */
-function finishFunction(): FunctionBuilder {
+/** (control, counter, done, tasks): notes that a thread did so many tasks of a kernel. Who does the last wakes those who wait. */
+function doneFunction(): FunctionBuilder {
   const f = new FunctionBuilder([I32, I32, I32, I32]);
   const [control, counter, done, tasks] = [0, 1, 2, 3];
-  const [generation, spins] = [f.local(I32), f.local(I32)];
-  const returnIfComplete = (): void => {
-    f.get(counter)
-      .atomicLoad()
-      .get(tasks)
-      .op(OP.i32_eq)
-      .if(() => f.op(OP.return));
-  };
   f.get(done).if(() => {
     f.get(counter).get(done).atomicAdd().get(done).op(OP.i32_add).get(tasks).op(OP.i32_eq);
     f.if(() => {
@@ -219,9 +228,23 @@ function finishFunction(): FunctionBuilder {
         .if(() => {
           f.get(control).i32(-1).atomicNotify(CONTROL.generation).op(OP.drop);
         });
-      f.op(OP.return);
     });
   });
+  return f;
+}
+
+/** (control, counter, tasks): returns when all of a kernel's tasks are done, and traps when the program is given up; spins, then sleeps. */
+function waitFunction(): FunctionBuilder {
+  const f = new FunctionBuilder([I32, I32, I32]);
+  const [control, counter, tasks] = [0, 1, 2];
+  const [generation, spins] = [f.local(I32), f.local(I32)];
+  const returnIfComplete = (): void => {
+    f.get(counter)
+      .atomicLoad()
+      .get(tasks)
+      .op(OP.i32_eq)
+      .if(() => f.op(OP.return));
+  };
   f.i32(SPINS).set(spins);
   f.loop(() => {
     returnIfComplete();

@@ -2,19 +2,21 @@
 
 export const [RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] as const;
 
-/** What a register's number and an offset in bytes point to. */
+/** What a register's number and an offset in bytes point to, and another register, one of the first eight, if it is added. */
 export interface Memory {
   readonly base: number;
   readonly offset: number;
+  readonly index?: number;
 }
-/** A vector constant of equal floats. */
+/** A vector constant of equal elements, given by their bits. */
 export interface Constant {
-  readonly constant: number;
+  readonly bits: number;
 }
 /** A register's number, or what is in memory. */
 export type Operand = number | Memory | Constant;
 
 export const at = (base: number, offset = 0): Memory => ({ base, offset });
+export const float = (value: number): Constant => ({ bits: new Int32Array(Float32Array.of(value).buffer)[0]! });
 
 /** A place in the code: known once it is bound. */
 export interface Label {
@@ -33,10 +35,27 @@ const VECTOR = {
   add: [1, 0, 0x58],
   mul: [1, 0, 0x59],
   sub: [1, 0, 0x5c],
+  div: [1, 0, 0x5e],
+  /** The second unless the first is less. */
+  lesser: [1, 0, 0x5d],
+  greater: [1, 0, 0x5f],
+  and: [1, 0, 0x54],
+  or: [1, 0, 0x56],
   xor: [1, 0, 0x57],
+  addInt: [1, 1, 0xfe],
+  subInt: [1, 1, 0xfa],
+  eqInt: [1, 1, 0x76],
+  greaterInt: [1, 1, 0x66],
+  largerInt: [2, 1, 0x3d],
   /** first + second · third, rounded once; the first is the destination. */
   fma: [2, 1, 0xb8],
 } as const;
+
+/** The same of operations on one operand. */
+const VECTOR_OF_ONE = { sqrt: [1, 0, 0x51], toFloat: [1, 0, 0x5b] } as const;
+
+/** Comparisons of floats, false with NaN. */
+const PREDICATES = { eq: 0, lt: 1, le: 2 } as const;
 
 const NOPS: readonly (readonly number[])[] = [
   [],
@@ -56,7 +75,7 @@ export const VECTOR_BYTES = 32;
 /** Code under construction. Integer instructions are of 32 bits unless named otherwise; `wide` vectors have eight floats, others four. */
 export class Assembler {
   readonly #bytes: number[] = [];
-  readonly #jumps: { readonly at: number; readonly label: Label }[] = [];
+  readonly #jumps: { readonly at: number; readonly label: Label; readonly end: number }[] = [];
   readonly #constants = new Map<number, Label>();
 
   get size(): number {
@@ -83,14 +102,14 @@ export class Assembler {
   /** The code, with the constants after it. */
   finish(): Uint8Array<ArrayBuffer> {
     this.align(VECTOR_BYTES);
-    for (const [value, label] of this.#constants) {
+    for (const [bits, label] of this.#constants) {
       this.bind(label);
-      const bytes = new Uint8Array(new Float32Array(8).fill(value).buffer);
+      const bytes = new Uint8Array(new Int32Array(8).fill(bits).buffer);
       this.emit(...bytes);
     }
     const code = Uint8Array.from(this.#bytes);
     const view = new DataView(code.buffer);
-    for (const { at: place, label } of this.#jumps) view.setInt32(place, label.place - (place + 4), true);
+    for (const { at: place, label, end } of this.#jumps) view.setInt32(place, label.place - end, true);
     return code;
   }
 
@@ -108,7 +127,7 @@ export class Assembler {
     return this.#integer(0, [INTEGER[op][0]], to, from);
   }
   /** With a constant, on all 64 bits where `long`. */
-  intConstant(op: keyof typeof INTEGER, to: number, value: number, long = false): this {
+  intConstant(op: keyof typeof INTEGER, to: number | Memory, value: number, long = false): this {
     const short = value >= -128 && value <= 127;
     this.#integer(long ? 1 : 0, [short ? 0x83 : 0x81], INTEGER[op][1], to);
     return short ? this.emit(value) : this.#int32(value);
@@ -143,6 +162,9 @@ export class Assembler {
   }
   store(to: Memory, from: number): this {
     return this.#integer(0, [0x89], from, to);
+  }
+  storeConstant(to: Memory, value: number): this {
+    return this.#integer(0, [0xc7], 0, to).#int32(value);
   }
   constant(to: number, value: number): this {
     this.#rex(0, 0, to);
@@ -209,6 +231,28 @@ export class Assembler {
     const [map, prefix, opcode] = VECTOR[op];
     return this.#vex(map, prefix, wide, opcode, to, a, b);
   }
+  vectorOfOne(op: keyof typeof VECTOR_OF_ONE, wide: boolean, to: number, from: Operand): this {
+    const [map, prefix, opcode] = VECTOR_OF_ONE[op];
+    return this.#vex(map, prefix, wide, opcode, to, 0, from);
+  }
+  /** All ones where the comparison holds. */
+  compare(how: keyof typeof PREDICATES, wide: boolean, to: number, a: number, b: Operand): this {
+    return this.#vex(1, 0, wide, 0xc2, to, a, b, PREDICATES[how]);
+  }
+  /** `then` where the mask's sign is set. */
+  blend(wide: boolean, to: number, mask: number, then: Operand, otherwise: number): this {
+    return this.#vex(3, 1, wide, 0x4a, to, otherwise, then, mask << 4);
+  }
+  floor(wide: boolean, to: number, from: Operand): this {
+    return this.#vex(3, 1, wide, 0x08, to, 0, from, 9);
+  }
+  shiftLanes(direction: "left" | "right", wide: boolean, to: number, from: number, bits: number): this {
+    return this.#vex(1, 1, wide, 0x72, direction === "left" ? 6 : 2, to, from, bits);
+  }
+  /** Four lanes in another order, two bits for each. */
+  shuffle(to: number, from: number, order: number): this {
+    return this.#vex(1, 1, false, 0x70, to, 0, from, order);
+  }
   vectorLoad(wide: boolean, to: number, from: Operand): this {
     return this.#vex(1, 0, wide, 0x10, to, 0, from);
   }
@@ -219,20 +263,28 @@ export class Assembler {
   broadcast(wide: boolean, to: number, from: Memory): this {
     return this.#vex(2, 1, wide, 0x18, to, 0, from);
   }
+  /** Four floats, copied to both halves. */
+  broadcastFour(to: number, from: Memory): this {
+    return this.#vex(2, 1, true, 0x1a, to, 0, from);
+  }
+  /** Four floats into the upper half. */
+  loadUpper(to: number, from: Memory): this {
+    return this.#vex(3, 1, true, 0x18, to, to, from, 1);
+  }
   /** One float into lane 0, the others zero. */
   loadFirst(to: number, from: Memory): this {
     return this.#vex(1, 2, false, 0x10, to, 0, from);
   }
   /** One float into another lane. */
   loadLane(to: number, from: Memory, lane: number): this {
-    return this.#vex(3, 1, false, 0x21, to, to, from).emit(lane << 4);
+    return this.#vex(3, 1, false, 0x21, to, to, from, lane << 4);
   }
   storeLane(to: Memory, from: number, lane: number): this {
-    return this.#vex(3, 1, false, 0x17, from, 0, to).emit(lane);
+    return this.#vex(3, 1, false, 0x17, from, 0, to, lane);
   }
   /** The upper four lanes. */
   upperHalf(to: number, from: number): this {
-    return this.#vex(3, 1, true, 0x19, from, 0, to).emit(1);
+    return this.#vex(3, 1, true, 0x19, from, 0, to, 1);
   }
   /** Before returning to code that knows only half of the registers. */
   zeroUpper(): this {
@@ -243,9 +295,9 @@ export class Assembler {
     return this.emit(value, value >> 8, value >> 16, value >> 24);
   }
 
-  /** A distance from the next instruction, which begins right after it. */
-  #relative(label: Label): this {
-    this.#jumps.push({ at: this.size, label });
+  /** A distance from the next instruction, which begins so many bytes after it. */
+  #relative(label: Label, after = 0): this {
+    this.#jumps.push({ at: this.size, label, end: this.size + 4 + after });
     return this.#int32(0);
   }
 
@@ -259,36 +311,36 @@ export class Assembler {
     if (prefix !== 0x40) this.emit(prefix);
   }
 
-  #vex(map: number, prefix: number, wide: boolean, opcode: number, register: number, second: number, operand: Operand): this {
+  #vex(map: number, prefix: number, wide: boolean, opcode: number, register: number, second: number, operand: Operand, immediate?: number): this {
     const base = typeof operand === "number" ? operand : "base" in operand ? operand.base : 0;
     const low = ((~second & 15) << 3) | (wide ? 4 : 0) | prefix;
     const r = register >= 8 ? 0 : 0x80;
     if (map === 1 && base < 8) this.emit(0xc5, r | low);
     else this.emit(0xc4, r | 0x40 | (base >= 8 ? 0 : 0x20) | map, low);
-    return this.emit(opcode).#modRm(register, operand);
+    this.emit(opcode).#modRm(register, operand, immediate === undefined ? 0 : 1);
+    return immediate === undefined ? this : this.emit(immediate);
   }
 
-  #modRm(register: number, operand: Operand): this {
+  /** `after`: bytes of the instruction that follow. */
+  #modRm(register: number, operand: Operand, after = 0): this {
     const middle = (register & 7) << 3;
     if (typeof operand === "number") return this.emit(0xc0 | middle | (operand & 7));
-    if ("constant" in operand) {
-      // No instruction with a constant has further bytes after its address.
-      return this.emit(5 | middle).#relative(this.#constantLabel(operand.constant));
-    }
-    const { base, offset } = operand;
+    if ("bits" in operand) return this.emit(5 | middle).#relative(this.#constantLabel(operand.bits), after);
+    const { base, offset, index } = operand;
     // Base 5 without an offset means something else, and base 4 needs a byte of its own.
     const mode = offset === 0 && (base & 7) !== 5 ? 0 : offset >= -128 && offset <= 127 ? 1 : 2;
-    this.emit((mode << 6) | middle | (base & 7));
-    if ((base & 7) === 4) this.emit(0x24);
+    this.emit((mode << 6) | middle | (index === undefined ? base & 7 : 4));
+    if (index !== undefined) this.emit((index << 3) | (base & 7));
+    else if ((base & 7) === 4) this.emit(0x24);
     if (mode === 1) this.emit(offset);
     return mode === 2 ? this.#int32(offset) : this;
   }
 
-  #constantLabel(value: number): Label {
-    let label = this.#constants.get(value);
+  #constantLabel(bits: number): Label {
+    let label = this.#constants.get(bits);
     if (!label) {
       label = this.label();
-      this.#constants.set(value, label);
+      this.#constants.set(bits, label);
     }
     return label;
   }

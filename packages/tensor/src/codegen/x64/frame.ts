@@ -2,7 +2,8 @@
 import type { Routine, Step, Value, Variable } from "../plan/language.ts";
 import { at, type Memory, R8, R9, R10, R11, R12, R13, RBP, RBX } from "./assembler.ts";
 
-/** Registers for variables. A routine that is called keeps none of them, so that only those which call no others have variables there. */
+/** Registers for variables. A routine that is called keeps none of them, and a run of elements needs all, so that only routines without either have
+ * variables there. */
 const REGISTERS = [RBX, R12, R13, R8, R9, R10, R11] as const;
 /** A loop's steps count so many times as much as those around it. */
 const TURNS = 8;
@@ -33,7 +34,7 @@ export function frameOf({ parameters, body }: Routine): Frame {
     } else if (step.kind === "if") {
       use(step.condition, weight);
       for (const inner of [...step.body, ...step.otherwise]) visit(inner, weight);
-    } else if (step.kind === "call") calls = true;
+    } else if (step.kind === "call" || step.kind === "elements") calls = true;
     else for (const value of valuesOf(step)) use(value, weight);
   };
   for (const step of body) visit(step, 1);
@@ -57,6 +58,10 @@ function valuesOf(step: Step): readonly Value[] {
     case "store":
     case "addStored":
       return [step.address];
+    case "clear":
+      return [step.address];
+    case "dots":
+      return [step.dots.window, step.dots.gradient, step.dots.sums];
     case "transform":
       return [step.source, step.target, step.between];
     case "variables":

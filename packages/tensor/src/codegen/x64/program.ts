@@ -2,18 +2,17 @@
  * count from. Integer variables live on the stack: what is done between tiles is little. */
 import type { Plan, Routine, Step, Variable } from "../plan/language.ts";
 import { Assembler, at, type Condition, type Label, R8, R9, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import { emitClear, emitDots } from "./dots.ts";
+import { ElementRuns } from "./elements.ts";
 import { frameOf } from "./frame.ts";
 import { RegisterTiles } from "./register-tile.ts";
 import { emitTransform } from "./transform.ts";
-import { SCRATCH, valuesIn } from "./values.ts";
+import { MEMORY, SCRATCH, valuesIn } from "./values.ts";
 
 /** Registers of arguments, in order. */
 const ARGUMENTS = [RDI, RSI, RDX, RCX, R8, R9] as const;
 /** Registers that a called function must leave as they were. */
 const SAVED = [RBX, RBP, R12, R13, R14, R15] as const;
-/** Holds the address of the memory, from which other addresses count. */
-const MEMORY = R15;
-
 /** Code that is entered at its start, as a C function of six 32-bit integers: the place of a plan's entry in the code, the task, three buffers, and the
  * thread's scratch memory; all addresses from the memory's start on. */
 interface NativeProgram {
@@ -55,6 +54,7 @@ function emitRoutine(code: Assembler, routine: Routine, labels: ReadonlyMap<Rout
     code.load(register, frame.placeOf(variable));
   };
   const tiles = new RegisterTiles(code, load);
+  const runs = new ElementRuns(code, load);
   const pointer = (register: number, address: Variable): void => {
     load(register, address);
     code.longAdd(register, MEMORY);
@@ -105,6 +105,16 @@ function emitRoutine(code: Assembler, routine: Routine, labels: ReadonlyMap<Rout
       case "addStored":
         tiles[step.kind](step.tile, step.address, step.rowOffsets);
         break;
+      case "clear":
+        pointer(RDI, step.address);
+        emitClear(code, RDI, step.words);
+        break;
+      case "dots":
+        emitDots(code, step.dots, pointer);
+        break;
+      case "elements":
+        runs.emit(step.run);
+        break;
       case "transform":
         pointer(RSI, step.source);
         pointer(RDI, step.target);
@@ -116,7 +126,7 @@ function emitRoutine(code: Assembler, routine: Routine, labels: ReadonlyMap<Rout
   const entry = code.align(16).here();
   code.push(RBP).longMove(RBP, RSP);
   const room = code.intConstantLater("sub", RSP);
-  // Below the variables, aligned for vectors: totals of a tile.
+  // Below the variables, aligned for vectors: totals of a tile, or what a run of elements puts by.
   code.intConstant("and", RSP, -64, true);
   for (const [i, parameter] of routine.parameters.entries()) code.store(frame.stackOf(parameter), ARGUMENTS[i]!);
   for (const parameter of routine.parameters) {
@@ -124,7 +134,7 @@ function emitRoutine(code: Assembler, routine: Routine, labels: ReadonlyMap<Rout
     if (typeof place === "number") code.load(place, frame.stackOf(parameter));
   }
   routine.body.forEach(emit);
-  room(frame.bytes + tiles.totalBytes);
+  room(frame.bytes + Math.max(tiles.totalBytes, runs.bytes));
   code.longMove(RSP, RBP).pop(RBP).return();
   return entry;
 }

@@ -47,7 +47,14 @@ function tileSide(extent: number, most: number): number {
 }
 
 /** A processor with AVX2 and FMA. */
-export const X64: Machine = { wide: true, registers: 15, tileRows: (lanes) => mostRows(laneRegisters(lanes).length), tileSide };
+export const X64: Machine = {
+  wide: true,
+  fetches: true,
+  registers: 15,
+  dots: { windows: 6, gradients: 4 },
+  tileRows: (lanes) => mostRows(laneRegisters(lanes).length),
+  tileSide,
+};
 
 /** Numbers of the vector registers of a tile: operands from 0 on, accumulators up to the last, scalars between them. */
 export function tileRegisters(rows: number, vectors: number) {

@@ -2,7 +2,7 @@
 import { invariant } from "../../base/errors.ts";
 import type { LinearMap, LinearSum } from "../../ir/linear-map.ts";
 import type { TileTransform } from "../plan/language.ts";
-import { type Assembler, at, type Memory } from "./assembler.ts";
+import { type Assembler, at, float, type Memory } from "./assembler.ts";
 
 /** Two registers are left for results. */
 const MOST_OPERANDS = 14;
@@ -49,10 +49,10 @@ function emitSum(code: Assembler, sum: LinearSum, wide: boolean, to: number): vo
     const left = i === 1 && sum[0]![1] === 1 ? sum[0]![0] : to;
     if (i === 0) {
       const next = sum[1]?.[1];
-      if (weight !== 1) code.vector("mul", wide, to, operand, { constant: weight });
+      if (weight !== 1) code.vector("mul", wide, to, operand, float(weight));
       else if (next !== 1 && next !== -1) code.vectorLoad(wide, to, operand);
     } else if (weight === 1) code.vector("add", wide, to, left, operand);
     else if (weight === -1) code.vector("sub", wide, to, left, operand);
-    else code.vector("fma", wide, to, operand, { constant: weight });
+    else code.vector("fma", wide, to, operand, float(weight));
   });
 }

@@ -1,8 +1,10 @@
 /** @file The integers of plans in x86-64: values are left in eax, conditions in the flags. */
 import type { Value, Variable } from "../plan/language.ts";
-import { type Assembler, type Condition, IF, R14, RAX, RCX, RDX } from "./assembler.ts";
+import { type Assembler, at, type Condition, IF, R14, R15, RAX, RCX, RDX } from "./assembler.ts";
 import type { Frame } from "./frame.ts";
 
+/** Holds the address of the memory, from which other addresses count. */
+export const MEMORY = R15;
 /** Holds the address of the thread's scratch memory. */
 export const SCRATCH = R14;
 
@@ -37,7 +39,10 @@ export function valuesIn(code: Assembler, { placeOf }: Frame): Values {
     if (typeof value === "number") code.constant(RAX, value);
     else if (!("op" in value)) code.load(RAX, placeOf(value));
     else if (value.op === "scratch") code.load(RAX, SCRATCH);
-    else if (value.op === "let") {
+    else if (value.op === "word") {
+      evaluate(value.args[0]);
+      code.longAdd(RAX, MEMORY).load(RAX, at(RAX));
+    } else if (value.op === "let") {
       evaluate(value.args[0]);
       set(value.variable);
     } else if (value.op === "isZero" || value.op in COMPARED) code.setIf(compare(value));

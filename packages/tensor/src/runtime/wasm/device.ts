@@ -6,18 +6,18 @@ import { isPlanned, planKernel } from "../../codegen/plan/index.ts";
 import { wasmMachine } from "../../codegen/plan/machine.ts";
 import { printPlan } from "../../codegen/plan/print.ts";
 import { type BufferRef, CONTROL, encodeProgram } from "../../codegen/wasm/program.ts";
-import { X64 } from "../../codegen/x64/registers.ts";
 import type { Node } from "../../ir/graph.ts";
 import type { Kernel } from "../../ir/kernel.ts";
 import { describeKernel, kernelFlops } from "../../ir/print.ts";
 import { printKernel } from "../../ir/print-kernel.ts";
 import { CPU, WIDE_CPU } from "../../ir/target.ts";
+import { waitsOf } from "../../passes/dependencies.ts";
 import { compileGraph } from "../../passes/pipeline.ts";
 import { byteLength, type Place } from "../../passes/plan-memory.ts";
 import type { Device, DeviceBuffer, Executable, KernelTime, Program } from "../backend.ts";
 import { fusedMultiplyAdd, relaxedSimdAvailable, simdAvailable, wideVectorsAvailable } from "./features.ts";
 import { type Block, LinearMemory } from "./memory.ts";
-import { compileNative, type NativeCode, type NativeHost } from "./native.ts";
+import { compileNative, type NativeCode, type NativeHost, nativePlan } from "./native.ts";
 import { ThreadPool, threadsProblem } from "./threads.ts";
 
 interface WasmBuffer extends DeviceBuffer {
@@ -100,8 +100,9 @@ class WasmDevice implements Device {
     const kernels = calls.map(({ kernel }) => kernel);
     const native = this.#native && compileNative(kernels, this.#native, this.#memory.memory);
     const slots = new SlotTable(program);
+    const waits = waitsOf(calls, plan);
     const { bytes, controlBytes, arenaBytes, scratchOffset, entries } = encodeProgram(
-      calls.map(({ kernel, buffers }) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))) })),
+      calls.map(({ kernel, buffers }, i) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))), waits: waits[i]! })),
       {
         memory: this.#memory,
         threads: this.threads,
@@ -259,7 +260,8 @@ class WasmDevice implements Device {
   }
 
   #printPlan(kernel: Kernel, native: boolean): string {
-    return isPlanned(kernel) ? printPlan(planKernel(kernel, native ? X64 : wasmMachine(this.#wide))) : printKernel(kernel);
+    const plan = native ? nativePlan(kernel) : isPlanned(kernel) ? planKernel(kernel, wasmMachine(this.#wide)) : null;
+    return plan ? printPlan(plan) : printKernel(kernel);
   }
 
   #release(buffer: WasmBuffer, how: "disposed" | "donated"): void {

@@ -2,13 +2,15 @@
 
 import type { PlannedKernel } from "../../codegen/plan/index.ts";
 import { type BufferRef, CONTROL, encodeProgram } from "../../codegen/wasm/program.ts";
-import type { ConvKernel, FilterGradKernel, TileStrides } from "../../ir/kernel.ts";
+import type { ConvKernel, FilterGradKernel, LoopKernel, TileStrides } from "../../ir/kernel.ts";
 import { windowSize } from "../../ir/kernel.ts";
 import type { LinearMap } from "../../ir/linear-map.ts";
 import { transposed } from "../../ir/linear-map.ts";
+import { type Affine, forEachExpr } from "../../ir/scalar.ts";
 import { AT, BT, G, SKEW, STEP } from "../../ir/winograd.ts";
 import { relaxedSimdAvailable } from "./features.ts";
 import { compileNative, type NativeHost } from "./native.ts";
+import { PROOF_LOOPS } from "./proof-loops.ts";
 
 /** Words around buffers, and what stands where nothing was written. */
 const GUARD = 64;
@@ -17,9 +19,12 @@ const PAGE = 65536;
 /** Of the memory of a kernel's proof. */
 const MOST_PAGES = 4096;
 
+/** What there is native code for. */
+export type ProvenKernel = PlannedKernel | LoopKernel;
+
 /** What native code does wrong on this machine; null if its bits are WebAssembly's. */
 export function nativeProblem(host: NativeHost): string | null {
-  for (const [i, kernel] of PROOF_KERNELS.entries()) {
+  for (const [i, kernel] of [...PROOF_KERNELS, ...PROOF_LOOPS].entries()) {
     const difference = nativeDifference(kernel, host, i + 1);
     if (difference !== null) return difference;
   }
@@ -27,15 +32,17 @@ export function nativeProblem(host: NativeHost): string | null {
 }
 
 /** How native code's results of a kernel differ from WebAssembly's, on numbers of a seed; null if no bit does. */
-export function nativeDifference(kernel: PlannedKernel, host: NativeHost, seed: number): string | null {
+export function nativeDifference(kernel: ProvenKernel, host: NativeHost, seed: number): string | null {
   const [ours, theirs] = [resultOf(kernel, seed, host), resultOf(kernel, seed, null)];
-  const at = ours.findIndex((word, i) => word !== theirs[i]);
-  return at < 0 ? null : `${kernel.kind}: word ${at - GUARD} of the result is ${ours[at]} in native code, ${theirs[at]} in WebAssembly`;
+  const at = ours.words.findIndex((word, i) => word !== theirs.words[i]);
+  if (at < 0) return null;
+  return `${kernel.kind}: word ${at - ours.start} of the result is ${ours.words[at]} in native code, ${theirs.words[at]} in WebAssembly`;
 }
 
-/** The bits of a kernel's result, and of a few words around it. */
-function resultOf(kernel: PlannedKernel, seed: number, host: NativeHost | null): Int32Array {
+/** All a kernel's buffers after it ran, with a few words around each, and where the last one starts. */
+function resultOf(kernel: ProvenKernel, seed: number, host: NativeHost | null): { readonly words: Int32Array; readonly start: number } {
   const sizes = bufferSizes(kernel);
+  const results = kernel.kind === "loop" ? kernel.outputs.length : 1;
   let words = GUARD;
   const starts = sizes.map((size) => {
     const start = words;
@@ -61,14 +68,14 @@ function resultOf(kernel: PlannedKernel, seed: number, host: NativeHost | null):
     new Int32Array(memory.buffer, 0, words).fill(SENTINEL);
     new Int32Array(memory.buffer, table, sizes.length).set(starts.map((start) => 4 * start));
     const next = randomNumbers(seed);
-    sizes.slice(0, -1).forEach((size, i) => {
+    sizes.slice(0, -results).forEach((size, i) => {
       const view = new Float32Array(memory.buffer, 4 * starts[i]!, size);
       for (let j = 0; j < size; j++) view[j] = next();
     });
     const imports = { memory, ...(native ? { native: native.call } : {}) };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
     (exports["run"] as (thread: number, control: number, table: number, arena: number) => void)(0, control, table, arena);
-    return new Int32Array(memory.buffer, 4 * (starts.at(-1)! - GUARD), sizes.at(-1)! + 2 * GUARD).slice();
+    return { words: new Int32Array(memory.buffer, 0, words).slice(), start: starts.at(-1)! };
   } finally {
     native?.free();
   }
@@ -83,7 +90,7 @@ function randomNumbers(seed: number): () => number {
 }
 
 /** Elements of each buffer. */
-function bufferSizes(kernel: PlannedKernel): readonly number[] {
+function bufferSizes(kernel: ProvenKernel): readonly number[] {
   const reach = (terms: readonly (readonly [extent: number, stride: number])[]): number =>
     terms.reduce((sum, [extent, stride]) => sum + (extent - 1) * stride, 1);
   const pixels = ({ batch, height, width }: ConvKernel | FilterGradKernel, which: ConvKernel["input"]): number =>
@@ -109,6 +116,21 @@ function bufferSizes(kernel: PlannedKernel): readonly number[] {
       [channels, 1],
     ]);
   switch (kernel.kind) {
+    case "loop": {
+      const elements: number[] = [];
+      const note = (buffer: number, { offset, strides }: Affine): void => {
+        // Guards keep out what lies before a buffer.
+        const last = offset + reach(strides.map((stride, loop) => [kernel.extents[loop]!, Math.max(0, stride)]));
+        elements[buffer] = Math.max(elements[buffer] ?? 1, last);
+      };
+      for (const { buffer, at, value } of kernel.outputs) {
+        note(buffer, at);
+        forEachExpr([value], (expr) => {
+          if (expr.kind === "load") note(expr.buffer, expr.at);
+        });
+      }
+      return Array.from(elements, (size) => size ?? 1);
+    }
     case "conv": {
       const count = kernel.groups?.count ?? 1;
       const filter = Math.ceil(kernel.channels / kernel.block) * kernel.block * windowSize(kernel);
@@ -128,9 +150,12 @@ function bufferSizes(kernel: PlannedKernel): readonly number[] {
         chunks * (groups?.count ?? 1) * windowSize(kernel) * channels,
       ];
     }
-    case "planar-conv": {
+    case "planar-conv":
+    case "planar-filter-grad": {
       const { batch, channels, inputs, height, width, rows, columns } = kernel;
-      return [batch * inputs * (height + rows - 1) * (width + columns - 1), inputs * rows * columns * channels, batch * channels * height * width];
+      const filter = inputs * rows * columns * channels;
+      const [image, result] = [batch * inputs * (height + rows - 1) * (width + columns - 1), batch * channels * height * width];
+      return kernel.kind === "planar-conv" ? [image, filter, result] : [image, result, kernel.chunks * filter];
     }
     case "tile-transform":
       return [tiles(kernel, kernel.map.inputs, kernel.channels, kernel.input), tiles(kernel, kernel.map.outputs, kernel.channels, kernel.output)];
@@ -256,4 +281,7 @@ export const PROOF_KERNELS: readonly PlannedKernel[] = [
   { kind: "planar-conv", batch: 2, channels: 4, inputs: 3, height: 5, width: 32, rows: 3, columns: 3 },
   { kind: "planar-conv", batch: 2, channels: 3, inputs: 4, height: 5, width: 28, rows: 3, columns: 3 },
   { kind: "planar-conv", batch: 1, channels: 1, inputs: 2, height: 3, width: 60, rows: 5, columns: 1 },
+  ...[1, 2, 3, 4].map((channels): PlannedKernel => {
+    return { kind: "planar-filter-grad", batch: 4, channels, inputs: 3, height: 5, width: 28, rows: 3, columns: 3, chunks: 2 };
+  }),
 ];

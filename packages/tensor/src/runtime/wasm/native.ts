@@ -1,5 +1,7 @@
 /** @file Native code beside WebAssembly: a program's planned kernels as machine code that works on the same linear memory, called from the same module. */
 import { isPlanned, planKernel } from "../../codegen/plan/index.ts";
+import type { Plan } from "../../codegen/plan/language.ts";
+import { planLoopKernel } from "../../codegen/plan/loop.ts";
 import type { NativeKernel } from "../../codegen/wasm/program.ts";
 import { encodeNative } from "../../codegen/x64/program.ts";
 import { X64 } from "../../codegen/x64/registers.ts";
@@ -31,22 +33,31 @@ export interface NativeCode {
   free(): void;
 }
 
+/** The plan by which a kernel becomes machine code; null where it stays WebAssembly. */
+export function nativePlan(kernel: Kernel): Plan | null {
+  if (isPlanned(kernel)) return planKernel(kernel, X64);
+  return kernel.kind === "loop" ? planLoopKernel(kernel, X64) : null;
+}
+
 /** Makes the code for those kernels that have a plan; the memory must not move. */
 export function compileNative(kernels: readonly Kernel[], host: NativeHost, memory: WebAssembly.Memory): NativeCode {
-  const plans = new Map(
-    kernels.filter(isPlanned).map((kernel) => {
-      checkExtents(kernel);
-      return [structuralKey(kernel), kernel];
-    }),
-  );
-  const planned = [...plans].map(([key, kernel]) => ({ key, plan: planKernel(kernel, X64) }));
+  const keys = new Map(kernels.map((kernel) => [kernel, structuralKey(kernel)]));
+  const different = new Map(kernels.map((kernel) => [keys.get(kernel)!, kernel]));
+  const planned = [...different].flatMap(([key, kernel]) => {
+    checkExtents(kernel);
+    const plan = nativePlan(kernel);
+    return plan ? [{ key, plan, table: kernel.kind === "loop" }] : [];
+  });
   const { code, entries } = encodeNative(
     planned.map(({ plan }) => plan),
     host.addressOf(new Uint8Array(memory.buffer)),
   );
   const natives = new Map(
-    planned.map(({ key, plan }, i): [string, NativeKernel] => [key, { tasks: plan.tasks, entry: entries[i]!, scratchBytes: plan.scratchBytes }]),
+    planned.map(({ key, plan, table }, i): [string, NativeKernel] => [
+      key,
+      { tasks: plan.tasks, entry: entries[i]!, scratchBytes: Math.ceil(plan.scratchBytes / 4) * 4, table },
+    ]),
   );
   const { address, free } = host.load(code);
-  return { address, call: host.bind(address), bytes: code.length, kernel: (kernel) => natives.get(structuralKey(kernel)), free };
+  return { address, call: host.bind(address), bytes: code.length, kernel: (kernel) => natives.get(keys.get(kernel)!), free };
 }

@@ -5,7 +5,6 @@ import type { LoopKernel } from "../../ir/kernel.ts";
 import { type Expr, forEachExpr, type Guard } from "../../ir/scalar.ts";
 import { structuralKey } from "../../ir/structure.ts";
 import { LONGEST_REDUCTION, sumBlock } from "../../ir/sums.ts";
-import { hasLaneForm } from "./expr-code.ts";
 
 /** Elements of one task, about: enough to outweigh claiming it, few enough to share out evenly. */
 const TASK_ELEMENTS = 16384;
@@ -88,6 +87,17 @@ function chooseShape(kernel: LoopKernel): LoopShape {
     return { strategy: "columns", inner: lastKept, lanes: true };
   }
   return { strategy: "rows", inner: last, lanes: laneLoop(last) };
+}
+
+/** Whether a kernel's expressions can run on lanes at all. */
+function hasLaneForm(roots: readonly Expr[], inner: number): boolean {
+  let fits = true;
+  forEachExpr(roots, (expr) => {
+    if (expr.kind === "guard") fits &&= expr.guards.every((guard) => guard.strides[inner] === 0);
+    // Lane shifts take one amount for all lanes.
+    else if (expr.kind === "op" && (expr.op === "shiftLeft" || expr.op === "shiftRight")) fits &&= expr.args[1]!.kind === "const";
+  });
+  return fits;
 }
 
 /** Shares out independent loops, outer ones first. */

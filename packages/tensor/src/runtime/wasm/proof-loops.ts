@@ -1,0 +1,78 @@
+/** @file Loop kernels for the proof of native code: every way of running one, every operation, every rest of a vector. */
+import { stridesOf } from "../../base/shape.ts";
+import type { Combine, LoopKernel } from "../../ir/kernel.ts";
+import { constant, type Expr, type Guard, type ScalarOp, scalar } from "../../ir/scalar.ts";
+
+const float = (value: number): Expr => constant("float32", value);
+const op = (name: ScalarOp, ...args: Expr[]): Expr => scalar(name, "float32", ...args);
+const is = (name: ScalarOp, ...args: Expr[]): Expr => scalar(name, "bool", ...args);
+const int = (name: ScalarOp, ...args: Expr[]): Expr => scalar(name, "int32", ...args);
+
+/** An element of a buffer whose loops have these strides. */
+export function loadOf(buffer: number, strides: readonly number[], offset = 0, dtype: "float32" | "int32" = "float32"): Expr {
+  return { kind: "load", dtype, buffer, at: { offset, strides } };
+}
+
+/** A kernel that writes results densely, each to a buffer of its own from this number on. */
+export function loopOf(extents: readonly number[], reduced: number, firstResult: number, values: readonly Expr[], combine: Combine = "sum"): LoopKernel {
+  const strides = [...stridesOf(extents.slice(0, extents.length - reduced)), ...extents.slice(extents.length - reduced).map(() => 0)];
+  return {
+    kind: "loop",
+    extents,
+    reduced,
+    ...(reduced > 0 ? { combine } : {}),
+    outputs: values.map((value, i) => ({ buffer: firstResult + i, dtype: value.dtype, at: { offset: 0, strides }, value })),
+  };
+}
+
+/** x · a + b, at least 0, of an image [n, h, w, c] with scales and shifts of its channels, in a frame of zeros. */
+function paddedRelu(n: number, h: number, w: number, c: number): LoopKernel {
+  const x = loadOf(0, [h * w * c, w * c, c, 1], -(w + 1) * c);
+  const y = op("add", op("mul", x, loadOf(1, [0, 0, 0, 1])), loadOf(2, [0, 0, 0, 1]));
+  const guards: Guard[] = [
+    { offset: -1, strides: [0, 1, 0, 0], extent: h },
+    { offset: -1, strides: [0, 0, 1, 0], extent: w },
+  ];
+  const inside = op("select", is("lt", float(0), y), y, float(0));
+  return loopOf([n, h + 2, w + 2, c], 0, 3, [{ kind: "guard", dtype: "float32", guards, inside, fill: 0 }]);
+}
+
+/** Every operation on floats and integers, some values used often and long after. */
+function everything(count: number): LoopKernel {
+  const [x, y] = [loadOf(0, [1]), loadOf(1, [1])];
+  const words = loadOf(2, [1], 0, "int32");
+  const scale = loadOf(3, [0]);
+  const uniform = op("mul", scalar("toFloat", "float32", int("shiftRight", words, constant("int32", 8))), float(2 ** -24));
+  const terms = [
+    ...(["add", "sub", "mul", "div"] as const).map((name) => op(name, x, y)),
+    op("sqrt", op("abs", x)),
+    op("floor", op("mul", y, float(9))),
+    op("neg", y),
+    op("min", x, float(0.5)),
+    op("max", y, float(-0.5)),
+    op("select", is("and", is("lt", x, y), is("not", is("eq", x, scale))), x, scale),
+    op("select", is("or", is("le", y, scale), is("eq", x, x)), y, float(-0)),
+    op("toFloat", is("lt", uniform, float(0.5))),
+    op("div", scale, float(3)),
+    uniform,
+  ];
+  const folded = int("xor", int("and", int("floatToBits", x), constant("int32", 0xffff)), int("sub", int("shiftLeft", words, constant("int32", 3)), words));
+  const chosen = int("select", is("lt", words, folded), int("add", words, folded), int("or", words, constant("int32", 7)));
+  const total = terms.reduce((sum, term) => op("add", sum, term));
+  return loopOf([count], 0, 4, [terms.reduceRight((sum, term) => op("sub", op("mul", sum, float(0.5)), term), total), chosen]);
+}
+
+export const PROOF_LOOPS: readonly LoopKernel[] = [
+  ...[1, 2, 3, 5].map((width) => paddedRelu(2, 3, width, 16)),
+  paddedRelu(1, 4, 4, 13),
+  paddedRelu(3, 33, 33, 20),
+  ...[4, 7, 8, 31, 64, 40_003].map(everything),
+  // Sums along columns: whole vectors, rests, several results, several loops.
+  ...[4, 12, 16, 47, 64, 160].map((channels) => loopOf([3, channels, 50], 1, 1, [loadOf(0, [50 * channels, 1, channels])])),
+  loopOf([64, 16, 99], 1, 2, [loadOf(0, [1584, 1, 16]), op("mul", loadOf(0, [1584, 1, 16]), loadOf(1, [1584, 1, 16])), loadOf(1, [0, 1, 0])]),
+  loopOf([24, 5, 6], 2, 1, [op("abs", loadOf(0, [1, 144, 24]))], "max"),
+  // Along rows.
+  ...[4, 6, 10, 64, 1023].map((count) => loopOf([7, count], 1, 2, [op("mul", loadOf(0, [count, 1]), loadOf(1, [1, 0])), loadOf(0, [count, 1])])),
+  loopOf([5, 3, 100], 2, 1, [op("abs", loadOf(0, [300, 100, 1]))], "max"),
+  loopOf([4, 2, 64], 2, 1, [op("sub", loadOf(0, [64, 256, 1]), float(0.1))]),
+];
