@@ -19,6 +19,7 @@ import { lemma1 } from "./experiments/lemma1.ts";
 import { lemma2 } from "./experiments/lemma2.ts";
 import { linearity } from "./experiments/linearity.ts";
 import { longTraining } from "./experiments/long-training.ts";
+import { methodsExperiment } from "./experiments/methods.ts";
 import { regularizers } from "./experiments/regularizers.ts";
 import { table1 } from "./experiments/table1.ts";
 import { tables } from "./experiments/tables.ts";
@@ -53,4 +54,5 @@ export const experiments: readonly Experiment[] = [
   largeEpsilon,
   longTraining,
   regularizers,
+  methodsExperiment,
 ];

@@ -1,12 +1,14 @@
 /** @file What experiments are built of: the Laplace measure, the paper's grid and recipes, its numbers, statistics. */
-import type { Evaluation } from "@gradalign/robustness";
+import { type Evaluation, methods } from "@gradalign/robustness";
 import { grownFilter } from "@gradalign/runs";
 import { describe, expect, test } from "vitest";
 import { fig11 } from "../src/experiments/fig11.ts";
+import { methodsExperiment } from "../src/experiments/methods.ts";
 import { PAPER_CURVES, paperPoint } from "../src/paper/numbers.ts";
 import { curveFigure } from "../src/support/curves.ts";
 import { evaluationRows, rowsAsEvaluations } from "../src/support/evaluations.ts";
 import { laplaceLikeness, meanResponse, RANDOM_LIKENESS } from "../src/support/laplace.ts";
+import { CHEAPER, COMPARED_METHODS, comparedAt, comparedMethod, kindOf, methodCells, methodTraining, passesOf, SIZES } from "../src/support/methods-grid.ts";
 import { collapseOf, outcomesIn } from "../src/support/outcomes.ts";
 import { FINAL, gridMethod, resnetTraining } from "../src/support/resnet-grid.ts";
 import { comparisonCells, robustnessFigure, robustnessTable } from "../src/support/robustness-curves.ts";
@@ -170,4 +172,68 @@ test("a loss that spans decades gets a logarithmic axis, and what is not finite 
   });
   expect(options.y).toMatchObject({ type: "log", label: "loss (log)" });
   expect(options.ariaDescription).toBe("Over the epochs: PGD from 0.00100 to 2.00. Catastrophic overfitting at epoch 1.5.");
+});
+
+describe("the methods side by side", () => {
+  test("are all that there are, with one recipe, cheapest first, and GradAlign's variants", () => {
+    const keys = COMPARED_METHODS.map(({ key }) => key);
+    for (const name of [...Object.keys(methods), ...Object.keys(CHEAPER), "lap, ascent"]) expect(keys).toContain(name);
+    const totals = COMPARED_METHODS.map((method) => passesOf(method).total);
+    expect(totals).toEqual([...totals].sort((a, b) => a - b));
+    for (const scale of ["paper", "laptop"] as const) {
+      const trainings = methodCells(scale).map((cell) => methodTraining(scale, cell));
+      expect(new Set(trainings.map(({ config }) => JSON.stringify([config.epochs, config.schedule, config.batchSize, config.optimizer]))).size).toBe(1);
+      expect(new Set(trainings.map(({ label }) => label)).size).toBe(trainings.length);
+      expect(trainings.length).toBe(2 * SIZES[scale].seeds.length * comparedAt(scale).length);
+    }
+    expect(comparedAt("paper")).toHaveLength(keys.length);
+    expect(keys.filter((key) => !comparedAt("laptop").some((compared) => compared.key === key))).toEqual(["atas", "fgsm-mep"]);
+    expect([kindOf(comparedMethod("standard")), kindOf(comparedMethod("fgsm")), kindOf(comparedMethod("trades"))]).toEqual([
+      "no attack",
+      "FGSM's price",
+      "several steps",
+    ]);
+  });
+
+  const outcome = { quantity: "accuracy", dataset: "cifar10", epsilon: "16/255", eps: 16, attack_epsilon: "16/255", n: 200, diverged: false };
+  const rows = (method: string, robust: number, overfitting_epoch: number | null, time: number) => [
+    ...([0, 1] as const).flatMap((seed) =>
+      (["last", "best"] as const).flatMap((model) =>
+        ["pgd-50-10", "autoattack"].map((attack) => ({
+          ...outcome,
+          training: `${method} ${seed}`,
+          method,
+          seed,
+          model,
+          attack,
+          clean: 0.4,
+          robust,
+          overfitting_epoch,
+          outcome: "healthy",
+        })),
+      ),
+    ),
+    { quantity: "cost", method, seed: 0, passes: 1, time, time_low: time, time_high: time },
+  ];
+  const page = (...measurements: ReturnType<typeof rows>[]) =>
+    methodsExperiment.page({ measurements: measurements.flat(), details: { missing: ["a, seed 1"] } }, "laptop");
+
+  test("are sorted by robustness, and the page names who is beaten by nobody, what collapsed, and what is missing", () => {
+    const cheap = "fgsm-gradalign, a quarter";
+    const { claims, sections } = page(rows("fgsm", 0.01, 3, 1), rows("fgsm-gradalign", 0.2, null, 2.5), rows(cheap, 0.195, null, 1.4));
+    expect(claims.map(({ holds }) => holds)).toEqual([true, true]);
+    const [table] = sections[1]?.tables ?? [];
+    expect(table?.rows.map(([method]) => method)).toEqual(["fgsm-gradalign", cheap, "fgsm"]);
+    expect(table?.rows[2]?.at(-1)).toBe("epoch 3.0, epoch 3.0");
+    expect(table?.rows[0]?.[4]).toBe("15.0 to 26.1 %");
+    expect(sections[1]?.text).toContain("a, seed 1");
+    // Too dear, too weak, or collapsed: none of them counts.
+    for (const [robust, collapse, time] of [
+      [0.2, null, 1.6],
+      [0.1, null, 1.4],
+      [0.2, 4, 1.4],
+    ] as const) {
+      expect(page(rows("fgsm", 0.01, 3, 1), rows("fgsm-gradalign", 0.2, null, 2.5), rows(cheap, robust, collapse, time)).claims[1]?.holds).toBe(false);
+    }
+  });
 });

@@ -89,7 +89,8 @@ class Methods:
     def __init__(self, problem, params, probe=None):
         self.problem, self.params = problem, params
         self.x, self.labels = problem.x, problem.labels
-        self.model = lambda x: cnn(params, x, probe or F.relu)
+        self.relu = probe or F.relu
+        self.model = lambda x: cnn(params, x, self.relu)
         self.margins, self.idle = [], []
 
     def examples(self, x):
@@ -173,6 +174,18 @@ class Methods:
         at = (self.x + (delta if trained else EPSILON * self.problem.draws[0]))[:count].detach().requires_grad_()
         g2 = torch.autograd.grad(F.cross_entropy(self.model(at), self.labels[:count]), at, create_graph=True)[0]
         return self.loss(self.x + delta) + gradalign_penalty(g1[:count], g2, 0.5)
+
+    def aligned_first_layer(self):
+        """The second gradient's derivative passes through the convolution alone: what comes back to its output is a constant."""
+        g1 = self.gradient(self.x) * ((self.x > 0) & (self.x < 1))
+        delta = self.box((1.25 * EPSILON * self.sign(g1)).clamp(-EPSILON, EPSILON))
+        at = (self.x + EPSILON * self.problem.draws[0]).detach().requires_grad_()
+        weight, bias, out, out_bias = (self.params[f"_model.{name}"] for name in ("0.weight", "0.bias", "3.weight", "3.bias"))
+        hidden = F.conv2d(at, weight, bias, padding=1)
+        logits = F.linear(self.relu(hidden).flatten(1), out, out_bias)
+        back = torch.autograd.grad(F.cross_entropy(logits, self.labels), hidden)[0]
+        g2 = torch.autograd.grad(F.conv2d(at, weight, padding=1), at, back, create_graph=True)[0]
+        return self.loss(self.x + delta) + gradalign_penalty(g1, g2, 0.5)
 
     # Linearity.
 
@@ -360,6 +373,7 @@ class Methods:
             "stable-fgsm": self.stable(3),
             "gradalign-trained": self.aligned(True, BATCH),
             "gradalign-quarter": self.aligned(False, math.ceil(BATCH / 4)),
+            "gradalign-first-layer": self.aligned_first_layer(),
             "elle": self.elle(),
             "elle-a": self.elle_a(QUIET, 0.5),
             "elle-a-calm": self.elle_a(LOUD, 8.0),

@@ -42,7 +42,7 @@ export function methodsRegion([, what]: readonly string[]): string {
       all.map(({ id, trainsOn }) => [`\`${id}\``, trainsOn]),
     );
   return table(
-    ["method", "passes", `recipe at ε = ${RADII[0]} (and ${RADII[1]}) / 255`, "source"],
-    all.map((method) => [`\`${method.id}\``, passes(method), recipe(method), method.paper]),
+    ["method", "minimises", "passes", `recipe at ε = ${RADII[0]} (and ${RADII[1]}) / 255`, "source"],
+    all.map((method) => [`\`${method.id}\``, method.formula, passes(method), recipe(method), method.paper]),
   );
 }

@@ -61,6 +61,8 @@ export interface Lab {
   readonly device: Device;
   readonly signal: AbortSignal;
   dataset(name: string): Promise<ImageDataset>;
+  /** Whether a training and its attacks are done; for experiments whose page may be `partial`. */
+  isFinished(training: Training): boolean;
   finished(training: Training): FinishedTraining;
   /** Tells how far the measurement has come; lets the process breathe. */
   progress(done: number, total: number): Promise<void>;
@@ -125,6 +127,8 @@ export interface Table {
   readonly caption?: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number | null)[])[];
+  /** Whether it is sorted by a column where its head is clicked at. */
+  readonly sortable?: boolean;
 }
 
 /** A part of a page. */
@@ -152,6 +156,8 @@ export interface Experiment {
   readonly summary: string;
   /** The scale that is run unless another is asked for. */
   readonly defaultScale: Scale;
+  /** Whether it can be measured, and its page made, of those trainings that are finished. */
+  readonly partial?: boolean;
   /** What each scale changes of the paper's setting, as sentences; for `paper`, what differs nevertheless. */
   readonly changes: Readonly<Record<Scale, readonly string[]>>;
   /** The grid: every training that is needed. */

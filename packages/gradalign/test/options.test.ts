@@ -107,6 +107,7 @@ describe("a new method's option, by its line in the registry alone,", () => {
   const method = defineMethod({
     id: ID,
     paper: "Nobody 2026",
+    formula: "ℓ(x)",
     trainsOn: "the images",
     options: {
       stepSize: length({ above: 0, most: 100, default: 1, help: "step of the attack" }),

@@ -1,5 +1,5 @@
 /** @file The paper's experiments: every one from grid to page at smoke scale; addresses, schedules, stand-ins for data. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Experiment, experiments, madeUpImages } from "@gradalign/experiments";
@@ -26,7 +26,11 @@ async function loader(name: string) {
   return { dataset: madeUpImages(name, 256, 64), fingerprint: "made-up", classesFrom: "definition" };
 }
 
-async function run(names: readonly string[], out: string, given: { readonly chosen?: readonly ScaledExperiment[]; readonly jobs?: number | undefined } = {}) {
+async function run(
+  names: readonly string[],
+  out: string,
+  given: { readonly chosen?: readonly ScaledExperiment[]; readonly jobs?: number | undefined; readonly soFar?: boolean } = {},
+) {
   const written = { stdout: "", stderr: "" };
   const stream = (name: keyof typeof written) => ({
     write(text: string) {
@@ -35,7 +39,7 @@ async function run(names: readonly string[], out: string, given: { readonly chos
   });
   const context = { streams: { stdout: stream("stdout"), stderr: stream("stderr") }, argv: [], exitCode: 0 };
   const chosen = given.chosen ?? names.map((name) => ({ experiment: experiments.find(({ id }) => id === name)!, scale: "smoke" as const }));
-  const pages = await reproduce(chosen, { out, json: true, jobs: given.jobs, threads: 1 }, context, loader);
+  const pages = await reproduce(chosen, { out, json: true, jobs: given.jobs, threads: 1, soFar: given.soFar ?? false }, context, loader);
   return { pages, events: jsonLines(written.stdout), stderr: written.stderr };
 }
 
@@ -78,6 +82,26 @@ describe("at smoke scale", () => {
     }
     if (trained) expect(new Set(data.trainings.map(({ id }: { id: string }) => id)).size).toBe(data.trainings.length);
     expect(readFileSync(join(at, "data.csv"), "utf8").trimEnd().split("\n")).toHaveLength(measurements.length + 1);
+  });
+
+  test("so far: the page of what is finished, which says what is missing; an experiment that needs all of its trainings is refused", async () => {
+    const methods = experiments.find(({ id }) => id === "methods")!;
+    const [own] = gridOf([{ experiment: methods, scale: "smoke" }], out, () => "real");
+    const away = `${own!.folder}-away`;
+    renameSync(own!.folder, away);
+    try {
+      const { pages, events } = await run(["methods"], out, { soFar: true });
+      expect(events.map((event) => event.type)).toEqual(["experiment"]);
+      const page = readFileSync(pages![0]!, "utf8");
+      expect(page).toContain(`Not trained yet, and missing in all numbers here: ${own!.label}.`);
+      expect(parseHTML(page).document.querySelectorAll("table[data-sortable] tbody tr")).toHaveLength(methods.trainings("smoke").length - 1);
+      expect(page).not.toMatch(/NaN|Infinity|undefined|\[object/);
+    } finally {
+      renameSync(away, own!.folder);
+    }
+    await expect(run(["fig4"], join(folder, "nothing"), { soFar: true })).rejects.toThrow(
+      "fig4 needs all of its trainings, and 3 are not finished; leave out --so-far",
+    );
   });
 
   test("what is done is not done again", async () => {

@@ -170,6 +170,22 @@ describe("the live view", () => {
     view.event("fgsm", { type: "evaluation", evaluation: { ...evaluation, iteration: 1_234_567, test_clean_acc: 1, test_fgsm_acc: 1, test_pgd_acc: 1 } });
     expect(Math.max(...screen.screen().map((line) => line.length))).toBeLessThan(80);
     expect(screen.screen().join("\n")).toContain("100.0 %");
+    view.event("fgsm", { type: "evaluation", evaluation: { ...evaluation, attack_alignment: -0.123, fallen_losses: 1 } });
+    expect(Math.max(...screen.screen().map((line) => line.length))).toBeLessThan(80);
+  });
+
+  test("a watched run's rows say what the steps tell of their attack, and an alarm what was done about it", () => {
+    const screen = fakeTerminal(120);
+    const view = createTrainingView({ streams: { stdout: screen, stderr: screen }, json: false, runs: ["fgsm"] });
+    view.event("fgsm", { type: "evaluation", evaluation });
+    expect(screen.screen().join("\n")).not.toContain("guard");
+    view.event("fgsm", { type: "evaluation", evaluation: { ...evaluation, attack_alignment: 0.557, fallen_losses: 0.2425 } });
+    view.event("fgsm", { type: "evaluation", evaluation: { ...evaluation, attack_alignment: null, fallen_losses: 0 } });
+    view.event("fgsm", { type: "alarm", iteration: 1234, epoch: 3.164, evidence: "the loss fell", restored: 1000, change: "noise" });
+    const text = screen.screen().join("\n");
+    expect(text).toContain("guard: attack and training aligned 0.56, losses that fell 24.3 %");
+    expect(text).toContain("guard: attack and training aligned –, losses that fell 0.0 %");
+    expect(text).toContain("alarm at iteration 1,234, epoch 3.16: the loss fell; back to iteration 1,000's state, on with half as much noise again");
   });
 
   test("of two runs: a line each, and overfitting the moment it is found", () => {

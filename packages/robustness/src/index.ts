@@ -178,7 +178,8 @@ export type { Augmentation } from "./train/batch.ts";
 export { checkTrainConfig, chosenBy, type PartialTrainConfig, resolveTrainConfig, type TrainConfig } from "./train/config.ts";
 export type { TrainOptions, TrainResult } from "./train/course.ts";
 export { EVALUATION_PGD } from "./train/evaluator.ts";
-export { type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./train/events.ts";
+export { type AlarmEvent, type BestCheckpoint, type Evaluation, selectionAccuracy, type TrainEvent } from "./train/events.ts";
+export type { Alarm } from "./train/guard.ts";
 export {
   augmentOptions,
   choiceOf,

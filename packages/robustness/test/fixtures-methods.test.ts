@@ -42,6 +42,7 @@ const CASES: readonly Case[] = [
   { name: "stable-fgsm", method: methods["stable-fgsm"], options: {} },
   { name: "gradalign-trained", method: methods["fgsm-gradalign"], options: { lambda: 0.5, neighbour: "trained" } },
   { name: "gradalign-quarter", method: methods["fgsm-gradalign"], options: { lambda: 0.5, aligned: "quarter" } },
+  { name: "gradalign-first-layer", method: methods["fgsm-gradalign"], options: { lambda: 0.5, through: "first-layer" } },
   { name: "elle", method: methods.elle, options: { lambda: 100 }, draws: ["0", "1", "share"] },
   { name: "elle-a", method: methods["elle-a"], options: {}, draws: ["0", "1", "share"] },
   { name: "elle-a-calm", method: methods["elle-a"], options: {}, draws: ["0", "1", "share"] },

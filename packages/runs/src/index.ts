@@ -50,5 +50,6 @@ export {
   settingOf,
   type TrainingSettings,
 } from "./settings/settings.ts";
+export { describeAlarm } from "./words/alarms.ts";
 export { attackName, bytes, count, decimals, duration, percent, radius } from "./words/format.ts";
 export { VERDICTS } from "./words/verdicts.ts";

@@ -8,6 +8,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../../tools/browser.ts";
 import { nodeDocument } from "../src/figures/node-document.ts";
 import { compareEvaluations, evaluationReport } from "../src/pages/evaluation-report.ts";
+import { html } from "../src/pages/html.ts";
+import { htmlPage } from "../src/pages/page.ts";
 import { compareReport, runReport } from "./support/reports.ts";
 import { madeUp, recordOf } from "./support/synthetic-evaluation.ts";
 import { syntheticRun } from "./support/synthetic-run.ts";
@@ -132,4 +134,28 @@ test("figures are saved as SVG and PNG, numbers as CSV, without a server", async
   const csv = await saved(() => page.click("text=Evaluations as CSV"));
   expect(csv.name).toBe("evaluations.csv");
   expect(csv.content.toString().trimEnd().split("\n")).toHaveLength(1 + one.evaluations.length);
+});
+
+test("a table is sorted by the column whose head is clicked at, by numbers where it has them, and what was not measured comes last", async () => {
+  const rows = [
+    ["pgd", "9.5 ± 1 %"],
+    ["fgsm", "–"],
+    ["n-fgsm", "-3 %"],
+    ["elle", "20.1 %"],
+  ];
+  const table = html`<div class="scroll"><table data-sortable><thead><tr><th>method</th><th class="number">robust</th></tr></thead><tbody>${rows.map(
+    (row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>`,
+  )}</tbody></table></div>`;
+  writeFileSync(join(folder, "sortable.html"), htmlPage({ title: "t", subtitle: "s", body: table, footer: "" }));
+  await open("sortable.html");
+  const order = () => page.locator("tbody td:first-child").allTextContents();
+  const click = async (name: string) => {
+    await page.getByRole("button", { name }).click();
+    return [await page.locator("th", { hasText: name }).getAttribute("aria-sort"), await order()];
+  };
+  expect(await order()).toEqual(["pgd", "fgsm", "n-fgsm", "elle"]);
+  expect(await click("robust")).toEqual(["descending", ["elle", "pgd", "n-fgsm", "fgsm"]]);
+  expect(await click("robust")).toEqual(["ascending", ["n-fgsm", "pgd", "elle", "fgsm"]]);
+  expect(await click("method")).toEqual(["ascending", ["elle", "fgsm", "n-fgsm", "pgd"]]);
+  expect(await page.locator("th[aria-sort]").count()).toBe(1);
 });

@@ -93,6 +93,22 @@ test("names cannot inject markup", () => {
   expect(parseHTML(page).document.querySelectorAll("script")).toHaveLength(1);
 });
 
+test("a watched run's report has its guard's alarms, what the steps told of their attack as a figure, and both in numbers", () => {
+  const evaluations = overfitted.evaluations.map((evaluation) => ({ ...evaluation, attack_alignment: 0.5, fallen_losses: 0.125 }));
+  const alarms = [{ iteration: 2400, epoch: 6.15, evidence: "alignment of attack and training fell", restored: 2200, change: "gradalign" } as const];
+  const watched = { ...overfitted, evaluations, alarms };
+  const { document } = parseHTML(runReport(watched));
+  expect(ids(runReport(watched))).toContain("signs");
+  const verdicts = [...document.querySelectorAll(".verdict")].map((verdict) => verdict.textContent);
+  expect(verdicts[1]).toBe(
+    "Guard: alarm at iteration 2,400, epoch 6.15: alignment of attack and training fell; back to iteration 2,200's state, on with GradAlign beside the method's loss.",
+  );
+  const heads = (page: string) => [...parseHTML(page).document.querySelectorAll("details th")].map((cell) => cell.textContent);
+  expect(heads(runReport(watched)).slice(-2)).toEqual(["attack's alignment", "losses that fell"]);
+  expect(heads(runReport(overfitted))).not.toContain("losses that fell");
+  expect(compareReport([watched, aligned], "Two runs")).toContain("fgsm: <strong>Guard:</strong> alarm at iteration 2,400");
+});
+
 test("accuracy on held-out images is shown where there are such, and decides the best checkpoint", () => {
   const held = { ...aligned, evaluations: aligned.evaluations.map((evaluation) => ({ ...evaluation, validation_pgd_acc: 0.125 })) };
   const pages = [aligned, { ...held, best: { iteration: 400, pgdAccuracy: 0.125, on: "validation" } } as const].map(runReport);

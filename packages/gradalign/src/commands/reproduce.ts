@@ -24,6 +24,7 @@ Examples:
   gradalign reproduce fig2 lemma1
   gradalign reproduce fig5 fig6 fig7 fig11
   gradalign reproduce fig4 --scale laptop
+  gradalign reproduce methods --so-far
   gradalign reproduce table1 --scale smoke --json`;
 
 const FLAGS = ["threads", "backend"] as const;
@@ -35,6 +36,7 @@ interface ReproduceFlags {
   readonly json?: boolean;
   readonly out: string;
   readonly jobs?: string;
+  readonly soFar?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -47,7 +49,8 @@ export function registerReproduce(program: Command, context: Context): void {
     .option("--list", "name all experiments with what they cost here, as far as that is known")
     .option("--measure", "with --list: first time a few steps of what has not been timed here (minutes)")
     .option("--out <dir>", "folder of trainings and results", join("runs", "reproduce"))
-    .option("--jobs <n>", "trainings at a time, one thread each; what is fastest here unless set");
+    .option("--jobs <n>", "trainings at a time, one thread each; what is fastest here unless set")
+    .option("--so-far", "train nothing, and make the pages of the trainings that are finished (methods)");
   addSettingFlags(command, FLAGS)
     .option("--json", "print JSON lines")
     .addHelpText("after", HELP)
@@ -61,7 +64,7 @@ export function registerReproduce(program: Command, context: Context): void {
       if (options.list) await listExperiments(chosen, { ...shared, jobs, measure: options.measure ?? false }, context);
       else {
         const command = ["gradalign", "reproduce", ...names, ...(options.scale ? ["--scale", options.scale] : [])].map(shellWord).join(" ");
-        const pages = await reproduce(chosen, { ...shared, jobs }, context);
+        const pages = await reproduce(chosen, { ...shared, jobs, soFar: options.soFar ?? false }, context);
         if (pages === null) print(context, options.json ? JSON.stringify({ type: "end", interrupted: true }) : `stopped; go on with: ${command}`);
       }
     });

@@ -71,13 +71,13 @@ function figureCard({ id, title, caption, wide, options }: Figure): Markup {
   return html`<section class="card${wide && " wide"}" id="${id}"><h3>${title}</h3><p class="caption">${caption}</p>${markup(figureMarkup(options, nodeDocument()))}</section>\n`;
 }
 
-function dataTable({ title, caption, columns, rows }: Table): Markup {
+function dataTable({ title, caption, columns, rows, sortable = false }: Table): Markup {
   const isNumeric = columns.map((_, i) => rows.length > 0 && rows.every((row) => row[i] === null || /^[-–+]?[\d.–]/.test(String(row[i]))));
-  const table = html`${caption && html`<p class="caption">${caption}</p>`}<div class="scroll"><table>
+  const table = html`${caption && html`<p class="caption">${caption}</p>`}<div class="scroll"><table${sortable && html` data-sortable`}>
 <thead><tr>${columns.map((column, i) => html`<th${isNumeric[i] && html` class="number"`}>${column}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${row.map((cell, i) => html`<td${isNumeric[i] && html` class="number"`}>${cell === null ? "–" : cell}</td>`)}</tr>\n`)}</tbody></table></div>`;
-  // A long table is there to be looked things up in.
-  if (rows.length > 12) return html`<details><summary>${title} (${rows.length} rows)</summary>${table}</details>`;
+  // A long table is there to be looked things up in, unless it can be sorted.
+  if (rows.length > 12 && !sortable) return html`<details><summary>${title} (${rows.length} rows)</summary>${table}</details>`;
   return html`<h3 class="table-title">${title}</h3>${table}`;
 }
 

@@ -5,7 +5,7 @@ import { detectOverfitting, restoreModel, wilsonInterval } from "@gradalign/robu
 import type { LoadedDataset } from "@gradalign/robustness/node";
 import { chanceOf, modelOfSnapshot, openRun, readRobustness } from "@gradalign/runs/node";
 import { type Device, InvariantError } from "@gradalign/tensor";
-import { type GridTraining, isSameAttack, readFinished } from "./grid.ts";
+import { type GridTraining, isFinished, isSameAttack, readFinished } from "./grid.ts";
 
 /** What {@link createLab} is made of. */
 export interface LabContext {
@@ -22,6 +22,7 @@ export function createLab({ device, signal, dataset, locate, onProgress }: LabCo
     device,
     signal,
     dataset: async (name) => (await dataset(name)).dataset,
+    isFinished: (training) => isFinished(locate(training)),
     finished: (training) => finishedTraining(locate(training)),
     async progress(done, total) {
       onProgress(done, total);

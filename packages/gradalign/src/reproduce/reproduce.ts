@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { phaseData } from "@gradalign/robustness";
 import { duration, type Settings, shellWord } from "@gradalign/runs";
 import { openDevice, provenance } from "@gradalign/runs/node";
-import type { Device } from "@gradalign/tensor";
+import { ConfigError, type Device } from "@gradalign/tensor";
 import { interruptible } from "../run/interruptible.ts";
 import type { Context } from "../terminal/context.ts";
 import { print } from "../terminal/context.ts";
@@ -24,6 +24,8 @@ export interface ReproduceOptions extends Pick<Settings, "threads" | "backend"> 
   readonly json: boolean;
   /** Trainings at a time; what is fastest unless set. */
   readonly jobs: number | undefined;
+  /** Whether pages are made of the trainings that are finished, and none is trained. */
+  readonly soFar?: boolean;
 }
 
 /** Runs the experiments; resolves to the pages' paths, or null when it was interrupted. */
@@ -33,7 +35,7 @@ export async function reproduce(
   context: Context,
   loader?: DatasetLoader,
 ): Promise<string[] | null> {
-  const { out, json, jobs, backend } = options;
+  const { out, json, jobs, backend, soFar = false } = options;
   const { streams } = context;
   const pages: string[] = [];
   let view: GridView | undefined;
@@ -48,7 +50,9 @@ export async function reproduce(
     try {
       const shelf = await openShelf(datasetsOf(chosen), streams.stderr, signal, loader);
       const grid = gridOf(chosen, out, shelf.kindOf);
-      const pending = grid.filter((training) => !isFinished(training));
+      const unfinished = grid.filter((training) => !isFinished(training));
+      if (soFar) requireEnough(chosen, (entry) => gridOf([entry], out, shelf.kindOf).filter((training) => !isFinished(training)).length);
+      const pending = soFar ? [] : unfinished;
       const book = openCostBook(out);
       // Smoke takes less time than finding out what it costs.
       const measured = chosen.some(({ scale }) => scale !== "smoke");
@@ -60,7 +64,7 @@ export async function reproduce(
           label,
           estimate: estimate({ config, attacks }, book.get(config)?.[schedule.mode]),
           attacks: attacks.length,
-          finished: !pending.some((training) => training.id === id),
+          finished: soFar || !pending.some((training) => training.id === id),
         })),
         streams,
         json,
@@ -78,6 +82,15 @@ export async function reproduce(
     }
   });
   return completed ? pages : null;
+}
+
+/** Refuses to make a page of less than its experiment needs. */
+function requireEnough(chosen: readonly ScaledExperiment[], missing: (entry: ScaledExperiment) => number): void {
+  const needy = chosen.find((entry) => entry.experiment.partial !== true && missing(entry) > 0);
+  if (!needy) return;
+  throw new ConfigError(
+    `reproduce: ${needy.experiment.id} needs all of its trainings, and ${missing(needy)} are not finished; leave out --so-far, or name experiments that can do with less`,
+  );
 }
 
 interface Conclusion {
@@ -124,7 +137,7 @@ async function conclude({ experiment, scale }: ScaledExperiment, { options, cont
       changes: experiment.changes[scale],
       command: ["gradalign", "reproduce", experiment.id, "--scale", scale].map(shellWord).join(" "),
       provenance: { ...provenance(), backend: device.backend, threads: device.threads },
-      trainings: own.map(({ id, label, data, folder: at, config }) => ({ id, label, data, doneBy: readFinished(at), config })),
+      trainings: own.filter(isFinished).map(({ id, label, data, folder: at, config }) => ({ id, label, data, doneBy: readFinished(at), config })),
       findings,
       claims: page.claims,
       comparisons: page.comparisons,

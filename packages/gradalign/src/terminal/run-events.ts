@@ -1,6 +1,6 @@
 /** @file How each event of a run reads as lines of text. */
 import { EVALUATION_PGD, type Evaluation } from "@gradalign/robustness";
-import { attackName, bytes, count, decimals, percent, type RobustnessRecord, type RunEvent, VERDICTS } from "@gradalign/runs";
+import { attackName, bytes, count, decimals, describeAlarm, percent, type RobustnessRecord, type RunEvent, VERDICTS } from "@gradalign/runs";
 import type { Paint } from "./style.ts";
 
 /** With a space between them they fit a terminal of 80 columns. */
@@ -41,6 +41,7 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
     case "evaluation":
       return [
         [...COLUMNS.map(([, width, show]) => show(event.evaluation).padStart(width)), (speed ? count(speed) : "–").padStart(8)].join(" "),
+        ...signs(event.evaluation, paint),
         ...notFinite(event.evaluation.non_finite, paint),
       ];
     case "catastrophic-overfitting":
@@ -62,13 +63,6 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
   }
 }
 
-const CHANGES = { "smaller-step": "half the attack's step", gradalign: "GradAlign beside the method's loss", noise: "half as much noise again" };
-
-function describeAlarm({ iteration, epoch, evidence, restored, change }: Extract<RunEvent, { type: "alarm" }>): string {
-  const back = restored === null || change === null ? "" : `; back to iteration ${count(restored)}'s state, on with ${CHANGES[change]}`;
-  return `alarm at iteration ${count(iteration)}, epoch ${epoch.toFixed(2)}: ${evidence}${back}`;
-}
-
 function describeMemory({ memory }: Extract<RunEvent, { type: "start" }>): string {
   if (!memory) return "";
   return `; ${bytes(memory.needed)} of memory${memory.most === undefined ? "" : ` of at most ${bytes(memory.most)}`}`;
@@ -86,6 +80,12 @@ function describeMicroBatches({ microBatches }: Extract<RunEvent, { type: "start
 function describeFolder({ train, test, classes, classesFrom }: Extract<RunEvent, { type: "data" }>): string {
   const from = classesFrom === "labels" ? "counted from the labels" : `listed in ${classesFrom}`;
   return `${count(train)} training and ${count(test)} test images of ${classes} classes, ${from}`;
+}
+
+/** What the steps of a watched run tell of their attack. */
+function signs({ attack_alignment: alignment, fallen_losses: fallen }: Evaluation, paint: Paint): string[] {
+  if (fallen === undefined) return [];
+  return [paint("dim", `${" ".repeat(10)}guard: attack and training aligned ${decimals(alignment, 2)}, losses that fell ${percent(fallen)}`)];
 }
 
 function notFinite(share: number, paint: Paint): string[] {

@@ -34,6 +34,7 @@ function weights({ epsilon }: Circumstances, { projection }: Given): Weights {
 export const aaer = defineMethod({
   id: "aaer",
   paper: "Lin et al. 2023, Abnormal adversarial examples regularization, arXiv:2404.08154",
+  formula: "ℓ(x + δ) + (|A| / N) (λ₂ mean(ℓ(x + η) − ℓ(x + δ)) + λ₃ max(V − V₀, 0)) over A, whose losses fell",
   trainsOn: "N-FGSM's perturbation, plus penalties on examples whose loss falls under attack",
   options: {
     projection: flag({ default: false, help: "whether the perturbation is FGSM-RS's, clipped to the ball, instead of N-FGSM's" }),

@@ -16,6 +16,7 @@ import { putBack, rowsTaken } from "./per-example.ts";
 export const atas = defineMethod({
   id: "atas",
   paper: "Huang et al. 2022, Fast adversarial training with adaptive step size, arXiv:2206.02417",
+  formula: "ℓ(x + Π(d + α sign g)), α = 2ε / (1 + √v / c), v the moving average of ‖g‖², d the last δ of the image",
   trainsOn: "FGSM from a perturbation kept for each image, with a step by its gradients' size",
   options: {
     stepSize: stepSize(1),

@@ -19,6 +19,7 @@ export function curvatureWeight({ epsilon }: Pick<Circumstances, "epsilon">): nu
 export const cure = defineMethod({
   id: "cure",
   paper: "Moosavi-Dezfooli et al. 2019; compared in Andriushchenko, Flammarion 2020, appendix D.5",
+  formula: "ℓ(x + δ) + λ mean ‖∇ℓ(x + δ) − ∇ℓ(x)‖², δ FGSM's",
   trainsOn: "FGSM's perturbation, plus a penalty on the gradient's change up to it (curvature)",
   options: { stepSize: stepSize(1.25), branches: branches("both"), adversary, lambda: lambda(curvatureWeight), warmupEpochs: warmupEpochs("step") },
   passes: ({ branches }) => ({ forward: 3, backward: branches === "both" ? 7 : 5 }),

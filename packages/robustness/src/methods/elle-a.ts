@@ -13,6 +13,7 @@ import { carried, defineMethod } from "./method.ts";
 export const elleA = defineMethod({
   id: "elle-a",
   paper: "Abad Rocamora et al. 2024, Efficient local linearity regularization, arXiv:2401.11618",
+  formula: "ELLE's with λ only after its error jumped, and 0.99 of the weight before otherwise",
   trainsOn: "ELLE's loss, the penalty switched on only when the loss's linearity error jumps",
   options: {
     stepSize: stepSize(1),

@@ -29,6 +29,7 @@ export function unclippedFgsm({ network, x, ramp }: Pick<MethodContext, "network
 export const elle = defineMethod({
   id: "elle",
   paper: "Abad Rocamora et al. 2024, Efficient local linearity regularization, arXiv:2401.11618",
+  formula: "ℓ(x + δ) + λ mean (ℓ(c) − (1 − w) ℓ(a) − w ℓ(b))², a and b uniform in the ball, c = (1 − w) a + w b",
   trainsOn: "FGSM's perturbation, plus a penalty on how far the loss is from linear between random points",
   options: {
     stepSize: stepSize(1),

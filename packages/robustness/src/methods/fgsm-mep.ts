@@ -19,6 +19,7 @@ import { putBack, rowsTaken } from "./per-example.ts";
 export const fgsmMep = defineMethod({
   id: "fgsm-mep",
   paper: "Jia et al. 2022, Prior-guided adversarial initialization, arXiv:2207.08859",
+  formula: "ℓ(x + Π(d + α sign g)) + λ mean (Z − Z₀)², then d ← Π(d + α sign m), m ← g / ‖g‖₁ + 0.3 m",
   trainsOn: "FGSM from a perturbation kept for each image, plus a penalty on the logits' change",
   options: {
     stepSize: stepSize(1),

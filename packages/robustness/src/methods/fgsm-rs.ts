@@ -13,6 +13,7 @@ import { defineMethod } from "./method.ts";
 export const fgsmRs = defineMethod({
   id: "fgsm-rs",
   paper: "Wong, Rice, Kolter 2020, Fast is better than free",
+  formula: "ℓ(x + δ), δ = Π(η + α sign ∇ℓ(x + η)), η uniform in ±ε",
   trainsOn: "FGSM from a random point of the ball; `projection: false` does not clip to it",
   options: {
     projection: flag({ default: true, help: "whether the perturbation is clipped to the ball (Andriushchenko, Flammarion 2021, arXiv:2105.02942: false)" }),

@@ -27,6 +27,7 @@ export function fgsmDelta(
 export const fgsm = defineMethod({
   id: "fgsm",
   paper: "Goodfellow, Shlens, Szegedy 2015",
+  formula: "ℓ(x + δ), δ = Π(α sign ∇ℓ(x))",
   trainsOn: "FGSM's perturbation",
   options: { stepSize: stepSize(1.25), warmupEpochs: warmupEpochs("step") },
   passes: () => ({ forward: 2, backward: 2 }),

@@ -18,6 +18,7 @@ const RECIPES: Readonly<Record<string, { readonly epochs: number; readonly peak:
 export const free = defineMethod({
   id: "free",
   paper: "Shafahi et al. 2019, Adversarial training for free",
+  formula: "ℓ(x + δ), δ ← Π(δ + α sign ∇ℓ(x + δ)), m times a batch",
   trainsOn: "FGSM from a perturbation carried along while each batch is replayed",
   options: {
     stepSize: stepSize(1),

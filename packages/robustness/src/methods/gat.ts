@@ -18,6 +18,7 @@ function change(a: Value, b: Value): Value {
 export const gat = defineMethod({
   id: "gat",
   paper: "Sriramanan et al. 2020, Guided adversarial attack, arXiv:2011.14969",
+  formula: "ℓ(x) + λ mean ‖p(x) − p(x + δ)‖², δ a step from random signs",
   trainsOn: "a step from random signs that also changes the answers, plus a penalty on that change",
   options: {
     noise: noise(() => 0.5),

@@ -12,6 +12,7 @@ import { defineMethod } from "./method.ts";
 export const gradNorm = defineMethod({
   id: "grad-norm",
   paper: "Ross, Doshi-Velez 2018; compared in Andriushchenko, Flammarion 2020, appendix D.5",
+  formula: "ℓ(x + δ) + λ mean ‖∇ℓ(x)‖², δ FGSM's",
   trainsOn: "FGSM's perturbation, plus a penalty on the squared norm of the input gradient",
   options: { stepSize: stepSize(1.25), adversary, lambda: lambda(curvatureWeight), warmupEpochs: warmupEpochs("step") },
   passes: () => ({ forward: 2, backward: 4 }),

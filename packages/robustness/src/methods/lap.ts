@@ -59,6 +59,12 @@ function strengthOf({ epsilon }: Circumstances, { variant }: Given): number {
 
 const SMALLEST = 1e-20;
 
+/** A weight moved along `step` by `share` of its own norm, however long the step is. */
+export function movedAlong(weight: Value, step: Value, share: Operand): Value {
+  const norm = (values: Value): Value => sqrt(sum(square(values)));
+  return add(weight, mul(step, div(mul(share, norm(weight)), add(norm(step), SMALLEST))));
+}
+
 /**
  * Weights of more than one axis, the j-th of n, moved by strength (1 − (ln j / ln n)^gamma) ‖w‖ / ‖step‖ times the step from `before` to
  * `after`, or, `ascending`, against it; all others stay. They are counted in the order of their names, numbers by value: from the input on.
@@ -72,13 +78,11 @@ export function layerwiseMoved(
   const names = Object.keys(before)
     .filter((name) => (before[name] as Value).shape.length > 1)
     .sort(compare);
-  const norm = (values: Value): Value => sqrt(sum(square(values)));
   const moved = names.map((name, i) => {
     const weight = before[name] as Value;
     const step = sub(after[name] as Value, weight);
     const share = names.length === 1 ? 1 : 1 - (Math.log(i + 1) / Math.log(names.length)) ** gamma;
-    const size = div(mul(mul(strength, ascending ? -share : share), norm(weight)), add(norm(step), SMALLEST));
-    return [name, add(weight, mul(step, size))] as const;
+    return [name, movedAlong(weight, step, mul(strength, ascending ? -share : share))] as const;
   });
   return { ...before, ...Object.fromEntries(moved) };
 }
@@ -87,6 +91,7 @@ export function layerwiseMoved(
 export const lap = defineMethod({
   id: "lap",
   paper: "Lin et al. 2024, Layer-aware analysis of catastrophic overfitting (ICML)",
+  formula: "ℓ(x + δ) at w + β (1 − (ln j / ln n)^γ) ‖w‖ Δ / ‖Δ‖ for the j-th of n layers, Δ an optimiser's step",
   trainsOn: "N-FGSM's perturbation, at weights moved along a first step, the first layers most",
   options: {
     variant: choice(["n-fgsm", "fgsm-rs", "fgsm"], { default: "n-fgsm", help: "the attack, with the sizes of that method" }),

@@ -19,6 +19,7 @@ import { pgdOptions } from "./pgd.ts";
 export const llr = defineMethod({
   id: "llr",
   paper: "Qin et al. 2019, Adversarial robustness through local linearization, Eq. 8",
+  formula: "ℓ(x) + λ mean |ℓ(x + δ) − ℓ(x) − δᵀ∇ℓ(x)| + μ mean |δᵀ∇ℓ(x)|, δ where the first is largest",
   trainsOn: "the images, plus the local linearity regulariser",
   options: {
     ...pgdOptions({ steps: 2, start: "random" }),

@@ -27,6 +27,7 @@ export function steepestInLp(gradient: Value, p: Value | number): Value {
 export const lpFgsm = defineMethod({
   id: "lp-fgsm",
   paper: "lp-FGSM, arXiv:2505.02360; its numbers at 16/255 are not confirmed by AutoAttack",
+  formula: "ℓ(x + ε sign g ⊙ |g / ‖g‖|^(q − 1)), the norm the q-th, q = p / (p − 1)",
   trainsOn: "a step in the lp ball, p large: long only where the gradient is; unconfirmed",
   options: {
     p: number({ above: 1, most: 1e4, default: 32, help: "the norm's exponent", remedy: "write e.g. 32" }),

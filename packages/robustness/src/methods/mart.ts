@@ -16,6 +16,7 @@ const [ABOVE_ONE, BARELY_ABOVE_ONE, TINY] = [1.0001, 1.0000001, 1e-12];
 export const mart = defineMethod({
   id: "mart",
   paper: "Wang et al. 2020, Improving adversarial robustness requires revisiting misclassified examples",
+  formula: "ℓₘ(x + δ) + λ mean KL(p(x) ‖ p(x + δ)) (1 − p_y(x)), ℓₘ with the margin − ln(1 − the largest other p), δ PGD's",
   trainsOn: "PGD's perturbation with a margin, plus TRADES's divergence where the image is misclassified",
   options: { ...evalAttackOptions(), lambda: lambda(() => 5) },
   passes: ({ steps }) => ({ forward: steps + 2, backward: steps + 2 }),

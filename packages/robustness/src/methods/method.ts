@@ -1,7 +1,7 @@
 /** @file What a training method is: the loss of one batch, written as in the paper and traced into the compiled step, with the options it declares. */
 import { InvariantError, type Operand, type Value } from "@gradalign/tensor";
 import type { Params } from "../nn/params.ts";
-import type { Circumstances, OptionTable, Recipe, TracedValues, ValuesOf } from "../options/option.ts";
+import type { Circumstances, Given, OptionTable, Recipe, TracedValues, ValuesOf } from "../options/option.ts";
 import type { Forward, TrainingNetwork } from "./network.ts";
 
 /** What a method carries from one iteration to the next, by name. */
@@ -71,6 +71,8 @@ export interface Method<Options extends OptionTable = OptionTable> {
   readonly id: string;
   /** Where it comes from: authors, title or number, equation. */
   readonly paper: string;
+  /** What a step minimises: ℓ the mean cross-entropy, Π the clip to the ball, α the step, p the probabilities, Z the logits. */
+  readonly formula: string;
   /** What it trains on, in a few words of Markdown. */
   readonly trainsOn: string;
   /** What can be set, with defaults. */
@@ -84,6 +86,8 @@ export interface Method<Options extends OptionTable = OptionTable> {
   /** What it carries from one iteration to the next, as it is before the first; saved and resumed with everything else. */
   carries?(sizes: CarrySizes): Carried;
   readonly displacement?: Displacement<Options>;
+  /** On which iterations it is computed with its options: every so many-th, and those between with these others. All of them without. */
+  cadence?(options: ValuesOf<Options>): { readonly every: number; readonly between: Given } | undefined;
   /** Whether its loss depends on the epoch's number. */
   readonly usesEpoch?: boolean;
   loss(context: MethodContext<Options>): MethodResult;

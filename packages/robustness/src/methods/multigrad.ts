@@ -10,6 +10,7 @@ import { defineMethod } from "./method.ts";
 export const multiGrad = defineMethod({
   id: "multigrad",
   paper: "Golgooni et al. 2021, ZeroGrad, arXiv:2103.15476",
+  formula: "ℓ(x + Π(α s)), s the sign of ∇ℓ where it is the same at m points x + η, else 0",
   trainsOn: "FGSM along the components whose signs several random points agree on",
   options: {
     points: integer({ least: 1, default: 3, help: "random points at which gradients are taken", remedy: "write e.g. 3" }),

@@ -8,6 +8,7 @@ import { noiseStep } from "./noise-step.ts";
 export const nFgsm = defineMethod({
   id: "n-fgsm",
   paper: "de Jorge et al. 2022, Make some noise, arXiv:2202.01181",
+  formula: "ℓ(x + η + α sign ∇ℓ(x + η)), η uniform in ±2ε",
   trainsOn: "FGSM from strong noise, not clipped to the ball",
   // In the authors' experiments: more of it on SVHN at 12/255.
   options: {

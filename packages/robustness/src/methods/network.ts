@@ -1,5 +1,5 @@
 /** @file The network as a training step sees it: in train mode, every forward pass moving the batch-norm statistics. */
-import { div, grad, mean, mul, type Value, valueAndGrad } from "@gradalign/tensor";
+import { div, grad, mean, mul, stopGradient, sum, UnsupportedError, type Value, valueAndGrad } from "@gradalign/tensor";
 import type { Model } from "../models/model.ts";
 import { crossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
@@ -26,8 +26,17 @@ export interface TrainingNetwork {
   forward(x: Value, labels?: Value): Forward;
   /** Loss, logits and the input gradient of one pass: of the mean loss, or of what `climbed` makes of the pass. */
   inputPass(x: Value, climbed?: (pass: Forward) => Value): InputPass;
-  /** Gradient of the loss with respect to the images. */
-  inputGradient(x: Value): Value;
+  /** Gradient of the loss with respect to the images, of these classes if not the batch's. */
+  inputGradient(x: Value, labels?: Value): Value;
+  /**
+   * The same two, but the derivative of their gradients passes through the first layer alone: what comes back to its output counts as constant.
+   *
+   * @throws UnsupportedError when the model does not tell its first layer.
+   */
+  readonly shallow: {
+    inputPass(x: Value): InputPass;
+    inputGradient(x: Value, labels?: Value): Value;
+  };
   /** Gradient of any scalar of the images that goes through the network: what an attack of a loss of its own follows. */
   gradientOf(objective: (point: Value) => Value, x: Value): Value;
   /** Gradient of the loss at x clipped to [0, 1], and zero where the clip is active or just reached: what attacks follow. */
@@ -86,8 +95,8 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
     if (classes === labels) latest = losses;
     return { losses, loss: mean(losses), logits };
   };
-  const forward = (x: Value, classes?: Value): Forward => {
-    const output = model.apply(params, current, x, { train: true });
+  const forward = (x: Value, classes?: Value, first?: Value): Forward => {
+    const output = model.apply(params, current, x, first ? { train: true, first } : { train: true });
     current = output.state;
     return judged(output.logits, classes);
   };
@@ -97,6 +106,21 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
       return [scaled(climbed(pass)), pass];
     };
     const [[, pass], slope] = within(() => valueAndGrad(through)(x));
+    return { ...pass, gradient: unscaled(slope) };
+  };
+  const shallowPass = (x: Value, classes?: Value): InputPass => {
+    const before = current;
+    const first = (point: Value): Value => {
+      if (!model.first)
+        throw new UnsupportedError(`method: the model ${model.name} does not tell its first layer; give it \`first\`, or take the whole network`);
+      return model.first(params, before, point);
+    };
+    const through = (output: Value): [Value, Forward] => {
+      const pass = forward(x, classes, output);
+      return [scaled(pass.loss), pass];
+    };
+    const [[, pass], back] = within(() => valueAndGrad(through)(first(x)));
+    const slope = grad((point: Value) => sum(mul(first(point), stopGradient(back))))(x);
     return { ...pass, gradient: unscaled(slope) };
   };
   return {
@@ -115,7 +139,15 @@ export function trainingNetwork(model: Model, params: Params, state: Params, lab
       return pass;
     },
     gradientOf: gradient,
-    inputGradient: (x) => gradient((point) => forward(point).loss, x),
+    inputGradient: (x, classes) => gradient((point) => forward(point, classes).loss, x),
+    shallow: {
+      inputPass(x) {
+        const pass = shallowPass(x);
+        note(pass.gradient, true);
+        return pass;
+      },
+      inputGradient: (x, classes) => shallowPass(x, classes).gradient,
+    },
     boxedInputGradient: (x) => gradient((point) => forward(saturatingClamp(point)).loss, x),
     get state() {
       return current;

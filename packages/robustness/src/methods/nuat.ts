@@ -13,6 +13,7 @@ import { defineMethod } from "./method.ts";
 export const nuat = defineMethod({
   id: "nuat",
   paper: "Sriramanan et al. 2021, Towards efficient and effective adversarial training",
+  formula: "ℓ(x) + λ ‖Z(x) − Z(x + δ)‖ / N, the norm the nuclear one, δ a step from random signs",
   trainsOn: "the images, plus the nuclear norm of the logits' change at a step from random signs",
   options: {
     noise: noise(() => 0.5),

@@ -8,6 +8,7 @@ import { pgdDelta, pgdOptions } from "./pgd.ts";
 export const pgdCorner = defineMethod({
   id: "pgd-corner",
   paper: "Andriushchenko, Flammarion 2020, section 3",
+  formula: "ℓ(x + ε sign δₖ), δₖ PGD's",
   trainsOn: "ε times the signs of PGD's perturbation",
   options: pgdOptions({ steps: 10, start: "zero" }),
   passes: ({ steps }) => ({ forward: steps + 2, backward: steps + 1 }),

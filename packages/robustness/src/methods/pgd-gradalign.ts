@@ -10,6 +10,7 @@ import { pgdDelta, pgdOptions } from "./pgd.ts";
 export const pgdGradAlign = defineMethod({
   id: "pgd-gradalign",
   paper: "Andriushchenko, Flammarion 2020, appendix D.3",
+  formula: "ℓ(x + δₖ) + λ (1 − mean cos(∇ℓ(x), ∇ℓ(x + η))), δₖ PGD's",
   trainsOn: "PGD's perturbation, plus the GradAlign regulariser",
   options: { ...pgdOptions({ steps: 2, start: "zero" }), branches: branches("both"), lambda: lambda(gradAlignWeight) },
   passes: ({ steps, branches }) => ({ forward: steps + 3, backward: steps + (branches === "both" ? 7 : 5) }),

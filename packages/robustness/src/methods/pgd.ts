@@ -27,6 +27,7 @@ export function pgdDelta({ network, x, epsilon, ramp, key, options }: MethodCont
 export const pgd = defineMethod({
   id: "pgd",
   paper: "Madry et al. 2018",
+  formula: "ℓ(x + δₖ), δᵢ₊₁ = Π(δᵢ + α sign ∇ℓ(x + δᵢ))",
   trainsOn: "PGD's perturbation after `steps` steps",
   options: pgdOptions({ steps: 10, start: "zero" }),
   passes: ({ steps }) => ({ forward: steps + 2, backward: steps + 1 }),

@@ -7,6 +7,7 @@ import { defineMethod } from "./method.ts";
 export const randomCorner = defineMethod({
   id: "random-corner",
   paper: "Andriushchenko, Flammarion 2020, section 3",
+  formula: "ℓ(x + ε s), s random signs",
   trainsOn: "ε times random signs",
   options: {},
   passes: () => ({ forward: 2, backward: 1 }),

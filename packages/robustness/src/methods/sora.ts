@@ -26,6 +26,7 @@ function agreement(g: Value, h: Value): Value {
 export const sora = defineMethod({
   id: "sora",
   paper: "SORA 2026, arXiv:2606.00738",
+  formula: "ℓ(x + η + α r ⊙ sign ∇ℓ(x + η)), r uniform in [0, 1], α = 2ε min(1, 0.02 / (1 − v)), v the gradients' agreement",
   trainsOn: "a random step from noise, shortened as the gradients of attack and training drift apart",
   options: {
     stepSize: stepSize(2),

@@ -13,6 +13,7 @@ import { noiseStep } from "./noise-step.ts";
 export const stableFgsm = defineMethod({
   id: "stable-fgsm",
   paper: "Kim, Lee, Lee 2021, Understanding catastrophic overfitting, arXiv:2010.01799",
+  formula: "ℓ(x + (k / c) δ), δ FGSM-RS's, k ≤ c the least at which the network errs",
   trainsOn: "FGSM-RS, each perturbation shortened to where the network first errs",
   options: {
     checkpoints: integer({ least: 1, default: 3, help: "parts a perturbation is cut into (c)", remedy: "write e.g. 3" }),

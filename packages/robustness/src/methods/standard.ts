@@ -5,6 +5,7 @@ import { defineMethod } from "./method.ts";
 export const standard = defineMethod({
   id: "standard",
   paper: "no adversary",
+  formula: "ℓ(x)",
   trainsOn: "the images",
   options: {},
   passes: () => ({ forward: 2, backward: 1 }),

@@ -12,6 +12,7 @@ import { attackedInEvalMode, evalAttackOptions } from "./multi-step.ts";
 export const trades = defineMethod({
   id: "trades",
   paper: "Zhang et al. 2019, Theoretically principled trade-off, arXiv:1901.08573, Eq. 5",
+  formula: "ℓ(x) + λ KL(p(x) ‖ p(x + δ)), δ where that is largest by PGD",
   trainsOn: "the images, plus the divergence of the answers at PGD's perturbation from theirs",
   options: { ...evalAttackOptions(), lambda: lambda(() => 6) },
   passes: ({ steps }) => ({ forward: steps + 3, backward: steps + 2 }),

@@ -26,6 +26,7 @@ export function withoutSmallest(gradient: Value, share: number): Value {
 export const zeroGrad = defineMethod({
   id: "zerograd",
   paper: "Golgooni et al. 2021, ZeroGrad, arXiv:2103.15476",
+  formula: "FGSM-RS, with ∇ℓ zero where it is smaller than the q-quantile of its image",
   trainsOn: "FGSM-RS along the larger components of the gradient",
   options: {
     quantile: constant({

@@ -1,5 +1,5 @@
 /** @file Layers that make a network's tensors, and layers that compute with them: a network as a model. */
-import { add, broadcastAlong, div, foldIn, mul, ones, reshape, sub, tanh, tensor, type Value, zeros } from "@gradalign/tensor";
+import { add, broadcastAlong, div, foldIn, InvariantError, mul, ones, reshape, sub, tanh, tensor, type Value, zeros } from "@gradalign/tensor";
 import { batchNorm } from "../nn/batch-norm.ts";
 import { initConvolution, initLinear } from "../nn/initialization.ts";
 import { convolution, globalAveragePool, linear, relu } from "../nn/layers.ts";
@@ -13,11 +13,35 @@ export function layeredModel(identity: Pick<Model, "name" | "config">, shape: re
   return {
     ...identity,
     init: (key) => madeTensors(network(planningLayers, planned(shape, [])), key),
-    apply(params: Params, state: Params, x: Value, { train }): ModelOutput {
+    apply(params, state, x, { train, first }): ModelOutput {
       const { layers, moved } = computingLayers(params, state, train);
-      return { logits: network(layers, x), state: moved };
+      return { logits: network(first ? withFirst(layers, () => first) : layers, x), state: moved };
+    },
+    first(params, state, x) {
+      const outputs: Value[] = [];
+      const seen = (output: Value): Value => {
+        outputs.push(output);
+        return output;
+      };
+      network(withFirst(computingLayers(params, state, true).layers, seen), x);
+      if (!outputs[0]) throw new InvariantError(`model: ${identity.name} has no convolution`);
+      return outputs[0];
     },
     network,
+  };
+}
+
+/** The same layers, but for what `made` makes of the first convolution's output. */
+function withFirst(layers: Layers<Value>, made: (output: Value) => Value): Layers<Value> {
+  let isFirst = true;
+  return {
+    ...layers,
+    convolution(name, x, layer) {
+      const output = layers.convolution(name, x, layer);
+      if (!isFirst) return output;
+      isFirst = false;
+      return made(output);
+    },
   };
 }
 

@@ -26,8 +26,13 @@ export interface Model {
   readonly config: JsonObject;
   /** Initial tensors drawn with a key (int32 [2]). */
   init(key: Value): ModelTensors;
-  /** One forward pass; `train` chooses batch statistics (and moves the running ones) over running statistics. */
-  apply(params: Params, state: Params, x: Value, mode: { readonly train: boolean }): ModelOutput;
+  /**
+   * One forward pass; `train` chooses batch statistics (and moves the running ones) over running statistics. `first`, which only models with a
+   * first layer of their own are given, stands for its output.
+   */
+  apply(params: Params, state: Params, x: Value, mode: { readonly train: boolean; readonly first?: Value }): ModelOutput;
+  /** The first convolution's output at images x, for methods that look at that layer alone. */
+  first?(params: Params, state: Params, x: Value): Value;
   /** Of what layers it is made, for formats that store graphs. */
   readonly network?: Network;
 }

@@ -8,7 +8,7 @@ import type { StepOptions } from "./step.ts";
 
 /** Refuses what would compute something else than the method. */
 export function checkCarried(
-  { microBatch, batchSize }: TrainConfig,
+  { microBatch, batchSize, weightPerturbation }: TrainConfig,
   { method, parts }: Pick<StepOptions, "method" | "parts">,
   data: ImageDataset,
   examples: number,
@@ -21,6 +21,7 @@ export function checkCarried(
     throw new ConfigError(`train: microBatch (=${microBatch}) must be left out for the method ${method.id}, ${why}; use a smaller batchSize`);
   };
   if (parts > 1 && method.displacement) refuse("which moves the weights by a whole batch's gradient first");
+  if (parts > 1 && weightPerturbation !== undefined) refuse("whose weights weightPerturbation moves by a whole batch's gradient first");
   if (parts > 1 && shapes({}) !== shapes({ batch: batchSize + 1 })) refuse("which carries something from batch to batch for every place in it");
   if (!isResident(data.train) && data.train.varies && shapes({}) !== shapes({ examples: examples + 1 })) {
     throw new ConfigError(

@@ -34,6 +34,8 @@ export interface TrainConfig {
   readonly labelSmoothing?: number;
   /** Share that a step leaves of the weights' moving average, which is then what is evaluated and kept; no average if left out. */
   readonly averaging?: number;
+  /** Share of its norm by which every weight is moved to where the loss is higher before a step's loss is taken there; not moved if left out. */
+  readonly weightPerturbation?: number;
   /** Whether the attack is watched, and whether a collapse is undone; off if left out. */
   readonly guard?: GuardMode;
   /** What is changed after a collapse was undone; a smaller step if left out. */
@@ -66,6 +68,7 @@ export interface PartialTrainConfig {
   readonly validationSize?: number;
   readonly labelSmoothing?: number;
   readonly averaging?: number;
+  readonly weightPerturbation?: number;
   readonly guard?: GuardMode;
   readonly guardChange?: GuardChange;
   readonly seed?: number;
@@ -96,6 +99,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
     validationSize,
     labelSmoothing,
     averaging,
+    weightPerturbation,
     guard,
     guardChange,
     seed,
@@ -118,6 +122,7 @@ export function resolveTrainConfig(partial: PartialTrainConfig = {}): TrainConfi
     ...(validationSize === undefined ? {} : { validationSize }),
     ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
     ...(averaging === undefined ? {} : { averaging }),
+    ...(weightPerturbation === undefined ? {} : { weightPerturbation }),
     ...(guard === undefined ? {} : { guard }),
     ...(guardChange === undefined ? {} : { guardChange }),
     seed,

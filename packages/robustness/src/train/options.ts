@@ -69,6 +69,12 @@ export const trainingOptions = {
     help: "share that a step leaves of the moving average of weights; the average is what is then evaluated, kept and exported",
     remedy: "write e.g. 0.999, or leave it out for the weights themselves",
   }),
+  weightPerturbation: numberOr(undefined, {
+    above: 0,
+    below: 1,
+    help: "adversarial weight perturbation (AWP): share of its norm by which every weight is moved uphill before a step's loss is taken there, with the attack anew; twice the passes",
+    remedy: "write e.g. 0.005, or leave it out for none",
+  }),
   guard: choiceOr(undefined, GUARD_MODES, {
     help: "whether to watch the attack while training: `warn` says when it stops finding mistakes, `rollback` then restores a state from before and goes on with a change",
   }),

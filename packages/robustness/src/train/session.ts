@@ -19,6 +19,7 @@ import { isResident } from "../data/source.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import { createSchedule } from "../optim/index.ts";
+import type { OptionTable, ValuesOf } from "../options/option.ts";
 import type { TrainingData } from "./batch.ts";
 import { DEFAULT_WORKERS, type Place, trainingBatches } from "./batches.ts";
 import { checkCarried } from "./carried.ts";
@@ -28,7 +29,7 @@ import { type Part, timetableOf } from "./phases.ts";
 import { loopOptions, stepNumbers, stepOptions } from "./setup.ts";
 import { restoreTree } from "./snapshot.ts";
 import { initialState, isWatched, type MetricSums, noSums, type StepInputs, type TrainState } from "./step.ts";
-import { type StepPrograms, stepPrograms } from "./step-programs.ts";
+import { type StepProgram, type StepPrograms, stepPrograms } from "./step-programs.ts";
 import { type AttackSigns, attackSigns } from "./watched.ts";
 
 /** How many of a data set's training images a run trains on. */
@@ -147,7 +148,21 @@ export function createSession(
   let numbers = uploaded(numbersOf(0).numbers);
   const sizes = { image: dataset.shape, examples: size };
   const programs = shared ?? stepPrograms(device);
-  let program = programs.take(setup, sizes);
+  const { cadence } = setup.method;
+  const { every = 1, between } = cadence?.(setup.methodOptions as ValuesOf<OptionTable>) ?? {};
+  /** Of the iterations on which the method is computed with its options, and of those between. */
+  const taken = (): { at(index: number): StepProgram; release(): void } => {
+    const main = programs.take(setup, sizes);
+    const others = every > 1 ? programs.take({ ...setup, methodOptions: { ...setup.methodOptions, ...between } }, sizes) : main;
+    return {
+      at: (index) => (index % every === 0 ? main : others),
+      release() {
+        main.release();
+        if (others !== main) others.release();
+      },
+    };
+  };
+  let program = taken();
   let current: Computed<TrainState> | null = null;
 
   const argumentsOf = (epoch: number, i: number, index: number, lr: number, part: number): BatchArguments => {
@@ -168,14 +183,15 @@ export function createSession(
   };
   /** Goes one iteration on; epoch 0 is the one that only initialises the statistics. */
   const advance = (epoch: number, i: number, index: number, lr: number, call: Call): void => {
+    const { step, begin, accumulate, update } = program.at(index);
     const part = (k: number): BatchArguments => argumentsOf(epoch, i, index, lr, k);
     if (setup.parts === 1) {
-      current = call(program.step, state(), ...part(0));
+      current = call(step, state(), ...part(0));
       return;
     }
-    let accumulated = call(program.begin, state());
-    for (let k = 0; k < setup.parts; k++) accumulated = call(program.accumulate, state(), accumulated, ...part(k));
-    current = call(program.update, state(), accumulated, { lr, numbers });
+    let accumulated = call(begin, state());
+    for (let k = 0; k < setup.parts; k++) accumulated = call(accumulate, state(), accumulated, ...part(k));
+    current = call(update, state(), accumulated, { lr, numbers });
   };
   const within = (index: number): [epoch: number, i: number] => {
     const [epoch, i] = timeOf(index);
@@ -200,8 +216,8 @@ export function createSession(
       return state();
     },
     initialize() {
-      const fresh = program.initialize(Int32Array.from(keyFor(seed, "model")));
-      const again = program.initialize(Int32Array.from(keyFor(seed, "model")));
+      const fresh = program.at(0).initialize(Int32Array.from(keyFor(seed, "model")));
+      const again = program.at(0).initialize(Int32Array.from(keyFor(seed, "model")));
       current = fresh;
       advance(0, 0, 0, 0, plainCall);
       // With learning rate 0 only statistics, what the method carries and the sums have moved; the optimiser starts afresh.
@@ -247,7 +263,7 @@ export function createSession(
       if (changed.addGradAlign === setup.addGradAlign) return;
       setup = { ...setup, addGradAlign: changed.addGradAlign };
       program.release();
-      program = programs.take(setup, sizes);
+      program = taken();
     },
     async readSkipped() {
       const { skipped } = state().scaling;
@@ -259,7 +275,7 @@ export function createSession(
       const zero = Object.fromEntries(Object.keys(noSums()).map((name) => [name, tensor(0)])) as Record<keyof MetricSums, Tensor>;
       current = { ...rest, sums: zero };
     },
-    stats: () => (setup.parts === 1 ? program.step : program.accumulate).stats(),
+    stats: () => (setup.parts === 1 ? program.at(0).step : program.at(0).accumulate).stats(),
     dispose({ model: whole } = { model: false }) {
       if (current) {
         const { params, state: statistics, ...rest } = current;
@@ -279,7 +295,7 @@ export function createSession(
         current = { ...goesOn, carry: {} };
         return;
       }
-      const { carry: begun, ...unused } = program.initialize(Int32Array.from(keyFor(seed, "model")));
+      const { carry: begun, ...unused } = program.at(0).initialize(Int32Array.from(keyFor(seed, "model")));
       disposeTree(unused);
       current = { ...goesOn, carry: begun };
     },

@@ -17,11 +17,12 @@ import type { StepOptions } from "./step.ts";
 export function stepOptions(config: TrainConfig, model: Model, { precision }: Pick<Device, "precision">, streamed = false): StepOptions {
   const { name: method, ...methodOptions } = config.method;
   const { name: optimizer, ...optimizerOptions } = config.optimizer;
-  const { batchSize: whole, microBatch: batchSize = whole, augment, labelSmoothing = 0, averaging = 0, guard = "off" } = config;
+  const { batchSize: whole, microBatch: batchSize = whole, augment, labelSmoothing = 0, averaging = 0, weightPerturbation = 0, guard = "off" } = config;
   const scaleLoss = precision === "float16";
   const chosen = { method: methodNamed(method), methodOptions, optimizer: optimizers[optimizer], optimizerOptions };
   const watched = guard !== "off";
-  return { model, ...chosen, watched, addGradAlign: false, batchSize, parts: whole / batchSize, streamed, augment, labelSmoothing, averaging, scaleLoss };
+  const loss = { labelSmoothing, averaging, weightPerturbation, scaleLoss, watched, addGradAlign: false };
+  return { model, ...chosen, ...loss, batchSize, parts: whole / batchSize, streamed, augment };
 }
 
 /** The numbers that the step of these settings is given. */

@@ -18,6 +18,7 @@ import {
   zeros,
 } from "@gradalign/tensor";
 import { gradAlignPenalty } from "../methods/gradalign.ts";
+import { movedAlong } from "../methods/lap.ts";
 import type { Carried, CarrySizes, Method, MethodContext } from "../methods/method.ts";
 import { trainingNetwork, type Witness } from "../methods/network.ts";
 import type { Model, ModelTensors } from "../models/model.ts";
@@ -108,6 +109,8 @@ export interface StepOptions {
   readonly labelSmoothing: number;
   /** Share that a step leaves of the weights' average; 0 for no average. */
   readonly averaging: number;
+  /** Share of its norm by which every weight is moved uphill before the loss is taken there; 0 for none. */
+  readonly weightPerturbation: number;
   /** Whether contractions multiply in float16, so that losses must be scaled. */
   readonly scaleLoss: boolean;
   /** Whether averages of what the attack shows are kept. */
@@ -217,7 +220,7 @@ function lossPass<Sums>(
   { data, order, inputs }: { readonly data: TrainingData; readonly order: Value; readonly inputs: StepInputs },
   summed: (loss: Value, regularizer: Value, correct: Value, total: Value) => Sums,
 ): Pass<Sums> {
-  const { model, method, methodOptions, batchSize, parts, streamed, augment, labelSmoothing, addGradAlign } = setup;
+  const { model, method, methodOptions, batchSize, parts, streamed, augment, labelSmoothing, weightPerturbation, addGradAlign } = setup;
   const { position, part, augmentKey, attackKey, lr, ramp, epoch = 0, numbers } = inputs;
   const rows = streamed ? order : batchRows(order, position, batchSize);
   const draw = part ? { key: augmentKey, part: { first: part, images: parts * batchSize } } : { key: augmentKey };
@@ -230,34 +233,40 @@ function lossPass<Sums>(
   const trained = trainedOf(train);
   const witness: Witness | undefined = setup.watched ? {} : undefined;
   const scaled = (loss: Value): Value => (isScaled(train.scaling) ? mul(loss, train.scaling.scale) : loss);
-  const contextAt = (params: Params, state: Params): MethodContext => {
-    const network = trainingNetwork(model, params, state, labels, train.scaling["scale"], witness);
+  const contextAt = (params: Params, state: Params, seen: Witness | undefined): MethodContext => {
+    const network = trainingNetwork(model, params, state, labels, train.scaling["scale"], seen);
     return { network, x, rows, augmented, epsilon: numbers.epsilon, ramp: warmup, epoch, key: attackKey, carry: before.carry, options };
   };
   const begun = displaced();
-  const objective = (params: Params): [Value, Pick<Pass<Sums>, "state" | "carry" | "watched" | "sums">] => {
-    const context = contextAt(params, begun.state);
+  const objective = (params: Params, seen: Witness | undefined): [Value, Pick<Pass<Sums>, "state" | "carry" | "watched" | "sums">] => {
+    const context = contextAt(params, begun.state, seen);
     const result = method.loss({ ...context, found: begun.found });
     const { logits } = result.adversarial;
     const loss = labelSmoothing > 0 ? mean(smoothedCrossEntropyPerExample(logits, labels, labelSmoothing)) : result.adversarial.loss;
-    const watched = isWatched(before.watched) && witness ? nextWatched(before.watched, witness) : {};
+    const watched = isWatched(before.watched) && seen ? nextWatched(before.watched, seen) : {};
     const own = result.regularizer ?? full([], 0);
-    const regularizer = addGradAlign ? add(own, addedGradAlign(context, numbers.addedGradAlign ?? 0, witness)) : own;
+    const regularizer = addGradAlign ? add(own, addedGradAlign(context, numbers.addedGradAlign ?? 0, seen)) : own;
     const total = add(loss, regularizer);
     const sums = summed(loss, regularizer, countCorrect(logits, labels), total);
     return [scaled(total), { state: context.network.state, carry: result.carry ?? {}, watched, sums }];
   };
-  const [[, next], grads] = valueAndGrad(objective)(begun.params);
+  const [[, next], grads] = valueAndGrad((params: Params) => objective(params, witness))(weightPerturbation > 0 ? uphill() : begun.params);
   return { ...next, params: begun.params, grads };
 
-  /** Where the loss is taken: at the weights as they are, unless the method moves them. */
+  /** Where the loss is higher, each weight moved by the same share of its norm (Wu et al. 2020); a bias and a norm's factor stay. */
+  function uphill(): Params {
+    const [, slopes] = valueAndGrad((params: Params) => objective(params, undefined))(begun.params);
+    return mapParams((weight, slope) => (weight.shape.length > 1 ? movedAlong(weight, slope, weightPerturbation) : weight), begun.params, slopes);
+  }
+
+  /** Where the method begins: at the weights as they are, unless it moves them. */
   function displaced(): Pick<TrainState, "params" | "state"> & { readonly found: Carried } {
     const { params } = trained;
     const { state } = before;
     const { displacement } = method;
     if (!displacement) return { params, state, found: {} };
     const first = (params: Params): [Value, { state: Params; found: Carried }] => {
-      const context = contextAt(params, state);
+      const context = contextAt(params, state, witness);
       const { loss, found } = displacement.first(context);
       return [scaled(loss), { state: context.network.state, found }];
     };

@@ -173,7 +173,35 @@ it("GradAlign's variants make the passes that they say, and are not in settings 
   const passes = (options: Given) => [forwardPoints(method, { options }).flat().length / x.data().length, method.passes(settingsOf(method, options)).forward];
   expect(passes({ neighbour: "trained" })).toEqual([2, 2]);
   expect(passes({ aligned: "quarter" })).toEqual([2.25, 2.25]);
-  expect(Object.keys(settingsOf(method))).not.toContain("neighbour");
+  expect(passes({ through: "first-layer" })).toEqual([3, 3]);
+  expect(passes({ through: "first-layer", neighbour: "trained" })).toEqual([2, 2]);
+  expect(passes({ aligned: "none" })).toEqual([2, 2]);
+  const cost = (options: Given) => method.passes(settingsOf(method, options));
+  expect(cost({ through: "first-layer" })).toEqual({ forward: 3, backward: 3 });
+  // Every fourth step is one of GradAlign's, the others are FGSM's.
+  expect(cost({ alignEvery: 4 })).toEqual({ forward: 2.25, backward: 2.75 });
+  for (const name of ["neighbour", "aligned", "through", "alignEvery"]) expect(Object.keys(settingsOf(method))).not.toContain(name);
+});
+
+it("GradAlign through the first layer alone has the same loss, and there the derivative of that layer's weights alone", () => {
+  const method = methods["fgsm-gradalign"] as Method;
+  const gradients = (options: Given) => grad((p: Params) => total(method, { options }, p))(params) as Params;
+  for (const neighbour of ["random", "trained"]) {
+    const [shallow, deep, none] = [{ through: "first-layer", neighbour }, { neighbour }, { aligned: "none" }] as const;
+    expect(values(total(method, { options: shallow }))[0]).toBeCloseTo(values(total(method, { options: deep }))[0] as number, 5);
+    const [ours, whole, fgsm] = [gradients(shallow), gradients(deep), gradients(none)];
+    // Nothing of the regulariser reaches the last layer.
+    expect(values(ours["_model.3.weight"] as Value)).toEqual(values(fgsm["_model.3.weight"] as Value));
+    expect(values(whole["_model.3.weight"] as Value)).not.toEqual(values(fgsm["_model.3.weight"] as Value));
+    expect(values(ours["_model.0.weight"] as Value)).not.toEqual(values(fgsm["_model.0.weight"] as Value));
+  }
+});
+
+it("a model that does not tell its first layer is refused there", () => {
+  const method = methods["fgsm-gradalign"] as Method;
+  const { first: _, ...untold } = model;
+  const network = trainingNetwork(untold, params, {}, labels);
+  expect(() => method.loss(contextOf(method, { network, options: { through: "first-layer" } }))).toThrow("the model cnn does not tell its first layer");
 });
 
 describe("forward passes, which each move the batch-norm statistics", () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createModel } from "../../src/models/index.ts";
 import { type PartialTrainConfig, resolveTrainConfig } from "../../src/train/config.ts";
 import { createSession } from "../../src/train/session.ts";
+import { storeTree } from "../../src/train/snapshot.ts";
 import { type StepPrograms, stepPrograms } from "../../src/train/step-programs.ts";
 import { tinyDataset } from "../support/tiny-dataset.ts";
 
@@ -62,4 +63,27 @@ test("what is structure has a program of its own, and programs that nobody needs
   expect(compile).toHaveBeenCalledTimes(2 * (others.length + 2));
   programs.dispose();
   compile.mockRestore();
+});
+
+test("a method with a cadence is computed as its options say on every so many-th step, and otherwise between, micro-batches included", async () => {
+  const session = (method: NonNullable<PartialTrainConfig["method"]>, more: PartialTrainConfig = {}) => {
+    const config = resolveTrainConfig({ dataset: data, model: { name: "cnn", filters: 2 }, batchSize: 4, ...more, method });
+    return createSession(createModel(config.model, { classes: data.classNames.length, shape: data.shape }), config, data, device);
+  };
+  const name = "fgsm-gradalign";
+  for (const more of [{}, { microBatch: 2 }]) {
+    const [every, heavy, none] = [session({ name, alignEvery: 2, lambda: 0.25 }, more), session({ name, lambda: 0.5 }, more), session("fgsm", more)];
+    for (const one of [every, heavy]) one.initialize();
+    for (const one of [every, heavy]) one.step(0);
+    const bits = async (one: typeof every) => [...(await storeTree(one.current))].map(([path, { data: stored }]) => [path, [...(stored as Float32Array)]]);
+    expect(await bits(every)).toEqual(await bits(heavy));
+    none.restore(await storeTree(every.current));
+    for (const one of [every, none]) one.step(1);
+    expect(await bits(every)).toEqual(await bits(none));
+    // The third is the first's kind again.
+    heavy.restore(await storeTree(every.current));
+    for (const one of [every, heavy]) one.step(2);
+    expect(await bits(every)).toEqual(await bits(heavy));
+    for (const one of [every, heavy, none]) one.dispose({ model: true });
+  }
 });

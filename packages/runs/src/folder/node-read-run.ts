@@ -1,7 +1,17 @@
 /** @file A run folder as a report shows it. */
 
 import { basename, resolve } from "node:path";
-import { CheckpointError, datasets, isDatasetName, runOutcome, type Snapshot, selectionAccuracy } from "@gradalign/robustness";
+import {
+  type Alarm,
+  CheckpointError,
+  datasets,
+  isDatasetName,
+  runOutcome,
+  type Snapshot,
+  selectionAccuracy,
+  timetableOf,
+  trainingSize,
+} from "@gradalign/robustness";
 import type { FilterSnapshot, ReportRun } from "../run/run-data.ts";
 import { readRobustness, readSession } from "./node-notes.ts";
 import { openRun, type Run } from "./node-run.ts";
@@ -33,12 +43,19 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
     config,
     evaluations,
     overfitting: outcome?.overfitting ?? null,
+    ...(run.alarms.length > 0 ? { alarms: run.alarms.map((alarm) => told(alarm, run)) } : {}),
     outcome,
     best,
     robustness: readRobustness(folder),
     filters: config.model.name === "cnn" ? (["best", "last"] as const).flatMap((which) => readFilters(run, which) ?? []) : [],
     machine: session?.machine ?? null,
   };
+}
+
+/** An alarm with its epoch, and what was changed after it. */
+function told(alarm: Alarm, { config, seal }: Run): NonNullable<ReportRun["alarms"]>[number] {
+  const { epochsAfter } = timetableOf(config, [trainingSize(config, seal?.data.train ?? 0)]);
+  return { ...alarm, epoch: epochsAfter(alarm.iteration), change: alarm.restored === null ? null : (config.guardChange ?? "smaller-step") };
 }
 
 /** Accuracy of guessing among a run's classes; before its first checkpoint, a folder's are taken to be as many as CIFAR-10's. */

@@ -10,7 +10,7 @@ import { createHash, type Hash } from "node:crypto";
 import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { JsonObject } from "@gradalign/formats";
-import type { CheckpointManifest, CheckpointSink, Evaluation, Snapshot, TrainConfig } from "@gradalign/robustness";
+import type { Alarm, CheckpointManifest, CheckpointSink, Evaluation, Snapshot, TrainConfig } from "@gradalign/robustness";
 import { CheckpointError, type RunSeal, requireSameConfig } from "@gradalign/robustness";
 import {
   checkForm,
@@ -47,6 +47,8 @@ export interface Run {
   readonly config: TrainConfig;
   /** What the newest checkpoint says that the run is; null before the first. */
   readonly seal: RunSeal | null;
+  /** What its guard raised up to the newest checkpoint. */
+  readonly alarms: readonly Alarm[];
   /** The evaluations written so far, read anew on each access. */
   readonly evaluations: readonly Evaluation[];
   /**
@@ -132,16 +134,17 @@ export function openRun(folder: string, lock?: Lock): Run {
   if (manifests.length === 0 && refused.length > 0) {
     throw new CheckpointError(`no checkpoint in ${folder} can be used (${refused.map(({ file, reason }) => `${file}: ${reason}`).join("; ")})`);
   }
-  return runIn(folder, config, seals[0] ?? null, lock);
+  return runIn(folder, config, seals[0] ?? null, lock, seals.find(({ guard }) => guard)?.guard?.alarms);
 }
 
-function runIn(folder: string, config: TrainConfig, seal: RunSeal | null, lock: Lock | undefined): Run {
+function runIn(folder: string, config: TrainConfig, seal: RunSeal | null, lock: Lock | undefined, alarms: readonly Alarm[] = []): Run {
   const checkpoints = join(folder, CHECKPOINTS);
   const metrics = join(folder, METRICS);
   return {
     folder,
     config,
     seal,
+    alarms,
     get evaluations() {
       return readJsonLines(metrics, evaluationForm, REMEDY);
     },

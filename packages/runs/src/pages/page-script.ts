@@ -1,5 +1,5 @@
 /**
- * @file What a report's page does in the browser: values where a figure is pointed at, one line picked out of many, and downloads.
+ * @file What a report's page does in the browser: values where a figure is pointed at, one line picked out of many, tables that are sorted, and downloads.
  *
  * The function is put into the page as text, so it uses nothing from outside itself.
  */
@@ -106,6 +106,38 @@ export function pageScript(): void {
   for (const item of document.querySelectorAll("[data-line]")) {
     item.addEventListener("pointerenter", () => pick(item.closest(".card"), item.getAttribute("data-line")));
     item.addEventListener("pointerleave", () => pick(item.closest(".card"), null));
+  }
+
+  /** What a cell is sorted by: the number that it begins with, or its text; nothing where nothing was measured. */
+  const keyOf = (row: HTMLTableRowElement, column: number): number | string | null => {
+    const text = row.cells[column]?.textContent?.trim() ?? "";
+    const number = /^-?\d+(?:\.\d+)?/.exec(text);
+    return number ? Number(number[0]) : text === "–" || text === "" ? null : text;
+  };
+  for (const table of document.querySelectorAll<HTMLTableElement>("table[data-sortable]")) {
+    const [body] = table.tBodies;
+    const heads = [...(table.tHead?.rows[0]?.cells ?? [])];
+    for (const [column, head] of heads.entries()) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const first = head.classList.contains("number") ? "descending" : "ascending";
+        const second = first === "descending" ? "ascending" : "descending";
+        const order = head.getAttribute("aria-sort") === first ? second : first;
+        for (const other of heads) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", order);
+        const compare = (a: HTMLTableRowElement, b: HTMLTableRowElement): number => {
+          const [x, y] = [keyOf(a, column), keyOf(b, column)];
+          if (x === null || y === null) return Number(x === null) - Number(y === null);
+          const difference = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), "en", { numeric: true });
+          return order === "ascending" ? difference : -difference;
+        };
+        body?.append(...[...body.rows].sort(compare));
+      });
+    }
   }
 
   const save = (blob: Blob, name: string): void => {

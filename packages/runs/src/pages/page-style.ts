@@ -159,6 +159,10 @@ tbody tr:last-child > * { border-bottom: 0; }
 thead th { color: var(--muted); font-weight: 600; font-size: 13px; }
 tbody th { font-weight: 600; }
 td.number, th.number { text-align: right; }
+.sort { font: inherit; color: inherit; text-align: inherit; background: none; border: 0; padding: 7px 14px; margin: -7px -14px; cursor: pointer; }
+.sort:hover { color: var(--text); }
+th[aria-sort="descending"] .sort::after { content: " ↓"; }
+th[aria-sort="ascending"] .sort::after { content: " ↑"; }
 .bad { color: var(--alarm); font-weight: 600; }
 .differs td { font-weight: 600; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 7px; }

@@ -6,6 +6,7 @@ import { filterGallery, largestWeight } from "../figures/filters.ts";
 import { PGD } from "../figures/series.ts";
 import type { ReportRun, RobustnessRecord } from "../run/run-data.ts";
 import { describeRun, reproduceCommand } from "../settings/describe.ts";
+import { describeAlarm } from "../words/alarms.ts";
 import { attackName, count, decimals, duration, percent, radius } from "../words/format.ts";
 import { VERDICTS } from "../words/verdicts.ts";
 import { type CsvRow, csvLink } from "./csv.ts";
@@ -22,6 +23,7 @@ export function runReport(run: ReportRun, document: Document): string {
     subtitle: describeRun(run.config),
     body: html`<section aria-label="Outcome">
 ${verdict(run)}
+${alarms(run)}
 ${tiles(run)}
 </section>
 ${outcome && html`<section><h2>Accuracy of the saved models</h2>${robustnessCsv([run])}${outcome}${intervalNote()}</section>`}
@@ -48,7 +50,7 @@ export function compareReport(runs: readonly ReportRun[], title: string, documen
 /** Runs side by side: how they ended, their curves and filters, settings and numbers. */
 export function comparison(runs: readonly ReportRun[], document: Document): Markup {
   return html`<section aria-label="Outcome">
-${runs.map((run) => verdict(run, run.label))}
+${runs.map((run) => [verdict(run, run.label), ...alarms(run, run.label)])}
 <h2>At the end of training</h2>
 ${summaryTable(runs)}${intervalNote()}
 </section>
@@ -72,6 +74,12 @@ function verdict(run: ReportRun, label?: string): Markup {
   }
   const state = outcome.kind === "healthy" ? `. At the end, ${healthyState(last)}.` : `${where}: ${outcome.evidence}.`;
   return html`<p class="verdict${outcome.kind !== "healthy" && " overfitted"}">${name}<strong>${VERDICTS[outcome.kind]}</strong>${state}</p>`;
+}
+
+/** What a guard raised while the run trained. */
+function alarms(run: ReportRun, label?: string): Markup[] {
+  const name = label === undefined ? "" : `${label}: `;
+  return (run.alarms ?? []).map((alarm) => html`<p class="verdict overfitted">${name}<strong>Guard:</strong> ${describeAlarm(alarm)}.</p>`);
 }
 
 function healthyState(last: Evaluation): string {

@@ -147,6 +147,9 @@ const NOT_FINITE = "not finite";
 /** Only where images were held out. */
 const VALIDATION = `validation ${PGD}`;
 
+/** Only of runs that were watched. */
+const [ATTACK_ALIGNMENT, FALLEN] = ["attack's alignment", "losses that fell"];
+
 const EVALUATION_COLUMNS: readonly [string, (evaluation: Evaluation) => string][] = [
   ["iteration", (e) => count(e.iteration)],
   ["epoch", (e) => e.epoch.toFixed(2)],
@@ -165,13 +168,17 @@ const EVALUATION_COLUMNS: readonly [string, (evaluation: Evaluation) => string][
   ["alignment", (e) => decimals(e.gradient_alignment, 3)],
   ["cos δ", (e) => decimals(e.cos_fgsm_pgd, 3)],
   ["‖δ‖₂", (e) => decimals(e.delta_l2, 3)],
+  [ATTACK_ALIGNMENT, (e) => decimals(e.attack_alignment, 3)],
+  [FALLEN, (e) => percent(e.fallen_losses)],
 ];
 
 /** Every evaluation in numbers, folded away. */
 export function evaluationsTable(run: ReportRun, heading: string): Markup {
   const held = run.evaluations.some((evaluation) => evaluation.validation_pgd_acc !== undefined);
   const broken = run.evaluations.some((evaluation) => evaluation.non_finite > 0);
-  const columns = EVALUATION_COLUMNS.filter(([name]) => (held || name !== VALIDATION) && (broken || name !== NOT_FINITE));
+  const watched = run.evaluations.some(({ fallen_losses }) => fallen_losses !== undefined);
+  const left = new Set([...(held ? [] : [VALIDATION]), ...(broken ? [] : [NOT_FINITE]), ...(watched ? [] : [ATTACK_ALIGNMENT, FALLEN])]);
+  const columns = EVALUATION_COLUMNS.filter(([name]) => !left.has(name));
   return html`<details><summary>${heading}</summary><div class="scroll"><table>
 <thead><tr>${columns.map(([name]) => html`<th class="number">${name}</th>`)}</tr></thead>
 <tbody>${run.evaluations.map((evaluation) => html`<tr>${columns.map(([, show]) => html`<td class="number">${show(evaluation)}</td>`)}</tr>\n`)}</tbody>

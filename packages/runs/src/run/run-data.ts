@@ -1,5 +1,5 @@
 /** @file What a report is made of: one run's settings, its evaluations, and how it ended. */
-import type { Evaluation, Outcome, TrainConfig } from "@gradalign/robustness";
+import type { AlarmEvent, Evaluation, Outcome, TrainConfig } from "@gradalign/robustness";
 
 /** When catastrophic overfitting happened. */
 export interface OverfittingPoint {
@@ -58,6 +58,8 @@ export interface ReportRun {
   readonly config: TrainConfig;
   readonly evaluations: readonly Evaluation[];
   readonly overfitting: OverfittingPoint | null;
+  /** What a guard raised, in order; none where nothing watched. */
+  readonly alarms?: readonly Omit<AlarmEvent, "type">[];
   /** How it stands after its last evaluation; null before the first. */
   readonly outcome: Pick<Outcome, "kind" | "evidence"> | null;
   /** Iteration and train PGD accuracy of the best checkpoint, if any. */

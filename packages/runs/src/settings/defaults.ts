@@ -20,9 +20,12 @@ export const FIXED_DEFAULTS: DefaultTexts = {
   validationSize: "none",
   labelSmoothing: "none",
   averaging: "none",
+  weightPerturbation: "none",
   guard: "off",
   neighbour: "random",
   aligned: "all",
+  through: "network",
+  alignEvery: "1",
   guardChange: "smaller-step",
 };
 
