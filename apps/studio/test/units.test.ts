@@ -1,4 +1,5 @@
 /** @file The studio's parts that need no browser: turns of two trainings, moments that are kept, the address. */
+import { crc32 } from "@gradalign/runs";
 import { describe, expect, test } from "vitest";
 import { bounded } from "../src/bounded.ts";
 import { readAddress, START, writeAddress } from "../src/page/address.ts";
@@ -101,4 +102,8 @@ describe("an address", () => {
     expect(readAddress("")).toEqual({ address: START, problems: [] });
     expect(START.choice).toMatchObject({ left: { method: "fgsm" }, right: { method: "fgsm-gradalign" } });
   });
+});
+
+test("the checksum is CRC-32", () => {
+  expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
 });

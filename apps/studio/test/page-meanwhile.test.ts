@@ -1,0 +1,77 @@
+/** @file While a training goes on: the page stays free, its tooltips stay, and it does not let go of a training without a word. One page for all tests. */
+import { expect, test } from "vitest";
+import { browser, inState, LONG, looked, lookInside, measured, openPage, page, queryOf, save, start, useStudio } from "./support/studio.ts";
+
+useStudio();
+
+test("no task of the page's main thread takes 50 ms of the processor, and nothing on it jumps", async () => {
+  await openPage(queryOf(LONG));
+  await inState("idle");
+  await browser.startTracing(page, { categories: ["toplevel"] });
+  await start();
+  await measured();
+  await lookInside();
+  await looked();
+  await page.waitForFunction(() => Number(/epoch (\d+)/.exec(document.querySelector("#numbers")?.textContent ?? "")?.[1]) >= 8);
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as {
+    traceEvents: { name: string; ph: string; pid: number; tid: number; tdur?: number; args?: { name?: string } }[];
+  };
+  const main = new Set(traceEvents.filter(({ ph, args }) => ph === "M" && args?.name === "CrRendererMain").map(({ pid, tid }) => `${pid}.${tid}`));
+  const tasks = traceEvents.filter(({ pid, tid, tdur }) => tdur !== undefined && main.has(`${pid}.${tid}`));
+  expect(tasks.length).toBeGreaterThan(100);
+  // Time on the processor, not on the clock: others may share it.
+  expect(Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1000).toBeLessThan(50);
+  const jumps = await page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        new PerformanceObserver((list) => resolve(list.getEntries().reduce((sum, entry) => sum + (entry as unknown as { value: number }).value, 0))).observe({
+          type: "layout-shift",
+          buffered: true,
+        });
+        setTimeout(() => resolve(0), 200);
+      }),
+  );
+  // What Core Web Vitals call good.
+  expect(jumps).toBeLessThan(0.1);
+});
+
+test("a tooltip is there wherever a panel is pointed at, and stays while the panel is drawn anew", async () => {
+  const svg = page.locator("[data-side=left] figure:nth-of-type(1) svg").first();
+  await svg.waitFor();
+  const tip = () => page.locator("[data-side=left] figure:nth-of-type(1) [aria-label=tip]").first().textContent();
+  // The points are all at the left; the pointer is far from them. The panel may be drawn anew between the two.
+  let nudge = 0;
+  const pointed = async (): Promise<string | null> => {
+    await svg.evaluate((drawn) => drawn.scrollIntoView({ block: "center" }));
+    const box = await svg.boundingBox();
+    if (!box) return null;
+    await page.mouse.move(box.x + 0.9 * box.width + (nudge++ % 2), box.y + 0.5 * box.height);
+    return tip();
+  };
+  await expect.poll(pointed).toMatch(/(clean|FGSM|PGD-10).*epoch \d+\.\d\d: \d+\.\d %/);
+  await svg.evaluate((drawn) => drawn.setAttribute("data-old", ""));
+  await page.waitForFunction(() => document.querySelector("[data-side=left] figure svg")?.hasAttribute("data-old") === false);
+  await expect.poll(tip).toMatch(/epoch \d+\.\d\d/);
+});
+
+test("stopping ends both sides; leaving warns while they go on or are paused, and only then", async () => {
+  const asked: string[] = [];
+  page.on("dialog", (dialog) => {
+    asked.push(dialog.type());
+    void dialog.dismiss();
+  });
+  const leave = () =>
+    page.goto("about:blank").then(
+      () => "left",
+      () => "stayed",
+    );
+  expect(await leave()).toBe("stayed");
+  await page.click("#pause");
+  await inState("paused");
+  expect(await leave()).toBe("stayed");
+  await page.click("#stop");
+  await inState("idle");
+  expect((await save()).map(({ end }) => end)).toEqual(["stopped", "stopped"]);
+  expect(await leave()).toBe("left");
+  expect(asked).toEqual(["beforeunload", "beforeunload"]);
+});
