@@ -26,7 +26,7 @@ export { htmlPage, type PageOptions } from "./pages/page.ts";
 export { DARK_COLORS, LIGHT_COLORS, PAGE_STYLE } from "./pages/page-style.ts";
 export { planReport, type SeedGroup, seedGroups, spread, spreadText } from "./pages/plan-report.ts";
 export { compareReport, runReport } from "./pages/report.ts";
-export type { FinalAttack as PlannedAttack, Plan, PlannedRun, PlanOrigin, PlanStatus, RunStatus } from "./plan/plan.ts";
+export type { FinalAttack as PlannedAttack, Plan, PlannedRun, PlanOrigin, PlanStatus, QueuedState, RunStatus } from "./plan/plan.ts";
 export { type Combination, combinations, expand, isOf, type SettingLists, type Sweep, sizeOf, variedSettings } from "./plan/sweep.ts";
 export type { RunEvent, RunView } from "./run/events.ts";
 export type { FilterSnapshot, OverfittingPoint, ReportRun, RobustnessRecord, RunMachine } from "./run/run-data.ts";

@@ -1,5 +1,5 @@
 /** @file What needs Node: run folders, performing a run, reports as files, and the local server of a page. */
-export { attemptRun, exitCodeOf, failed, type WorkOutcome } from "./engines/node-attempt-run.ts";
+export { attemptRun, exitCodeOf, type RunsPlace, type Trouble, troubleOf, type WorkOutcome } from "./engines/node-attempt-run.ts";
 export { openQueue, type QueueState, type RunQueue } from "./engines/node-bullmq.ts";
 export { type QueueAddress, queueAddress, withoutSecrets } from "./engines/node-queue-address.ts";
 export { arrayScripts, maxArraySize, mergeScript, type SlurmTask, sbatch, scancel, squeue } from "./engines/node-slurm.ts";
@@ -18,6 +18,8 @@ export { nodeDocument } from "./figures/node-document.ts";
 export {
   type Attempt,
   attemptFolder,
+  attemptOf,
+  type Claim,
   carryOver,
   claimRun,
   differingRuns,
@@ -57,8 +59,12 @@ export {
   planStatus,
   readSubmission,
   type Submission,
+  submittedPlans,
 } from "./plan/node-plan-status.ts";
 export { CODE, type DataKind, runId } from "./plan/node-run-id.ts";
 export { cutIntoParts, type DataList, type DataPart, type ServedData } from "./serve/node-data-parts.ts";
 export { type StudioServer, type StudioServerOptions, startStudioServer } from "./serve/node-server.ts";
+export { type Exchange, openExchange } from "./store/node-exchange.ts";
+export { openStore } from "./store/node-open-store.ts";
+export type { ObjectStore } from "./store/object-store.ts";
 export { readTrackers, type TrackerChoice, trackedView, trackers } from "./track/node-trackers.ts";

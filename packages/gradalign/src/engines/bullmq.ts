@@ -1,11 +1,18 @@
 /** @file BullMQ on Redis as an engine: `gradalign work` takes the runs. */
 import { openQueue, queueAddress, type RunQueue } from "@gradalign/runs/node";
+import { ConfigError } from "@gradalign/tensor";
 import { remark } from "../terminal/context.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 
 /** The engine. */
 export const bullmq: Engine = {
   help: "a queue in Redis, from which gradalign work takes runs on any machine",
+  check({ queue, tracked }) {
+    queueAddress(queue, process.env);
+    if (tracked !== undefined) {
+      throw new ConfigError(`--track (="${tracked}") must be left out with --engine bullmq; give it to gradalign work, which trains and sends`);
+    }
+  },
   submit: (_, pending, options, context) =>
     withQueue(
       options,
@@ -27,7 +34,12 @@ export const bullmq: Engine = {
     ),
 };
 
-async function withQueue<T>({ queue: flag }: EngineOptions, note: (text: string) => void, work: (queue: RunQueue) => Promise<T>): Promise<T> {
+/** Opens the queue for some work. */
+export async function withQueue<T>(
+  { queue: flag }: Pick<EngineOptions, "queue">,
+  note: (text: string) => void,
+  work: (queue: RunQueue) => Promise<T>,
+): Promise<T> {
   const queue = await openQueue(queueAddress(flag, process.env), { persistent: false, note });
   try {
     return await work(queue);

@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { GradalignError, UnsupportedError } from "@gradalign/tensor";
 import type { Job, Worker } from "bullmq";
 import type { Redis } from "ioredis";
+import type { QueuedState } from "../plan/plan.ts";
 import type { WorkOutcome } from "./node-attempt-run.ts";
 import type { QueueAddress } from "./node-queue-address.ts";
 
@@ -27,7 +28,7 @@ export interface QueuedRun {
 
 /** A run's state in the queue. */
 export interface QueueState {
-  readonly state: "waiting" | "active" | "completed" | "failed";
+  readonly state: Exclude<QueuedState, "missing">;
   /** Why it failed last, if it did. */
   readonly reason: string | undefined;
 }
@@ -221,12 +222,14 @@ async function reach(connection: Redis, persistent: boolean, signal: AbortSignal
   const limit = Date.now() + CONNECT_MS;
   while (connection.status !== "ready") {
     await delay(20);
-    // No waiting helps against a wrong password.
-    const refused = /WRONGPASS|NOAUTH|NOPERM|invalid password/i.test(problem);
+    // No waiting helps against a wrong password, or a certificate that nobody vouches for.
+    const untrusted = /certificate|altnames/i.test(problem);
+    const refused = untrusted || /WRONGPASS|NOAUTH|NOPERM|invalid password/i.test(problem);
     if (signal?.aborted || refused || (!persistent && (problem !== "" || Date.now() > limit))) {
       connection.disconnect();
       signal?.throwIfAborted();
-      throw new GradalignError("EngineError", `queue ${shown}: ${problem || "it does not answer"}; start Redis there, or correct the address or password`);
+      const remedy = untrusted ? "name the authority that signed it with NODE_EXTRA_CA_CERTS" : "start Redis there, or correct the address or password";
+      throw new GradalignError("EngineError", `queue ${shown}: ${problem || "it does not answer"}; ${remedy}`);
     }
   }
   connection.off("error", remember);

@@ -8,7 +8,7 @@
  * never written again. Neither clocks nor times of files are asked, only whether a name exists: that holds on network file systems too.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { canonicalJson } from "@gradalign/formats";
@@ -34,12 +34,18 @@ export interface Holder {
   readonly since: string;
 }
 
-/** A claim on a run: the right to write it, as long as it is the newest. */
-export interface Attempt extends Lock {
+/** A claim as another process is told of it. */
+export interface Claim {
   /** The folder of all runs. */
   readonly runs: string;
   readonly id: string;
   readonly number: number;
+  /** What the claim's file holds, its maker's alone. */
+  readonly token: string;
+}
+
+/** A claim on a run: the right to write it, as long as it is the newest. */
+export interface Attempt extends Claim, Lock {
   /** The attempt's own run folder. */
   readonly folder: string;
 }
@@ -72,17 +78,21 @@ function plainId(id: string): string {
   );
 }
 
-const placeOf = (runs: string, id: string): string => join(runs, ATTEMPTS, plainId(id));
+/** The place of a run's attempts. */
+export function attemptsFolder(runs: string, id: string): string {
+  return join(runs, ATTEMPTS, plainId(id));
+}
 
 /** The numbers of a run's attempts, rising. */
 function numbersOf(runs: string, id: string): number[] {
-  return namesIn(placeOf(runs, id))
+  return namesIn(attemptsFolder(runs, id))
     .flatMap((name) => /^(\d+)\.json$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b);
 }
 
-function namesIn(folder: string): string[] {
+/** What is in a folder; nothing if it is not there. */
+export function namesIn(folder: string): string[] {
   return onFile("read", folder, () => {
     try {
       return readdirSync(folder);
@@ -100,7 +110,7 @@ function namesIn(folder: string): string[] {
  * @throws FileError when nothing can be written there.
  */
 export function claimRun(runs: string, id: string): Attempt | undefined {
-  const place = placeOf(runs, id);
+  const place = attemptsFolder(runs, id);
   const isFinished = (): boolean => isRunFolder(finishedFolder(runs, id));
   if (isFinished()) return undefined;
   const token = JSON.stringify({ host: hostname(), pid: process.pid, since: new Date().toISOString(), token: randomUUID() });
@@ -113,17 +123,23 @@ export function claimRun(runs: string, id: string): Attempt | undefined {
       removeAttempts(runs, id);
       return undefined;
     }
-    return {
-      ...{ runs, id, number, folder: join(place, String(number)) },
-      assertHeld() {
-        const newest = numbersOf(runs, id).at(-1);
-        if (newest === number && readIfThere(file)?.toString() === token) return;
-        throw new BusyError(
-          `${id}: attempt ${number} is over, ${newest === undefined ? "the run was finished" : `attempt ${newest} was made`} elsewhere; nothing more is written`,
-        );
-      },
-    };
+    return attemptOf({ runs, id, number, token });
   }
+}
+
+/** The attempt of a claim, which another process may have made. */
+export function attemptOf({ runs, id, number, token }: Claim): Attempt {
+  const place = attemptsFolder(runs, id);
+  return {
+    ...{ runs, id, number, token, folder: join(place, String(number)) },
+    assertHeld() {
+      const newest = numbersOf(runs, id).at(-1);
+      if (newest === number && readIfThere(join(place, `${number}.json`))?.toString() === token) return;
+      throw new BusyError(
+        `${id}: attempt ${number} is over, ${newest === undefined ? "the run was finished" : `attempt ${newest} was made`} elsewhere; nothing more is written`,
+      );
+    },
+  };
 }
 
 /** Writes a file that must not be there; whether it was not. */
@@ -142,7 +158,7 @@ export function holderOf(runs: string, id: string): Holder | undefined {
   const number = numbersOf(runs, id).at(-1);
   if (number === undefined) return undefined;
   try {
-    return { number, ...checkForm(JSON.parse(readIfThere(join(placeOf(runs, id), `${number}.json`))?.toString() ?? ""), "claim", holderForm, "") };
+    return { number, ...checkForm(JSON.parse(readIfThere(join(attemptsFolder(runs, id), `${number}.json`))?.toString() ?? ""), "claim", holderForm, "") };
   } catch {
     // A claim whose writer was killed before it had written its name.
     return { number, host: "unknown", pid: 0, since: "unknown" };
@@ -152,7 +168,7 @@ export function holderOf(runs: string, id: string): Holder | undefined {
 /** The run folder of the newest attempt that has begun to train; for whoever shows a run that goes on. */
 export function attemptFolder(runs: string, id: string): string | undefined {
   return numbersOf(runs, id)
-    .map((number) => join(placeOf(runs, id), String(number)))
+    .map((number) => join(attemptsFolder(runs, id), String(number)))
     .findLast(isRunFolder);
 }
 
@@ -166,7 +182,7 @@ export function carryOver(attempt: Attempt, usable: (seal: RunSeal) => boolean):
   const { runs, id, number, folder } = attempt;
   const earlier = numbersOf(runs, id)
     .filter((other) => other < number)
-    .map((other) => join(placeOf(runs, id), String(other)));
+    .map((other) => join(attemptsFolder(runs, id), String(other)));
   let furthest: { run: Run; snapshot: SavedSnapshot } | undefined;
   for (const other of earlier) {
     const found = checkpointIn(other);
@@ -177,8 +193,8 @@ export function carryOver(attempt: Attempt, usable: (seal: RunSeal) => boolean):
   const { sink } = createRun(folder, run.config, attempt);
   sink.rewind?.(snapshot.evaluations ?? []);
   for (const name of NOTES) {
-    const content = readIfThere(join(run.folder, name));
-    if (content) writeFileAtomic(join(folder, name), content);
+    const noted = join(run.folder, name);
+    if (existsSync(noted)) onFile("write", folder, () => cpSync(noted, join(folder, name), { recursive: true }));
   }
   if (run.hasCheckpoint("best")) sink.save("best", run.loadCheckpoint("best"));
   // The last write: from here on this attempt is the one to go on from.
@@ -211,7 +227,7 @@ export function publishRun(attempt: Attempt): string {
   if (!renamed(folder, target)) {
     const [theirs, ours] = [resultDigest(target), resultDigest(folder)];
     if (theirs !== ours) {
-      const kept = join(runs, DIFFERING, `${id}-${number}-${ours.slice(0, 12)}`);
+      const kept = differingFolder(runs, id, number, ours);
       makeFolder(join(runs, DIFFERING));
       onFile("write", kept, () => renameSync(folder, kept));
       throw new DataError(
@@ -238,17 +254,28 @@ export function publishRun(attempt: Attempt): string {
   }
 }
 
-function removeAttempts(runs: string, id: string): void {
+/** Forgets a finished run's attempts. */
+export function removeAttempts(runs: string, id: string): void {
   try {
-    rmSync(placeOf(runs, id), { recursive: true, force: true });
+    rmSync(attemptsFolder(runs, id), { recursive: true, force: true });
   } catch {
     // Somebody claims the run this moment, and will see that it is finished.
   }
 }
 
-/** Differing results of these runs: the folders kept beside those that came first. */
-export function differingRuns(runs: string): string[] {
-  return namesIn(join(runs, DIFFERING)).map((name) => join(runs, DIFFERING, name));
+/** Results that should have been equal to those that came first: by their runs' ids, the folders in which they are kept. */
+export function differingRuns(runs: string): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const name of namesIn(join(runs, DIFFERING))) {
+    const id = name.replace(/-[^-]+-[0-9a-f]{12}$/, "");
+    found.set(id, [...(found.get(id) ?? []), join(runs, DIFFERING, name)]);
+  }
+  return found;
+}
+
+/** The place of a result that differs from its run's first. */
+export function differingFolder(runs: string, id: string, number: number, digest: string): string {
+  return join(runs, DIFFERING, `${plainId(id)}-${number}-${digest.slice(0, 12)}`);
 }
 
 /** Everything of a run's outcome but times, hashed: equal for equal runs, wherever and in however many attempts they were computed. */
@@ -265,7 +292,7 @@ export function resultDigest(folder: string): string {
 
 /** Notes that an attempt failed. */
 export function noteFailure({ runs, id, number }: Pick<Attempt, "runs" | "id" | "number">, message: string, final: boolean): void {
-  const place = placeOf(runs, id);
+  const place = attemptsFolder(runs, id);
   const iterations = numbersOf(runs, id).flatMap((other) =>
     readManifests(join(place, String(other), CHECKPOINTS), ["last"]).manifests.map(({ iteration }) => iteration),
   );
@@ -276,7 +303,7 @@ export function noteFailure({ runs, id, number }: Pick<Attempt, "runs" | "id" | 
 /** The failures of a run's attempts so far, oldest first. */
 export function failuresOf(runs: string, id: string): Failure[] {
   return numbersOf(runs, id).flatMap((number) => {
-    const file = join(placeOf(runs, id), `${number}.failed.json`);
+    const file = join(attemptsFolder(runs, id), `${number}.failed.json`);
     const content = readIfThere(file);
     return content ? [checkForm(JSON.parse(content.toString()), file, failureForm, "delete it; the attempt then does not count as failed")] : [];
   });
@@ -290,5 +317,5 @@ export function isGivenUp(failures: readonly Failure[]): boolean {
 
 /** Forgets a run's failures, so that it is tried again. */
 export function forgiveFailures(runs: string, id: string): void {
-  for (const { attempt } of failuresOf(runs, id)) rmSync(join(placeOf(runs, id), `${attempt}.failed.json`), { force: true });
+  for (const { attempt } of failuresOf(runs, id)) rmSync(join(attemptsFolder(runs, id), `${attempt}.failed.json`), { force: true });
 }

@@ -24,8 +24,10 @@ export interface RunSession {
 const SESSION_FILE = "session.json";
 const ROBUSTNESS_FILE = "robustness.jsonl";
 const PARTS_FILE = "attack-parts.jsonl";
-/** The files of all notes. */
-export const NOTES: readonly string[] = [SESSION_FILE, ROBUSTNESS_FILE, PARTS_FILE];
+/** What trackers keep in a run folder, by their names. */
+export const TRACKER_NOTES = { mlflow: "mlflow.json", tensorboard: "tensorboard" } as const;
+/** All notes: what goes along when a run goes on in another folder. */
+export const NOTES: readonly string[] = [SESSION_FILE, ROBUSTNESS_FILE, PARTS_FILE, ...Object.values(TRACKER_NOTES)];
 
 const asked = Object.fromEntries(
   Object.entries(RUN_OPTIONS).map(([name, option]) => [name, z.exactOptional(z.custom((value) => accepts(option, value), `must be ${ruleOf(option)}`))]),

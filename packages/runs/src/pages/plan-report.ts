@@ -51,11 +51,13 @@ export function planReport(plan: Plan, status: PlanStatus, finished: ReadonlyMap
   const { runs } = plan;
   const shown = runs.flatMap(({ id }) => finished.get(id) ?? []);
   const missing = status.runs.filter(({ state }) => state !== "finished");
+  const differing = status.runs.filter((run) => run.differing);
   return htmlPage({
     title: plan.name,
     subtitle: `${status.finished} of ${status.total} runs finished${status.failed > 0 ? `, ${status.failed} failed` : ""}`,
     body: html`<section aria-label="Outcome"><h2>Over seeds</h2>${spreadTable(plan, finished)}
 <p class="note">Mean ± sample standard deviation over the finished seeds of a row; accuracies are of the saved models, PGD-K-R is PGD with K steps and R restarts.</p>
+${differing.length > 0 && html`<h2>Computed twice, with other results</h2>${differingTable(differing)}`}
 ${missing.length > 0 && html`<h2>Missing</h2>${missingTable(missing)}`}</section>
 ${shown.length > 0 && shown.length <= MOST_DRAWN && comparison(shown, document)}
 <section><h2>The plan</h2><p class="note">${plan.name}, plan ${plan.id}. Each run has a folder of its name with its own report.</p>
@@ -65,6 +67,14 @@ ${table(
 )}</section>`,
     footer: "Made by gradalign.",
   });
+}
+
+/** An alarm: settings and seed decide every bit, so that one of the machines, or the code, is not to be trusted. */
+function differingTable(runs: readonly RunStatus[]): Markup {
+  return table(
+    html`<th>run</th><th>the first result is counted; others</th>`,
+    runs.map(({ label, differing = [] }) => html`<tr><th>${label}</th><td>${differing.join(", ")}</td></tr>\n`),
+  );
 }
 
 function missingTable(missing: readonly RunStatus[]): Markup {

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { isRunning, makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
 import { GradalignError } from "@gradalign/tensor";
 import { z } from "zod";
-import { attemptFolder, failuresOf, finishedFolder, holderOf, isGivenUp } from "../folder/node-attempts.ts";
+import { attemptFolder, differingRuns, failuresOf, finishedFolder, holderOf, isGivenUp, namesIn } from "../folder/node-attempts.ts";
 import { isRunFolder, openRun } from "../folder/node-run.ts";
-import { formatPlan } from "./node-plan.ts";
-import type { Plan, PlannedRun, PlanStatus, RunStatus } from "./plan.ts";
+import { formatPlan, readPlan } from "./node-plan.ts";
+import type { Plan, PlannedRun, PlanStatus, QueuedState, RunStatus } from "./plan.ts";
 
 /** What is known of a plan that was submitted: by which engine, and what that calls its jobs. */
 export interface Submission {
@@ -19,18 +19,18 @@ export interface Submission {
 const submissionForm = z.object({ engine: z.string(), jobs: z.array(z.string()) });
 /** What is noted of a run's end. */
 const endForm = z.looseObject({ diverged: z.exactOptional(z.string()) });
-const CANCELLED = "cancelled";
+const [PLANS, PLAN, CANCELLED] = ["plans", "plan.json", "cancelled"];
 
 /** What is kept of a plan beside its runs: the plan, its submission, scripts and logs. */
 export function planFolder(runs: string, { id }: Pick<Plan, "id">): string {
-  return join(runs, "plans", id);
+  return join(runs, PLANS, id);
 }
 
 /** Notes that a plan was submitted, and takes back that it was cancelled. */
 export function noteSubmission(runs: string, plan: Plan, submission: Submission): void {
   const folder = planFolder(runs, plan);
   makeFolder(folder);
-  writeFileAtomic(join(folder, "plan.json"), formatPlan(plan));
+  writeFileAtomic(join(folder, PLAN), formatPlan(plan));
   writeFileAtomic(join(folder, "submission.json"), `${JSON.stringify(submission)}\n`);
   rmSync(join(folder, CANCELLED), { force: true });
 }
@@ -39,6 +39,18 @@ export function noteSubmission(runs: string, plan: Plan, submission: Submission)
 export function readSubmission(runs: string, plan: Pick<Plan, "id">): Submission | undefined {
   const file = join(planFolder(runs, plan), "submission.json");
   return readIfThere(file) ? readJson(file, submissionForm, "delete it, and submit the plan again") : undefined;
+}
+
+/** The plans that were submitted with this folder of runs; those that cannot be read are left out. */
+export function submittedPlans(runs: string): Plan[] {
+  return namesIn(join(runs, PLANS)).flatMap((id) => {
+    try {
+      return [readPlan(join(planFolder(runs, { id }), PLAN))];
+    } catch (error) {
+      if (error instanceof GradalignError) return [];
+      throw error;
+    }
+  });
 }
 
 /** Says that a plan is to be left; whoever works on it looks now and then. */
@@ -57,13 +69,30 @@ export function isPlannedFinished(runs: string, { id }: Pick<PlannedRun, "id">):
   return isRunFolder(finishedFolder(runs, id));
 }
 
-/** How far the plan has come. */
-export function planStatus(runs: string, plan: Plan): PlanStatus {
-  const list = plan.runs.map((run) => runStatus(runs, run));
+/**
+ * How far the plan has come.
+ *
+ * @param queued what a queue says of its runs, where it was asked; of those that are not finished it is shown.
+ */
+export function planStatus(runs: string, plan: Plan, queued?: ReadonlyMap<string, QueuedState>): PlanStatus {
+  const differing = differingRuns(runs);
+  const list = plan.runs.map((run) => {
+    const status = runStatus(runs, run);
+    const others = differing.get(run.id);
+    return {
+      ...status,
+      ...(others ? { differing: others } : {}),
+      ...(queued && status.state !== "finished" ? { queue: queued.get(run.id) ?? "missing" } : {}),
+    };
+  });
   const of = (state: RunStatus["state"]): number => list.filter((run) => run.state === state).length;
+  const epochs = list.reduce((sum, run) => sum + run.epochs, 0);
+  const done = list.reduce((sum, run) => sum + (run.state === "finished" ? run.epochs : Math.min(run.epoch ?? 0, run.epochs)), 0);
   return {
     ...{ plan: plan.id, name: plan.name, total: list.length },
     ...{ finished: of("finished"), running: of("running"), waiting: of("waiting"), failed: of("failed") },
+    differing: list.filter((run) => run.differing).length,
+    progress: epochs > 0 ? done / epochs : 1,
     cancelled: isCancelled(runs, plan),
     runs: list,
   };

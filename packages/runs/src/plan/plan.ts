@@ -20,7 +20,7 @@ export interface PlannedRun {
   readonly label: string;
   readonly config: TrainConfig;
   readonly attacks: readonly FinalAttack[];
-  /** What its images are: `real` for a known data set, else the fingerprint of a folder of one's own. */
+  /** What its images are: `real` for a known data set, `made-up` for images in place of one, else the fingerprint of a folder of one's own. */
   readonly data: string;
 }
 
@@ -38,6 +38,9 @@ export interface Plan {
   readonly runs: readonly PlannedRun[];
 }
 
+/** What a queue says of a run; `missing`: it is not there, so that nobody will be given it. */
+export type QueuedState = "waiting" | "active" | "completed" | "failed" | "missing";
+
 /** What the runs' folder says of a run. */
 export interface RunStatus {
   readonly id: string;
@@ -53,6 +56,10 @@ export interface RunStatus {
   readonly attempt?: number;
   /** Why it failed last, or that it diverged. */
   readonly message?: string;
+  /** Folders of results that should have been equal to the first and are not: an alarm. */
+  readonly differing?: readonly string[];
+  /** Of a run that is not finished, where a queue was asked. */
+  readonly queue?: QueuedState;
 }
 
 /** How far a plan has come. */
@@ -64,6 +71,10 @@ export interface PlanStatus {
   readonly running: number;
   readonly waiting: number;
   readonly failed: number;
+  /** Runs that were computed twice with other results. */
+  readonly differing: number;
+  /** Share of all runs' epochs that are done, 0 to 1. */
+  readonly progress: number;
   readonly cancelled: boolean;
   readonly runs: readonly RunStatus[];
 }

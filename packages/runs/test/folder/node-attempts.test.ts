@@ -115,6 +115,17 @@ it("go on from the furthest of those before, over any number of interruptions, t
   expect(existsSync(join(runs, "attempts", "cut"))).toBe(false);
 });
 
+it("take along what trackers keep, so that a run stays one to them", async () => {
+  const first = claim("a");
+  await work(first, 3);
+  writeFileSync(join(first.folder, "mlflow.json"), '{"run":"1"}');
+  mkdirSync(join(first.folder, "tensorboard"));
+  writeFileSync(join(first.folder, "tensorboard", "events"), "1");
+  const second = claim("a");
+  await work(second, 4);
+  expect([existsSync(join(second.folder, "mlflow.json")), readdirSync(join(second.folder, "tensorboard"))]).toEqual([true, ["events"]]);
+});
+
 it("begin anew where what is there was computed in another way", async () => {
   await work(claim("a"), 3);
   expect(await work(claim("a"), 1, () => false)).toBe(0);
@@ -126,10 +137,10 @@ it("of a run that was finished twice the first stays if they are equal; if not, 
   publishRun(first);
   // As two workers that cannot see each other's claims would.
   expect(publishRun({ ...second, id: "a" })).toBe(finishedFolder(runs, "a"));
-  expect(differingRuns(runs)).toEqual([]);
+  expect(differingRuns(runs).size).toBe(0);
   noteRobustness(third.folder, record(1));
   expect(() => publishRun({ ...third, id: "a" })).toThrow(/^a: two computations of this run differ .* both are kept/);
-  expect(differingRuns(runs)).toEqual([expect.stringMatching(/differing\/a-1-[0-9a-f]{12}$/)]);
+  expect(differingRuns(runs)).toEqual(new Map([["a", [expect.stringMatching(/differing\/a-1-[0-9a-f]{12}$/)]]]));
   expect(existsSync(finishedFolder(runs, "a"))).toBe(true);
 });
 

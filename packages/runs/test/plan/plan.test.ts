@@ -19,6 +19,7 @@ import {
   readPlan,
   readSubmission,
   runId,
+  submittedPlans,
   writePlan,
 } from "../../src/node.ts";
 
@@ -107,5 +108,13 @@ test("the runs' folder says how far a plan has come: who works on what, what fai
   expect(planStatus(runs, four).cancelled).toBe(false);
   expect(readSubmission(runs, four)).toEqual({ engine: "slurm", jobs: ["7"] });
   writeFileSync(join(runs, first.id, "finished.json"), '{"diverged":"loss was not finite"}');
+  // One of four runs of two epochs each.
+  expect(planStatus(runs, four)).toMatchObject({ progress: 0.25, differing: 0 });
+  mkdirSync(join(runs, "differing", `${first.id}-3-0123456789ab`), { recursive: true });
+  expect(planStatus(runs, four)).toMatchObject({ differing: 1, runs: [{ differing: [expect.stringMatching(/-3-0123456789ab$/)] }, {}, {}, {}] });
+  const queued = planStatus(runs, four, new Map([[second.id, "failed"]]));
+  expect(queued.runs.map(({ queue }) => queue)).toEqual([undefined, "failed", "missing", "missing"]);
+  writeFileSync(join(runs, "plans", "damaged"), "");
+  expect(submittedPlans(runs)).toEqual([four]);
   expect(planStatus(runs, four).runs[0]).toMatchObject({ state: "finished", message: "diverged: loss was not finite" });
 });
