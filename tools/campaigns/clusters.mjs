@@ -1,10 +1,11 @@
 /**
- * @file A sweep over Redis with what goes wrong on clusters: `npm run campaign:clusters -- [--count 200] [--seed 0]`.
+ * @file A sweep over Redis with what goes wrong on clusters: `npm run campaign:clusters -- [--count 200] [--seed 0] [--place store]`.
  *
  * Four workers do `count` small runs while, at random, they and the processes that train are killed (a quarter as many kills as runs, or
  * more), frozen for longer than their lock, Redis is killed and started with what it had written and once with nothing, the plan is
  * submitted again, and the disk is full. One run has damaged images. In the end every run must be finished once, with the bytes of the same
- * run of one undisturbed process, or be named as failed. Needs Debian's redis-server; a full disk needs a file system that may be mounted.
+ * run of one undisturbed process, or be named as failed. With `--place store` each worker has a folder of its own, and they exchange
+ * runs through a store. Needs Debian's redis-server; a full disk needs a file system that may be mounted.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -12,13 +13,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { differingRuns, failuresOf, finishedFolder, holderOf, isGivenUp, openQueue, queueAddress, resultDigest } from "@gradalign/runs/node";
-import { trainingPool } from "../../packages/gradalign/dist/run/training-pool.js";
+import {
+  differingRuns,
+  failuresOf,
+  finishedFolder,
+  holderOf,
+  isGivenUp,
+  MAX_FAILURES,
+  openExchange,
+  openQueue,
+  openStore,
+  queueAddress,
+  resultDigest,
+} from "@gradalign/runs/node";
+import { performPlanned } from "../../packages/gradalign/dist/reproduce/perform-planned.js";
+import { trainingPool } from "../../packages/gradalign/dist/reproduce/training-pool.js";
 import { hasRedis, redisServer } from "../redis-server.mjs";
 import { campaignArguments } from "./campaign-arguments.mjs";
 import { makeSweep, undisturbed } from "./sweep.mjs";
 
-const { count, seed } = campaignArguments({ count: 200, seed: 0 });
+const { count, seed, place } = campaignArguments({ count: 200, seed: 0 }, { place: ["folder", "store"] });
 if (!hasRedis) throw new Error("campaign:clusters needs redis-server; run: apt-get install redis-server");
 const WORKERS = 4;
 /** Seconds after which a worker counts as gone. */
@@ -26,13 +40,16 @@ const PATIENCE = 3;
 const PASSWORD = "campaign";
 const main = fileURLToPath(new URL("../../packages/gradalign/dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "gradalign-clusters-"));
-const runs = join(folder, "runs");
+let runs = join(folder, "runs");
 mkdirSync(runs);
 // Of its own, so that it can be full.
 const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1g", "tmpfs", runs]).status === 0;
+/** Where the workers are, and what they share where that is no folder. */
+const [area, store] = [runs, join(runs, "store")];
+const folderOf = (/** @type {number} */ worker) => (place === "store" ? join(area, `worker-${worker}`) : runs);
 const say = (/** @type {string} */ text) => process.stdout.write(`${text}\n`);
 process.on("exit", () => {
-  if (mounted) spawnSync("umount", ["-l", runs]);
+  if (mounted) spawnSync("umount", ["-l", area]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -74,10 +91,11 @@ const costs = { local: [], queue: [] };
 for (let turn = 0; turn < 3; turn++) {
   const timed = good.slice(0, 12);
   const { signal } = new AbortController();
-  const pool = trainingPool({ runs: join(folder, `local-${turn}`), jobs: 1, threads: 1, environment: process.env, signal });
+  const pool = trainingPool({ jobs: 1, signal });
+  const planned = { place: { runs: join(folder, `local-${turn}`) }, pool, threads: 1, track: [], signal };
   let at = 0;
   for (const [i, run] of timed.entries()) {
-    const outcome = await pool.perform(run, () => {});
+    const outcome = await performPlanned(run, planned, () => {});
     if (outcome.kind !== "done") throw new Error(`${run.id}: ${JSON.stringify(outcome)}`);
     if (i === 0) at = performance.now();
   }
@@ -98,8 +116,16 @@ say(`ms a run: ${JSON.stringify(costs, (_, value) => (typeof value === "number" 
 await undisturbed(good, join(folder, "whole"), folder);
 say(`${count} runs done undisturbed; now with kills`);
 
-const workers = Array.from({ length: WORKERS }, () => startWorker(runs));
-const done = () => all.filter(({ id }) => existsSync(finishedFolder(runs, id)) || isGivenUp(failuresOf(runs, id))).length;
+const startAt = (/** @type {number} */ i) => startWorker(folderOf(i), ...(place === "store" ? ["--store", store] : []));
+const workers = Array.from({ length: WORKERS }, (_, i) => startAt(i));
+const isFinished = (/** @type {string} */ id) => existsSync(place === "store" ? join(store, "finished", `${id}.json`) : finishedFolder(runs, id));
+/** Three failures at the same place are the end, and the runs that fail here do so at their beginning. */
+const failedInStore = (/** @type {string} */ id) => {
+  const attempts = join(store, "attempts", id);
+  return existsSync(attempts) && readdirSync(attempts).filter((name) => name.endsWith(".failed.json")).length >= MAX_FAILURES;
+};
+const isOver = (/** @type {string} */ id) => isFinished(id) || (place === "store" ? failedInStore(id) : isGivenUp(failuresOf(runs, id)));
+const done = () => all.filter(({ id }) => isOver(id)).length;
 const counts = { workers: 0, trainings: 0, freezes: 0, "Redis killed": 0, "Redis emptied": 0, submissions: 0, "full disks": 0 };
 const kills = () => counts.workers + counts.trainings;
 const wantedKills = Math.max(50, Math.ceil(count / 4));
@@ -129,7 +155,7 @@ const actions = {
     if (random() < 0.3) for (const pid of trainingOf(child.pid)) counts.trainings += Number(kill(pid, "SIGKILL"));
     counts.workers += Number(child.kill("SIGKILL"));
     await ended(child);
-    workers[i] = startWorker(runs);
+    workers[i] = startAt(i);
   },
   async training() {
     for (const pid of trainingOf(pick(workers)?.pid).slice(0, 1)) counts.trainings += Number(kill(pid, "SIGKILL"));
@@ -162,10 +188,10 @@ const actions = {
   },
   async disk() {
     if (!mounted) return;
-    spawnSync("dd", ["if=/dev/zero", `of=${join(runs, "filler")}`, "bs=4M"]);
+    spawnSync("dd", ["if=/dev/zero", `of=${join(area, "filler")}`, "bs=4M"]);
     counts["full disks"]++;
     await delay(3000);
-    rmSync(join(runs, "filler"), { force: true });
+    rmSync(join(area, "filler"), { force: true });
   },
 };
 /** @type {readonly (keyof typeof actions)[]} */
@@ -184,7 +210,7 @@ while (done() < all.length || kills() < wantedKills) {
     [last, at] = [now, performance.now()];
   } else if (performance.now() - at > 10_000) {
     // What a Redis lost that was killed before it had written.
-    await queue.add(all.filter(({ id }) => !existsSync(finishedFolder(runs, id))));
+    await queue.add(all.filter(({ id }) => !isFinished(id)));
     at = performance.now();
   }
   if (now === all.length) break;
@@ -203,6 +229,12 @@ await redis.kill();
 /** @type {string[]} */
 const problems = [];
 const named = [];
+if (place === "store") {
+  runs = join(folder, "together");
+  mkdirSync(runs);
+  const exchange = openExchange(await openStore(store), runs, say);
+  for (const { id } of all) await exchange.synchronize(id, true).catch((error) => problems.push(`${id}: ${error.message}`));
+}
 for (const { id } of all) {
   const failures = failuresOf(runs, id);
   if (existsSync(finishedFolder(runs, id))) {
@@ -212,7 +244,7 @@ for (const { id } of all) {
   } else if (isGivenUp(failures)) named.push(`${id} (${failures.length} failures: ${failures.at(-1)?.message.slice(0, 100)})`);
   else problems.push(`${id}: neither finished nor named; its newest attempt is ${JSON.stringify(holderOf(runs, id))}`);
 }
-for (const alarm of differingRuns(runs)) problems.push(`results differ: ${alarm}`);
+for (const [id, folders] of differingRuns(runs)) problems.push(`results of ${id} differ: ${folders.join(", ")}`);
 const strange = readdirSync(runs).filter((name) => !all.some(({ id }) => id === name) && name !== "attempts");
 if (strange.length > 0) problems.push(`left over: ${strange.join(", ")}`);
 for (const problem of problems) console.error(problem);

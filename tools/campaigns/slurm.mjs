@@ -73,9 +73,12 @@ while (squeue(jobs).length > 0 || execFileSync("squeue", ["--noheader"], { encod
     counts.requeued++;
   } else {
     // As by a kernel out of memory.
-    const pid = all
+    const worker = all
       .map(({ id }) => (existsSync(finishedFolder(runs, id)) ? undefined : holderOf(runs, id)?.pid))
       .find((its) => its && existsSync(`/proc/${its}`));
+    // Now the task's own process, now the one that trains for it.
+    const trains = Number(spawnSync("pgrep", ["-P", String(worker)], { encoding: "utf8" }).stdout.split("\n")[0]);
+    const pid = random() < 0.5 ? worker : trains || worker;
     if (pid) process.kill(pid, "SIGKILL");
     counts.killed += pid ? 1 : 0;
   }

@@ -59,12 +59,12 @@ export async function undisturbed(wanted, into, folder) {
   const programs = stepPrograms(device);
   const data = await readRecordFolder(join(folder, "images"));
   const { signal } = new AbortController();
-  const context = { data, device, programs, cost: undefined, view: { event() {}, note() {} }, signal };
+  const context = { data, device, programs, cost: undefined, track: [], view: { event() {}, note() {} }, signal };
   const began = performance.now();
   for (const run of wanted) {
     const work = (/** @type {import("@gradalign/runs/node").Attempt} */ attempt) =>
       performOwned({ ...run, data: /** @type {const} */ ("real"), folder: attempt.folder }, context, attempt);
-    const outcome = await attemptRun(into, run.id, signal, work);
+    const outcome = await attemptRun({ runs: into }, run.id, signal, work);
     if (outcome.kind !== "done") throw new Error(`${run.id}: ${JSON.stringify(outcome)}`);
   }
   const milliseconds = (performance.now() - began) / wanted.length;

@@ -20,11 +20,12 @@ import { registerPlan } from "./commands/plan.ts";
 import { registerProfile } from "./commands/profile.ts";
 import { registerReport } from "./commands/report.ts";
 import { registerReproduce } from "./commands/reproduce.ts";
-import { registerReproduceWorkers } from "./commands/reproduce-workers.ts";
+import { registerReproduceProbe } from "./commands/reproduce-probe.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerStudio } from "./commands/studio.ts";
 import { registerSubmit } from "./commands/submit.ts";
 import { registerSweep } from "./commands/sweep.ts";
+import { registerSync } from "./commands/sync.ts";
 import { registerTrain } from "./commands/train.ts";
 import { registerWork } from "./commands/work.ts";
 import { registerWorkTraining } from "./commands/work-training.ts";
@@ -73,13 +74,14 @@ export function createProgram(context: Context): Command {
     registerEval,
     registerReport,
     registerReproduce,
-    registerReproduceWorkers,
+    registerReproduceProbe,
     registerSweep,
     registerPlan,
     registerSubmit,
     registerStatus,
     registerCancel,
     registerRetry,
+    registerSync,
     registerWork,
     registerWorkTraining,
     registerExport,

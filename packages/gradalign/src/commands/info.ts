@@ -7,7 +7,7 @@ import { bytes } from "@gradalign/runs";
 import { VERSION } from "@gradalign/runs/node";
 import { BACKENDS, createDevice, wasmFeatures } from "@gradalign/tensor";
 import type { Command } from "commander";
-import { runWorker } from "../run/worker-process.ts";
+import { answerQuestions, workerProcess } from "../run/worker-process.ts";
 import { type Context, print } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
 
@@ -37,7 +37,7 @@ interface Info {
 
 /** Adds the command to the program, and the hidden one that it runs apart. */
 export function registerInfo(program: Command, context: Context): void {
-  program.command("info-webgpu", { hidden: true }).action(async () => print(context, JSON.stringify(await tryBackend("webgpu"))));
+  program.command("info-webgpu", { hidden: true }).action(() => answerQuestions(context, () => tryBackend("webgpu")));
   program
     .command("info")
     .description("show versions, backends, WebAssembly features and the cache folder")
@@ -63,11 +63,10 @@ async function tryBackend(backend: (typeof BACKENDS)[number]): Promise<BackendSt
 
 /** Tries WebGPU in a process of its own: drivers write what they like to standard error, and some crash. */
 async function tryGpuApart(): Promise<BackendState> {
-  let state: BackendState | undefined;
-  const { code } = await runWorker("info-webgpu", null, (line) => {
-    state = line as BackendState;
-  });
-  return state ?? { problem: `its driver ended the process that tried it (exit code ${code})` };
+  const process = workerProcess<null, BackendState>("info-webgpu");
+  const answer = await process.ask(null);
+  process.close();
+  return "answer" in answer ? answer.answer : { problem: `its driver ended the process that tried it (${answer.died})` };
 }
 
 async function collectInfo(): Promise<Info> {

@@ -6,7 +6,7 @@
  * is read there, and never asked of an engine.
  */
 import type { Plan, PlannedRun } from "@gradalign/runs";
-import type { Submission } from "@gradalign/runs/node";
+import type { Submission, TrackerChoice } from "@gradalign/runs/node";
 import type { Context } from "../terminal/context.ts";
 
 /** How a plan is handed over. */
@@ -19,12 +19,17 @@ export interface EngineOptions {
   readonly queue: string | undefined;
   /** Options for the scheduler, for engines that have one. */
   readonly scheduler: readonly string[];
+  /** Where the runs' numbers are sent besides; as it was asked for, and read. */
+  readonly tracked: string | undefined;
+  readonly track: readonly TrackerChoice[];
   readonly json: boolean;
 }
 
 /** An engine. */
 export interface Engine {
   readonly help: string;
+  /** @throws ConfigError for options that are not for this engine, before anything is written. */
+  check(options: EngineOptions): void;
   /**
    * Hands over the runs that are not finished; handing over twice does no harm.
    *

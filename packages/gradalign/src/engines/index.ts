@@ -1,5 +1,6 @@
 /** @file The registry of engines. */
 
+import { readTrackers } from "@gradalign/runs/node";
 import { parseCount } from "../settings/setting-flags.ts";
 import { bullmq } from "./bullmq.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
@@ -16,10 +17,20 @@ export interface EngineFlags {
   readonly jobs?: string;
   readonly queue?: string;
   readonly scheduler?: readonly string[];
+  readonly track?: string;
   readonly json?: boolean;
 }
 
-/** What the flags say; @throws ConfigError for a count that is none. */
-export function engineOptions({ runs, jobs, queue, scheduler = [], json = false }: EngineFlags): EngineOptions {
-  return { runs, queue, scheduler, json, jobs: jobs === undefined ? undefined : parseCount("--jobs", jobs, "leave it out for as many as there are cores") };
+/** What the flags say; @throws ConfigError for a count that is none, or a tracker that is none. */
+export function engineOptions({ runs, jobs, queue, scheduler = [], track: tracked, json = false }: EngineFlags): EngineOptions {
+  const track = tracked === undefined ? [] : readTrackers(tracked);
+  return {
+    runs,
+    queue,
+    scheduler,
+    tracked,
+    track,
+    json,
+    jobs: jobs === undefined ? undefined : parseCount("--jobs", jobs, "leave it out for as many as there are cores"),
+  };
 }

@@ -3,23 +3,24 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { withLock } from "@gradalign/robustness/node";
-import type { Plan, PlannedRun, RunEvent } from "@gradalign/runs";
-import { isCancelled, isPlannedFinished, type WorkOutcome } from "@gradalign/runs/node";
+import type { Plan, PlannedRun } from "@gradalign/runs";
+import { isPlannedFinished, type WorkOutcome } from "@gradalign/runs/node";
 import { bestSchedule, estimate, openCostBook } from "../reproduce/costs.ts";
 import { createGridView, type GridView } from "../reproduce/grid-view.ts";
+import { performPlanned } from "../reproduce/perform-planned.ts";
+import { trainingPool } from "../reproduce/training-pool.ts";
+import { watchCancelled } from "../run/cancelled.ts";
 import { interruptible } from "../run/interruptible.ts";
-import { trainingPool } from "../run/training-pool.ts";
 import { type Context, remark } from "../terminal/context.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 
-/** Milliseconds between looks at whether the plan was cancelled. */
-const LOOK_MS = 500;
 /** Milliseconds until a run is tried again that could not be gone on with here and now, and how often. */
 const [LATER_MS, MOST_LATER] = [5000, 12];
 
 /** The engine. */
 export const local: Engine = {
   help: "processes on this machine; the command ends when they have",
+  check() {},
   async submit(plan, _, options, context) {
     await computeHere(plan, options, context);
     return [];
@@ -61,18 +62,18 @@ interface LocalContext {
 }
 
 async function performAll(plan: Plan, pending: readonly PlannedRun[], jobs: number, { options, view, signal }: LocalContext): Promise<void> {
-  const { runs } = options;
-  const cancelled = new AbortController();
-  const look = setInterval(() => isCancelled(runs, plan) && !cancelled.signal.aborted && (view.note("the plan was cancelled"), cancelled.abort()), LOOK_MS);
+  const { runs, track } = options;
+  const cancelled = watchCancelled(runs, plan, view.note);
   const stop = AbortSignal.any([signal, cancelled.signal]);
   const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
-  const pool = trainingPool({ runs, jobs, threads, environment: process.env, signal: stop });
+  const pool = trainingPool({ jobs, signal: stop });
+  const planned = { place: { runs }, pool, threads, track, signal: stop };
   const waiting = [...pending];
   const work = async (): Promise<void> => {
     for (let run = waiting.shift(); run && !stop.aborted; run = waiting.shift()) {
       for (let later = 0; ; later++) {
         const { id, label } = run;
-        const outcome: WorkOutcome = await pool.perform(run, (event) => view.event(id, event as RunEvent));
+        const outcome: WorkOutcome = await performPlanned(run, planned, (event) => view.event(id, event));
         if (outcome.kind === "done") view.done(id);
         if (outcome.kind === "failed" && outcome.final) view.note(`${label} failed: ${outcome.message}`);
         if (outcome.kind === "later") view.note(`${label}: ${outcome.message}; ${later < MOST_LATER ? "trying again" : "left for later"}`);
@@ -85,7 +86,7 @@ async function performAll(plan: Plan, pending: readonly PlannedRun[], jobs: numb
   try {
     await Promise.all(Array.from({ length: jobs }, work));
   } finally {
-    clearInterval(look);
+    cancelled.release();
     pool.close();
     view.finish();
   }

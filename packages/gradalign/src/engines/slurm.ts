@@ -2,13 +2,14 @@
 import { join, resolve } from "node:path";
 import { makeFolder, writeFileAtomic } from "@gradalign/robustness/node";
 import { arrayScripts, maxArraySize, mergeScript, planFolder, sbatch, scancel } from "@gradalign/runs/node";
-import { MAIN } from "../run/training-process.ts";
+import { MAIN } from "../run/worker-process.ts";
 import type { Engine } from "./engine.ts";
 
 /** The engine. */
 export const slurm: Engine = {
   help: "array jobs of Slurm, from a folder that its nodes share",
-  async submit(plan, pending, { runs, jobs, scheduler }) {
+  check() {},
+  async submit(plan, pending, { runs, jobs, scheduler, tracked }) {
     const at = resolve(runs);
     const folder = planFolder(at, plan);
     makeFolder(folder);
@@ -16,7 +17,7 @@ export const slurm: Engine = {
     const wanted = new Set(pending.map(({ id }) => id));
     const request = {
       indices: plan.runs.flatMap(({ id }, index) => (wanted.has(id) ? [index] : [])),
-      command: [process.execPath, MAIN, "work", "--runs", at, "--plan", file, "--index"],
+      command: [process.execPath, MAIN, "work", "--runs", at, ...(tracked === undefined ? [] : ["--track", tracked]), "--plan", file, "--index"],
       merge: [process.execPath, MAIN, "report", file, "--runs", at, "--out", join(folder, "report.html")],
       ...{ folder, jobs, options: scheduler, maxArraySize: maxArraySize() },
     };

@@ -54,6 +54,11 @@ function pathOf(name: string): string {
 /** Images that are made up even where others can be had. */
 const MADE_UP_NAME = "made-up";
 
+/** What a name stands for wherever its images can be had. */
+export function alwaysOf(name: string): DataKind {
+  return pathOf(name) === MADE_UP_NAME ? "made-up" : "real";
+}
+
 /** Finds out which of the data sets can be had; what cannot is an error unless all that is wanted of it is smoke. */
 export async function openShelf(
   wanted: readonly { readonly name: string; readonly scale: Scale }[],

@@ -7,7 +7,7 @@ import { ConfigError } from "@gradalign/tensor";
 import { settingsInWords, withFullPath } from "../run/agreement.ts";
 import { readSweepFile } from "../settings/sweep-file.ts";
 import type { OutputStream } from "../terminal/streams.ts";
-import { openShelf } from "./datasets.ts";
+import { alwaysOf, openShelf } from "./datasets.ts";
 import { gridOf, type ScaledExperiment } from "./grid.ts";
 
 /** Settings of a run that are not the machine's. */
@@ -60,9 +60,9 @@ function resolved(
   }
 }
 
-/** The plan of some experiments: the trainings of all of them, each once. */
+/** The plan of some experiments: the trainings of all of them, each once. Images are the data sets' own, but for those that are always made up. */
 export function planOfExperiments(chosen: readonly ScaledExperiment[], scale: string | null): Plan {
   const names = chosen.map(({ experiment }) => experiment.id);
-  const runs = gridOf(chosen, "", () => "real").map(({ id, label, config, attacks, data }) => ({ id, label, config, attacks, data }));
+  const runs = gridOf(chosen, "", alwaysOf).map(({ id, label, config, attacks, data }) => ({ id, label, config, attacks, data }));
   return planOf([...names, ...(scale === null ? [] : [scale])].join("-"), { kind: "experiments", experiments: names, scale }, runs);
 }

@@ -4,7 +4,7 @@ import type { Training } from "@gradalign/experiments";
 import type { Given, TrainConfig } from "@gradalign/robustness";
 import type { Settings } from "@gradalign/runs";
 import { GradalignError } from "@gradalign/tensor";
-import { runWorker } from "../run/worker-process.ts";
+import { workerProcess } from "../run/worker-process.ts";
 import { LiveRegion } from "../terminal/live-region.ts";
 import { statusLine } from "../terminal/progress-bar.ts";
 import type { Streams } from "../terminal/streams.ts";
@@ -17,7 +17,7 @@ const BUSY = 0.4;
 export interface ProbeRequest {
   readonly config: TrainConfig;
   readonly threads: number | undefined;
-  readonly backend: string | undefined;
+  readonly backend: Settings["backend"] | undefined;
 }
 
 /** How {@link measureMissingCosts} measures. */
@@ -72,10 +72,16 @@ export function busyRemark(load: number, cores: number): string | undefined {
 }
 
 async function probe(request: ProbeRequest, signal: AbortSignal): Promise<Cost> {
-  let cost: Cost | undefined;
-  const { code, stderr } = await runWorker("reproduce-probe", request, (line) => (cost = line as Cost), signal);
-  signal.throwIfAborted();
-  if (code !== 0 || !cost)
-    throw new GradalignError("TrainingError", `reproduce: timing a few steps failed: ${stderr.trim().split("\n").at(-1) ?? `code ${code}`}`);
-  return cost;
+  const process = workerProcess<ProbeRequest, Cost>("reproduce-probe");
+  const stop = (): void => process.stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    const answer = await process.ask(request);
+    signal.throwIfAborted();
+    if ("answer" in answer) return answer.answer;
+    throw new GradalignError("TrainingError", `reproduce: timing a few steps failed: ${answer.died}`);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    process.close();
+  }
 }

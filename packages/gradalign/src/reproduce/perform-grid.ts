@@ -1,19 +1,18 @@
 /**
  * @file Trains what a grid misses: one after the other in this process, or side by side in processes of their own.
  *
- * A training's folder is locked while it is worked on, so that two commands can share an output folder. Workers report on their
- * standard output; when this process is killed, their next report fails and they end.
+ * A training's folder is locked while it is worked on, so that two commands can share an output folder.
  */
 
 import { restoreModel, type StepPrograms, stepPrograms, TrainingError } from "@gradalign/robustness";
 import type { LoadedDataset, Lock } from "@gradalign/robustness/node";
-import type { RunEvent } from "@gradalign/runs";
-import { attackSaved, isRunFolder, modelOfSnapshot, openRun, ownRun, performRun, type RunRequest } from "@gradalign/runs/node";
+import type { RunView, Settings } from "@gradalign/runs";
+import { attackSaved, isRunFolder, modelOfSnapshot, openRun, ownRun, performRun, type RunRequest, type TrackerChoice, trackedView } from "@gradalign/runs/node";
 import { type Device, GradalignError } from "@gradalign/tensor";
-import { runWorker } from "../run/worker-process.ts";
 import type { Cost, CostBook, Schedule } from "./costs.ts";
 import { type GridTraining, isFinished, noteFinished, readFinished } from "./grid.ts";
 import type { GridView } from "./grid-view.ts";
+import { trainingPool } from "./training-pool.ts";
 
 /** Seconds of computation that a kill may cost. */
 const CHECKPOINT_SECONDS = 2;
@@ -25,7 +24,9 @@ export interface TrainingContext {
   /** Compiled steps that trainings on the device share; of this training alone unless set. */
   readonly programs?: StepPrograms;
   readonly cost: Cost | undefined;
-  readonly view: Pick<GridView, "event" | "note">;
+  /** Where its numbers are sent besides. */
+  readonly track: readonly TrackerChoice[];
+  readonly view: RunView;
   readonly signal: AbortSignal;
 }
 
@@ -37,8 +38,12 @@ export async function performTraining(training: GridTraining, context: TrainingC
 }
 
 /** As {@link performTraining}, in a folder that is the caller's. */
-export async function performOwned(training: GridTraining, { data, device, programs, cost, view, signal }: TrainingContext, lock: Lock): Promise<boolean> {
-  const { id, folder, config, attacks } = training;
+export async function performOwned(
+  { id, label, folder, config, attacks }: GridTraining,
+  { data, device, programs, cost, track, view: shown, signal }: TrainingContext,
+  lock: Lock,
+): Promise<boolean> {
+  const { view, close } = trackedView(shown, track, { folder, id, label, config });
   const checkpointEvery = cost ? Math.max(1, Math.min(config.evalEvery, Math.floor(CHECKPOINT_SECONDS / cost.step))) : config.evalEvery;
   const own = { label: id, folder, config, resume: isRunFolder(folder), data, device, asked: {}, attacks, view, signal, checkpointEvery };
   const request = programs ? { ...own, programs } : own;
@@ -51,6 +56,8 @@ export async function performOwned(training: GridTraining, { data, device, progr
     if (!(await attackBest(request))) return false;
     noteFinished(folder, error.message);
     return true;
+  } finally {
+    await close();
   }
 }
 
@@ -71,27 +78,21 @@ async function attackBest(request: RunRequest): Promise<boolean> {
   }
 }
 
-/** What a worker process is given on its standard input. */
-export interface WorkerRequest {
-  readonly training: GridTraining;
-  readonly cost: Cost | undefined;
-  readonly backend: string | undefined;
-}
-
 /** How a grid is performed. */
 export interface GridContext {
   readonly schedule: Schedule;
   readonly book: CostBook;
   readonly view: GridView;
   readonly signal: AbortSignal;
-  readonly backend: string | undefined;
+  readonly track: readonly TrackerChoice[];
+  readonly backend: Settings["backend"] | undefined;
   /** Opens what trainings in this process need; called at most once. */
   readonly open: () => Promise<{ device: Device; dataset: (training: GridTraining) => Promise<LoadedDataset> }>;
 }
 
 /** Performs all trainings; resolves to false when interrupted. */
 export async function performGrid(trainings: readonly GridTraining[], context: GridContext): Promise<boolean> {
-  const { schedule, book, view, signal, open } = context;
+  const { schedule, book, track, view, signal, open } = context;
   if (trainings.length === 0) return true;
   if (schedule.mode === "alone") {
     const { device, dataset } = await open();
@@ -101,7 +102,7 @@ export async function performGrid(trainings: readonly GridTraining[], context: G
       for (const training of trainings) {
         if (signal.aborted) return false;
         const data = await dataset(training);
-        const finished = await performTraining(training, { data, device, programs, cost: book.get(training.config)?.alone, view, signal });
+        const finished = await performTraining(training, { data, device, programs, cost: book.get(training.config)?.alone, track, view, signal });
         if (!finished) return false;
         tellDone(training, view);
       }
@@ -119,23 +120,28 @@ function tellDone({ id, label, folder }: GridTraining, view: GridView): void {
   view.done(id);
 }
 
-async function sideBySide(trainings: readonly GridTraining[], { schedule, book, view, signal, backend }: GridContext): Promise<boolean> {
+async function sideBySide(trainings: readonly GridTraining[], { schedule, book, track, view, signal, backend }: GridContext): Promise<boolean> {
   const waiting = [...trainings];
   const failure = new AbortController();
   const stop = AbortSignal.any([signal, failure.signal]);
+  const pool = trainingPool({ jobs: schedule.jobs, signal: stop });
   const work = async (): Promise<void> => {
     for (let training = waiting.shift(); training && !stop.aborted; training = waiting.shift()) {
-      const { id, label } = training;
-      const request: WorkerRequest = { training, cost: book.get(training.config)?.["side by side"], backend };
-      const { code, stderr } = await runWorker("reproduce-training", request, (event) => view.event(id, event as RunEvent), stop);
-      if (code === 0) tellDone(training, view);
-      else if (!stop.aborted) {
+      const { id, label, config } = training;
+      const request = { training, threads: 1, backend, cost: book.get(config)?.["side by side"], track };
+      const end = await pool.train(request, (event) => view.event(id, event));
+      if (end === true) tellDone(training, view);
+      else if (end !== false) {
         failure.abort();
-        throw new GradalignError("TrainingError", `${label}: its process ended with code ${code}: ${stderr.trim().split("\n").at(-1) ?? ""}`);
+        throw new GradalignError("TrainingError", `${label}: ${end.message}`);
       }
     }
   };
-  const settled = await Promise.allSettled(Array.from({ length: schedule.jobs }, work));
-  for (const outcome of settled) if (outcome.status === "rejected") throw outcome.reason;
-  return !signal.aborted;
+  try {
+    const settled = await Promise.allSettled(Array.from({ length: schedule.jobs }, work));
+    for (const outcome of settled) if (outcome.status === "rejected" && !signal.aborted) throw outcome.reason;
+    return !signal.aborted;
+  } finally {
+    pool.close();
+  }
 }

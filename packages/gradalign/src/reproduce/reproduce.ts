@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { phaseData } from "@gradalign/robustness";
 import { duration, type Settings, shellWord } from "@gradalign/runs";
-import { openDevice, provenance } from "@gradalign/runs/node";
+import { openDevice, provenance, type TrackerChoice } from "@gradalign/runs/node";
 import { ConfigError, type Device } from "@gradalign/tensor";
 import { interruptible } from "../run/interruptible.ts";
 import type { Context } from "../terminal/context.ts";
@@ -26,6 +26,8 @@ export interface ReproduceOptions extends Pick<Settings, "threads" | "backend"> 
   readonly jobs: number | undefined;
   /** Whether pages are made of the trainings that are finished, and none is trained. */
   readonly soFar?: boolean;
+  /** Where the trainings' numbers are sent besides. */
+  readonly track?: readonly TrackerChoice[];
 }
 
 /** Runs the experiments; resolves to the pages' paths, or null when it was interrupted. */
@@ -35,7 +37,7 @@ export async function reproduce(
   context: Context,
   loader?: DatasetLoader,
 ): Promise<string[] | null> {
-  const { out, json, jobs, backend, soFar = false } = options;
+  const { out, json, jobs, backend, soFar = false, track = [] } = options;
   const { streams } = context;
   const pages: string[] = [];
   let view: GridView | undefined;
@@ -72,7 +74,7 @@ export async function reproduce(
       if (pending.length > 0) view.note(describeGrid(grid, pending, schedule, measured));
       const dataset = (training: GridTraining) => shelf.load(training.config, training.data);
       const open = async () => ({ device: await openOnce(), dataset });
-      const finished = await performGrid(pending, { schedule, book, view, signal, backend, open });
+      const finished = await performGrid(pending, { schedule, book, track, view, signal, backend, open });
       view.finish();
       if (!finished) return;
       for (const entry of chosen) pages.push(await conclude(entry, { options, context, shelf, grid, device: await openOnce(), signal }));
