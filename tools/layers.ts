@@ -115,7 +115,8 @@ const runs: Package = {
     models: { what: "a model of a run folder or any file, as a victim", uses: ["folder", "evaluation", "run", "settings", "words"] },
     figures: { what: "series, curves and filters as figures", uses: ["run", "evaluation", "words"] },
     pages: { what: "reports as one HTML file each", uses: ["figures", "run", "plan", "evaluation", "settings", "words"] },
-    engines: { what: "who computes which run: attempts, a queue in Redis, Slurm", uses: ["folder", "run", "settings"] },
+    store: { what: "runs of several machines exchanged through an object store: a folder, S3", uses: ["folder"] },
+    engines: { what: "who computes which run: attempts, a queue in Redis, Slurm", uses: ["folder", "plan", "store", "run", "settings"] },
     perform: { what: "a run from its folder to its report", uses: ["folder", "evaluation", "run", "settings", "figures", "pages"] },
   },
 };

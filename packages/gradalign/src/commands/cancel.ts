@@ -1,9 +1,10 @@
 /** @file `gradalign cancel` and `gradalign retry`: a plan is left where it is, or what failed is tried again. */
-import { cancelPlan, forgiveFailures, planStatus, readPlan, readSubmission } from "@gradalign/runs/node";
+import { cancelPlan, forgiveFailures, openExchange, openStore, planStatus, readPlan, readSubmission } from "@gradalign/runs/node";
 import type { Command } from "commander";
 import { type EngineFlags, engineOptions, engines } from "../engines/index.ts";
-import { type Context, print } from "../terminal/context.ts";
-import { submit } from "./submit.ts";
+import { type Context, print, remark } from "../terminal/context.ts";
+import { submit, TRACK_HELP } from "./submit.ts";
+import { STORE_HELP } from "./sync.ts";
 
 /** Adds the commands to the program. */
 export function registerCancel(program: Command, context: Context): void {
@@ -33,10 +34,17 @@ export function registerRetry(program: Command, context: Context): void {
     .requiredOption("--runs <dir>", "folder of all runs")
     .option("--jobs <n>", "runs at a time; as many as there are cores unless set")
     .option("--queue <url>", "of bullmq: where Redis is; the variable GRADALIGN_QUEUE unless set")
+    .option("--scheduler <option...>", "of slurm: further options of sbatch")
+    .option("--store <place>", STORE_HELP)
+    .option("--track <name,…>", TRACK_HELP)
     .option("--json", "print events as JSON lines")
     .addHelpText("after", "\nExamples:\n  gradalign retry plan.json --runs runs/sweep")
-    .action(async (file: string, flags: EngineFlags) => {
+    .action(async (file: string, flags: EngineFlags & { readonly store?: string }) => {
       const plan = readPlan(file);
+      if (flags.store !== undefined) {
+        const exchange = openExchange(await openStore(flags.store), flags.runs, (text) => remark(context, text));
+        for (const { id } of plan.runs) await exchange.forgive(id);
+      }
       for (const { id, state } of planStatus(flags.runs, plan).runs) if (state === "failed") forgiveFailures(flags.runs, id);
       await submit(plan, { ...flags, engine: flags.engine ?? readSubmission(flags.runs, plan)?.engine ?? "local" }, context);
     });

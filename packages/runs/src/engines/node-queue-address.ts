@@ -2,8 +2,9 @@
  * @file Where a queue's Redis is, and its password, which must never be seen: not in the list of processes, nor in messages, logs or plans.
  */
 import { ConfigError } from "@gradalign/tensor";
+import { STORE_SECRETS } from "../store/node-s3-store.ts";
 
-/** The variables that may hold a secret; processes that train are not given them. */
+/** The variables that may hold a queue's secret. */
 export const QUEUE_VARIABLES = { address: "GRADALIGN_QUEUE", password: "GRADALIGN_QUEUE_PASSWORD" } as const;
 
 /** How to reach a queue's Redis. */
@@ -57,9 +58,10 @@ export function queueAddress(flag: string | undefined, environment: Readonly<Rec
   return { host: url.hostname.replace(/^\[|\]$/g, ""), port, db, tls: url.protocol === "rediss:", username, password, shown, redact };
 }
 
-/** An environment for processes that have no business with the queue. */
+/** An environment for processes that have no business with the queue and the store. */
 export function withoutSecrets(environment: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !Object.values<string>(QUEUE_VARIABLES).includes(name)));
+  const secret: readonly string[] = [...Object.values(QUEUE_VARIABLES), ...STORE_SECRETS];
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !secret.includes(name)));
 }
 
 /** Node's errors about addresses carry what they were given. */
