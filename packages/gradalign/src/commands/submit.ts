@@ -3,6 +3,7 @@ import { makeFolder, requireWritable } from "@gradalign/robustness/node";
 import type { Plan } from "@gradalign/runs";
 import { isPlannedFinished, noteSubmission, planStatus, readPlan } from "@gradalign/runs/node";
 import { type Command, Option } from "commander";
+import type { Engine } from "../engines/engine.ts";
 import { type EngineFlags, engineOptions, engines } from "../engines/index.ts";
 import { type Context, print } from "../terminal/context.ts";
 import { statusText } from "./status.ts";
@@ -20,7 +21,11 @@ Examples:
   gradalign submit plan.json --runs runs/sweep
   gradalign submit plan.json --runs runs/sweep --jobs 4
   gradalign submit plan.json --engine bullmq --queue redis://queue.example:6379 --runs /shared/sweep
-  gradalign submit plan.json --engine slurm --runs /shared/sweep --scheduler --partition=cpu`;
+  gradalign submit plan.json --engine slurm --runs /shared/sweep --scheduler --partition=cpu
+  gradalign submit plan.json --runs runs/sweep --track tensorboard,mlflow=http://tracking.example:5000`;
+
+/** What --track says of itself wherever runs are given out. */
+export const TRACK_HELP = "also send the runs' numbers to tensorboard (event files in their folders) or mlflow=<url> (secrets from the environment)";
 
 /** Adds the command to the program. */
 export function registerSubmit(program: Command, context: Context): void {
@@ -33,6 +38,7 @@ export function registerSubmit(program: Command, context: Context): void {
     .option("--jobs <n>", "runs at a time; as many as there are cores unless set")
     .option("--queue <url>", "of bullmq: where Redis is, rediss:// with TLS; the variable GRADALIGN_QUEUE unless set")
     .option("--scheduler <option...>", "of slurm: further options of sbatch")
+    .option("--track <name,…>", TRACK_HELP)
     .option("--json", "print events as JSON lines")
     .addHelpText("after", HELP)
     .action(async (file: string, flags: EngineFlags) => submit(readPlan(file), flags, context));
@@ -43,15 +49,17 @@ export function registerSubmit(program: Command, context: Context): void {
 export async function submit(plan: Plan, flags: EngineFlags, context: Context): Promise<void> {
   const options = engineOptions(flags);
   const { runs } = options;
+  const name = flags.engine ?? "local";
+  const engine = engines[name] as Engine;
+  engine.check(options);
   requireWritable(runs);
   makeFolder(runs);
-  const name = flags.engine ?? "local";
   noteSubmission(runs, plan, { engine: name, jobs: [] });
   const pending = plan.runs.filter((run) => !isPlannedFinished(runs, run));
-  const jobs = await (engines[name] as (typeof engines)[string]).submit(plan, pending, options, context);
+  const jobs = await engine.submit(plan, pending, options, context);
   if (jobs.length > 0) noteSubmission(runs, plan, { engine: name, jobs });
   const status = planStatus(runs, plan);
   if (options.json) print(context, JSON.stringify({ type: "plan", ...status }));
   else for (const line of statusText(status, false)) print(context, line);
-  if (context.exitCode === 0 && status.failed > 0) context.exitCode = 1;
+  if (context.exitCode === 0 && status.failed + status.differing > 0) context.exitCode = 1;
 }

@@ -12,7 +12,7 @@ import { interruptible } from "../run/interruptible.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
 import { SWEEP_EXAMPLE } from "./plan.ts";
-import { submit } from "./submit.ts";
+import { submit, TRACK_HELP } from "./submit.ts";
 
 const HELP = `
 ${SWEEP_EXAMPLE}
@@ -23,7 +23,8 @@ when it is started again.
 Examples:
   gradalign sweep sweep.yaml --list
   gradalign sweep sweep.yaml --list --measure
-  gradalign sweep sweep.yaml --runs runs/sweep --jobs 2`;
+  gradalign sweep sweep.yaml --runs runs/sweep --jobs 2
+  gradalign sweep sweep.yaml --runs runs/sweep --track tensorboard`;
 
 interface SweepFlags extends EngineFlags {
   readonly list?: boolean;
@@ -40,6 +41,7 @@ export function registerSweep(program: Command, context: Context): void {
     .option("--jobs <n>", "runs at a time; as many as there are cores unless set")
     .option("--list", "name the runs with what they cost here, as far as that is known, and do nothing")
     .option("--measure", "with --list: first time a few steps of what has not been timed here")
+    .option("--track <name,…>", TRACK_HELP)
     .option("--json", "print events as JSON lines")
     .addHelpText("after", HELP)
     .action(async (file: string, flags: SweepFlags) => {

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readIfThere, writeFileAtomic } from "@gradalign/robustness/node";
 import { ConfigError, GradalignError } from "@gradalign/tensor";
+import { TRACKER_NOTES } from "../folder/node-notes.ts";
 import { describeSettings } from "../settings/describe.ts";
 import type { Metric, Tracker, TrackerOptions } from "./tracker.ts";
 
@@ -35,7 +36,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws ConfigError when the target is no address, or holds a password.
  */
 export function mlflow({ run, target, note }: TrackerOptions, environment: Environment = process.env, times: Partial<Times> = {}): Tracker {
-  const address = addressOf(target ?? environment["MLFLOW_TRACKING_URI"]);
+  const address = mlflowAddress(target, environment);
   const limits: Times = { ...TIMES, ...times };
   const giveUp = new AbortController();
   const waiting: Metric[] = [];
@@ -129,7 +130,13 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error ? `${error.message} (${(cause as NodeJS.ErrnoException).code ?? cause.message})` : error.message;
 }
 
-function addressOf(text: string | undefined): string {
+/**
+ * The server's address: the target, else that of the environment.
+ *
+ * @throws ConfigError when it is no address, or holds a password.
+ */
+export function mlflowAddress(target: string | undefined, environment: Environment = process.env): string {
+  const text = target ?? environment["MLFLOW_TRACKING_URI"];
   const message = "--track mlflow=<url> must be the server's address, e.g. mlflow=http://tracking.example:5000; or set MLFLOW_TRACKING_URI";
   if (text === undefined || !URL.canParse(text)) throw new ConfigError(message);
   const url = new URL(text);
@@ -148,7 +155,7 @@ function authorization(environment: Environment): Record<string, string> {
 
 /** The name under which the folder's run is found again. */
 function nameOf(folder: string): string {
-  const file = join(folder, "mlflow.json");
+  const file = join(folder, TRACKER_NOTES.mlflow);
   const known = readIfThere(file)?.toString();
   if (known !== undefined) return (JSON.parse(known) as { readonly run: string }).run;
   const name = randomUUID();

@@ -3,12 +3,13 @@ import { appendFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { makeFolder, onFile } from "@gradalign/robustness/node";
+import { TRACKER_NOTES } from "../folder/node-notes.ts";
 import { scalarEvent, startEvent, versionEvent } from "./event-file.ts";
 import type { Tracker, TrackerOptions } from "./tracker.ts";
 
 /** Opens it; each process that trains writes a file of its own. */
-export function tensorboard({ run: { folder }, target, note }: TrackerOptions, now: () => number = () => Date.now() / 1000): Tracker {
-  const at = target ?? join(folder, "tensorboard");
+export function tensorboard({ run: { folder, id = "" }, target, note }: TrackerOptions, now: () => number = () => Date.now() / 1000): Tracker {
+  const at = target === undefined ? join(folder, TRACKER_NOTES.tensorboard) : join(target, id);
   const file = join(at, `events.out.tfevents.${Math.floor(now())}.${hostname()}.${process.pid}.0`);
   let works = true;
   const append = (events: readonly Uint8Array[]): void => {

@@ -3,12 +3,22 @@ import { closestName } from "@gradalign/robustness";
 import { ConfigError } from "@gradalign/tensor";
 import { openRun } from "../folder/node-run.ts";
 import type { RunView } from "../run/events.ts";
-import { mlflow } from "./node-mlflow.ts";
+import { mlflow, mlflowAddress } from "./node-mlflow.ts";
 import { tensorboard } from "./node-tensorboard.ts";
 import { evaluationMetrics, type Metric, robustnessMetrics, type TrackedRun, type Tracker, type TrackerOptions } from "./tracker.ts";
 
+/** A kind of tracker. */
+export interface TrackerKind {
+  /** @throws ConfigError for a target that cannot be one, before anything is computed. */
+  check(target: string | undefined): void;
+  open(options: TrackerOptions): Tracker;
+}
+
 /** Every tracker by its name. */
-export const trackers: Readonly<Record<string, (options: TrackerOptions) => Tracker>> = { tensorboard, mlflow };
+export const trackers: Readonly<Record<string, TrackerKind>> = {
+  tensorboard: { check() {}, open: (options) => tensorboard(options) },
+  mlflow: { check: (target) => void mlflowAddress(target), open: (options) => mlflow(options) },
+};
 
 /** A tracker that was asked for. */
 export interface TrackerChoice {
@@ -19,7 +29,7 @@ export interface TrackerChoice {
 /**
  * Reads `tensorboard,mlflow=http://…`.
  *
- * @throws ConfigError for a name that is none.
+ * @throws ConfigError for a name that is none, or a target that cannot be one.
  */
 export function readTrackers(text: string): TrackerChoice[] {
   return text.split(",").map((part) => {
@@ -28,13 +38,14 @@ export function readTrackers(text: string): TrackerChoice[] {
       const close = closestName(name, Object.keys(trackers));
       throw new ConfigError(`--track (="${name}") must be ${Object.keys(trackers).join(" or ")}; ${close ? `did you mean ${close}?` : "name one of them"}`);
     }
+    trackers[name]?.check(target);
     return { name, target };
   });
 }
 
 /** A view that also tells trackers; `close` waits for them, a little. */
 export function trackedView<View extends RunView>(view: View, choices: readonly TrackerChoice[], run: TrackedRun): { view: View; close(): Promise<void> } {
-  const open = choices.map(({ name, target }) => (trackers[name] as (typeof trackers)[string])({ run, target, note: (text) => view.note(text) }));
+  const open = choices.map(({ name, target }) => (trackers[name] as TrackerKind).open({ run, target, note: (text) => view.note(text) }));
   let end: Parameters<Tracker["close"]>[0] = "failed";
   const event: RunView["event"] = (label, told) => {
     view.event(label, told);

@@ -9,6 +9,8 @@ import type { RobustnessRecord } from "../run/run-data.ts";
 /** The run that is tracked. */
 export interface TrackedRun {
   readonly folder: string;
+  /** Of a run among others, what tells it from them; a place that they share gets a folder of this name. */
+  readonly id?: string;
   readonly label: string;
   readonly config: TrainConfig;
 }

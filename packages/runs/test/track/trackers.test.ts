@@ -31,6 +31,12 @@ test("TensorBoard's file has the bytes of its definition", () => {
   expect(readFileSync(join(at, file as string)).toString("hex")).toBe(BYTES);
 });
 
+test("of several runs with one place for TensorBoard's files, each has a folder of its own", () => {
+  const place = join(folder, "shared");
+  for (const id of ["a", "b"]) tensorboard({ run: { ...run, id }, target: place, note: expect.unreachable }).start(0, []);
+  expect(readdirSync(place).sort()).toEqual(["a", "b"]);
+});
+
 interface Sent {
   readonly key: string;
   readonly value: number;
@@ -117,6 +123,7 @@ describe("MLflow", () => {
 test.each([
   ["tensorbord", "must be tensorboard or mlflow; did you mean tensorboard?"],
   ["wandb", "must be tensorboard or mlflow; name one of them"],
+  ["tensorboard,mlflow=nowhere", "--track mlflow=<url> must be the server's address"],
 ])("--track %s is refused", (text, message) => {
   expect(() => readTrackers(text)).toThrow(message);
 });
