@@ -102,6 +102,10 @@ async function understand([program, ...words]: readonly string[]): Promise<void>
     if (given.length > 0 && file) requireFlags(file, given);
     return;
   }
+  if (program === "export") {
+    for (const word of words) expect(word).toMatch(/^[A-Z_]+=\S+$/);
+    return;
+  }
   if (program === "npm") return void expect(["ci", "test", "install"]).toContain(first);
   // The page explains where this program comes from.
   if (program === "./bundle/node") return requireFlags(join("bench/gpu", first.replace("bundle/", "")), rest.slice(0, rest.indexOf("--") + 1 || undefined));

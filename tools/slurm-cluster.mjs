@@ -52,7 +52,7 @@ export async function startSlurm(folder, more = []) {
         "ReturnToService=2",
         "KillWait=5",
       ],
-      ...["JobRequeue=1", "SchedulerParameters=sched_interval=2,requeue_setup_env_fail", ...more],
+      ...["JobRequeue=1", "SchedulerParameters=sched_interval=1,requeue_setup_env_fail", ...more],
       `NodeName=${host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN`,
       `PartitionName=all Nodes=${host} Default=YES MaxTime=INFINITE State=UP OverTimeLimit=0`,
       "",
@@ -71,13 +71,13 @@ export async function startSlurm(folder, more = []) {
   const daemons = [spawn("/usr/sbin/munged", munged, { uid: id("-u"), gid: id("-g"), stdio: quiet })];
   for (let i = 0; i < 100 && !existsSync(at("munge/socket")); i++) await delay(50);
   for (const name of ["slurmctld", "slurmd"]) daemons.push(spawn(`/usr/sbin/${name}`, ["-D"], { env: environment, stdio: quiet }));
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 200; i++) {
     if (spawnSync("sinfo", ["--noheader", "--format=%T"], { env: environment, encoding: "utf8", timeout: 2000 }).stdout.trim() === "idle") {
       // Whoever started it ends when its own work is done, and stops it then.
       for (const daemon of daemons) daemon.unref();
       return { environment, stop: () => daemons.reverse().map((daemon) => daemon.kill("SIGTERM")) };
     }
-    await delay(500);
+    await delay(100);
   }
   for (const daemon of daemons) daemon.kill("SIGKILL");
   throw new Error(`the cluster did not start; see ${at("slurmctld.log")}`);

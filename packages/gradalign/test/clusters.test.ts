@@ -1,5 +1,5 @@
 /** @file Workers on a real Redis: killed and told to stop, a run that cannot be done, a plan that is submitted twice, secrets. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { resolveTrainConfig, train } from "@gradalign/robustness";
 import { readRecordFolder } from "@gradalign/robustness/node";
 import {
+  cancelPlan,
   createRun,
   exitCodeOf,
   failuresOf,
@@ -16,6 +17,7 @@ import {
   planOf,
   queueAddress,
   type RunQueue,
+  readPlan,
   resultDigest,
   runId,
   writePlan,
@@ -23,7 +25,7 @@ import {
 import { createDevice } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { hasRedis, redisServer } from "../../../tools/redis-server.mjs";
+import { hasRedis, hasRedisTls, redisServer } from "../../../tools/redis-server.mjs";
 import { gradalign } from "./support/captured.ts";
 import { writeRecordFiles } from "./support/record-files.ts";
 
@@ -87,7 +89,10 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
     let environment = "";
     const killed = await worker((event, child) => {
       if (event.type !== "checkpoint" || child.killed) return;
-      environment = readFileSync(`/proc/${holderOf(runs, event.run)?.pid}/environ`, "utf8");
+      const [trains] = spawnSync("pgrep", ["-P", String(child.pid)], { encoding: "utf8" }).stdout.split("\n");
+      environment = readFileSync(`/proc/${trains}/environ`, "utf8");
+      // Who claims is the worker, who computes is not.
+      expect(holderOf(runs, event.run)?.pid).toBe(child.pid);
       child.kill("SIGKILL");
     });
     expect(killed.code).toBeNull();
@@ -107,6 +112,13 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
     const states = await queue.states([...ids, poison.id]);
     expect([...states].map(([id, { state }]) => `${id} ${state}`)).toEqual([...ids.map((id) => `${id} completed`), `${poison.id} failed`]);
 
+    const plan = join(folder, "killed.json");
+    writePlan(plan, planOf("killed", { kind: "sweep", varied: [] }, [...good, poison, run("never submitted", images, fingerprint, 3)]));
+    process.env["GRADALIGN_QUEUE_PASSWORD"] = SECRET;
+    const { stdout } = await gradalign("status", plan, "--runs", runs, "--queue", url);
+    delete process.env["GRADALIGN_QUEUE_PASSWORD"];
+    expect(stdout).toMatch(/^killed: 3 of 5 finished, 1 waiting, 1 failed, 1 not in the queue/);
+
     const refused = await queue.states([outside.id, code.id, odd.id]);
     const reasons = [
       /run \.\.\/\.\.\/escape is not what its id says/,
@@ -118,6 +130,40 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
     for (const text of [environment, killed.output, last.output, ...readdirSync(join(runs, ids[0] as string)).map((name) => name)])
       expect(text).not.toContain(SECRET);
     expect(environment).not.toContain("GRADALIGN_QUEUE");
+  });
+
+  it.skipIf(!hasRedisTls)("reach a Redis with password and TLS, whose certificate they check", { timeout: 60_000 }, async () => {
+    const tls = await redisServer(join(folder, "tls"), SECRET, { tls: true });
+    await tls.start();
+    try {
+      const address = { GRADALIGN_QUEUE: `rediss://127.0.0.1:${tls.port}`, GRADALIGN_QUEUE_PASSWORD: SECRET };
+      // This process was not told to trust it.
+      const opened = openQueue(queueAddress(undefined, address), { persistent: true, note: () => {} });
+      await expect(opened).rejects.toThrow(/self-signed certificate; name the authority that signed it with NODE_EXTRA_CA_CERTS$/);
+      const plain = openQueue(queueAddress(`redis://127.0.0.1:${tls.port}`, address), { persistent: false, note: () => {} });
+      await expect(plain).rejects.toThrow(/^queue redis:/);
+      const [plan, into] = [join(folder, "secure.json"), join(folder, "secure")];
+      const secure = run("secure", images, (await readRecordFolder(images)).fingerprint, 1, 9);
+      writePlan(plan, planOf("secure", { kind: "sweep", varied: [] }, [secure]));
+      const env = { ...process.env, ...address, NODE_EXTRA_CA_CERTS: tls.certificate };
+      const command = (...argv: string[]) => {
+        const child = spawn(process.execPath, [MAIN, ...argv, "--runs", into], { env });
+        let output = "";
+        for (const stream of [child.stdout, child.stderr]) {
+          stream.on("data", (chunk: Buffer) => {
+            output += chunk.toString();
+          });
+        }
+        return new Promise<{ code: number | null; output: string }>((done) => child.on("close", (code) => done({ code, output })));
+      };
+      const submitted = await command("submit", plan, "--engine", "bullmq");
+      const worked = await command("work", "--drain", "--threads", "1");
+      expect([submitted, worked]).toEqual([{ code: 0, output: expect.stringContaining("0 of 1 finished, 1 waiting") }, expect.objectContaining({ code: 0 })]);
+      expect(readdirSync(into)).toContain(secure.id);
+      expect(submitted.output + worked.output).not.toContain(SECRET);
+    } finally {
+      await tls.kill();
+    }
   });
 
   it("that are told to stop write a checkpoint and give their run back", async () => {
@@ -161,11 +207,15 @@ describe("one run of a plan, for schedulers", () => {
     writeRecordFiles(join(folder, "images"), 64, 32);
     const plan = join(folder, "plan.json");
     const { fingerprint } = await readRecordFolder(join(folder, "images"));
-    const [single, never] = [run("single", join(folder, "images"), fingerprint), run("never", join(folder, "nowhere"))];
-    writePlan(plan, planOf("two", { kind: "sweep", varied: [] }, [single, never]));
+    const [single, never, madeUp] = [
+      run("single", join(folder, "images"), fingerprint),
+      run("never", join(folder, "nowhere")),
+      run("made up", "made-up", "made-up", 1),
+    ];
+    writePlan(plan, planOf("three", { kind: "sweep", varied: [] }, [single, never, madeUp]));
     const runs = join(folder, "sweep");
-    expect(await gradalign("work", "--plan", plan, "--index", "2", "--runs", runs)).toMatchObject({
-      ...{ code: 2, stderr: expect.stringContaining("--index (=2) must be from 0 to 1") },
+    expect(await gradalign("work", "--plan", plan, "--index", "3", "--runs", runs)).toMatchObject({
+      ...{ code: 2, stderr: expect.stringContaining("--index (=3) must be from 0 to 2") },
     });
     const [shell = "", flag = "", line = ""] = job.spec.template.spec.containers[0]?.command ?? [];
     const exit = (index: number) => {
@@ -173,8 +223,21 @@ describe("one run of a plan, for schedulers", () => {
       const child = spawn(shell, [flag, command], { stdio: "ignore", env: { ...process.env, JOB_COMPLETION_INDEX: String(index) } });
       return new Promise((done) => child.on("close", done));
     };
-    expect(await Promise.all([exit(0), exit(1)])).toEqual([0, 42]);
-    expect(readdirSync(runs).sort()).toEqual(["attempts", single.id].sort());
+    expect(await Promise.all([exit(0), exit(1), exit(2)])).toEqual([0, 42, 0]);
+    expect(readdirSync(runs).sort()).toEqual(["attempts", single.id, madeUp.id].sort());
     expect(failuresOf(runs, never.id)).toEqual([expect.objectContaining({ final: true, message: expect.stringContaining("nothing is there") })]);
+    // The same, for machines that share no folder; then what they left is brought together.
+    const [store, scratch, together] = [join(folder, "store"), join(folder, "scratch"), join(folder, "together")];
+    const apart = spawn(process.execPath, [MAIN, "work", "--plan", plan, "--index", "0", "--runs", scratch, "--store", store], { stdio: "ignore" });
+    expect(await new Promise((done) => apart.on("close", done))).toBe(0);
+    const synced = await gradalign("sync", plan, "--runs", together, "--store", store);
+    expect(synced).toMatchObject({ code: 0, stdout: expect.stringContaining("three: 1 of 3 finished") });
+    expect(resultDigest(join(together, single.id))).toBe(resultDigest(join(runs, single.id)));
+    // Cancelled ones are begun by nobody.
+    cancelPlan(scratch, readPlan(plan));
+    expect(await gradalign("work", "--plan", plan, "--index", "2", "--runs", scratch)).toMatchObject({
+      code: 42,
+      stderr: expect.stringContaining("was cancelled"),
+    });
   });
 });

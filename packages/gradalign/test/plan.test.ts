@@ -1,12 +1,12 @@
 /** @file Sweeps and plans: what files may say, and a plan from its grid to its report on this machine, killed, submitted twice, cancelled. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { PlanStatus } from "@gradalign/runs";
-import { planStatus, readPlan } from "@gradalign/runs/node";
+import { planStatus, readPlan, runId } from "@gradalign/runs/node";
 import { parseHTML } from "linkedom";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseSweep } from "../src/settings/sweep-file.ts";
@@ -96,6 +96,12 @@ describe("a sweep's file", () => {
   });
 });
 
+test("experiments on images that are always made up are planned as such", async () => {
+  const file = join(folder, "imagenet.json");
+  expect(await gradalign("plan", "--reproduce", "imagenet", "--scale", "smoke", "--out", file)).toMatchObject({ code: 0 });
+  expect(readPlan(file).runs.map(({ id, config, data }) => [id === runId(config, "made-up"), data])).toEqual(readPlan(file).runs.map(() => [true, "made-up"]));
+});
+
 test("experiments are planned with the ids under which reproduce finds them", async () => {
   const file = join(folder, "fig1.json");
   const { code } = await gradalign("plan", "--reproduce", "table1,corners", "--scale", "paper", "--out", file);
@@ -108,7 +114,7 @@ test("experiments are planned with the ids under which reproduce finds them", as
 
 /** The command in a process of its own; `onEvent` may stop it. */
 function submitted(file: string, runs: string, onEvent: (event: { type: string; run?: string }, kill: (signal: NodeJS.Signals) => void) => void = () => {}) {
-  const child = spawn(process.execPath, [MAIN, "submit", file, "--runs", runs, "--jobs", "1", "--json"]);
+  const child = spawn(process.execPath, [MAIN, "submit", file, "--runs", runs, "--jobs", "1", "--track", "tensorboard", "--json"]);
   const events: ({ type: string; run?: string; iteration?: number } & Partial<PlanStatus>)[] = [];
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => {
@@ -122,7 +128,7 @@ function submitted(file: string, runs: string, onEvent: (event: { type: string; 
 }
 
 test("a plan that is killed goes on where it was, two submissions share the work, and the report has every seed", { timeout: 120_000 }, async () => {
-  const { file } = await planned("grid", SWEEP);
+  const { file, plan } = await planned("grid", SWEEP);
   const runs = join(folder, "runs");
   const killed = await submitted(file, runs, ({ type }, kill) => type === "checkpoint" && kill("SIGKILL"));
   expect(killed.code).toBeNull();
@@ -136,6 +142,10 @@ test("a plan that is killed goes on where it was, two submissions share the work
   const starts = both.flatMap(({ events }) => events.filter(({ type }) => type === "start"));
   expect(Math.max(...starts.map(({ iteration = 0 }) => iteration))).toBeGreaterThan(0);
 
+  // Every process that trains a run writes an event file; those of attempts that were gone on with came along.
+  const files = plan.runs.map(({ id }) => readdirSync(join(runs, id, "tensorboard")).length);
+  expect([Math.min(...files) >= 1, Math.max(...files) >= 2]).toEqual([true, true]);
+
   const page = join(folder, "report.html");
   const { code } = await gradalign("report", file, "--runs", runs, "--out", page);
   const { document } = parseHTML(readFileSync(page, "utf8"));
@@ -148,6 +158,20 @@ test("a plan that is killed goes on where it was, two submissions share the work
   expect(cells[0]![2]).toMatch(/^\d+\.\d ± \d+\.\d %$/);
   expect(cells[1]![2]).toMatch(/^\d+\.\d %$/);
   expect(document.querySelectorAll("svg[role=img]").length).toBeGreaterThan(3);
+
+  // Another result of one of them is an alarm.
+  const { id } = plan.runs[1]!;
+  mkdirSync(join(runs, "differing"));
+  cpSync(join(runs, id), join(runs, "differing", `${id}-2-0123456789ab`), { recursive: true });
+  const alarm = await gradalign("status", file, "--runs", runs);
+  expect(alarm).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(
+      /^grid\.yaml: 3 of 3 finished, 1 COMPUTED TWICE WITH OTHER RESULTS\nfgsm, seed 1 +finished +it differs from \S+-2-0123456789ab$/m,
+    ),
+  });
+  await gradalign("report", file, "--runs", runs, "--out", page);
+  expect(parseHTML(readFileSync(page, "utf8")).document.body.textContent).toMatch(/Computed twice, with other results.*fgsm, seed 1.*-2-0123456789ab/s);
 });
 
 test("what cannot be done is named, retried when asked for, and does not keep the others; a cancelled plan is left", { timeout: 120_000 }, async () => {
@@ -187,6 +211,21 @@ test("what cannot be done is named, retried when asked for, and does not keep th
   });
   expect(left).toMatchObject({ code: 0, stderr: expect.stringContaining("the plan was cancelled") });
   expect(planStatus(runs, long.plan)).toMatchObject({ cancelled: true, finished: 0, failed: 0, running: 0 });
+});
+
+test.each([
+  [["--track", "mlflow=nowhere"], /--track mlflow=<url> must be the server's address/],
+  [["--track", "tensorbord"], /did you mean tensorboard/],
+  [
+    ["--engine", "bullmq", "--queue", "redis://queue.example", "--track", "tensorboard"],
+    /--track .* must be left out with --engine bullmq; give it to gradalign work/,
+  ],
+  [["--engine", "bullmq", "--queue", "queue"], /--queue must be an address like redis:/],
+])("a submission with %j is refused before anything is written", async (flags, message) => {
+  const { file } = await planned("refused", SWEEP);
+  const runs = join(folder, "refused");
+  expect(await gradalign("submit", file, "--runs", runs, ...flags)).toMatchObject({ code: 2, stderr: expect.stringMatching(message) });
+  expect(existsSync(runs)).toBe(false);
 });
 
 test("sweep lists its runs without beginning any", async () => {

@@ -88,7 +88,7 @@ export function statusText(status: PlanStatus, details: boolean): string[] {
     missing > 0 && `${missing} not in the queue`,
     differing > 0 && `${differing} COMPUTED TWICE WITH OTHER RESULTS`,
     cancelled && "cancelled",
-    finished < total && progress > 0 && `${percent(progress)} of all epochs done`,
+    running > 0 && progress > 0 && `${percent(progress)} of all epochs done`,
   ];
   const head = `${name}: ${finished} of ${total} finished${counts
     .filter(Boolean)
