@@ -54,8 +54,8 @@ const VECTOR = {
 /** The same of operations on one operand. */
 const VECTOR_OF_ONE = { sqrt: [1, 0, 0x51], toFloat: [1, 0, 0x5b] } as const;
 
-/** Comparisons of floats, false with NaN. */
-const PREDICATES = { eq: 0, lt: 1, le: 2 } as const;
+/** Comparisons of floats; all but the last are false with NaN. */
+const PREDICATES = { eq: 0, lt: 1, le: 2, unordered: 3 } as const;
 
 const NOPS: readonly (readonly number[])[] = [
   [],

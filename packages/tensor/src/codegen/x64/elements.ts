@@ -41,6 +41,8 @@ const WRITTEN_OUT = 4;
 const LEFT = at(RSP);
 const counterOf = (depth: number): Memory => at(RSP, 4 + 4 * depth);
 const MOST_TURNS = VECTOR_BYTES / 4 - 1;
+/** What invalid operations give. */
+const DEFAULT_NAN = -0x400000;
 
 /** Where the elements of a vector are. */
 interface Position {
@@ -206,8 +208,9 @@ class Run {
       this.#turns(0, () => {
         for (let vector = 0; vector < vectors; vector++) this.#combine(results, ahead(vector), (i) => sums[i]![vector]!);
       });
-      results.forEach(({ pointer, offset }, i) => {
+      results.forEach(({ pointer, offset, combine }, i) => {
         sums[i]!.forEach((sum, vector) => {
+          if (position.width === 1 && combine!.op === "largerInt") this.#settleNan(sum);
           this.#storeAt(this.#address(pointer, offset, true, ahead(vector)), sum, position.width);
         });
       });
@@ -247,8 +250,16 @@ class Run {
         code.vector(op, false, four(i), four(i), 0);
       }
       code.vector(op, false, four(i), four(i), one(i));
+      if (op === "largerInt") this.#settleNan(four(i));
       code.storeLane(this.#address(pointer, offset, false, { width: 1, first: 0, indexed: false }), four(i), 0);
     });
+  }
+
+  /** Makes a NaN the one that WebAssembly's maximum of single floats gives on this processor. */
+  #settleNan(register: number): void {
+    const [mask, nan] = [0, 1];
+    this.#code.compare("unordered", false, mask, register, register).vectorLoad(false, nan, { bits: DEFAULT_NAN });
+    this.#code.blend(false, register, mask, nan, register);
   }
 
   /** Runs the body for all turns; afterwards pointers are where they were. */

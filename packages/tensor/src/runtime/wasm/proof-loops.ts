@@ -75,4 +75,7 @@ export const PROOF_LOOPS: readonly LoopKernel[] = [
   ...[4, 6, 10, 64, 1023].map((count) => loopOf([7, count], 1, 2, [op("mul", loadOf(0, [count, 1]), loadOf(1, [1, 0])), loadOf(0, [count, 1])])),
   loopOf([5, 3, 100], 2, 1, [op("abs", loadOf(0, [300, 100, 1]))], "max"),
   loopOf([4, 2, 64], 2, 1, [op("sub", loadOf(0, [64, 256, 1]), float(0.1))]),
+  // The largest of numbers and NaN, in vectors and one by one.
+  loopOf([9, 13], 1, 1, [op("abs", op("sqrt", loadOf(0, [13, 1])))], "max"),
+  loopOf([13, 9], 1, 1, [op("abs", op("sqrt", loadOf(0, [1, 13])))], "max"),
 ];
