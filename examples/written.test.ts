@@ -6,6 +6,7 @@ import { benchRegion } from "../tools/tables/bench.ts";
 import { demoRegion, pictureDigest, readDemo } from "../tools/tables/demo.ts";
 import { earlierSeedsRegion } from "../tools/tables/earlier-seeds.ts";
 import { experimentRegion, isOfExperiments } from "../tools/tables/experiments.ts";
+import { guardRegion } from "../tools/tables/guard.ts";
 import { layersRegion } from "../tools/tables/layers.ts";
 import { linked, paragraph, table, withRegions } from "../tools/tables/markdown.ts";
 import { methodsRegion } from "../tools/tables/methods.ts";
@@ -15,6 +16,7 @@ function region(kind: "measured" | "drawn", words: readonly string[]): string {
   if (kind === "drawn") return words[0] === "attacks" ? attacksRegion() : words[0] === "methods" ? methodsRegion(words) : layersRegion(words);
   if (words[0] === "demo") return demoRegion();
   if (isOfExperiments(words)) return experimentRegion(words);
+  if (words[0] === "guard") return guardRegion();
   if (words[0] === "earlier-seeds") return earlierSeedsRegion();
   const bench = benchRegion(words);
   if (bench !== undefined) return bench;

@@ -216,7 +216,7 @@ describe("the methods side by side", () => {
     { quantity: "cost", method, seed: 0, passes: 1, time, time_low: time, time_high: time },
   ];
   const page = (...measurements: ReturnType<typeof rows>[]) =>
-    methodsExperiment.page({ measurements: measurements.flat(), details: { missing: ["a, seed 1"] } }, "laptop");
+    methodsExperiment.page({ measurements: measurements.flat(), details: { missing: [{ method: "pgd", eps: 16, seed: 1 }] } }, "laptop");
 
   test("are sorted by robustness, and the page names who is beaten by nobody, what collapsed, and what is missing", () => {
     const cheap = "fgsm-gradalign, a quarter";
@@ -226,7 +226,9 @@ describe("the methods side by side", () => {
     expect(table?.rows.map(([method]) => method)).toEqual(["fgsm-gradalign", cheap, "fgsm"]);
     expect(table?.rows[2]?.at(-1)).toBe("epoch 3.0, epoch 3.0");
     expect(table?.rows[0]?.[4]).toBe("15.0 to 26.1 %");
-    expect(sections[1]?.text).toContain("a, seed 1");
+    expect(sections[1]?.text).toBe("1 of 140 trainings are not done yet, and missing in all numbers here. ε = 16/255, seed 1: pgd.");
+    // No figure of a radius that has no training yet.
+    expect(sections[0]?.figures?.map(({ id }) => id)).toEqual(["methods-16"]);
     // Too dear, too weak, or collapsed: none of them counts.
     for (const [robust, collapse, time] of [
       [0.2, null, 1.6],

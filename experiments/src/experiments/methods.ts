@@ -5,13 +5,14 @@ import type { Claim, Experiment, Figure, Measurement, Scale, Table } from "../pa
 import { FIGURE_SIZE, PERCENT_SCALE, seriesColor } from "../support/figure.ts";
 import { CHEAPER, comparedAt, comparedMethod, KINDS, kindOf, methodCells, methodTraining, passesOf, SIZES } from "../support/methods-grid.ts";
 import { collapseOf, type Outcome, outcomeRows, outcomesIn } from "../support/outcomes.ts";
+import type { Cell } from "../support/resnet-grid.ts";
 import { decimals, deviation, mean, percent } from "../support/statistics.ts";
 import { type StepTimeOptions, stepTimes } from "../support/step-times.ts";
 
-/** How steps are timed at each scale. */
+/** How steps are timed at each scale; four steps have one that GradAlign on every fourth aligns. */
 const TIMED: Readonly<Record<Scale, StepTimeOptions>> = {
-  paper: { images: 50_000, rounds: 5, steps: 2 },
-  laptop: { images: 12_800, rounds: 9, steps: 20 },
+  paper: { images: 50_000, rounds: 7, steps: 4 },
+  laptop: { images: 1_280, rounds: 7, steps: 8 },
   smoke: { images: 64, rounds: 1, steps: 1 },
 };
 
@@ -75,7 +76,7 @@ export const methodsExperiment: Experiment = {
       const outcome = runOutcome(evaluations, CHANCE, adversarial)?.kind ?? null;
       return outcomeRows(lab, cell, training).map((row): Measurement => ({ ...row, outcome }));
     });
-    const compared = comparedAt(scale);
+    const compared = comparedAt(scale).filter(({ key }) => done.some(({ cell }) => cell.method === key));
     const configOf = (key: string) => methodTraining(scale, { method: key, eps: SIZES[scale].radii[0] as number, seed: 0 }).config;
     const times = await stepTimes(
       lab,
@@ -88,10 +89,13 @@ export const methodsExperiment: Experiment = {
       const { ratio, low, high } = times[i] as (typeof times)[number];
       return { quantity: "cost", method: method.key, seed: 0, forward, backward, passes: relative, time: ratio, time_low: low, time_high: high };
     });
-    return { measurements: [...outcomes, ...costs], details: { missing: cells.filter((cell) => !done.includes(cell)).map(({ training }) => training.label) } };
+    return {
+      measurements: [...outcomes, ...costs],
+      details: { missing: cells.filter((one) => !done.includes(one)).map(({ cell: { method, eps, seed } }) => ({ method, eps, seed })) },
+    };
   },
   page({ measurements, details }, scale) {
-    const missing = (details as { missing?: readonly string[] } | undefined)?.missing ?? [];
+    const { missing = [] } = (details ?? {}) as { readonly missing?: readonly Cell[] };
     const { radii, attacks, examples } = SIZES[scale];
     const rows = rowsOf(measurements);
     const at = (eps: number): Row[] => rows.filter((row) => row.eps === eps);
@@ -102,18 +106,30 @@ export const methodsExperiment: Experiment = {
       sections: [
         {
           title: "Robustness and price",
-          figures: radii.map((eps) => priceFigure(at(eps), eps, attacks[1], examples)),
+          figures: radii.filter((eps) => at(eps).length > 0).map((eps) => priceFigure(at(eps), eps, attacks[1], examples)),
           text: "Up and to the left is better. A step's time is measured in turn with FGSM's.",
         },
         {
           title: "The table",
-          ...(missing.length > 0 ? { text: `Not trained yet, and missing in all numbers here: ${missing.join("; ")}.` } : {}),
+          ...(missing.length > 0 ? { text: missingWords(missing, scale) } : {}),
           tables: [methodsTable([...at(largest), ...rows.filter((row) => row.eps !== largest)], scale)],
         },
       ],
     };
   },
 };
+
+/** What is not trained yet, by radius and seed. */
+function missingWords(missing: readonly Cell[], scale: Scale): string {
+  const { radii, seeds } = SIZES[scale];
+  const groups = seeds.flatMap((seed) => radii.map((eps) => ({ seed, eps, own: missing.filter((cell) => cell.seed === seed && cell.eps === eps) })));
+  const words = groups
+    .filter(({ own }) => own.length > 0)
+    .map(
+      ({ seed, eps, own }) => `ε = ${eps}/255, seed ${seed}: ${own.length === comparedAt(scale).length ? "all" : own.map(({ method }) => method).join(", ")}`,
+    );
+  return `${missing.length} of ${methodCells(scale).length} trainings are not done yet, and missing in all numbers here. ${words.join("; ")}.`;
+}
 
 function rowsOf(measurements: readonly Measurement[]): Row[] {
   const outcomes = outcomesIn(measurements) as Ending[];
@@ -167,7 +183,7 @@ function claims(rows: readonly Row[], scale: Scale): Claim[] {
       : [
           {
             text: `Some variant of GradAlign costs at most 1.5 times FGSM and is as robust as all of it, within two deviations over seeds and a point.`,
-            holds: told && full ? within.length > 0 : null,
+            holds: told && full && full.seeds > 1 ? within.length > 0 : null,
             evidence: [
               `fgsm-gradalign ${percent(robust("fgsm-gradalign"))} at ${decimals(full?.cost?.time, 2)} times FGSM`,
               ...cheap.map((key) => `${key.slice(16)} ${percent(robust(key))} at ${decimals(at(key)?.cost?.time, 2)}`),
@@ -269,6 +285,7 @@ function priceFigure(rows: readonly Row[], eps: number, attack: string, examples
   const named = points.filter((point) => NAMED.includes(point.method) || !beaten(point));
   const kinds = KINDS.filter((kind) => points.some((point) => point.kind === kind));
   const most = Math.max(0.1, ...points.map(({ high }) => high));
+  const within = (tick: number): boolean => points.some(({ time }) => time <= tick) && points.some(({ time }) => time >= tick);
   const title = `ε = ${eps}/255`;
   return {
     id: `methods-${eps}`,
@@ -280,7 +297,7 @@ function priceFigure(rows: readonly Row[], eps: number, attack: string, examples
       marginRight: 96,
       ariaLabel: `Robustness against price, ${title}`,
       ariaDescription: points.map(({ method, time, value }) => `${method}: ${percent(value)} at ${time.toFixed(2)} times FGSM's step`).join("; "),
-      x: { type: "log", label: "time of a step / FGSM's (log)", tickFormat: "~g", ticks: [0.5, 0.7, 1, 1.5, 2, 3, 4, 6] },
+      x: { type: "log", label: "time of a step / FGSM's (log)", tickFormat: "~g", ticks: [0.5, 0.7, 1, 1.5, 2, 3, 4, 6].filter(within) },
       y: { label: "accuracy under attack", ...PERCENT_SCALE, domain: [0, 10 * Math.ceil(10 * most)], grid: true },
       color: { domain: [...kinds], range: kinds.map((kind) => seriesColor(KINDS.indexOf(kind))), legend: true },
       marks: [
