@@ -75,7 +75,18 @@ export async function startSlurm(folder, more = []) {
     if (spawnSync("sinfo", ["--noheader", "--format=%T"], { env: environment, encoding: "utf8", timeout: 2000 }).stdout.trim() === "idle") {
       // Whoever started it ends when its own work is done, and stops it then.
       for (const daemon of daemons) daemon.unref();
-      return { environment, stop: () => daemons.reverse().map((daemon) => daemon.kill("SIGTERM")) };
+      return {
+        environment,
+        /** Ends it; resolves when it has, and its folder may go. */
+        stop: () =>
+          Promise.all(
+            daemons.reverse().map((daemon) => {
+              const gone = daemon.exitCode ?? daemon.signalCode ?? new Promise((resolve) => daemon.once("exit", resolve));
+              daemon.kill("SIGTERM");
+              return gone;
+            }),
+          ),
+      };
     }
     await delay(100);
   }

@@ -20,8 +20,8 @@ describe.skipIf(!hasSlurm)("a plan on Slurm (Debian's slurm-wlm on one node, as 
     process.env["SLURM_CONF"] = cluster.environment.SLURM_CONF;
     writeRecordFiles(join(folder, "images"), 64, 32);
   }, 60_000);
-  afterAll(() => {
-    cluster?.stop();
+  afterAll(async () => {
+    await cluster?.stop();
     if (before === undefined) delete process.env["SLURM_CONF"];
     else process.env["SLURM_CONF"] = before;
     rmSync(folder, { recursive: true, force: true });

@@ -37,7 +37,7 @@ export function registerSubmit(program: Command, context: Context): void {
     .requiredOption("--runs <dir>", "folder of all runs")
     .option("--jobs <n>", "runs at a time; as many as there are cores unless set")
     .option("--queue <url>", "of bullmq: where Redis is, rediss:// with TLS; the variable GRADALIGN_QUEUE unless set")
-    .option("--scheduler <option...>", "of slurm: further options of sbatch")
+    .option("--scheduler <option...>", "of slurm: an option of sbatch; once for each")
     .option("--track <name,…>", TRACK_HELP)
     .option("--json", "print events as JSON lines")
     .addHelpText("after", HELP)
