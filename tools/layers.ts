@@ -164,7 +164,7 @@ const studio: Package = {
   others: true,
   node: "nowhere",
   folders: {
-    training: { what: "in a worker: the data, two trainings side by side, looking at images with their models", uses: [] },
+    training: { what: "in a worker: the data, two trainings side by side and in the browser's storage, looking at images, attacking models", uses: [] },
     page: { what: "what is shown and asked for: state, address, components, drawings", uses: ["training"] },
   },
 };

@@ -1,6 +1,7 @@
 /** @file Builds the page into the package of the command that serves it, and says how much script it is. */
 
 import { PAGE_STYLE } from "@gradalign/runs";
+import { provenance } from "@gradalign/runs/node";
 import { defaultClientConditions, defineConfig } from "vite";
 import { committedResults } from "./committed-results.ts";
 import { PRESETS } from "./src/page/presets.ts";
@@ -9,6 +10,7 @@ export default defineConfig({
   base: "./",
   // The packages' sources, as in the tests.
   resolve: { conditions: ["source", ...defaultClientConditions] },
+  define: { PROGRAM: JSON.stringify({ version: provenance().version, commit: provenance().commit }) },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [
     {

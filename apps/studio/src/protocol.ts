@@ -1,21 +1,11 @@
 /** @file What the page and its training worker say to each other. */
-import type { ImageDataset, Labels, TrainEvent } from "@gradalign/robustness";
+import type { Evaluation, ImageDataset, Labels, Overfitting, TrainConfig, TrainEvent } from "@gradalign/robustness";
 import type { TrainingSettings } from "@gradalign/runs";
+import type { AttackCommand, AttackReport } from "./attack-protocol.ts";
+import type { NamedFile } from "./files.ts";
+import type { Backend, BySide, Side } from "./sides.ts";
 
-/** The two trainings that are watched beside each other. */
-export type Side = "left" | "right";
-
-/** Both, in reading order. */
-export const SIDES: readonly Side[] = ["left", "right"];
-
-/** Something of each side. */
-export type BySide<T> = Readonly<Record<Side, T>>;
-
-/** Where to compute; `auto` prefers a GPU, `webgpu` takes one that the processor imitates too. */
-export type Backend = "auto" | "webgpu" | "wasm";
-
-/** All backends that can be chosen. */
-export const CHOICES: readonly Backend[] = ["auto", "webgpu", "wasm"];
+export { type Backend, type BySide, CHOICES, SIDES, type Side } from "./sides.ts";
 
 /** What is looked at with the models. */
 export interface Subject {
@@ -29,14 +19,59 @@ export interface Subject {
   readonly direction: "random" | "pgd";
 }
 
+/** Where images come from: a list of parts, or files that were dropped. */
+export type DataSource = { readonly type: "list"; readonly url: string } | { readonly type: "files"; readonly files: readonly NamedFile[] };
+
+/** What the shelf says of a training that the browser keeps. */
+export interface KeptTraining {
+  readonly id: string;
+  readonly labels: BySide<string>;
+  readonly backend: Backend;
+  readonly dataName: string;
+  /** When it was last written, in milliseconds since 1970. */
+  readonly saved: number;
+  /** Epochs done and to do. */
+  readonly progress: BySide<{ readonly epoch: number; readonly epochs: number }>;
+}
+
+/** A training that was opened, as far as it had come. */
+export interface OpenedSide {
+  readonly config: TrainConfig;
+  readonly evaluations: readonly Evaluation[];
+  readonly overfitting: Pick<Overfitting, "iteration" | "epoch" | "evidence"> | null;
+  readonly done: boolean;
+}
+
 /** From the page. A round is a number that the page gives each start. */
 export type Command =
-  | { readonly type: "load" }
-  | { readonly type: "train"; readonly round: number; readonly settings: BySide<TrainingSettings>; readonly backend: Backend; readonly pace: number | null }
+  | { readonly type: "load"; readonly from: DataSource }
+  | {
+      readonly type: "train";
+      readonly round: number;
+      readonly settings: BySide<TrainingSettings>;
+      readonly labels: BySide<string>;
+      readonly backend: Backend;
+      readonly pace: number | null;
+    }
   | { readonly type: "pause" | "continue" | "stop" }
   /** Steps per second at most, of each side; null for as many as there can be. */
   | { readonly type: "pace"; readonly pace: number | null }
-  | { readonly type: "look"; readonly subject: Subject | null };
+  | { readonly type: "look"; readonly subject: Subject | null }
+  /** Opens what the browser keeps, or forgets it. */
+  | { readonly type: "reopen"; readonly round: number; readonly id: string; readonly pace: number | null }
+  | { readonly type: "forget"; readonly id: string }
+  /** Opens run folders: one of each side, or one, beside which the other side is trained from its beginning. */
+  | {
+      readonly type: "open";
+      readonly round: number;
+      readonly files: readonly NamedFile[];
+      readonly settings: BySide<TrainingSettings>;
+      readonly backend: Backend;
+      readonly pace: number | null;
+    }
+  /** Makes a file of a side: its run folder as an archive, or its weights. */
+  | { readonly type: "export"; readonly side: Side; readonly form: "run" | "safetensors" }
+  | AttackCommand;
 
 /** The data set that the server offers. */
 export interface DataDescription extends Pick<ImageDataset, "name" | "classNames" | "shape" | "flip" | "crop"> {
@@ -102,11 +137,19 @@ export interface Filters {
 
 /** From the worker. */
 export type Report =
+  | AttackReport
   | { readonly type: "data"; readonly receivedBytes: number; readonly totalBytes: number; readonly etaSeconds: number }
   | { readonly type: "ready"; readonly data: DataDescription }
   | { readonly type: "device"; readonly device: DeviceDescription }
   | { readonly type: "training"; readonly round: number; readonly side: Side; readonly event: TrainEvent }
   | { readonly type: "look"; readonly side: Side; readonly look: Look }
   | { readonly type: "paused" | "ended"; readonly round: number }
+  /** What the browser keeps, newest first; or why it keeps nothing. */
+  | { readonly type: "kept"; readonly trainings: readonly KeptTraining[]; readonly problem: string | null }
+  /** A training that goes on when it is continued. */
+  | { readonly type: "opened"; readonly round: number; readonly sides: BySide<OpenedSide> }
+  | { readonly type: "exported"; readonly name: string; readonly content: Blob }
+  /** Something that was asked for cannot be done; nothing else is changed by it. */
+  | { readonly type: "refused"; readonly message: string }
   /** Of a round, or of everything: the data could not be had. "continue" goes on from iteration `from`; null if nothing does. */
   | { readonly type: "failed"; readonly round: number | null; readonly message: string; readonly from: number | null };

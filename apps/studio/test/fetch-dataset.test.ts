@@ -11,7 +11,7 @@ const numbers = (count: number, seed: number) => ({
   labels: Uint8Array.from({ length: count }, (_, i) => i % 3),
 });
 const dataset = imageDataset({ name: "cifar10", classNames: ["a", "b", "c"], shape: [3, 2, 2], train: numbers(5, 1), test: numbers(3, 9) });
-const { list, bytes } = cutIntoParts(dataset, 2);
+const { list, bytes } = cutIntoParts(dataset, "f0", 2);
 
 let server: Server;
 afterEach(() => {
@@ -43,7 +43,7 @@ describe("fetchDataset", () => {
       spoilt++;
       return [part.map((byte) => byte ^ 1), part.subarray(1), Buffer.concat([part, part])][spoilt % 3] as Buffer;
     });
-    expect(await fetchDataset(url, () => {})).toEqual(dataset);
+    expect(await fetchDataset(url, () => {})).toEqual({ dataset, fingerprint: "f0" });
     expect(spoilt).toBe(list.parts.length);
   });
 
@@ -64,6 +64,7 @@ describe("fetchDataset", () => {
     ["with a gap", withParts(...list.parts.slice(1))],
     ["with a part that is too long", withParts({ ...part, bytes: 2 ** 40 }, ...list.parts.slice(1))],
     ["that leads elsewhere", withParts({ ...part, path: "http://evil.example/x.bin" }, ...list.parts.slice(1))],
+    ["with a fingerprint that is no text", { ...list, fingerprint: 7 }],
     ["that is long", " ".repeat(5e6)],
   ])("refuses a list that is %s", async (_, answer) => {
     const url = await serve(answer);

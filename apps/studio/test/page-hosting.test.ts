@@ -1,13 +1,22 @@
-/** @file Where the page is and how it is held: without isolation, in a tab in the background. Everywhere the bits are the same. */
+/** @file Where the page is and how it is held: on plain static hosts, in the background, frozen, in two tabs. Everywhere the bits are the same. */
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writeSite } from "@gradalign/runs/node";
 import type { Page } from "playwright-core";
-import { beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchOrdinaryChromium } from "../../../tools/browser.ts";
+import { serveFolder } from "./support/static-server.ts";
 import {
+  browser,
+  dataset,
+  FINGERPRINT,
   inNode,
   inState,
   look,
   measurements,
   openPage,
+  PAGE_FOLDER,
   page,
   queryOf,
   type Saved,
@@ -27,19 +36,60 @@ beforeAll(async () => {
   expected = await inNode(SETTINGS);
 });
 
-test("without cross-origin isolation one thread computes the same bits, and the page says why", async () => {
-  await openPage(undefined, (opened) =>
-    opened.route("**/*", async (route) => {
-      const response = await route.fetch();
-      const { "cross-origin-opener-policy": _, "cross-origin-embedder-policy": __, ...headers } = response.headers();
-      await route.fulfill({ response, headers });
-    }),
-  );
-  await start();
-  await inState("idle");
-  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
-  expect(await text("#device")).toBe("WebAssembly, 1 thread (one thread only: the page is not cross-origin isolated, so threads cannot share memory)");
-  expect(measurements(await save())).toEqual(expected);
+describe("on a static host", () => {
+  const root = mkdtempSync(join(tmpdir(), "gradalign-site-"));
+  const site = join(root, "site");
+  const inSite = (path: string): string => join(site, "data", path);
+  let plain: Awaited<ReturnType<typeof serveFolder>>;
+  beforeAll(async () => {
+    writeSite(site, { dataset, fingerprint: FINGERPRINT, page: PAGE_FOLDER });
+    plain = await serveFolder(site, { isolated: false });
+  });
+  afterAll(() => {
+    plain.close();
+    rmSync(root, { recursive: true });
+  });
+
+  test("without the headers one thread computes the same bits, and the page says why", async () => {
+    look(await browser.newPage());
+    await page.goto(plain.url + queryOf(SETTINGS));
+    await start();
+    await inState("idle");
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+    expect(await text("#device")).toBe("WebAssembly, 1 thread (one thread only: the page is not cross-origin isolated, so threads cannot share memory)");
+    expect(measurements(await save())).toEqual(expected);
+  });
+
+  test("with them all cores do; images come by drop or from an address", async () => {
+    const isolated = await serveFolder(site, { isolated: true, skip: "data" });
+    try {
+      await page.close();
+      look(await browser.newPage());
+      await page.goto(isolated.url + queryOf(SETTINGS));
+      await inState("broken");
+      expect(await text("#problem")).toMatch(/^The images could not be had: \/somewhere\/data\/list\.json: the server answered 404/);
+      await page.setInputFiles("[name=data]", { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no images") });
+      await expect.poll(() => text("#problem")).toMatch(/these 1 files are no data set: drop all files of one of CIFAR-10 \(data_batch_1\.bin/);
+      await page.setInputFiles(
+        "[name=data]",
+        readdirSync(join(site, "data")).map((name) => inSite(name)),
+      );
+      await inState("idle");
+      expect(await text("#numbers")).toBe("2,300 training and 150 test images of stripes");
+
+      await page.click(".data-source summary");
+      await page.fill("[name=data-url]", `${plain.url}data/list.json`);
+      await page.click("#fetch-data");
+      await start();
+      await inState("idle");
+      expect(new URL(page.url()).searchParams.get("data")).toBe(`${plain.url}data/list.json`);
+      expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+      expect(await text("#device")).not.toContain("one thread only");
+      expect(measurements(await save())).toEqual(expected);
+    } finally {
+      isolated.close();
+    }
+  });
 });
 
 test("a training in a tab in the background goes on, and is shown when the tab is back in front", async () => {
@@ -71,4 +121,26 @@ test("a training in a tab in the background goes on, and is shown when the tab i
   } finally {
     await close();
   }
+});
+
+test("a page that was frozen, as behind a closed lid, goes on beside another tab's training; both have their bits, and neither takes the other's", async () => {
+  await openPage(queryOf(SETTINGS, { pace: "20" }));
+  const first = page;
+  await start();
+  await first.waitForSelector("[data-side=left] [aria-label=dot] circle");
+  const debug = await first.context().newCDPSession(first);
+  await debug.send("Page.setWebLifecycleState", { state: "frozen" });
+  look(await first.context().newPage());
+  await page.goto(server.url + queryOf(SETTINGS));
+  await start();
+  await inState("idle");
+  // The first tab's training is being worked on, so it is not for this one to open.
+  expect(await page.locator(".kept-training").count()).toBe(0);
+  expect(measurements(await save())).toEqual(expected);
+  await page.close();
+  await debug.send("Page.setWebLifecycleState", { state: "active" });
+  look(first);
+  await page.bringToFront();
+  await inState("idle");
+  expect(measurements(await save())).toEqual(expected);
 });

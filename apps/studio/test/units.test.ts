@@ -2,8 +2,10 @@
 import { crc32 } from "@gradalign/runs";
 import { describe, expect, test } from "vitest";
 import { bounded } from "../src/bounded.ts";
-import { readAddress, START, writeAddress } from "../src/page/address.ts";
+import { readAddress, START, settingsOf, writeAddress } from "../src/page/address.ts";
 import { PRESETS } from "../src/page/presets.ts";
+import { choiceOf } from "../src/page/settings-of-run.ts";
+import { trainConfigOf } from "../src/train-config.ts";
 import { Moments } from "../src/training/moments.ts";
 import { takeTurns } from "../src/training/turns.ts";
 
@@ -92,6 +94,7 @@ describe("an address", () => {
       at: 12.5,
       zeroed: { left: [0, 3], right: [] },
       direction: "pgd" as const,
+      data: "https://example.org/data/list.json",
     };
     const { address: again, problems } = readAddress(writeAddress(address));
     expect(problems).toEqual([]);
@@ -106,4 +109,15 @@ describe("an address", () => {
 
 test("the checksum is CRC-32", () => {
   expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+});
+
+describe("settings of a training that came from elsewhere", () => {
+  const data = { name: "cifar10", flip: true, crop: 4 };
+
+  test.each(PRESETS)("give the preset $id again, without what the recipe has anyway", ({ choice }) => {
+    const configs = { left: trainConfigOf(settingsOf(choice, "left"), data), right: trainConfigOf(settingsOf(choice, "right"), data) };
+    const found = choiceOf(configs, data);
+    expect({ left: trainConfigOf(settingsOf(found, "left"), data), right: trainConfigOf(settingsOf(found, "right"), data) }).toEqual(configs);
+    for (const side of ["shared", "left", "right"] as const) expect(Object.keys(found[side]).length).toBeLessThanOrEqual(5);
+  });
 });

@@ -9,6 +9,7 @@ export { encodeOnnx, type OnnxContent } from "./onnx/write.ts";
 export { PickleCall, PickleDict, PickleGlobal, PickleList, PickleTuple, type PickleValue } from "./pickle.ts";
 export { type PytorchFile, PytorchTensor, readPytorch } from "./pytorch.ts";
 export { decodeSafetensors, encodeSafetensors, readSafetensors, type Safetensors, type SafetensorsFile } from "./safetensors.ts";
+export { type Sha256Sum, sha256, sha256Of } from "./sha256.ts";
 export { type ByteSource, bytesSource } from "./source.ts";
 export { findStateDict, kindOf, type StateDict, withoutPrefixes } from "./state-dict.ts";
 export { elementBytes, elementCount, type FileTensor, type StoredArray, type StoredDType, type StoredTensor, toFloat32 } from "./tensor.ts";

@@ -216,7 +216,7 @@ test("a missing page is told with the command that builds it", async () => {
 });
 
 test("parts have checksums as in gzip, and no part is larger than asked for", () => {
-  const { list, bytes } = cutIntoParts(dataset, 2);
+  const { list, bytes } = cutIntoParts(dataset, undefined, 2);
   expect(list.parts.map(({ split, first, count }) => [split, first, count])).toEqual([
     ["train", 0, 2],
     ["train", 2, 2],

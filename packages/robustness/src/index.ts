@@ -27,13 +27,21 @@ export {
 export { randomCorner, randomSigns } from "./attacks/random-corner.ts";
 export { type SquareOptions, square } from "./attacks/square.ts";
 export { type Classifier, functionVictim, modelClassifier, modelVictim, type Victim, type VictimOptions, type VictimTensors } from "./attacks/victim.ts";
-export type { CheckpointManifest, ModelIdentity } from "./checkpoint/checkpoint.ts";
+export {
+  type CheckpointManifest,
+  decodeManifest,
+  decodeTensors,
+  encodeCheckpoint,
+  type ModelIdentity,
+  type SaveCheckpointOptions,
+} from "./checkpoint/checkpoint.ts";
 export { CheckpointError } from "./checkpoint/errors.ts";
 export { type ImageDataset, type ImageDatasetOptions, imageDataset, type ResidentDataset, type SplitArrays, takeFirst } from "./data/dataset.ts";
 export {
   type DatasetDefinition,
   type DatasetFile,
   type DatasetSource,
+  datasetFingerprint,
   type FileChecksum,
   type OpenFile,
   readDataset,
@@ -59,6 +67,7 @@ export {
   sharedBytes,
   sliceSource,
 } from "./data/source.ts";
+export { encodeTar, readTar, type TarEntry } from "./data/tar.ts";
 export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.ts";
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
 export { majorityShare, type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outcome.ts";
@@ -76,6 +85,7 @@ export { type ClassifierPrograms, classifierPrograms, modelPrograms, type Scored
 export { type AttackResult, type AttackRunner, type AttackTarget, attackRunner, type RunOptions } from "./eval/run-attack.ts";
 export { checkAims, type TargetRule, type Targets } from "./eval/targets.ts";
 export { wilsonInterval } from "./eval/wilson.ts";
+export { checkForm, parseJsonForm, parseJsonLines } from "./files/json-form.ts";
 export { decodeImage, IMAGE_ENDINGS, type ImageFormat, imageFormat } from "./images/decode.ts";
 export type { Draws } from "./images/draws.ts";
 export { encodeJpeg } from "./images/jpeg/encode.ts";

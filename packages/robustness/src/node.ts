@@ -1,5 +1,5 @@
 /** @file The parts of gradalign that need Node: files, folders and downloads. */
-export { type LoadCheckpointOptions, loadCheckpoint, readManifests, type SaveCheckpointOptions, saveCheckpoint } from "./checkpoint/node-store.ts";
+export { type LoadCheckpointOptions, loadCheckpoint, readManifests, saveCheckpoint } from "./checkpoint/node-store.ts";
 export { dataFolder } from "./data/node-cache-folder.ts";
 export { type CheckOptions, checkFolder, type FolderCheck } from "./data/node-check-folder.ts";
 export { type ConvertOptions, convertFolder } from "./data/node-convert-folder.ts";
@@ -18,4 +18,4 @@ export { fileSource, filesBeside } from "./files/node-byte-source.ts";
 export { FileError, onFile } from "./files/node-file-error.ts";
 export { BusyError, type Lock, type LockOptions, withLock } from "./files/node-lock.ts";
 export { isRunning } from "./files/node-process.ts";
-export { checkForm, parseJsonLines, readIfThere, readJson, readJsonLines, readRegularFile } from "./files/node-read.ts";
+export { readIfThere, readJson, readJsonLines, readRegularFile } from "./files/node-read.ts";

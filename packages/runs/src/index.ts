@@ -1,8 +1,11 @@
 /** @file What a run is and how it is shown, in Node and in browsers. */
 
 export { crc32 } from "@gradalign/formats";
+export { adversarialsFile, type BrokenImage, brokenImages } from "./evaluation/adversarials.ts";
 export { evaluationCommand } from "./evaluation/command.ts";
 export { epsilonOf, type Fraction, fractionOf, fractionText, readRadius } from "./evaluation/fraction.ts";
+export { idOf } from "./evaluation/identity.ts";
+export { type EvaluationSettings, evaluationPlan, identityOfSettings, recordOf, sealed, type UnsealedRecord } from "./evaluation/make-record.ts";
 export {
   type EvaluationIdentity,
   type EvaluationRecord,
@@ -12,13 +15,16 @@ export {
 } from "./evaluation/record.ts";
 export type { EvaluationReport, ExampleImage } from "./evaluation/report-data.ts";
 export { type RobustBenchEntry, robustBenchEntry } from "./evaluation/robustbench.ts";
-export { aimText, chosenImages, classOutcomes, targetsText, waterfall } from "./evaluation/summary.ts";
+export { aimText, chosenImages, classOutcomes, distanceText, type Share, shareOf, targetsText, waterfall } from "./evaluation/summary.ts";
 export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
 export { drawFigure, type FigureOptions, figureMarkup } from "./figures/draw.ts";
 export { grownFilter } from "./figures/filters.ts";
 export { type Collapse, type Line, type PanelOptions, panelFigure } from "./figures/panel.ts";
 export { ACCURACIES, LINEARITY, type LineStyle, PGD, type Series, type SeriesRow, seriesRows } from "./figures/series.ts";
 export { type LossGrid, sliceFigure, surfaceFigure } from "./figures/surface.ts";
+export { type ReadRun, type RunContent, type RunSession, readRunFiles, runFiles, type SavedSnapshot } from "./folder/run-files.ts";
+export { type ExportingCode, type SavedCheckpoint, savedFolder, savedMetadata, savedOnnx, savedSafetensors } from "./models/model-export.ts";
+export { type ModelBytes, type ModelOptions, type ModelVictim, modelOfSnapshot, requireFitting, victimOfFile, victimOfSnapshot } from "./models/open-model.ts";
 export { type CsvRow, csv } from "./pages/csv.ts";
 export { compareEvaluations, evaluationReport } from "./pages/evaluation-report.ts";
 export { type HtmlPart, html, Markup, markup } from "./pages/html.ts";
@@ -51,5 +57,5 @@ export {
   type TrainingSettings,
 } from "./settings/settings.ts";
 export { describeAlarm } from "./words/alarms.ts";
-export { attackName, bytes, count, decimals, duration, percent, radius } from "./words/format.ts";
+export { attackName, bytes, count, decimals, duration, engineName, percent, radius } from "./words/format.ts";
 export { VERDICTS } from "./words/verdicts.ts";

@@ -5,14 +5,12 @@ export { type QueueAddress, queueAddress, withoutSecrets } from "./engines/node-
 export { arrayScripts, maxArraySize, mergeScript, type SlurmTask, sbatch, scancel, squeue } from "./engines/node-slurm.ts";
 export {
   ADVERSARIALS,
-  type BrokenImage,
   type EvaluationFolderOptions,
   type EvaluationLog,
   isEvaluationFolder,
   readEvaluation,
   withEvaluation,
 } from "./evaluation/node-folder.ts";
-export { idOf } from "./evaluation/node-identity.ts";
 export { readEvaluationReport } from "./evaluation/node-read-report.ts";
 export { nodeDocument } from "./figures/node-document.ts";
 export {
@@ -35,17 +33,16 @@ export {
   publishRun,
   resultDigest,
 } from "./folder/node-attempts.ts";
-export { type AttackPart, noteRobustness, type RunSession, readRobustness, readSession } from "./folder/node-notes.ts";
+export { type AttackPart, noteRobustness, readRobustness, readSession } from "./folder/node-notes.ts";
 export { chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";
 export { createRun, isRunFolder, isRunLock, openRun, type Run, withRunLock } from "./folder/node-run.ts";
 export { type Converted, type ConvertOptions, convertModel, type WrittenFormat } from "./models/node-convert.ts";
-export { type ExportingCode, savedFolder, savedMetadata, savedOnnx, savedSafetensors } from "./models/node-model-export.ts";
-export { type ModelFile, modelFile, ofFile } from "./models/node-model-file.ts";
+export { modelFile, ofFile } from "./models/node-model-file.ts";
 export { type OpenedVictim, type OpenOptions, openVictim } from "./models/node-open-victim.ts";
-export { loadSavedModel, modelOfSnapshot, type SavedModel, type Which } from "./models/node-saved-model.ts";
+export { loadSavedModel, type SavedModel, type Which } from "./models/node-saved-model.ts";
 export { type AttackRequest, attackSaved, type FinalAttack } from "./perform/node-attack-saved.ts";
 export { arithmeticOptions, DEVICE_SETTINGS, machineOf, openDevice, resumedSettings, runSettingsOf } from "./perform/node-device.ts";
-export { type EvaluationRequest, type EvaluationSettings, evaluate, evaluationIdentity, noteEvaluation } from "./perform/node-evaluate.ts";
+export { type EvaluationRequest, evaluate, evaluationIdentity, noteEvaluation } from "./perform/node-evaluate.ts";
 export { ownRun, performRun, type RunOutcome, type RunRequest } from "./perform/node-perform-run.ts";
 export { type Provenance, provenance } from "./perform/node-provenance.ts";
 export { VERSION } from "./perform/node-version.ts";
@@ -64,6 +61,7 @@ export {
 export { CODE, type DataKind, runId } from "./plan/node-run-id.ts";
 export { cutIntoParts, type DataList, type DataPart, type ServedData } from "./serve/node-data-parts.ts";
 export { type StudioServer, type StudioServerOptions, startStudioServer } from "./serve/node-server.ts";
+export { writeSite } from "./serve/node-site.ts";
 export { type Exchange, openExchange } from "./store/node-exchange.ts";
 export { openStore } from "./store/node-open-store.ts";
 export type { ObjectStore } from "./store/object-store.ts";

@@ -4,8 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { arithmeticOf, decodeSafetensors, functionVictim, imageDataset } from "@gradalign/robustness";
 import { withLock } from "@gradalign/robustness/node";
-import { type EvaluationRecord, epsilonOf, evaluationCommand, fractionOf, fractionText, readRadius, robustBenchEntry, targetsText } from "@gradalign/runs";
-import { ADVERSARIALS, type EvaluationSettings, evaluate, isEvaluationFolder, readEvaluation } from "@gradalign/runs/node";
+import {
+  type EvaluationRecord,
+  type EvaluationSettings,
+  epsilonOf,
+  evaluationCommand,
+  fractionOf,
+  fractionText,
+  readRadius,
+  robustBenchEntry,
+  targetsText,
+} from "@gradalign/runs";
+import { ADVERSARIALS, evaluate, isEvaluationFolder, readEvaluation } from "@gradalign/runs/node";
 import { createDevice, type Device, matmul, reshape, tensor } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { accuracyTables } from "../src/pages/evaluation-comparison.ts";
@@ -42,7 +52,7 @@ const dataset = imageDataset({ name: "halves", classNames: ["upper", "lower"], s
 
 const settingsOf = (changes: Partial<EvaluationSettings> = {}): EvaluationSettings => ({
   model: { file: "halves.onnx", format: "onnx", sha256: "0".repeat(64), architecture: null, parameters: 32, normalization: null, batchNorm: "none" },
-  data: { dataset, fingerprint: "f0", classesFrom: "definition" },
+  data: { dataset, fingerprint: "f0" },
   ...{ dataName: "halves", count: COUNT, norm: "linf", epsilon: { numerator: 12, denominator: 255 }, attack: "pgd-2-1+apgd-ce", seed: 3 },
   arithmetic: arithmeticOf(device),
   ...changes,

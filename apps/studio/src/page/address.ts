@@ -17,6 +17,8 @@ export interface Address {
   readonly at: number | null;
   readonly zeroed: BySide<readonly number[]>;
   readonly direction: Subject["direction"];
+  /** Where the list of the images is; null for those beside the page. */
+  readonly data: string | null;
 }
 
 /** The page without anything in its address: the paper's claim, on a seed on which FGSM overfits early. */
@@ -29,6 +31,7 @@ export const START: Address = {
   at: null,
   zeroed: { left: [], right: [] },
   direction: "random",
+  data: null,
 };
 
 /** The settings of a side. */
@@ -42,7 +45,7 @@ export function readSetting(name: string, text: string): ReturnType<typeof parse
 }
 
 /** The address as the text after the question mark. */
-export function writeAddress({ choice, claim, backend, pace, image, at, zeroed, direction }: Address): string {
+export function writeAddress({ choice, claim, backend, pace, image, at, zeroed, direction, data }: Address): string {
   const query = new URLSearchParams();
   for (const part of ["shared", ...SIDES] as const) {
     const prefix = part === "shared" ? "" : `${part}.`;
@@ -55,6 +58,7 @@ export function writeAddress({ choice, claim, backend, pace, image, at, zeroed, 
   if (at !== null) query.set("at", String(Number(at.toFixed(2))));
   for (const side of SIDES) if (zeroed[side].length > 0) query.set(`${side}.zero`, zeroed[side].map((filter) => filter + 1).join("."));
   if (direction !== START.direction) query.set("across", direction);
+  if (data !== null) query.set("data", data);
   return query.toString();
 }
 
@@ -101,6 +105,9 @@ export function readAddress(search: string): { readonly address: Address; readon
     } else if (key === "image") {
       if (Number.isInteger(number) && number >= 0) rest.image = number;
       else refuse(key, "a test image's number from 0");
+    } else if (key === "data") {
+      if (/^(https?:\/\/|[^:]*$)/.test(text)) rest.data = text;
+      else refuse(key, "an address");
     } else if (key === "at") {
       if (number >= 0) rest.at = number;
       else refuse(key, "an epoch");

@@ -2,8 +2,11 @@
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import { SIDES } from "../protocol.ts";
+import { AttackView } from "./attack-view.tsx";
 import { Controls } from "./controls.tsx";
+import { DataSource } from "./data-source.tsx";
 import { Explanation } from "./explanation.tsx";
+import { KeptView } from "./kept-view.tsx";
 import { LookInside } from "./look-inside.tsx";
 import { SideView } from "./side-view.tsx";
 import { Status } from "./status.tsx";
@@ -14,10 +17,10 @@ import { StudioContext, useStudio } from "./use-studio.ts";
 /** Puts the page into an element. */
 export function show(main: HTMLElement): void {
   const studio = new Studio(location.search);
-  // A training lives in this page only.
+  // What the browser keeps goes on from its last checkpoint; else a training lives in this page only.
   addEventListener("beforeunload", (event) => {
-    const { runs } = studio.state;
-    if (!runs || SIDES.every((side) => runs[side].end !== null)) return;
+    const { runs, keptProblem } = studio.state;
+    if (!runs || keptProblem === null || SIDES.every((side) => runs[side].end !== null)) return;
     event.preventDefault();
     // What browsers before 2024 look at.
     event.returnValue = true;
@@ -46,7 +49,9 @@ function App({ main }: { readonly main: HTMLElement }) {
       </header>
       <Explanation />
       <Controls />
+      <DataSource />
       <Status />
+      <KeptView />
       <section class="sides" aria-label="Trainings">
         {SIDES.map((side) => (
           <SideView key={side} side={side} />
@@ -54,6 +59,7 @@ function App({ main }: { readonly main: HTMLElement }) {
       </section>
       <Timeline />
       <LookInside />
+      <AttackView />
       <footer>
         Accuracies and alignment are of the first test images, measured while training. The setting is that of section 4 of Andriushchenko and Flammarion,
         “Understanding and Improving Fast Adversarial Training” (2020).

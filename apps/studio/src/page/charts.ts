@@ -15,6 +15,7 @@ import {
 } from "@gradalign/runs";
 import * as Plot from "@observablehq/plot";
 import type { Surface } from "../protocol.ts";
+import type { EstimatePoint } from "./attack-room.ts";
 
 /** A training as the panels show it. */
 export interface Curve {
@@ -92,4 +93,28 @@ export function drawSurface(surface: Surface, width: number): Element {
 /** The loss along FGSM's perturbation. */
 export function drawSlice(surface: Surface, most: number, width: number): Element {
   return drawFigure(sliceFigure({ ...surface, most, width }), document);
+}
+
+/** Robust accuracy after so many images, with its interval. */
+export function drawEstimate(points: readonly EstimatePoint[], images: number, width: number): Element {
+  const last = points.at(-1);
+  return drawFigure(
+    {
+      ariaLabel: "Robust accuracy, image by image",
+      ariaDescription: last
+        ? `After ${last.images} of ${images} images: ${percent(last.robust)}, 95 % interval ${percent(last.low)} to ${percent(last.high)}.`
+        : "No image yet.",
+      width,
+      height: 160,
+      marginLeft: 44,
+      x: { domain: [0, images], label: "images" },
+      y: { domain: [0, 1], label: null, ticks: 5, tickFormat: (value: number) => percent(value), grid: true },
+      marks: [
+        Plot.areaY(points, { x: "images", y1: "low", y2: "high", fill: "var(--pgd)", fillOpacity: 0.18 }),
+        Plot.lineY(points, { x: "images", y: "robust", stroke: "var(--pgd)", strokeWidth: 2 }),
+        Plot.dot(last ? [last] : [], { x: "images", y: "robust", fill: "var(--pgd)", r: 3 }),
+      ],
+    },
+    document,
+  );
 }

@@ -2,10 +2,10 @@
 import { externalName, type Option } from "@gradalign/robustness";
 import { allSettings, declarationOf, helpOf, type Setting, settingsOfConfig, type TrainingSettings, written } from "@gradalign/runs";
 import { useState } from "preact/hooks";
+import { methodLabel } from "../names.ts";
 import { type Backend, CHOICES, SIDES, type Side } from "../protocol.ts";
 import { messageOf, readSetting } from "./address.ts";
 import type { Choice } from "./presets.ts";
-import { methodLabel } from "./studio.ts";
 import { useStudio } from "./use-studio.ts";
 
 const SETTINGS = allSettings();

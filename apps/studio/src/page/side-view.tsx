@@ -1,10 +1,12 @@
 /** @file One side: its numbers, its verdict and its curves. */
 import { count, percent, VERDICTS } from "@gradalign/runs";
 import { useMemo } from "preact/hooks";
+import { methodLabel } from "../names.ts";
 import type { Side } from "../protocol.ts";
 import { settingsOf } from "./address.ts";
 import { type Draw, Figure } from "./figure.tsx";
-import { methodLabel, type Run, type Studio } from "./studio.ts";
+import type { Run } from "./state.ts";
+import type { Studio } from "./studio.ts";
 import { useCharts, useStudio } from "./use-studio.ts";
 
 const VALUES = [
@@ -52,6 +54,14 @@ export function SideView({ side }: { readonly side: Side }) {
           <Figure draw={draws[i] ?? null} height={220} />
         </figure>
       ))}
+      <p class="buttons saving">
+        <button type="button" data-save="run" disabled={!run || run.evaluations.length === 0} onClick={() => studio.exportSide(side, "run")}>
+          Save the run folder (.tar)
+        </button>
+        <button type="button" data-save="safetensors" disabled={!run || run.evaluations.length === 0} onClick={() => studio.exportSide(side, "safetensors")}>
+          Save the weights (.safetensors)
+        </button>
+      </p>
     </article>
   );
 }

@@ -1,4 +1,6 @@
 /** @file What is going on, on what machine, and what went wrong. */
+import { saveFile } from "./save-file.ts";
+import type { Run } from "./state.ts";
 import { useStudio } from "./use-studio.ts";
 
 /** Steps a second, at most. */
@@ -80,12 +82,8 @@ export function Status() {
 }
 
 /** Stores both trainings' settings and measurements. */
-function save(runs: ReturnType<typeof useStudio>["state"]["runs"]): void {
+function save(runs: Readonly<Record<"left" | "right", Run>> | null): void {
   if (!runs) return;
   const records = [runs.left, runs.right].map(({ label, config, overfitting, end, evaluations }) => ({ label, config, overfitting, end, evaluations }));
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(records, null, 1)], { type: "application/json" }));
-  link.download = "gradalign-studio.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  saveFile("gradalign-studio.json", new Blob([JSON.stringify(records, null, 1)], { type: "application/json" }));
 }

@@ -1,55 +1,18 @@
 /** @file What the page knows: the state of everything shown, what the worker reports, what people ask for. Nothing here draws. */
-import { type Evaluation, majorityShare, type Outcome, runOutcome, type TrainConfig, type TrainEvent } from "@gradalign/robustness";
+import { majorityShare, type Outcome, runOutcome, type TrainConfig, type TrainEvent } from "@gradalign/robustness";
 import { bytes, count, duration } from "@gradalign/runs";
 import { bounded } from "../bounded.ts";
-import {
-  type Backend,
-  type BySide,
-  type Command,
-  type DataDescription,
-  type DeviceDescription,
-  type Look,
-  type Report,
-  SIDES,
-  type Side,
-} from "../protocol.ts";
+import type { NamedFile } from "../files.ts";
+import { type Backend, type BySide, type Command, type DataSource, type OpenedSide, type Report, SIDES, type Side } from "../protocol.ts";
 import { trainConfigOf } from "../train-config.ts";
 import TrainingWorker from "../training/worker.ts?worker";
 import { type Address, messageOf, readAddress, settingsOf, writeAddress } from "./address.ts";
+import { AttackRoom } from "./attack-room.ts";
 import type { Choice, Preset } from "./presets.ts";
-
-/** What can be done now. */
-export type Phase = "loading" | "idle" | "training" | "pausing" | "paused" | "stopping" | "broken";
-
-/** A training as the page knows it. */
-export interface Run {
-  readonly label: string;
-  readonly config: TrainConfig;
-  /** At most {@link MOST_EVALUATIONS}, evenly over what has been. */
-  readonly evaluations: readonly Evaluation[];
-  /** Said by the detector; null while there is nothing to say. */
-  readonly overfitting: { readonly iteration: number; readonly epoch: number; readonly evidence: string } | null;
-  readonly iterations: number;
-  readonly step: Extract<TrainEvent, { type: "step" }> | null;
-  readonly end: "ended" | "stopped" | "failed" | null;
-}
-
-/** All that is shown. */
-export interface State {
-  readonly phase: Phase;
-  readonly headline: string;
-  /** Share of what is going on that is done. */
-  readonly progress: number;
-  readonly numbers: readonly string[];
-  readonly device: DeviceDescription | null;
-  readonly problem: string | null;
-  readonly data: DataDescription | null;
-  readonly address: Address;
-  /** Pixels of an image of one's own that is looked at instead of the test image. */
-  readonly own: Float32Array | null;
-  readonly runs: BySide<Run> | null;
-  readonly looks: Partial<BySide<Look>>;
-}
+import { saveFile } from "./save-file.ts";
+import { choiceOf } from "./settings-of-run.ts";
+import { openedRun, type Run, type State, unbegunRun } from "./state.ts";
+import { Watched } from "./watched.ts";
 
 /** More evaluations than this are thinned. */
 const MOST_EVALUATIONS = 512;
@@ -57,17 +20,17 @@ const MOST_EVALUATIONS = 512;
 const EXPECTED = { name: "cifar10", flip: true, crop: 4 };
 
 /** The page's state, and all ways to change it. */
-export class Studio {
-  #state: State;
-  readonly #watchers = new Set<() => void>();
+export class Studio extends Watched<State> {
   readonly #worker = new TrainingWorker();
+  /** The model that is attacked. */
+  readonly attacks: AttackRoom = new AttackRoom((command) => this.#send(command));
   #round = 0;
   /** Whether what is made of the image is in sight: else nobody looks. */
   #inSight = false;
 
   constructor(search: string) {
     const { address, problems } = readAddress(search);
-    this.#state = {
+    super({
       phase: "loading",
       headline: "Fetching the images",
       progress: 0,
@@ -79,27 +42,19 @@ export class Studio {
       own: null,
       runs: null,
       looks: {},
-    };
+      kept: [],
+      keptProblem: null,
+    });
     this.#worker.onmessage = ({ data }: MessageEvent<Report>) => this.#receive(data);
     this.#worker.onerror = ({ message }) => this.#break(`The training worker failed: ${message || "its script could not be loaded"}. Load this page again.`);
-    this.#send({ type: "load" });
+    this.#send({ type: "load", from: this.#list() });
     this.#look();
-  }
-
-  get state(): State {
-    return this.#state;
-  }
-
-  /** Calls a function after every change; returns how to end that. */
-  watch(watcher: () => void): () => void {
-    this.#watchers.add(watcher);
-    return () => this.#watchers.delete(watcher);
   }
 
   /** The complete settings of a side, or in words why they are none. */
   config(side: Side): TrainConfig | string {
     try {
-      return trainConfigOf(settingsOf(this.#state.address.choice, side), this.#state.data ?? EXPECTED);
+      return trainConfigOf(settingsOf(this.state.address.choice, side), this.state.data ?? EXPECTED);
     } catch (error) {
       return messageOf(error);
     }
@@ -131,9 +86,9 @@ export class Studio {
 
   lookAt(image: number | Float32Array): void {
     if (typeof image === "number") {
-      this.#set({ own: null });
+      this.set({ own: null });
       this.#move({ image });
-    } else this.#set({ own: image });
+    } else this.set({ own: image });
     this.#look();
   }
 
@@ -146,7 +101,7 @@ export class Studio {
 
   /** Sets a filter to zero for whoever looks, or takes it back. */
   toggleFilter(side: Side, filter: number): void {
-    const { zeroed } = this.#state.address;
+    const { zeroed } = this.state.address;
     const rest = zeroed[side].filter((other) => other !== filter);
     this.#move({ zeroed: { ...zeroed, [side]: rest.length < zeroed[side].length ? rest : [...rest, filter].sort((a, b) => a - b) } });
     this.#look();
@@ -158,63 +113,92 @@ export class Studio {
   }
 
   start(): void {
-    const { address, phase } = this.#state;
+    const { address, phase } = this.state;
     if (phase !== "idle") return;
     const [left, right] = SIDES.map((side) => this.config(side));
     const wrong = [left, right].find((config) => typeof config === "string");
-    if (wrong !== undefined || left === undefined || right === undefined) return this.#set({ problem: typeof wrong === "string" ? wrong : null });
-    const run = (config: TrainConfig | string): Run => ({
-      label: labelOf(config as TrainConfig),
-      config: config as TrainConfig,
-      evaluations: [],
-      overfitting: null,
-      iterations: 0,
-      step: null,
-      end: null,
-    });
+    if (wrong !== undefined || left === undefined || right === undefined) return this.set({ problem: typeof wrong === "string" ? wrong : null });
+    const runs = { left: unbegunRun(left as TrainConfig), right: unbegunRun(right as TrainConfig) };
     const { choice, backend, pace } = address;
     this.#move({ at: null });
-    this.#set({
+    this.set({
       phase: "training",
       headline: "Compiling",
       progress: 0,
       numbers: ["the first measurement comes before the first step"],
       problem: null,
-      runs: { left: run(left), right: run(right) },
+      runs,
       looks: {},
     });
     this.#look();
-    this.#send({ type: "train", round: ++this.#round, settings: { left: settingsOf(choice, "left"), right: settingsOf(choice, "right") }, backend, pace });
+    const settings = { left: settingsOf(choice, "left"), right: settingsOf(choice, "right") };
+    this.#send({ type: "train", round: ++this.#round, settings, labels: { left: runs.left.label, right: runs.right.label }, backend, pace });
   }
 
   pause(): void {
-    this.#set({ phase: "pausing", headline: "Pausing" });
+    this.set({ phase: "pausing", headline: "Pausing" });
     this.#send({ type: "pause" });
   }
 
   resume(): void {
-    this.#set({ phase: "training", headline: "Going on", problem: null });
+    this.set({ phase: "training", headline: "Going on", problem: null });
     this.#send({ type: "continue" });
   }
 
   stop(): void {
-    this.#set({ phase: "stopping", headline: "Stopping" });
+    this.set({ phase: "stopping", headline: "Stopping" });
     this.#send({ type: "stop" });
   }
 
-  /** Fetches the images again, after they could not be had. */
+  /** Opens a training that the browser keeps. */
+  reopen(id: string): void {
+    this.set({ problem: null });
+    this.#send({ type: "reopen", round: ++this.#round, id, pace: this.state.address.pace });
+  }
+
+  forget(id: string): void {
+    this.#send({ type: "forget", id });
+  }
+
+  /** Opens run folders. */
+  openFolders(files: readonly NamedFile[]): void {
+    const { choice, backend, pace } = this.state.address;
+    this.set({ problem: null });
+    const settings = { left: settingsOf(choice, "left"), right: settingsOf(choice, "right") };
+    this.#send({ type: "open", round: ++this.#round, files, settings, backend, pace });
+  }
+
+  /** Saves a side as a file. */
+  exportSide(side: Side, form: "run" | "safetensors"): void {
+    this.#send({ type: "export", side, form });
+  }
+
+  /** Takes images from elsewhere. */
+  load(from: DataSource): void {
+    this.#round++;
+    this.attacks.leave();
+    this.set({ phase: "loading", headline: "Fetching the images", progress: 0, numbers: [], problem: null, data: null, runs: null, looks: {} });
+    this.#send({ type: "load", from });
+  }
+
+  /** Takes them from a list of parts, which the address keeps. */
+  loadFrom(url: string): void {
+    this.#move({ data: url });
+    this.retry();
+  }
+
+  /** Fetches the images that the address says, else those that lie beside the page. */
   retry(): void {
-    this.#set({ phase: "loading", headline: "Fetching the images", problem: null });
-    this.#send({ type: "load" });
+    this.load(this.#list());
   }
 
   dismiss(): void {
-    this.#set({ problem: null });
+    this.set({ problem: null });
   }
 
   /** How a training stands: what the detector said, else what its last numbers say. */
   outcome({ evaluations, overfitting, config, end }: Run): Pick<Outcome, "kind" | "evidence"> | null {
-    const { data } = this.#state;
+    const { data } = this.state;
     if (!data || evaluations.length === 0) return null;
     if (overfitting) return { kind: "overfitted", evidence: overfitting.evidence };
     const majority = majorityShare(data.testLabels.subarray(0, config.evalExamples));
@@ -226,7 +210,7 @@ export class Studio {
   #receive(report: Report): void {
     switch (report.type) {
       case "data":
-        this.#set({
+        this.set({
           progress: report.totalBytes === 0 ? 0 : report.receivedBytes / report.totalBytes,
           numbers: [`${bytes(report.receivedBytes)} of ${bytes(report.totalBytes)}, each part checked`, duration(report.etaSeconds)],
         });
@@ -234,39 +218,54 @@ export class Studio {
       case "ready": {
         const { name, trainImages, testLabels } = report.data;
         const numbers = [`${count(trainImages)} training and ${count(testLabels.length)} test images of ${name}`];
-        this.#set({ phase: "idle", data: report.data, headline: "Ready", progress: 0, numbers });
+        this.set({ phase: "idle", data: report.data, headline: "Ready", progress: 0, numbers });
         break;
       }
       case "device":
-        this.#set({ device: report.device });
+        this.set({ device: report.device });
         break;
       case "training":
         if (report.round === this.#round) this.#receiveEvent(report.side, report.event);
         break;
       case "look":
-        this.#set({ looks: { ...this.#state.looks, [report.side]: report.look } });
+        this.set({ looks: { ...this.state.looks, [report.side]: report.look } });
         break;
       case "paused":
-        if (report.round === this.#round) this.#set({ phase: "paused", headline: "Paused" });
+        if (report.round === this.#round) this.set({ phase: "paused", headline: "Paused" });
         break;
       case "ended":
-        if (report.round === this.#round) this.#end(this.#state.phase === "stopping" ? "stopped" : "ended");
+        if (report.round === this.#round) this.#end(this.state.phase === "stopping" ? "stopped" : "ended");
         break;
       case "failed":
         if (report.round === null) this.#break(`The images could not be had: ${report.message}`);
         else if (report.round !== this.#round) return;
         else if (report.from === null) {
-          this.#set({ problem: report.message });
+          this.set({ problem: report.message });
           this.#end("failed");
         } else {
           const problem = `${report.message}. “Continue” does so, from iteration ${count(report.from)}, with the same bits as without the interruption.`;
-          this.#set({ problem, phase: "paused", headline: "Interrupted" });
+          this.set({ problem, phase: "paused", headline: "Interrupted" });
         }
+        break;
+      case "kept":
+        this.set({ kept: report.trainings, keptProblem: report.problem });
+        break;
+      case "opened":
+        if (report.round === this.#round) this.#open(report.sides);
+        break;
+      case "exported":
+        saveFile(report.name, report.content);
+        break;
+      case "refused":
+        this.set({ problem: report.message });
+        break;
+      default:
+        this.attacks.receive(report);
     }
   }
 
   #receiveEvent(side: Side, event: TrainEvent): void {
-    const run = this.#state.runs?.[side];
+    const run = this.state.runs?.[side];
     if (!run) return;
     switch (event.type) {
       case "start":
@@ -285,24 +284,40 @@ export class Studio {
       }
       case "catastrophic-overfitting":
         this.#update(side, { overfitting: event });
-        this.#set({ headline: `${run.label}: overfitted at epoch ${event.epoch.toFixed(1)}` });
+        this.set({ headline: `${run.label}: overfitted at epoch ${event.epoch.toFixed(1)}` });
         break;
     }
   }
 
+  /** Shows a training that was opened: halted, or ended. */
+  #open(sides: BySide<OpenedSide>): void {
+    const runs = { left: openedRun(sides.left), right: openedRun(sides.right) };
+    const done = SIDES.every((side) => sides[side].done);
+    const reached = Math.max(...SIDES.map((side) => runs[side].evaluations.at(-1)?.epoch ?? 0));
+    const { data } = this.state;
+    const choice = choiceOf({ left: runs.left.config, right: runs.right.config }, data ?? EXPECTED);
+    this.#move({ at: null, choice, claim: null });
+    this.set({
+      ...{ runs, looks: {}, phase: done ? "idle" : "paused", headline: done ? "Opened; it has ended" : "Opened" },
+      progress: reached / Math.max(1, runs.left.config.epochs),
+      numbers: [`epoch ${reached.toFixed(1)} of ${runs.left.config.epochs}`],
+    });
+    this.#look();
+  }
+
   #update(side: Side, change: Partial<Run>): void {
-    const { runs } = this.#state;
-    if (runs) this.#set({ runs: { ...runs, [side]: { ...runs[side], ...change } } });
+    const { runs } = this.state;
+    if (runs) this.set({ runs: { ...runs, [side]: { ...runs[side], ...change } } });
   }
 
   /** Both are level, so either tells how far they are. */
   #showSteps(): void {
-    const { runs, phase, headline } = this.#state;
+    const { runs, phase, headline } = this.state;
     const steps = SIDES.flatMap((side) => runs?.[side].step ?? []);
     const [first] = steps;
     if (!runs || !first || (phase !== "training" && phase !== "pausing")) return;
     const speed = steps.reduce((sum, { imagesPerSecond }) => sum + imagesPerSecond, 0);
-    this.#set({
+    this.set({
       headline: headline === "Compiling" || headline === "Going on" ? "Training" : headline,
       progress: first.iteration / runs.left.iterations,
       numbers: [
@@ -314,17 +329,21 @@ export class Studio {
 
   #end(how: "ended" | "stopped" | "failed"): void {
     for (const side of SIDES) this.#update(side, { end: how });
-    const last = this.#state.runs?.left.evaluations.at(-1);
-    const numbers = last ? [`iteration ${count(last.iteration)} of ${count(this.#state.runs?.left.iterations ?? 0)}, epoch ${last.epoch.toFixed(1)}`] : [];
-    this.#set({ phase: "idle", headline: { ended: "Done", stopped: "Stopped", failed: "Failed" }[how], numbers });
+    const last = this.state.runs?.left.evaluations.at(-1);
+    const numbers = last ? [`iteration ${count(last.iteration)} of ${count(this.state.runs?.left.iterations ?? 0)}, epoch ${last.epoch.toFixed(1)}`] : [];
+    this.set({ phase: "idle", headline: { ended: "Done", stopped: "Stopped", failed: "Failed" }[how], numbers });
   }
 
   #break(problem: string): void {
-    this.#set({ phase: "broken", headline: "Not working", problem });
+    this.set({ phase: "broken", headline: "Not working", problem });
+  }
+
+  #list(): DataSource {
+    return { type: "list", url: new URL(this.state.address.data ?? "data/list.json", document.baseURI).href };
   }
 
   #look(): void {
-    const { address, own } = this.#state;
+    const { address, own } = this.state;
     const { image, at, zeroed, direction } = address;
     this.#send({ type: "look", subject: this.#inSight ? { image: own ?? image, at, zeroed, direction } : null });
   }
@@ -335,27 +354,8 @@ export class Studio {
 
   /** Changes what the address keeps. */
   #move(change: Partial<Address>): void {
-    this.#set({ address: { ...this.#state.address, ...change } });
-    const query = writeAddress(this.#state.address);
+    this.set({ address: { ...this.state.address, ...change } });
+    const query = writeAddress(this.state.address);
     history.replaceState(null, "", `${location.pathname}?${query}`);
   }
-
-  #set(change: Partial<State>): void {
-    this.#state = { ...this.#state, ...change };
-    for (const watcher of this.#watchers) watcher();
-  }
-}
-
-/** A method's name as people write it. */
-export function methodLabel(id: string): string {
-  return id
-    .split("-")
-    .map((part) => (part === "gradalign" ? "+ GradAlign" : part.length <= 4 ? part.toUpperCase() : part))
-    .join("-")
-    .replace("-+", " +");
-}
-
-/** Names a training. */
-function labelOf({ method, epsilon, seed }: TrainConfig): string {
-  return `${methodLabel(method.name)}, ε ${Number((255 * epsilon).toFixed(4))}/255, seed ${seed}`;
 }

@@ -1,7 +1,7 @@
 /** @file Fetches the server's data set part by part, checks every part, and puts them together. */
 
+import { canonicalJson, crc32, sha256 } from "@gradalign/formats";
 import { imageDataset, labelsFor, type ResidentDataset } from "@gradalign/robustness";
-import { crc32 } from "@gradalign/runs";
 import type { DataList, DataPart } from "@gradalign/runs/node";
 import { DataError } from "@gradalign/tensor";
 
@@ -14,14 +14,36 @@ const MAX_LIST_BYTES = 2 ** 22;
 /** Bytes of images and labels; a page's memory ends soon after. */
 const MAX_DATA_BYTES = 2 ** 31;
 
+/** The name of a list of parts. */
+export const LIST = "list.json";
+
 /**
  * The data set listed at `listUrl`, with the parts beside the list.
  *
  * @throws DataError when the server cannot be reached, its list does not describe a data set, or a part stays damaged.
  */
-export async function fetchDataset(listUrl: string, onProgress: (receivedBytes: number, totalBytes: number) => void): Promise<ResidentDataset> {
+export async function fetchDataset(listUrl: string, onProgress: (receivedBytes: number, totalBytes: number) => void): Promise<LoadedData> {
   const list = checkedList(await bodyOf(await request(listUrl), MAX_LIST_BYTES, "the list of parts"));
-  const { name, classNames, shape, flip, crop, counts, parts } = list;
+  return assembleDataset(list, (part, attempt) => fetchPart(new URL(part.path, listUrl), part, attempt), onProgress);
+}
+
+/** A data set, and what stands for its content. */
+export interface LoadedData {
+  readonly dataset: ResidentDataset;
+  readonly fingerprint: string;
+}
+
+/**
+ * Puts a data set together.
+ *
+ * @param take a part's bytes; asked for a few times where they are not the right ones.
+ * @throws DataError when a part stays damaged; whatever `take` throws in the end.
+ */
+export async function assembleDataset(
+  { name, classNames, shape, flip, crop, counts, parts, fingerprint }: DataList,
+  take: (part: DataPart, attempt: number) => Promise<Uint8Array>,
+  onProgress: (receivedBytes: number, totalBytes: number) => void = () => {},
+): Promise<LoadedData> {
   const pixels = shape[0] * shape[1] * shape[2];
   const arrays = (count: number) => ({ images: new Uint8Array(count * pixels), labels: labelsFor(count, classNames.length) });
   const splits = { train: arrays(counts.train), test: arrays(counts.test) };
@@ -31,7 +53,7 @@ export async function fetchDataset(listUrl: string, onProgress: (receivedBytes: 
   const waiting = [...parts];
   const work = async (): Promise<void> => {
     for (let part = waiting.shift(); part; part = waiting.shift()) {
-      const bytes = await fetchPart(new URL(part.path, listUrl), part);
+      const bytes = await wholePart(part, take);
       const { images, labels } = splits[part.split];
       images.set(bytes.subarray(0, part.count * pixels), part.first * pixels);
       new Uint8Array(labels.buffer).set(bytes.subarray(part.count * pixels), part.first * labels.BYTES_PER_ELEMENT);
@@ -40,15 +62,16 @@ export async function fetchDataset(listUrl: string, onProgress: (receivedBytes: 
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, work));
-  return imageDataset({ name, classNames, shape, flip, crop, ...splits });
+  const dataset = imageDataset({ name, classNames, shape, flip, crop, ...splits });
+  // Where the server does not know the files that the images came from, the parts' checksums stand for them.
+  return { dataset, fingerprint: fingerprint ?? sha256(canonicalJson({ classNames, shape, parts })) };
 }
 
-async function fetchPart(url: URL, part: DataPart): Promise<Uint8Array> {
+/** A part, if it has its length and its checksum. */
+async function wholePart(part: DataPart, take: (part: DataPart, attempt: number) => Promise<Uint8Array>): Promise<Uint8Array> {
   for (let attempt = 1; ; attempt++) {
     try {
-      // A damaged part must not come from the cache again.
-      const response = await request(url, attempt > 1 ? { cache: "reload" } : {});
-      const bytes = await bodyOf(response, part.bytes, part.path);
+      const bytes = await take(part, attempt);
       if (bytes.length !== part.bytes) throw new DataError(`${part.path} must be ${part.bytes} bytes long, got ${bytes.length}`);
       const sum = crc32(bytes);
       if (sum !== part.crc32) throw new DataError(`${part.path} must have the checksum ${part.crc32}, got ${sum}`);
@@ -60,8 +83,13 @@ async function fetchPart(url: URL, part: DataPart): Promise<Uint8Array> {
   }
 }
 
+/** A part from the server; a damaged one must not come from the cache again. */
+async function fetchPart(url: URL, part: DataPart, attempt: number): Promise<Uint8Array> {
+  return bodyOf(await request(url, attempt > 1 ? { cache: "reload" } : {}), part.bytes, part.path);
+}
+
 /** The list, if its parts are all of the data set, each once, and lie beside it. */
-function checkedList(bytes: Uint8Array): DataList {
+export function checkedList(bytes: Uint8Array): DataList {
   const refuse = (rule: string): never => {
     throw new DataError(`the server's list of parts is not one: ${rule}; start "gradalign studio" again and load this page again`);
   };
@@ -72,11 +100,12 @@ function checkedList(bytes: Uint8Array): DataList {
   } catch {
     refuse("it must be JSON");
   }
-  const { classNames, shape, counts, parts } = list ?? {};
+  const { classNames, shape, counts, parts, fingerprint } = list ?? {};
   if (!Array.isArray(classNames)) refuse("classNames must be a list");
   if (!Array.isArray(shape) || shape.length !== 3 || !shape.every((size) => whole(size, 1))) refuse("shape must be three sizes");
   if (!whole(counts?.train, 1) || !whole(counts?.test, 1)) refuse("counts must be the numbers of images");
   if (!Array.isArray(parts)) refuse("parts must be a list");
+  if (fingerprint !== undefined && !(typeof fingerprint === "string" && fingerprint.length <= 1000)) refuse("fingerprint must be a text");
   const { classNames: classes, shape: sizes, counts: totals, parts: all } = list as DataList;
   const imageBytes = sizes.reduce((product, size) => product * size, 1) + labelsFor(1, classes.length).BYTES_PER_ELEMENT;
   if ((totals.train + totals.test) * imageBytes > MAX_DATA_BYTES) refuse(`the data must have at most ${MAX_DATA_BYTES} bytes`);
@@ -119,7 +148,7 @@ async function request(url: string | URL, options: RequestInit = {}): Promise<Re
   try {
     response = await fetch(url, options);
   } catch (cause) {
-    throw new DataError(`cannot reach ${new URL(url).host}; is "gradalign studio" still running? Start it and load this page again`, { cause });
+    throw new DataError(`cannot reach ${new URL(url).host}; start "gradalign studio" again if it is its server, and load this page again`, { cause });
   }
   if (!response.ok) throw new DataError(`${new URL(url).pathname}: the server answered ${response.status}; load this page again`);
   return response;

@@ -1,17 +1,23 @@
 /** @file Two trainings side by side on one device: level, halted and resumed together, their models kept for looking back. */
 import { type ResidentDataset, type Snapshot, type StepPrograms, stepPrograms, type TrainConfig, type TrainEvent, train } from "@gradalign/robustness";
 import type { Device } from "@gradalign/tensor";
-import { type BySide, SIDES, type Side } from "../protocol.ts";
+import { type BySide, SIDES, type Side } from "../sides.ts";
 import { Moments } from "./moments.ts";
+import type { KeptSide } from "./shelf.ts";
 import { type Turns, takeTurns } from "./turns.ts";
 
 /** What is trained, and who is told. */
 export interface PairOptions {
-  readonly configs: BySide<TrainConfig>;
+  /** Each side's settings, and how far it has come already. */
+  readonly sides: BySide<KeptSide>;
   readonly dataset: ResidentDataset;
+  /** What stands for the data's content. */
+  readonly fingerprint: string;
   readonly onEvent: (side: Side, event: TrainEvent) => void;
   /** A model is there that was not before. */
   readonly onMoment: (side: Side) => void;
+  /** There is a newer checkpoint to go on from, or a side has ended. */
+  readonly onCheckpoint: (side: Side) => void;
 }
 
 interface Half {
@@ -20,6 +26,7 @@ interface Half {
   readonly moments: Moments;
   /** The latest checkpoint, to go on from. */
   last: Snapshot | null;
+  best: Snapshot | null;
   done: boolean;
 }
 
@@ -34,7 +41,11 @@ export class Pair {
   constructor(options: PairOptions, pace: number | null) {
     this.#options = options;
     this.#pace = pace;
-    this.#halves = SIDES.map((side) => ({ side, config: options.configs[side], moments: new Moments(), last: null, done: false }));
+    this.#halves = SIDES.map((side) => {
+      const half = { side, ...options.sides[side], moments: new Moments() };
+      if (half.last) half.moments.add(half.last);
+      return half;
+    });
   }
 
   /** Whether it trains now. */
@@ -50,6 +61,12 @@ export class Pair {
 
   moments(side: Side): Moments {
     return this.#half(side).moments;
+  }
+
+  /** A side as far as it has come. */
+  side(side: Side): KeptSide {
+    const { config, last, best, done } = this.#half(side);
+    return { config, last, best, done };
   }
 
   set pace(most: number | null) {
@@ -95,21 +112,23 @@ export class Pair {
 
   async #train(half: Half, device: Device, programs: StepPrograms, signal: AbortSignal, turns: Turns<Side>): Promise<void> {
     const { side, config, moments } = half;
-    const { dataset, onEvent, onMoment } = this.#options;
+    const { dataset, fingerprint, onEvent, onMoment, onCheckpoint } = this.#options;
     const { interrupted, params, state, best } = await train(config, dataset, {
       device,
       programs,
       signal,
+      fingerprint,
       pace: (done) => turns.wait(side, done),
       onEvent: (event) => onEvent(side, event),
       checkpoints: {
         save(kind, snapshot) {
-          if (kind === "last") half.last = snapshot;
+          half[kind] = snapshot;
           // The best so far is, when it is saved, the present one.
           if (kind === "last" || moments.count === 0) {
             moments.add(snapshot);
             onMoment(side);
           }
+          if (kind === "last") onCheckpoint(side);
           return undefined;
         },
       },
@@ -117,6 +136,7 @@ export class Pair {
     });
     for (const tree of [params, state, best?.params ?? {}, best?.state ?? {}]) for (const tensor of Object.values(tree)) tensor.dispose();
     half.done = !interrupted;
+    onCheckpoint(side);
   }
 
   #half(side: Side): Half {

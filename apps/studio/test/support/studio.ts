@@ -37,6 +37,9 @@ export const dataset: ResidentDataset = imageDataset({
   crop: 4,
 });
 
+/** What stands for its content. */
+export const FINGERPRINT = "stripes of 2026";
+
 /** The page's first preset's methods. */
 export const METHODS = { left: "fgsm", right: "fgsm-gradalign" };
 /** A training of 24 steps. */
@@ -64,7 +67,7 @@ export let page: Page;
 /** Starts the server and a Chromium for the tests of a file. */
 export function useStudio(args: readonly string[] = []): void {
   beforeAll(async () => {
-    server = await startStudioServer({ dataset, port: 0, host: "127.0.0.1", page: PAGE_FOLDER });
+    server = await startStudioServer({ dataset, fingerprint: FINGERPRINT, port: 0, host: "127.0.0.1", page: PAGE_FOLDER });
     browser = await launchChromium(args);
   });
   afterAll(async () => {
@@ -87,7 +90,7 @@ export function look(at: Page): void {
 
 /** Opens the page, in the place of the one before. */
 export async function openPage(query = queryOf(SETTINGS), prepare?: (page: Page) => Promise<unknown>, inside = browser): Promise<void> {
-  await page?.close();
+  if (page && !page.isClosed()) await page.close();
   look(await inside.newPage());
   await prepare?.(page);
   await page.goto(server.url + query);
@@ -120,6 +123,19 @@ export async function findings(): Promise<string[]> {
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
+}
+
+/** What takes the page's main thread longest while something is done, in milliseconds of the processor: others may share it. */
+export async function longestTask(work: () => Promise<unknown>): Promise<number> {
+  await browser.startTracing(page, { categories: ["toplevel"] });
+  await work();
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as {
+    traceEvents: { name: string; ph: string; pid: number; tid: number; tdur?: number; args?: { name?: string } }[];
+  };
+  const main = new Set(traceEvents.filter(({ ph, args }) => ph === "M" && args?.name === "CrRendererMain").map(({ pid, tid }) => `${pid}.${tid}`));
+  const tasks = traceEvents.filter(({ pid, tid, tdur }) => tdur !== undefined && main.has(`${pid}.${tid}`));
+  if (tasks.length < 100) throw new Error(`only ${tasks.length} tasks of the main thread were seen`);
+  return Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1000;
 }
 
 /** A file that a click saves. */

@@ -16,11 +16,14 @@ import { readRegularFile, requireWritable, requireWritableFile, writeFileAtomic 
 import {
   checkSetting,
   type EvaluationRecord,
+  type EvaluationSettings,
   evaluationReport,
   type Fraction,
   fractionOf,
   fractionText,
+  idOf,
   readRadius,
+  requireFitting,
   robustBenchEntry,
   type Settings,
   shellWord,
@@ -30,13 +33,10 @@ import {
   ADVERSARIALS,
   arithmeticOptions,
   DEVICE_SETTINGS,
-  type EvaluationSettings,
   evaluate,
   evaluationIdentity,
-  idOf,
   nodeDocument,
   noteEvaluation,
-  type OpenedVictim,
   openDevice,
   openVictim,
   ownRun,
@@ -157,7 +157,7 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
   try {
     const name = options.dataset ?? saved?.run.config.dataset ?? "cifar10";
     const data = await loadDataset(name, context.streams.stderr, signal);
-    requireFitting(opened, data.dataset, name);
+    requireFitting(opened.victim, data.dataset, `--dataset (="${name}")`);
     if (saved) requireSameData(saved.snapshot.run.data, identityOf([data.dataset], data.fingerprint), saved.folder);
     const { count } = data.dataset.test;
     if (given.n !== "all" && given.n > count) note(`--n ${given.n}: the test set has ${count} images; all of them are attacked`);
@@ -239,19 +239,6 @@ function readTargets(text: string | undefined): TargetRule | undefined {
   if (text === undefined || text === "next" || text === "least-likely") return text;
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new ConfigError(`--targeted (="${text}") must be next, least-likely or the number of a class, from 0; write e.g. --targeted next`);
-}
-
-function requireFitting(
-  { victim }: OpenedVictim,
-  { shape, classNames }: { readonly shape: readonly number[]; readonly classNames: readonly string[] },
-  name: string,
-): void {
-  if (victim.shape.join() !== shape.join()) {
-    throw new ConfigError(`--dataset (="${name}") must have images of [${victim.shape.join(", ")}], the model's, has [${shape.join(", ")}]; choose another`);
-  }
-  if (victim.classes < classNames.length) {
-    throw new ConfigError(`--dataset (="${name}") must have at most ${victim.classes} classes, the model's, has ${classNames.length}; choose another`);
-  }
 }
 
 /** A name that tells evaluations apart, e.g. `model-autoattack-linf-8-255-1a2b3c4d`. */

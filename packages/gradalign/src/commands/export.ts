@@ -1,8 +1,8 @@
 /** @file `gradalign export`: a saved model as safetensors for PyTorch, as ONNX, or as a folder for the Hugging Face hub. */
 import type { Aliases } from "@gradalign/robustness";
 import { writeFolderAtomic } from "@gradalign/robustness/node";
-import { bytes, count } from "@gradalign/runs";
-import { loadSavedModel, provenance, readRobustness, savedFolder, savedOnnx, savedSafetensors, type Which } from "@gradalign/runs/node";
+import { bytes, count, savedFolder, savedOnnx, savedSafetensors } from "@gradalign/runs";
+import { loadSavedModel, provenance, readRobustness, type Which } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { Option } from "commander";

@@ -1,8 +1,8 @@
 /** @file `gradalign import`: what a file of weights or a model is, without running it. */
 import { elementCount, type FileTensor, identifyFile, openWeights, readOnnx } from "@gradalign/formats";
 import { architectureOf, checkWeights, describedModel, onnxModel, recognizeModels, writeArchitecture } from "@gradalign/robustness";
-import { count, shellWord } from "@gradalign/runs";
-import { type ModelFile, modelFile, ofFile } from "@gradalign/runs/node";
+import { count, type ModelBytes, shellWord } from "@gradalign/runs";
+import { modelFile, ofFile } from "@gradalign/runs/node";
 import { GradalignError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { imageShape } from "../settings/model-options.ts";
@@ -58,7 +58,7 @@ interface Described {
   readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
 }
 
-function describeWeights({ source }: ModelFile, { path, part, shape }: About): Described {
+function describeWeights({ source }: ModelBytes, { path, part, shape }: About): Described {
   const weights = openWeights(source, part === undefined ? {} : { part });
   const { format, tensors, wrappers, prefixes, others, metadata } = weights;
   const described = describedModel(metadata);
@@ -81,7 +81,7 @@ function describeWeights({ source }: ModelFile, { path, part, shape }: About): D
   return { format, facts, ...listed(tensors) };
 }
 
-async function describeOnnx({ source, external }: ModelFile, { path, shape = [3, 32, 32] }: About): Promise<Described> {
+async function describeOnnx({ source, external }: ModelBytes, { path, shape = [3, 32, 32] }: About): Promise<Described> {
   const onnx = readOnnx(source, { external });
   const operators = new Map<string, number>();
   for (const { domain, op } of onnx.nodes) operators.set(domain ? `${domain}.${op}` : op, (operators.get(domain ? `${domain}.${op}` : op) ?? 0) + 1);

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { type ImageSource, residentSplit, takeFirst } from "@gradalign/robustness";
-import { startStudioServer } from "@gradalign/runs/node";
+import { startStudioServer, writeSite } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { loadDataset } from "../run/dataset.ts";
@@ -18,6 +18,7 @@ Examples:
   gradalign studio
   gradalign studio --port 9000
   gradalign studio --dataset my-images --train-size 5000
+  gradalign studio --site public
 
 Only this machine can reach the server unless --host says otherwise; over plain HTTP, browsers of other machines compute with one
 thread and without WebGPU.`;
@@ -33,6 +34,7 @@ const PAGE = fileURLToPath(new URL("../../dist/page", import.meta.url));
 interface StudioFlags {
   readonly port: string;
   readonly host: string;
+  readonly site?: string;
   readonly json?: boolean;
 }
 
@@ -42,6 +44,7 @@ export function registerStudio(program: Command, context: Context): void {
   addSettingFlags(command, FLAGS)
     .option("--port <n>", "port to listen on; 0 for any free one", "8255")
     .option("--host <address>", "address to listen on; 0.0.0.0 for all", "127.0.0.1")
+    .option("--site <folder>", "serve nothing: write the page and the images as files for any web server")
     .option("--json", "print the page's address as one JSON line")
     .addHelpText("after", HELP)
     .action((options: StudioFlags & Record<string, unknown>) => runStudio(options, context));
@@ -53,12 +56,16 @@ async function runStudio(options: StudioFlags & Record<string, unknown>, context
   if (!/^\d+$/.test(options.port) || port > 65535) throw new ConfigError(`--port (="${options.port}") must be an integer from 0 to 65535; write e.g. 8255`);
   const interrupt = listenForInterrupt(() => {});
   try {
-    const { dataset } = await loadDataset(name, context.streams.stderr, interrupt.signal);
+    const { dataset, fingerprint } = await loadDataset(name, context.streams.stderr, interrupt.signal);
     // A page holds all of them in its memory.
     const inMemory = (source: ImageSource) => residentSplit(source, dataset.shape, MAX_SPLIT_BYTES);
     const train = await inMemory(typeof trainSize !== "number" ? dataset.train : takeFirst(dataset.train, trainSize));
     const served = { ...dataset, train, test: await inMemory(dataset.test) };
-    const server = await startStudioServer({ dataset: served, port, host: options.host, page: PAGE });
+    if (options.site !== undefined) {
+      writeSite(options.site, { dataset: served, fingerprint, page: PAGE });
+      return print(context, `${options.site}: the page and ${served.train.count} training images; any web server can serve this folder`);
+    }
+    const server = await startStudioServer({ dataset: served, fingerprint, port, host: options.host, page: PAGE });
     if (options.json) print(context, JSON.stringify({ type: "listening", url: server.url }));
     else print(context, `open ${server.url} in a browser; Ctrl-C ends the server`);
     await new Promise<void>((resolve) => {

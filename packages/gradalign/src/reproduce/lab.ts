@@ -3,7 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { FinalAttack, FinishedTraining, Lab, SavedParameters, Training } from "@gradalign/experiments";
 import { detectOverfitting, restoreModel, wilsonInterval } from "@gradalign/robustness";
 import type { LoadedDataset } from "@gradalign/robustness/node";
-import { chanceOf, modelOfSnapshot, openRun, readRobustness } from "@gradalign/runs/node";
+import { modelOfSnapshot } from "@gradalign/runs";
+import { chanceOf, openRun, readRobustness } from "@gradalign/runs/node";
 import { type Device, InvariantError } from "@gradalign/tensor";
 import { type GridTraining, isFinished, isSameAttack, readFinished } from "./grid.ts";
 

@@ -6,8 +6,8 @@
 
 import { restoreModel, type StepPrograms, stepPrograms, TrainingError } from "@gradalign/robustness";
 import type { LoadedDataset, Lock } from "@gradalign/robustness/node";
-import type { RunView, Settings } from "@gradalign/runs";
-import { attackSaved, isRunFolder, modelOfSnapshot, openRun, ownRun, performRun, type RunRequest, type TrackerChoice, trackedView } from "@gradalign/runs/node";
+import { modelOfSnapshot, type RunView, type Settings } from "@gradalign/runs";
+import { attackSaved, isRunFolder, openRun, ownRun, performRun, type RunRequest, type TrackerChoice, trackedView } from "@gradalign/runs/node";
 import { type Device, GradalignError } from "@gradalign/tensor";
 import type { Cost, CostBook, Schedule } from "./costs.ts";
 import { type GridTraining, isFinished, noteFinished, readFinished } from "./grid.ts";

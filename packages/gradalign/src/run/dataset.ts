@@ -1,8 +1,7 @@
 /** @file Finding the data set a run asks for, and telling the user while it is fetched. */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { closestName, datasetNamed, datasets, isDatasetName } from "@gradalign/robustness";
+import { closestName, datasetFingerprint, datasetNamed, datasets, isDatasetName } from "@gradalign/robustness";
 import { type DataEvent, type LoadedDataset, loadDataset as loadKnown, readDataFolder, readDataPath } from "@gradalign/robustness/node";
 import { bytes, duration } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
@@ -30,9 +29,7 @@ export async function loadDataset(name: string, output: OutputStream, signal?: A
   const display = downloadDisplay(datasetNamed(name).title, output);
   try {
     const dataset = await loadKnown(name, { onProgress: display.event, offline, ...(signal ? { signal } : {}) });
-    const hash = createHash("sha256");
-    for (const { checksum } of datasetNamed(name).files) hash.update(checksum.digest);
-    return { dataset, fingerprint: hash.digest("hex"), classesFrom: "definition" };
+    return { dataset, fingerprint: datasetFingerprint(datasetNamed(name)), classesFrom: "definition" };
   } finally {
     display.finish();
   }

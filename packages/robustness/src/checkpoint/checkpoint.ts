@@ -2,11 +2,11 @@
  * @file A checkpoint's manifest: which tensor file it belongs to, of which model, and how far training had come.
  *
  * A checkpoint is a manifest (JSON) and a tensor file (safetensors). The manifest carries the tensor file's SHA-256 and one of
- * itself, so neither a flipped bit nor a mixed-up pair goes unnoticed. Pure: hashing is passed in.
+ * itself, so neither a flipped bit nor a mixed-up pair goes unnoticed. Bytes only: where they lie is the caller's business.
  */
 
-import type { StoredTensor } from "@gradalign/formats";
-import { canonicalJson, type JsonObject, parseJson, shown } from "@gradalign/formats";
+import { canonicalJson, decodeSafetensors, encodeSafetensors, type JsonObject, parseJson, type StoredTensor, sha256, shown } from "@gradalign/formats";
+import { ConfigError } from "@gradalign/tensor";
 import { CheckpointError } from "./errors.ts";
 
 /** Which model the tensors belong to; both parts must match to load them. */
@@ -50,14 +50,87 @@ export interface LoadedCheckpoint {
   readonly refused: readonly RefusedCheckpoint[];
 }
 
-/** Hex SHA-256 of bytes. */
-export type Sha256 = (bytes: Uint8Array) => string;
+/** What is saved. */
+export interface SaveCheckpointOptions {
+  /** `last`, `best`, or any other name of letters, digits and underscores. */
+  readonly name: string;
+  readonly model: ModelIdentity;
+  readonly tensors: ReadonlyMap<string, StoredTensor> | Readonly<Record<string, StoredTensor>>;
+  /** Optimizer steps done. */
+  readonly iteration: number;
+  /** Epochs done. */
+  readonly epoch: number;
+  /** Anything JSON can hold; NaN and infinities become null. */
+  readonly run?: JsonObject;
+}
+
+/** A checkpoint's two files. */
+export interface EncodedCheckpoint {
+  readonly manifest: CheckpointManifest;
+  /** `NAME.json`. */
+  readonly manifestFile: Uint8Array;
+  /** The file that the manifest names. */
+  readonly tensorFile: Uint8Array;
+}
+
+/** Hex SHA-256 of a file of tensors, which may be large: Node hashes faster. */
+export type Digest = (bytes: Uint8Array) => string;
+
+/**
+ * A checkpoint as its two files.
+ *
+ * @throws ConfigError for an unusable name, iteration or epoch.
+ */
+export function encodeCheckpoint({ name, model, tensors, iteration, epoch, run = {} }: SaveCheckpointOptions, digest: Digest = sha256): EncodedCheckpoint {
+  checkName(name);
+  if (!Number.isSafeInteger(iteration) || iteration < 0) throw new ConfigError(`saveCheckpoint: iteration (=${iteration}) must be a non-negative integer`);
+  if (!Number.isFinite(epoch) || epoch < 0) throw new ConfigError(`saveCheckpoint: epoch (=${epoch}) must be a non-negative number`);
+  const tensorFile = encodeSafetensors(tensors, { format: "pt", "gradalign.model": describeModel(model), "gradalign.iteration": String(iteration) });
+  const sum = digest(tensorFile);
+  const manifest: CheckpointManifest = {
+    format: "gradalign-checkpoint",
+    version: 2,
+    tensors: `${name}-${String(iteration).padStart(6, "0")}-${sum.slice(0, 12)}.safetensors`,
+    sha256: sum,
+    bytes: tensorFile.length,
+    model,
+    iteration,
+    epoch,
+    run,
+  };
+  return { manifest, manifestFile: encodeManifest(manifest), tensorFile };
+}
+
+/** The tensors of a checkpoint, or the reason to refuse its file of them. */
+export function decodeTensors(
+  { tensors, bytes, sha256: expected }: CheckpointManifest,
+  content: Uint8Array,
+  digest: Digest = sha256,
+): Map<string, StoredTensor> | string {
+  if (content.length !== bytes) return `its tensor file ${tensors} has ${content.length} bytes, expected ${bytes}`;
+  const found = digest(content);
+  if (found !== expected) return `its tensor file ${tensors} is altered: sha256 is ${found}, expected ${expected}`;
+  try {
+    return decodeSafetensors(content).tensors;
+  } catch (error) {
+    return `its tensor file ${tensors} is ${(error as Error).message}`;
+  }
+}
+
+/**
+ * Checks a checkpoint's name.
+ *
+ * @throws ConfigError when it is none.
+ */
+export function checkName(name: string): void {
+  if (!/^[A-Za-z0-9_]+$/.test(name)) throw new ConfigError(`checkpoint name "${name}" must consist of letters, digits and underscores, e.g. last or best`);
+}
 
 /** Writes a manifest as readable JSON that ends in its own checksum. */
-export function encodeManifest(manifest: CheckpointManifest, sha256: Sha256): Uint8Array {
+export function encodeManifest(manifest: CheckpointManifest): Uint8Array {
   // What a reader will parse is what must be summed: dates, say, are strings by then.
   const body = JSON.parse(JSON.stringify(manifest)) as object;
-  return new TextEncoder().encode(`${JSON.stringify({ ...body, checksum: checksumOf(body, sha256) }, undefined, 2)}\n`);
+  return new TextEncoder().encode(`${JSON.stringify({ ...body, checksum: checksumOf(body) }, undefined, 2)}\n`);
 }
 
 /**
@@ -65,7 +138,7 @@ export function encodeManifest(manifest: CheckpointManifest, sha256: Sha256): Ui
  *
  * @throws CheckpointError with the bare reason, for the caller to put the file's name before.
  */
-export function decodeManifest(bytes: Uint8Array, sha256: Sha256): CheckpointManifest {
+export function decodeManifest(bytes: Uint8Array): CheckpointManifest {
   let value: Record<string, unknown>;
   try {
     value = parseJson(bytes) as Record<string, unknown>;
@@ -77,7 +150,7 @@ export function decodeManifest(bytes: Uint8Array, sha256: Sha256): CheckpointMan
     throw new CheckpointError(`has format version ${shown(value.version)}, this program reads version 2; use the version that wrote it, or start a new run`);
   }
   const { checksum, ...body } = value;
-  const found = checksumOf(body, sha256);
+  const found = checksumOf(body);
   if (checksum !== found) throw new CheckpointError(`altered: its checksum is ${shown(checksum)}, its content gives "${found}"`);
   const manifest = body as unknown as CheckpointManifest;
   checkManifest(manifest);
@@ -111,6 +184,6 @@ function checkManifest(manifest: CheckpointManifest): void {
   for (const [holds, rule] of rules) if (!holds) throw new CheckpointError(`invalid manifest: ${rule}`);
 }
 
-function checksumOf(body: object, sha256: Sha256): string {
-  return `sha256:${sha256(new TextEncoder().encode(canonicalJson(body)))}`;
+function checksumOf(body: object): string {
+  return `sha256:${sha256(canonicalJson(body))}`;
 }

@@ -10,36 +10,22 @@
 import { createHash } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { JsonObject } from "@gradalign/formats";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "@gradalign/formats";
-import { ConfigError } from "@gradalign/tensor";
 import { makeFolder, removeLeftovers, writeFileAtomic } from "../files/node-atomic-file.ts";
 import { readIfThere } from "../files/node-read.ts";
 import {
   type CheckpointManifest,
+  checkName,
   decodeManifest,
+  decodeTensors,
   describeModel,
-  encodeManifest,
+  encodeCheckpoint,
   type LoadedCheckpoint,
   type ModelIdentity,
   type RefusedCheckpoint,
+  type SaveCheckpointOptions,
   sameModel,
 } from "./checkpoint.ts";
 import { CheckpointError } from "./errors.ts";
-
-/** What is saved. */
-export interface SaveCheckpointOptions {
-  /** `last`, `best`, or any other name of letters, digits and underscores. */
-  readonly name: string;
-  readonly model: ModelIdentity;
-  readonly tensors: ReadonlyMap<string, StoredTensor> | Readonly<Record<string, StoredTensor>>;
-  /** Optimizer steps done. */
-  readonly iteration: number;
-  /** Epochs done. */
-  readonly epoch: number;
-  /** Anything JSON can hold; NaN and infinities become null. */
-  readonly run?: JsonObject;
-}
 
 /** Conditions on what is loaded. */
 export interface LoadCheckpointOptions {
@@ -60,33 +46,13 @@ const MAX_LOOKS = 5;
  * @throws ConfigError for an unusable name, iteration or epoch; CheckpointError when the files cannot be written.
  */
 export function saveCheckpoint(folder: string, options: SaveCheckpointOptions): CheckpointManifest {
-  const { name, model, iteration, epoch, run = {} } = options;
-  checkName(name);
-  if (!Number.isSafeInteger(iteration) || iteration < 0) throw new ConfigError(`saveCheckpoint: iteration (=${iteration}) must be a non-negative integer`);
-  if (!Number.isFinite(epoch) || epoch < 0) throw new ConfigError(`saveCheckpoint: epoch (=${epoch}) must be a non-negative number`);
-  const bytes = encodeSafetensors(options.tensors, {
-    format: "pt",
-    "gradalign.model": describeModel(model),
-    "gradalign.iteration": String(iteration),
-  });
-  const digest = sha256(bytes);
-  const tensors = `${name}-${String(iteration).padStart(6, "0")}-${digest.slice(0, 12)}.safetensors`;
-  const manifest: CheckpointManifest = {
-    format: "gradalign-checkpoint",
-    version: 2,
-    tensors,
-    sha256: digest,
-    bytes: bytes.length,
-    model,
-    iteration,
-    epoch,
-    run,
-  };
+  const { name } = options;
+  const { manifest, manifestFile, tensorFile } = encodeCheckpoint(options, sha256);
   try {
     makeFolder(folder);
-    writeFileAtomic(join(folder, tensors), bytes);
+    writeFileAtomic(join(folder, manifest.tensors), tensorFile);
     keepPrevious(folder, name);
-    writeFileAtomic(join(folder, `${name}.json`), encodeManifest(manifest, sha256));
+    writeFileAtomic(join(folder, `${name}.json`), manifestFile);
     removeUnused(folder, name);
   } catch (error) {
     throw new CheckpointError(`saveCheckpoint: cannot save ${name} in ${folder}: ${(error as Error).message}`, { cause: error });
@@ -128,7 +94,7 @@ export function readManifests(folder: string, names: readonly string[]): { manif
       const bytes = readIfThere(file);
       if (bytes === undefined) continue;
       try {
-        return [decodeManifest(bytes, sha256)];
+        return [decodeManifest(bytes)];
       } catch (error) {
         refused.push({ file, reason: (error as Error).message });
       }
@@ -150,7 +116,7 @@ function readPair(
     if (bytes === undefined) return undefined;
     let manifest: CheckpointManifest;
     try {
-      manifest = decodeManifest(bytes, sha256);
+      manifest = decodeManifest(bytes);
     } catch (error) {
       return (error as Error).message;
     }
@@ -166,16 +132,8 @@ function readPair(
       if (readIfThere(file)?.equals(bytes)) return reason;
       continue;
     }
-    if (content.length !== manifest.bytes) {
-      return `its tensor file ${manifest.tensors} has ${content.length} bytes, expected ${manifest.bytes}`;
-    }
-    const found = sha256(content);
-    if (found !== manifest.sha256) return `its tensor file ${manifest.tensors} is altered: sha256 is ${found}, expected ${manifest.sha256}`;
-    try {
-      return { manifest, tensors: decodeSafetensors(content).tensors };
-    } catch (error) {
-      return `its tensor file ${manifest.tensors} is ${(error as Error).message}`;
-    }
+    const tensors = decodeTensors(manifest, content, sha256);
+    return typeof tensors === "string" ? tensors : { manifest, tensors };
   }
   return reason;
 }
@@ -196,7 +154,7 @@ function removeUnused(folder: string, name: string): void {
     const bytes = readIfThere(join(folder, file));
     if (bytes === undefined) continue;
     try {
-      used.add(decodeManifest(bytes, sha256).tensors);
+      used.add(decodeManifest(bytes).tensors);
     } catch {
       // A damaged manifest keeps no file alive.
     }
@@ -204,10 +162,6 @@ function removeUnused(folder: string, name: string): void {
   const isTensors = new RegExp(`^${name}-\\d{6,}-[0-9a-f]{12}\\.safetensors$`);
   for (const file of readdirSync(folder)) if (isTensors.test(file) && !used.has(file)) rmSync(join(folder, file), { force: true });
   removeLeftovers(folder);
-}
-
-function checkName(name: string): void {
-  if (!/^[A-Za-z0-9_]+$/.test(name)) throw new ConfigError(`checkpoint name "${name}" must consist of letters, digits and underscores, e.g. last or best`);
 }
 
 function sha256(bytes: Uint8Array): string {

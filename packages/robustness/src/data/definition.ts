@@ -1,4 +1,5 @@
 /** @file What a known data set is: its images, its files and where they come from, and how they are read. */
+import { sha256 } from "@gradalign/formats";
 import { InvariantError } from "@gradalign/tensor";
 import { imageDataset, type ResidentDataset, type SplitArrays } from "./dataset.ts";
 
@@ -95,6 +96,11 @@ export async function readDataset(definition: DatasetDefinition, open: OpenFile)
       files.filter((file) => file.split === split),
     );
   return imageDataset({ name, classNames, shape, train: await read("train"), test: await read("test"), ...augment });
+}
+
+/** What stands for the content of a known data set whose files have been checked: SHA-256 of their checksums, hex. */
+export function datasetFingerprint({ files }: DatasetDefinition): string {
+  return sha256(files.map(({ checksum }) => checksum.digest).join(""));
 }
 
 /** The only file among those given whose name has that beginning. */

@@ -142,3 +142,16 @@ export function tarHeader(name: string, size: number): Uint8Array {
 export function tarPadding(size: number): Uint8Array {
   return new Uint8Array((TAR_BLOCK - (size % TAR_BLOCK)) % TAR_BLOCK);
 }
+
+/**
+ * An archive of files, in pieces, as a Blob or a file takes them.
+ *
+ * @throws DataError for a name of more than 100 bytes, which would need an extended header.
+ */
+export function encodeTar(files: ReadonlyMap<string, Uint8Array>): Uint8Array[] {
+  const pieces = [...files].flatMap(([name, content]) => {
+    if (new TextEncoder().encode(name).length > 100) throw new DataError(`tar: the name "${name}" must be at most 100 bytes long; shorten it`);
+    return [tarHeader(name, content.length), content, tarPadding(content.length)];
+  });
+  return [...pieces, new Uint8Array(2 * TAR_BLOCK)];
+}

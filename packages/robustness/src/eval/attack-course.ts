@@ -11,7 +11,7 @@ import { type Targets, targetsOf } from "./targets.ts";
 export interface AttackProgress {
   /** The attack at work. */
   readonly attack: string;
-  /** Rounds done, the one at work as a fraction: a round for every restart and target of every attack. */
+  /** Rounds done, the one at work as a fraction: a round for every restart and target of every attack, of every block of images. */
   readonly done: number;
   readonly total: number;
   /** Share of the work that is done, if no further image is broken: rounds differ in length. */
@@ -79,6 +79,8 @@ export interface CourseOptions {
   readonly targets: Targets | undefined;
   readonly record: readonly AttackRecord[];
   readonly batchSize: number;
+  /** Images that go through all rounds before the next ones begin. */
+  readonly together: number;
   /** What a run of each attack costs over an image. */
   readonly runCosts: readonly number[];
   readonly onProgress: ((progress: AttackProgress) => void) | undefined;
@@ -91,12 +93,12 @@ export interface Course {
   readonly parts: readonly AttackRecord[];
 }
 
-/** All rounds, on the images that each is about, from where the parts of a stopped attack ended. */
+/** All rounds, on the images that each is about, block after block of them, from where the parts of a stopped attack ended. */
 export async function runRounds(
   rounds: Rounds,
   plan: AttackPlan,
   given: readonly Subject[],
-  { targets: asked, record, batchSize, runCosts, onProgress, onRecord }: CourseOptions,
+  { targets: asked, record, batchSize, together, runCosts, onProgress, onRecord }: CourseOptions,
 ): Promise<Course> {
   const known = new Map(record.flatMap((part) => part.images.map((image) => [image.index, image])));
   const parts = [...record];
@@ -126,50 +128,57 @@ export async function runRounds(
 
   const share = (of: (outcome: ImageOutcome) => boolean): number => images.filter(of).length / images.length;
   const costs = rounds.rounds.map(({ attack }) => runCosts[attack] as number);
+  const sumOf = (list: readonly number[]): number => list.reduce((sum, cost) => sum + cost, 0);
+  const robustOf = (places: readonly number[]): number => places.filter((i) => images[i]?.robust).length;
+  const places = [...images.keys()];
+  const blocks = Array.from({ length: Math.ceil(places.length / together) }, (_, k) => places.slice(k * together, (k + 1) * together));
+  const total = blocks.length * rounds.rounds.length;
   let spentCost = 0;
-  for (const [done, round] of rounds.rounds.entries()) {
-    const { id } = (plan.attacks[round.attack] as NamedAttack).attack;
-    const left = [...images.keys()].filter((i) => {
-      const { robust, rounds: been } = images[i] as ImageRecord;
-      return been <= done && (robust || rounds.everyImage);
-    });
-    const after = costs.slice(done + 1).reduce((sum, cost) => sum + cost, 0);
-    const tell = (through: number): void => {
-      const cost = spentCost + (costs[done] as number) * through;
-      const ahead = (costs[done] as number) * (left.length - through) + after * images.filter(({ robust }) => robust).length;
-      onProgress?.({
-        attack: id,
-        done: done + (left.length > 0 ? through / left.length : 0),
-        total: rounds.rounds.length,
-        fraction: cost + ahead > 0 ? cost / (cost + ahead) : 0,
-        cleanAccuracy: share(({ clean }) => clean),
-        robustAccuracy: share(({ robust }) => robust),
+  for (const [k, block] of blocks.entries()) {
+    for (const [done, round] of rounds.rounds.entries()) {
+      const { id } = (plan.attacks[round.attack] as NamedAttack).attack;
+      const left = block.filter((i) => {
+        const { robust, rounds: been } = images[i] as ImageRecord;
+        return been <= done && (robust || rounds.everyImage);
       });
-    };
-    tell(0);
-    for (let first = 0; first < left.length; first += batchSize) {
-      const batch = left.slice(first, first + batchSize);
-      const found = await rounds.attack(
-        round,
-        batch.map((i) => subjects[i] as Subject),
-        batch.map((i) => answers[i] as Answer),
-      );
-      batch.forEach((i, k) => {
-        const through = { ...(images[i] as ImageRecord), rounds: done + 1 };
-        const judged = found[k]?.judged;
-        images[i] = judged ? attacked(through, judged, id, rounds.everyImage ? null : round.run, (subjects[i] as Subject).image) : through;
-      });
-      note(
-        round.attack,
-        batch.map((i) => images[i] as ImageRecord),
-        batch.flatMap((i, k) => {
-          const { zero, notFinite } = found[k] as Tried;
-          return zero + notFinite > 0 ? [{ index: (subjects[i] as Subject).index, zero, notFinite }] : [];
-        }),
-      );
-      tell(first + batch.length);
+      const tell = (through: number): void => {
+        const cost = spentCost + (costs[done] as number) * through;
+        const later = sumOf(costs.slice(done + 1)) * robustOf(block) + sumOf(costs) * robustOf(places.slice((k + 1) * together));
+        const ahead = (costs[done] as number) * (left.length - through) + later;
+        onProgress?.({
+          attack: id,
+          done: k * rounds.rounds.length + done + (left.length > 0 ? through / left.length : 0),
+          total,
+          fraction: cost + ahead > 0 ? cost / (cost + ahead) : 0,
+          cleanAccuracy: share(({ clean }) => clean),
+          robustAccuracy: share(({ robust }) => robust),
+        });
+      };
+      tell(0);
+      for (let first = 0; first < left.length; first += batchSize) {
+        const batch = left.slice(first, first + batchSize);
+        const found = await rounds.attack(
+          round,
+          batch.map((i) => subjects[i] as Subject),
+          batch.map((i) => answers[i] as Answer),
+        );
+        batch.forEach((i, n) => {
+          const through = { ...(images[i] as ImageRecord), rounds: done + 1 };
+          const judged = found[n]?.judged;
+          images[i] = judged ? attacked(through, judged, id, rounds.everyImage ? null : round.run, (subjects[i] as Subject).image) : through;
+        });
+        note(
+          round.attack,
+          batch.map((i) => images[i] as ImageRecord),
+          batch.flatMap((i, n) => {
+            const { zero, notFinite } = found[n] as Tried;
+            return zero + notFinite > 0 ? [{ index: (subjects[i] as Subject).index, zero, notFinite }] : [];
+          }),
+        );
+        tell(first + batch.length);
+      }
+      spentCost += (costs[done] as number) * left.length;
     }
-    spentCost += (costs[done] as number) * left.length;
   }
   return { images, parts };
 }

@@ -37,6 +37,8 @@ export interface AttackImagesOptions {
   readonly indices?: readonly number[];
   /** Images in the largest batch; 64 unless set, or 128 where the highest loss counts, or less of images of more than 64 x 64 pixels. It changes no outcome. */
   readonly batchSize?: number;
+  /** Images that go through all attacks before the next ones begin, so that what is known of those so far can be told; all unless set. It changes no outcome, only how many passes are made. */
+  readonly together?: number;
   /** Whether to look for what would make the number doubtful, see docs/evaluation-checks.md; unless it is false. */
   readonly checks?: boolean;
   /** Called with each warning when it is found: some are before the attacks begin. */
@@ -112,6 +114,8 @@ export async function attack(
   checkRadius("attack", epsilon, threat);
   const batchSize = options.batchSize ?? evaluationBatch(victim.shape, selection === "success" ? 64 : 128);
   if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`attack: batchSize (=${batchSize}) must be a positive integer`);
+  const { together = Math.max(1, labels.length) } = options;
+  if (!Number.isInteger(together) || together < 1) throw new ConfigError(`attack: together (=${together}) must be a positive integer`);
   const subjects = subjectsOf(victim, images instanceof Tensor ? ((await images.read()) as Float32Array) : images, labels, indices);
   const turn = pauser();
   const pause = async (): Promise<void> => {
@@ -144,6 +148,7 @@ export async function attack(
       onProgress: options.onProgress,
       onRecord: options.onRecord,
       batchSize,
+      together,
       runCosts,
     });
     const { images: outcomes } = course;

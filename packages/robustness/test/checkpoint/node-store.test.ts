@@ -3,8 +3,8 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { RefusedCheckpoint } from "../../src/checkpoint/checkpoint.ts";
-import { loadCheckpoint, type SaveCheckpointOptions, saveCheckpoint } from "../../src/checkpoint/node-store.ts";
+import type { RefusedCheckpoint, SaveCheckpointOptions } from "../../src/checkpoint/checkpoint.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/checkpoint/node-store.ts";
 
 const model = { name: "mlp", config: { width: 8, layers: [1, 2] } };
 const other = { name: "mlp", config: { width: 16, layers: [1, 2] } };

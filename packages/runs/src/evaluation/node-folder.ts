@@ -8,23 +8,13 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, rmSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { encodeSafetensors } from "@gradalign/formats";
-import type { AttackRecord, ImageOutcome, ImageRecord } from "@gradalign/robustness";
-import {
-  type Lock,
-  type LockOptions,
-  makeFolder,
-  onFile,
-  parseJsonLines,
-  readIfThere,
-  readJson,
-  removeLeftovers,
-  withLock,
-  writeFileAtomic,
-} from "@gradalign/robustness/node";
+import { type AttackRecord, type ImageOutcome, type ImageRecord, parseJsonLines } from "@gradalign/robustness";
+import { type Lock, type LockOptions, makeFolder, onFile, readIfThere, readJson, removeLeftovers, withLock, writeFileAtomic } from "@gradalign/robustness/node";
 import { ConfigError, DataError } from "@gradalign/tensor";
+import { adversarialsFile, type BrokenImage } from "./adversarials.ts";
+import { differences, digestOf, idOf } from "./identity.ts";
+import { sealed, type UnsealedRecord } from "./make-record.ts";
 import { identityForm, partForm, recordForm } from "./node-forms.ts";
-import { differences, digestOf, idOf } from "./node-identity.ts";
 import { type EvaluationIdentity, type EvaluationRecord, identityOfRecord } from "./record.ts";
 
 const IDENTITY = "identity.json";
@@ -43,13 +33,7 @@ export interface EvaluationLog {
   /** Notes a part; when this returns it is on the disk. */
   note(part: AttackRecord): void;
   /** Writes the record and the images that were broken, [C, H, W] each, in order; the parts go. */
-  finish(record: Omit<EvaluationRecord, "adversarials" | "digest">, adversarials: readonly BrokenImage[]): EvaluationRecord;
-}
-
-/** An image that an attack broke, as it left it. */
-export interface BrokenImage {
-  readonly outcome: ImageOutcome;
-  readonly pixels: Float32Array;
+  finish(record: UnsealedRecord, adversarials: readonly BrokenImage[]): EvaluationRecord;
 }
 
 /** How {@link withEvaluation} behaves. */
@@ -181,8 +165,7 @@ function openLog(folder: string, identity: EvaluationIdentity, shape: readonly n
     finish(record, broken) {
       lock.assertHeld();
       const file = adversarialsFile(broken, shape, record.id);
-      const found = { ...record, adversarials: sha256(file) };
-      const whole: EvaluationRecord = { ...found, digest: digestOf(found) };
+      const whole = sealed(record, sha256(file));
       writeFileAtomic(join(folder, ADVERSARIALS), file);
       writeFileAtomic(join(folder, RECORD), `${JSON.stringify(whole)}\n`);
       removeParts(folder);
@@ -260,29 +243,6 @@ function append(file: string, bytes: Uint8Array): void {
       closeSync(descriptor);
     }
   });
-}
-
-/** Tensors `images` [N, C, H, W], and the image numbers, labels and predicted classes [N]. */
-function adversarialsFile(broken: readonly BrokenImage[], shape: readonly number[], id: string): Uint8Array {
-  const size = shape.reduce((product, extent) => product * extent, 1);
-  const images = new Float32Array(broken.length * size);
-  broken.forEach(({ pixels }, i) => {
-    images.set(pixels, i * size);
-  });
-  const numbers = (of: (outcome: ImageOutcome) => number) => ({
-    dtype: "int32" as const,
-    shape: [broken.length],
-    data: Int32Array.from(broken, ({ outcome }) => of(outcome)),
-  });
-  return encodeSafetensors(
-    {
-      images: { dtype: "float32", shape: [broken.length, ...shape], data: images },
-      indices: numbers(({ index }) => index),
-      labels: numbers(({ label }) => label),
-      predicted: numbers(({ predicted }) => predicted),
-    },
-    { "gradalign.evaluation": id },
-  );
 }
 
 function sha256(content: Uint8Array | string): string {

@@ -12,12 +12,13 @@ import { cpSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } fr
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { canonicalJson } from "@gradalign/formats";
-import type { RunSeal } from "@gradalign/robustness";
-import { BusyError, checkForm, type Lock, makeFolder, onFile, readIfThere, readManifests, writeFileAtomic } from "@gradalign/robustness/node";
+import { checkForm, type RunSeal } from "@gradalign/robustness";
+import { BusyError, type Lock, makeFolder, onFile, readIfThere, readManifests, writeFileAtomic } from "@gradalign/robustness/node";
 import { ConfigError, DataError, GradalignError } from "@gradalign/tensor";
 import { z } from "zod";
 import { NOTES, readRobustness } from "./node-notes.ts";
-import { CHECKPOINTS, createRun, isRunFolder, openRun, type Run, type SavedSnapshot } from "./node-run.ts";
+import { createRun, isRunFolder, openRun, type Run } from "./node-run.ts";
+import { RUN_FILES, type SavedSnapshot } from "./run-files.ts";
 
 const ATTEMPTS = "attempts";
 /** Results that should have been equal to others and are not. */
@@ -294,7 +295,7 @@ export function resultDigest(folder: string): string {
 export function noteFailure({ runs, id, number }: Pick<Attempt, "runs" | "id" | "number">, message: string, final: boolean): void {
   const place = attemptsFolder(runs, id);
   const iterations = numbersOf(runs, id).flatMap((other) =>
-    readManifests(join(place, String(other), CHECKPOINTS), ["last"]).manifests.map(({ iteration }) => iteration),
+    readManifests(join(place, String(other), RUN_FILES.checkpoints), ["last"]).manifests.map(({ iteration }) => iteration),
   );
   const failure: Failure = { attempt: number, host: hostname(), date: new Date().toISOString(), message, iteration: Math.max(0, ...iterations), final };
   writeFileAtomic(join(place, `${number}.failed.json`), `${JSON.stringify(failure)}\n`);

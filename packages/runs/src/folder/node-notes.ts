@@ -9,19 +9,11 @@ import { join } from "node:path";
 import { accepts, ruleOf } from "@gradalign/robustness";
 import { onFile, readIfThere, readJson, readJsonLines, writeFileAtomic } from "@gradalign/robustness/node";
 import { z } from "zod";
-import type { RobustnessRecord, RunMachine } from "../run/run-data.ts";
+import type { RobustnessRecord } from "../run/run-data.ts";
 import { RUN_OPTIONS, type RunSettings } from "../settings/run-options.ts";
+import { RUN_FILES, type RunSession } from "./run-files.ts";
 
-/** A run's surroundings. */
-export interface RunSession {
-  readonly machine: RunMachine;
-  /** Settings that are not the training's: what computes, and the final attack; those that were given. */
-  readonly asked: RunSettings;
-  /** Share of the commonest class among the test images of evaluations; older runs do not say. */
-  readonly majority?: number;
-}
-
-const SESSION_FILE = "session.json";
+const SESSION_FILE = RUN_FILES.session;
 const ROBUSTNESS_FILE = "robustness.jsonl";
 const PARTS_FILE = "attack-parts.jsonl";
 /** What trackers keep in a run folder, by their names. */

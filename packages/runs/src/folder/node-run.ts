@@ -10,10 +10,9 @@ import { createHash, type Hash } from "node:crypto";
 import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { JsonObject } from "@gradalign/formats";
-import type { Alarm, CheckpointManifest, CheckpointSink, Evaluation, Snapshot, TrainConfig } from "@gradalign/robustness";
+import type { Alarm, CheckpointManifest, CheckpointSink, Evaluation, TrainConfig } from "@gradalign/robustness";
 import { CheckpointError, type RunSeal, requireSameConfig } from "@gradalign/robustness";
 import {
-  checkForm,
   FileError,
   type LoadCheckpointOptions,
   type Lock,
@@ -21,7 +20,6 @@ import {
   loadCheckpoint,
   makeFolder,
   onFile,
-  parseJsonLines,
   readIfThere,
   readJson,
   readJsonLines,
@@ -32,14 +30,8 @@ import {
   writeFileAtomic,
 } from "@gradalign/robustness/node";
 import { ConfigError } from "@gradalign/tensor";
-import type { z } from "zod";
-import { evaluationForm, runRecordForm, trainConfigForm } from "./node-forms.ts";
-
-/** A checkpoint's content. */
-export interface SavedSnapshot extends Snapshot {
-  /** Of its file of tensors, hex. */
-  readonly sha256: string;
-}
+import { evaluationForm, trainConfigForm } from "./forms.ts";
+import { evaluationLines, evaluationsUpTo, RUN_FILES, RUN_REMEDY, recordOfManifest, type SavedSnapshot } from "./run-files.ts";
 
 /** A run folder. */
 export interface Run {
@@ -68,12 +60,8 @@ export interface Run {
   readonly sink: CheckpointSink;
 }
 
-const CONFIG = "config.json";
-const METRICS = "metrics.jsonl";
-/** The folder of checkpoints in a run folder. */
-export const CHECKPOINTS = "checkpoints";
+const { config: CONFIG, metrics: METRICS, checkpoints: CHECKPOINTS } = RUN_FILES;
 const LOCK = "run.lock";
-const REMEDY = "restore it, or start a new run";
 
 /**
  * Makes the folder's lock ours while `work` goes on, so that a run has one writer, and clears up after writers that were killed. A folder
@@ -127,7 +115,7 @@ export function openRun(folder: string, lock?: Lock): Run {
   const checkpoints = join(folder, CHECKPOINTS);
   const { manifests, refused } = readManifests(checkpoints, ["last", "best"]);
   const seals = manifests.map((manifest) => {
-    const { metrics: _, ...record } = recordOf(manifest, checkpoints);
+    const { metrics: _, ...record } = recordOfManifest(manifest, folder);
     requireSameConfig(record.config, config, `${join(folder, CONFIG)} is not what the run began with`);
     return record;
   });
@@ -146,14 +134,14 @@ function runIn(folder: string, config: TrainConfig, seal: RunSeal | null, lock: 
     seal,
     alarms,
     get evaluations() {
-      return readJsonLines(metrics, evaluationForm, REMEDY);
+      return readJsonLines(metrics, evaluationForm, RUN_REMEDY);
     },
     sealedEvaluations() {
-      const all = readJsonLines(metrics, evaluationForm, REMEDY);
+      const all = readJsonLines(metrics, evaluationForm, RUN_REMEDY);
       // Later lines than those that the newest checkpoint noted belong to a run that goes on, or was killed.
       const [last] = readManifests(checkpoints, ["last"]).manifests;
-      const noted = last && recordOf(last, checkpoints).metrics;
-      const known = noted && evaluationsUpTo(noted, metrics);
+      const noted = last && recordOfManifest(last, folder).metrics;
+      const known = noted && evaluationsUpTo(noted, readIfThere(metrics) ?? new Uint8Array(), metrics);
       if (typeof known === "string") throw new CheckpointError(`${folder}: ${known}; restore it, or resume the run, which goes on from an earlier checkpoint`);
       return all;
     },
@@ -161,14 +149,14 @@ function runIn(folder: string, config: TrainConfig, seal: RunSeal | null, lock: 
     loadCheckpoint(kind, options) {
       const found: { evaluations?: Evaluation[] } = {};
       const refuse = (manifest: CheckpointManifest): string | undefined => {
-        const { metrics: noted } = recordOf(manifest, checkpoints);
-        const result = noted && evaluationsUpTo(noted, metrics);
+        const { metrics: noted } = recordOfManifest(manifest, folder);
+        const result = noted && evaluationsUpTo(noted, readIfThere(metrics) ?? new Uint8Array(), metrics);
         if (typeof result === "string") return result;
         if (result) found.evaluations = result;
         return undefined;
       };
       const { manifest, tensors } = loadCheckpoint(checkpoints, kind, { refuse, ...options });
-      const { metrics: _, ...run } = recordOf(manifest, checkpoints);
+      const { metrics: _, ...run } = recordOfManifest(manifest, folder);
       const { model, iteration, epoch, sha256 } = manifest;
       return { model, iteration, epoch, sha256, run, tensors, ...found };
     },
@@ -198,7 +186,7 @@ function runSink(folder: string, config: TrainConfig, lock: Lock | undefined): C
     },
     record(evaluation) {
       lock?.assertHeld();
-      const line = encode([evaluation]);
+      const line = evaluationLines([evaluation]);
       const state = known();
       onFile("write", file, () => appendFileSync(file, line));
       state.hash.update(line);
@@ -214,7 +202,7 @@ function runSink(folder: string, config: TrainConfig, lock: Lock | undefined): C
       let kept = firstLines(content, evaluations.length);
       if (!kept) {
         // A snapshot from elsewhere brings its evaluations along.
-        kept = encode(evaluations);
+        kept = evaluationLines(evaluations);
         writeFileAtomic(file, kept);
       } else if (kept.length < content.length) onFile("write", file, () => truncateSync(file, (kept as Uint8Array).length));
       written = measure(kept);
@@ -248,29 +236,10 @@ function firstLines(bytes: Uint8Array, count: number): Uint8Array | undefined {
   return bytes.subarray(0, end);
 }
 
-function encode(evaluations: readonly Evaluation[]): Uint8Array {
-  return new TextEncoder().encode(evaluations.map((evaluation) => `${JSON.stringify(evaluation)}\n`).join(""));
-}
-
-/** The evaluations that a checkpoint noted, or why they cannot be had. */
-function evaluationsUpTo({ bytes, sha256 }: { readonly bytes: number; readonly sha256: string }, file: string): Evaluation[] | string {
-  const content = readIfThere(file) ?? Buffer.alloc(0);
-  if (content.length < bytes) return `its evaluations are lost: ${file} has ${content.length} bytes, the checkpoint needs ${bytes}`;
-  const own = content.subarray(0, bytes);
-  const found = createHash("sha256").update(own).digest("hex");
-  if (found !== sha256)
-    return `its evaluations are altered: the first ${bytes} bytes of ${file} have sha256 ${found.slice(0, 12)}…, expected ${sha256.slice(0, 12)}…`;
-  return parseJsonLines(own.toString(), file, evaluationForm, REMEDY);
-}
-
-function recordOf({ run, tensors }: CheckpointManifest, checkpoints: string): z.output<typeof runRecordForm> {
-  return checkForm(run, `${join(checkpoints, tensors)}'s manifest`, runRecordForm, REMEDY);
-}
-
 function readConfig(folder: string): TrainConfig {
   const file = join(folder, CONFIG);
   try {
-    return readJson(file, trainConfigForm, REMEDY);
+    return readJson(file, trainConfigForm, RUN_REMEDY);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     throw new ConfigError(

@@ -1,8 +1,9 @@
 /** @file A model's file in another format, whole: what is renamed or left out is told. */
 import { encodeSafetensors, FormatError, identifyFile, type OnnxModel, openWeights, readOnnx, type StoredTensor, type WeightsFile } from "@gradalign/formats";
 import { describeModelFor, exportOnnx } from "@gradalign/robustness";
-import { type ModelFile, modelFile, ofFile } from "./node-model-file.ts";
+import { modelFile, ofFile } from "./node-model-file.ts";
 import { chosenNormalization, type GivenNormalization } from "./normalization.ts";
+import type { ModelBytes } from "./open-model.ts";
 import { type NetworkOptions, networkOfWeights, notesOfFile } from "./weights-network.ts";
 
 /** A format that is written. */
@@ -42,13 +43,13 @@ interface Weights {
   readonly notes: readonly string[];
 }
 
-function weightsOf({ source }: ModelFile, { part }: ConvertOptions): Weights {
+function weightsOf({ source }: ModelBytes, { part }: ConvertOptions): Weights {
   const weights = openWeights(source, part === undefined ? {} : { part });
   return { weights, notes: notesOfFile(weights) };
 }
 
 /** A graph's initializers as a file of weights. */
-function weightsOfGraph({ source, external }: ModelFile): Weights {
+function weightsOfGraph({ source, external }: ModelBytes): Weights {
   const onnx: OnnxModel = readOnnx(source, { external });
   const constants = onnx.nodes.filter(({ op }) => op === "Constant").length;
   const among = constants > 0 ? `, ${constants} constants among them` : "";

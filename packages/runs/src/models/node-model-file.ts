@@ -2,15 +2,7 @@
 import { createHash } from "node:crypto";
 import { type ByteSource, FormatError } from "@gradalign/formats";
 import { fileSource, filesBeside } from "@gradalign/robustness/node";
-
-/** A model's file, and those beside it that it names. */
-export interface ModelFile {
-  readonly source: ByteSource;
-  /** Opens a file that an ONNX model names for its weights. */
-  external(location: string): ByteSource;
-  /** SHA-256 of the file's bytes, followed by those of the files opened beside it, by name; hex. */
-  sha256(): string;
-}
+import type { ModelBytes } from "./open-model.ts";
 
 /** Read at once for a checksum. */
 const PIECE = 2 ** 24;
@@ -20,7 +12,7 @@ const PIECE = 2 ** 24;
  *
  * @throws FileError when it is not there, is something else, or cannot be read.
  */
-export function modelFile(path: string): ModelFile {
+export function modelFile(path: string): ModelBytes {
   const source = fileSource(path);
   const beside = filesBeside(path);
   const opened = new Map<string, ByteSource>();

@@ -1,9 +1,9 @@
 /** @file A saved model named on the command line: a run folder, or a checkpoint file in one. */
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { createModel, type Model, type ModelConfig, type Snapshot } from "@gradalign/robustness";
 import { ConfigError } from "@gradalign/tensor";
-import { openRun, type Run, type SavedSnapshot } from "../folder/node-run.ts";
+import { openRun, type Run } from "../folder/node-run.ts";
+import type { SavedSnapshot } from "../folder/run-files.ts";
 
 /** Which checkpoint. */
 export type Which = "last" | "best";
@@ -31,11 +31,6 @@ export function loadSavedModel(path: string, which: Which | undefined, onRefused
   const chosen = named ?? which ?? "last";
   const snapshot = run.loadCheckpoint(chosen, { onRefused: ({ file, reason }) => onRefused(`${file} is not used: ${reason}`) });
   return { run, folder, which: chosen, snapshot };
-}
-
-/** The built-in model that a snapshot's tensors belong to. */
-export function modelOfSnapshot(snapshot: Snapshot): Model {
-  return createModel({ ...snapshot.model.config, name: snapshot.model.name } as ModelConfig);
 }
 
 function locate(path: string): { folder: string; named: Which | undefined } {

@@ -3,7 +3,7 @@ import { networkText } from "../evaluation/command.ts";
 import { fractionText } from "../evaluation/fraction.ts";
 import type { EvaluationRecord } from "../evaluation/record.ts";
 import { boundsBelow, type ClassOutcome, className, distanceText, imagesText, normName, type Share, targetsText, waterfall } from "../evaluation/summary.ts";
-import { count, duration, percent } from "../words/format.ts";
+import { count, duration, engineName, percent } from "../words/format.ts";
 import { type HtmlPart, html, type Markup } from "./html.ts";
 import { table } from "./parts.ts";
 
@@ -117,7 +117,7 @@ export function describeEvaluation(record: EvaluationRecord): [string, string][]
         .map(([name, value]) => `${name} ${value}`)
         .join(", ") || "–",
     ],
-    ["machine", `${machine.processor}, Node ${machine.node}, ${machine.backend}, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}`],
+    ["machine", `${machine.processor}, ${engineName(machine.node)}, ${machine.backend}, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}`],
     ["time", duration(record.seconds)],
     ["finished", record.written],
     ["evaluation id", record.id],

@@ -7,7 +7,7 @@ import { PGD } from "../figures/series.ts";
 import type { ReportRun, RobustnessRecord } from "../run/run-data.ts";
 import { describeRun, reproduceCommand } from "../settings/describe.ts";
 import { describeAlarm } from "../words/alarms.ts";
-import { attackName, count, decimals, duration, percent, radius } from "../words/format.ts";
+import { attackName, count, decimals, duration, engineName, percent, radius } from "../words/format.ts";
 import { VERDICTS } from "../words/verdicts.ts";
 import { type CsvRow, csvLink } from "./csv.ts";
 import { html, type Markup, markup } from "./html.ts";
@@ -159,7 +159,7 @@ function footer(runs: readonly ReportRun[]): string {
   // Runs that trained side by side shared the machine: their times say nothing.
   const took = runs.length === 1 ? `; training took ${duration(runs[0]?.evaluations.at(-1)?.seconds ?? 0)}` : "";
   const where = machine
-    ? ` ${machine.version} on Node ${machine.node}, ${machine.backend} backend, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}`
+    ? ` ${machine.version} on ${engineName(machine.node)}, ${machine.backend} backend, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}`
     : "";
   return `Made by gradalign${where}${took}.`;
 }

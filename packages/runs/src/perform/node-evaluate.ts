@@ -1,81 +1,23 @@
 /** @file An evaluation from its settings to its record, in a folder that it can be gone on with from. */
-import {
-  type Arithmetic,
-  type AttackProgress,
-  type AttackReport,
-  attack,
-  attackPlan,
-  checkAims,
-  type ImageOutcome,
-  readImages,
-  type Selection,
-  type TargetRule,
-  type Victim,
-  wilsonInterval,
-} from "@gradalign/robustness";
-import type { LoadedDataset } from "@gradalign/robustness/node";
+import { type AttackProgress, attack, readImages, type Victim } from "@gradalign/robustness";
 import type { Device } from "@gradalign/tensor";
-import { epsilonOf, type Fraction } from "../evaluation/fraction.ts";
-import { type BrokenImage, type EvaluationFolderOptions, withEvaluation } from "../evaluation/node-folder.ts";
-import { idOf } from "../evaluation/node-identity.ts";
-import type { EvaluationIdentity, EvaluationRecord, JudgedModel } from "../evaluation/record.ts";
+import { brokenImages } from "../evaluation/adversarials.ts";
+import { epsilonOf } from "../evaluation/fraction.ts";
+import { type EvaluationSettings, evaluationPlan, identityOfSettings, recordOf } from "../evaluation/make-record.ts";
+import { type EvaluationFolderOptions, withEvaluation } from "../evaluation/node-folder.ts";
+import type { EvaluationIdentity, EvaluationRecord } from "../evaluation/record.ts";
 import { noteRobustness, readRobustness } from "../folder/node-notes.ts";
 import type { RobustnessRecord } from "../run/run-data.ts";
 import { provenance } from "./node-provenance.ts";
 import { VERSION } from "./node-version.ts";
 
-/** What is to be evaluated, and how. */
-export interface EvaluationSettings {
-  readonly model: JudgedModel;
-  readonly data: LoadedDataset;
-  /** The data set's name in the record. */
-  readonly dataName: string;
-  /** The first so many test images. */
-  readonly count: number;
-  /** `linf`, `l2` or `l1`. */
-  readonly norm: string;
-  readonly epsilon: Fraction;
-  /** As `attackPlan` reads it; `none` counts right answers. */
-  readonly attack: string;
-  /** How restarts are chosen between; the attack's own way unless set. */
-  readonly selection?: Selection;
-  /** Which class each image has to be taken for; any wrong one will do unless set. */
-  readonly targets?: TargetRule | undefined;
-  readonly seed: number;
-  readonly arithmetic: Arithmetic;
-}
-
 /**
- * What the settings' evaluation is, before anything is computed.
+ * What the settings' evaluation by this program is, before anything is computed.
  *
  * @throws ConfigError for an unknown attack, or one that cannot aim at the targets.
  */
-export function evaluationIdentity({
-  model,
-  data,
-  dataName,
-  count,
-  norm,
-  epsilon,
-  attack,
-  selection: chosen,
-  targets,
-  seed,
-  arithmetic,
-}: EvaluationSettings): EvaluationIdentity {
-  const { dataset, fingerprint } = data;
-  const plan = planOf(attack, norm);
-  const selection = chosen ?? plan.selection;
-  if (targets !== undefined) checkAims({ attacks: plan.attacks, selection });
-  return {
-    ...{ format: 1, version: VERSION, arithmetic, model },
-    data: { name: dataName, split: "test", fingerprint, classNames: dataset.classNames, first: 0, count },
-    ...{ threat: { norm, epsilon }, attack },
-    attacks: plan.attacks.map(({ attack: { id }, options }) => ({ attack: id, options })),
-    selection,
-    ...(targets === undefined ? {} : { targets }),
-    seed,
-  };
+export function evaluationIdentity(settings: EvaluationSettings): EvaluationIdentity {
+  return identityOfSettings(settings, VERSION);
 }
 
 /** Where and how an evaluation is carried out. */
@@ -110,7 +52,7 @@ export async function evaluate({ settings, folder, victim, device, onProgress, s
     const images = await readImages(test, victim.shape, first, count);
     const report = await attack(victim, images, test.labels.subarray(first, first + count), {
       device,
-      attack: planOf(settings.attack, settings.norm),
+      attack: evaluationPlan(settings.attack, settings.norm),
       selection: identity.selection,
       ...(identity.targets === undefined ? {} : { targets: identity.targets }),
       threat: settings.norm as "linf",
@@ -122,7 +64,9 @@ export async function evaluate({ settings, folder, victim, device, onProgress, s
       ...(onProgress ? { onProgress } : {}),
       ...(signal ? { signal } : {}),
     });
-    return log.finish(recordOf(identity, report, device), brokenImages(report, size));
+    const { commit, node, processor, date } = provenance();
+    const { backend, threads } = device;
+    return log.finish(recordOf(identity, report, { commit, machine: { node, backend, threads, processor }, written: date }), brokenImages(report, size));
   });
   return { record, computed };
 }
@@ -143,29 +87,4 @@ export function noteEvaluation(folder: string, record: EvaluationRecord): void {
     nonFiniteShare: outcomes.filter(({ finite }) => !finite).length / n,
     seconds,
   });
-}
-
-/** The record of what was found. */
-function recordOf(
-  { version, ...identity }: EvaluationIdentity,
-  { outcomes, cleanAccuracy, robustAccuracy, confidence95, stages, passes, seconds, warnings, checkPasses, curve }: AttackReport,
-  { backend, threads }: Device,
-): Omit<EvaluationRecord, "adversarials" | "digest"> {
-  const { attacks: _, format, ...asked } = identity;
-  const { commit, node, processor, date } = provenance();
-  return {
-    ...{ format, id: idOf({ version, ...identity }), written: date, code: { version, commit }, machine: { node, backend, threads, processor } },
-    ...{ ...asked, cleanAccuracy, robustAccuracy },
-    cleanConfidence95: wilsonInterval(outcomes.filter(({ clean }) => clean).length, outcomes.length),
-    ...{ confidence95, stages, passes, seconds, warnings, checkPasses, curve, outcomes },
-  };
-}
-
-function brokenImages({ adversarials, outcomes }: AttackReport, size: number): BrokenImage[] {
-  const broken = (outcome: ImageOutcome): boolean => outcome.brokenBy !== null;
-  return outcomes.flatMap((outcome, i) => (broken(outcome) ? [{ outcome, pixels: adversarials.subarray(i * size, (i + 1) * size) }] : []));
-}
-
-function planOf(name: string, norm: string) {
-  return attackPlan(name, { name: norm }) ?? ({ name, attacks: [], selection: "success" } as const);
 }

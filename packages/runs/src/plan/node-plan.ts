@@ -1,10 +1,10 @@
 /** @file Plans as files. A plan is never changed: its id and its runs' ids are hashes of what they hold, and checked when it is read. */
 import { createHash } from "node:crypto";
-import { attackPlan, canonicalJson } from "@gradalign/robustness";
-import { checkForm, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
+import { attackPlan, canonicalJson, checkForm } from "@gradalign/robustness";
+import { readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
 import { ConfigError, DataError } from "@gradalign/tensor";
 import { z } from "zod";
-import { trainConfigForm } from "../folder/node-forms.ts";
+import { trainConfigForm } from "../folder/forms.ts";
 import { runId } from "./node-run-id.ts";
 import type { Plan, PlannedRun } from "./plan.ts";
 

@@ -23,6 +23,8 @@ export interface DataList extends Pick<ResidentDataset, "classNames" | "shape" |
   /** Number of images of each split. */
   readonly counts: { readonly train: number; readonly test: number };
   readonly parts: readonly DataPart[];
+  /** What stands for the content of the files that the images came from; absent where that is not known. */
+  readonly fingerprint?: string;
 }
 
 /** A list and the parts' bytes by their path. */
@@ -35,7 +37,7 @@ export interface ServedData {
 const IMAGES_PER_PART = 2000;
 
 /** Cuts the data set; the parts share its memory. */
-export function cutIntoParts(dataset: ResidentDataset, imagesPerPart: number = IMAGES_PER_PART): ServedData {
+export function cutIntoParts(dataset: ResidentDataset, fingerprint?: string, imagesPerPart: number = IMAGES_PER_PART): ServedData {
   const { classNames, shape, flip, crop } = dataset;
   // A folder is told by its last part, and by the slash from a known name.
   const name = dataset.name === basename(dataset.name) ? dataset.name : `${basename(dataset.name)}/`;
@@ -53,5 +55,6 @@ export function cutIntoParts(dataset: ResidentDataset, imagesPerPart: number = I
       bytes.set(path, content);
     }
   }
-  return { list: { name, classNames, shape, flip, crop, counts: { train: dataset.train.count, test: dataset.test.count }, parts }, bytes };
+  const counts = { train: dataset.train.count, test: dataset.test.count };
+  return { list: { name, classNames, shape, flip, crop, counts, parts, ...(fingerprint === undefined ? {} : { fingerprint }) }, bytes };
 }

@@ -13,6 +13,8 @@ import { cutIntoParts } from "./node-data-parts.ts";
 /** What is served where. */
 export interface StudioServerOptions {
   readonly dataset: ResidentDataset;
+  /** What stands for its content. */
+  readonly fingerprint?: string;
   /** 0 for any free port. */
   readonly port: number;
   readonly host: string;
@@ -64,8 +66,8 @@ const ASK_AGAIN = "no-cache";
  *
  * @throws ConfigError when host and port cannot be listened on; UnsupportedError when the page was not built.
  */
-export async function startStudioServer({ dataset, port, host, page }: StudioServerOptions): Promise<StudioServer> {
-  const resources = new Map([...pageResources(page), ...dataResources(dataset)]);
+export async function startStudioServer({ dataset, fingerprint, port, host, page }: StudioServerOptions): Promise<StudioServer> {
+  const resources = new Map([...pageResources(page), ...dataResources(dataset, fingerprint)]);
   const server = createServer((request, response) => answer(request, response, resources, host));
   await listen(server, port, host);
   const address = server.address() as AddressInfo;
@@ -132,8 +134,8 @@ function pageResources(folder: string): [string, Resource][] {
   });
 }
 
-function dataResources(dataset: ResidentDataset): [string, Resource][] {
-  const { list, bytes } = cutIntoParts(dataset);
+function dataResources(dataset: ResidentDataset, fingerprint: string | undefined): [string, Resource][] {
+  const { list, bytes } = cutIntoParts(dataset, fingerprint);
   return [
     ["/data/list.json", { type: typeOf(".json"), content: [Buffer.from(JSON.stringify(list))], cache: ASK_AGAIN }],
     ...[...bytes].map(([path, content]): [string, Resource] => [`/data/${path}`, { type: typeOf(path), content, cache: FOR_EVER }]),

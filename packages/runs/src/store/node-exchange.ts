@@ -14,11 +14,13 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { checkForm, makeFolder, onFile, readIfThere, readManifests, removeLeftovers, writeFileAtomic } from "@gradalign/robustness/node";
+import { checkForm } from "@gradalign/robustness";
+import { makeFolder, onFile, readIfThere, readManifests, removeLeftovers, writeFileAtomic } from "@gradalign/robustness/node";
 import { DataError, GradalignError } from "@gradalign/tensor";
 import { z } from "zod";
 import { type Attempt, attemptsFolder, claimRun, differingFolder, finishedFolder, namesIn, removeAttempts, resultDigest } from "../folder/node-attempts.ts";
-import { CHECKPOINTS, isRunFolder, isRunLock } from "../folder/node-run.ts";
+import { isRunFolder, isRunLock } from "../folder/node-run.ts";
+import { RUN_FILES } from "../folder/run-files.ts";
 import type { ObjectStore } from "./object-store.ts";
 
 /** What a machine does with the store. */
@@ -125,7 +127,7 @@ export function openExchange(store: ObjectStore, runs: string, note: (text: stri
     // Its claim is gone where somebody has finished the run: whoever holds it here finds out as in a shared folder.
     if (!(await mirror(id)).includes(`${number}.json`)) removeAttempts(runs, id);
     attempt.assertHeld();
-    const [newest] = readManifests(join(folder, CHECKPOINTS), ["last"]).manifests;
+    const [newest] = readManifests(join(folder, RUN_FILES.checkpoints), ["last"]).manifests;
     if (!newest) return;
     const files = await sendFiles(folder, `files/${id}/${number}`);
     if (!files) return;
@@ -190,7 +192,7 @@ export function openExchange(store: ObjectStore, runs: string, note: (text: stri
     }
     const here = namesIn(place)
       .filter((name) => /^\d+$/.test(name))
-      .map((name) => readManifests(join(place, name, CHECKPOINTS), ["last"]).manifests[0]?.iteration ?? -1);
+      .map((name) => readManifests(join(place, name, RUN_FILES.checkpoints), ["last"]).manifests[0]?.iteration ?? -1);
     const further = lists.filter(({ list }) => list.iteration > Math.max(-1, ...here)).sort((a, b) => b.list.iteration - a.list.iteration);
     for (const { number, list } of further) {
       const [folder, temporary] = [join(place, number), join(place, `.${number}.${process.pid}.${randomUUID().slice(-12)}.tmp`)];

@@ -41,3 +41,8 @@ export function bytes(value: number): string {
   const power = Math.min(3, Math.floor(Math.log10(value) / 3));
   return `${(value / 1000 ** power).toFixed(1)} ${["", "kB", "MB", "GB"][power]}`;
 }
+
+/** What ran the program: a version is Node's, anything else a browser's name. */
+export function engineName(node: string): string {
+  return /^\d/.test(node) ? `Node ${node}` : node;
+}

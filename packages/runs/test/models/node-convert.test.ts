@@ -6,17 +6,8 @@ import { fileURLToPath } from "node:url";
 import { decodeSafetensors, encodeSafetensors, openWeights, readOnnx } from "@gradalign/formats";
 import { resolveTrainConfig, train } from "@gradalign/robustness";
 import { writeFolderAtomic } from "@gradalign/robustness/node";
-import {
-  convertModel,
-  createRun,
-  loadSavedModel,
-  type OpenedVictim,
-  openVictim,
-  type SavedModel,
-  savedFolder,
-  savedOnnx,
-  savedSafetensors,
-} from "@gradalign/runs/node";
+import { savedFolder, savedOnnx, savedSafetensors } from "@gradalign/runs";
+import { convertModel, createRun, loadSavedModel, type OpenedVictim, openVictim, type SavedModel } from "@gradalign/runs/node";
 import { createDevice, type Device, evaluate, randomKey, type Tensor, uniform, zeros } from "@gradalign/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tinyDataset } from "../../../robustness/test/support/tiny-dataset.ts";

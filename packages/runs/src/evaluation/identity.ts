@@ -1,6 +1,5 @@
 /** @file What an evaluation is: a hash of all that decides its outcome, and how two differ. */
-import { createHash } from "node:crypto";
-import { canonicalJson } from "@gradalign/formats";
+import { canonicalJson, sha256 } from "@gradalign/formats";
 import type { EvaluationIdentity, EvaluationRecord } from "./record.ts";
 
 /** What decides the outcome: names of files and data sets do not, their checksums stand for them. */
@@ -12,9 +11,7 @@ function deciding({ model, data, ...rest }: EvaluationIdentity): object {
 
 /** The evaluation's id: SHA-256, hex. */
 export function idOf(identity: EvaluationIdentity): string {
-  return createHash("sha256")
-    .update(canonicalJson(deciding(identity)))
-    .digest("hex");
+  return sha256(canonicalJson(deciding(identity)));
 }
 
 /** The digest of a record: of all in it but times and machine. */
@@ -28,7 +25,7 @@ export function digestOf({
   ...found
 }: Omit<EvaluationRecord, "digest"> & { readonly digest?: string }): string {
   const timeless = { ...found, stages: stages.map(({ seconds: ______, ...stage }) => stage) };
-  return createHash("sha256").update(canonicalJson(timeless)).digest("hex");
+  return sha256(canonicalJson(timeless));
 }
 
 /** What differs between two evaluations, field by field, with both values; empty where they are the same. */

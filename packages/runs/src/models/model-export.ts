@@ -4,7 +4,14 @@ import { type Aliases, describeModelFor, exportOnnx, exportSafetensors, type Rea
 import type { RobustnessRecord } from "../run/run-data.ts";
 import { radius } from "../words/format.ts";
 import { modelCard } from "./model-card.ts";
-import { modelOfSnapshot, type SavedModel } from "./node-saved-model.ts";
+import { modelOfSnapshot } from "./open-model.ts";
+
+/** A checkpoint of a run. */
+export interface SavedCheckpoint {
+  readonly which: string;
+  /** With the SHA-256 of its file of tensors, hex. */
+  readonly snapshot: Snapshot & { readonly sha256: string };
+}
 
 /** The program that exports. */
 export interface ExportingCode {
@@ -14,14 +21,14 @@ export interface ExportingCode {
 }
 
 /** The run's model as safetensors that PyTorch's `load_state_dict` takes. */
-export function savedSafetensors(saved: SavedModel, code: ExportingCode, aliases: Aliases = "none"): Uint8Array {
+export function savedSafetensors(saved: SavedCheckpoint, code: ExportingCode, aliases: Aliases = "none"): Uint8Array {
   const { snapshot } = saved;
   const { params, state } = tensorsOf(snapshot);
   return exportSafetensors(params, state, { metadata: savedMetadata(saved, code), batchesTracked: snapshot.iteration, aliases });
 }
 
 /** The run's model as an ONNX graph of images in [0, 1]. */
-export function savedOnnx(saved: SavedModel, code: ExportingCode): Uint8Array {
+export function savedOnnx(saved: SavedCheckpoint, code: ExportingCode): Uint8Array {
   const { params, state } = tensorsOf(saved.snapshot);
   return exportOnnx(modelOfSnapshot(saved.snapshot), params, state, { metadata: savedMetadata(saved, code) });
 }
@@ -31,7 +38,7 @@ export function savedOnnx(saved: SavedModel, code: ExportingCode): Uint8Array {
  *
  * @param records what attacks on the run's models gave; those of this checkpoint are in the card, and no other figures.
  */
-export function savedFolder(saved: SavedModel, code: ExportingCode, records: readonly RobustnessRecord[]): Record<string, Uint8Array | string> {
+export function savedFolder(saved: SavedCheckpoint, code: ExportingCode, records: readonly RobustnessRecord[]): Record<string, Uint8Array | string> {
   const { which, snapshot } = saved;
   const { config, data } = snapshot.run;
   const model = modelOfSnapshot(snapshot);
@@ -61,7 +68,7 @@ export function savedFolder(saved: SavedModel, code: ExportingCode, records: rea
 }
 
 /** What the run knows of its model, as strings for a file. */
-export function savedMetadata(saved: SavedModel, { version, commit }: ExportingCode): Record<string, string> {
+export function savedMetadata(saved: SavedCheckpoint, { version, commit }: ExportingCode): Record<string, string> {
   const { which, snapshot } = saved;
   const { config, data } = snapshot.run;
   return {

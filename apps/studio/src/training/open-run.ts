@@ -1,0 +1,61 @@
+/** @file Trainings that are opened: run folders, or what the browser kept; as sides that go on. */
+import { detectOverfitting, identityOf, type ResidentDataset, requireSameData } from "@gradalign/robustness";
+import type { TrainingSettings } from "@gradalign/runs";
+import { ConfigError } from "@gradalign/tensor";
+import type { NamedFile } from "../files.ts";
+import { labelOf } from "../names.ts";
+import type { OpenedSide } from "../protocol.ts";
+import { type BySide, SIDES, type Side } from "../sides.ts";
+import { trainConfigOf } from "../train-config.ts";
+import type { LoadedData } from "./fetch-dataset.ts";
+import { runFolders } from "./run-folders.ts";
+import type { KeptSide } from "./shelf.ts";
+
+/**
+ * Both sides of dropped run folders: the two in order, or one on the left, and on the right its settings' training from the beginning.
+ *
+ * @param settings of the page, for the side that no folder is for.
+ * @throws ConfigError when there is no run folder or more than two; what is wrong with a folder.
+ */
+export async function openRunFolders(
+  files: readonly NamedFile[],
+  settings: BySide<TrainingSettings>,
+  dataset: ResidentDataset,
+): Promise<{ readonly sides: BySide<KeptSide>; readonly labels: BySide<string> }> {
+  const folders = await runFolders(files);
+  if (folders.length < 1 || folders.length > 2) {
+    throw new ConfigError(
+      `there must be one run folder or two among the files, got ${folders.length || "none"}; choose the folder that train wrote (with config.json in it), or a .tar of it`,
+    );
+  }
+  const [left, right] = (await Promise.all(folders.map(({ read }) => read()))).map(({ config, last, best }): KeptSide => {
+    // Whether it has ended is found out when it goes on.
+    return { config, last, best, done: false };
+  }) as [KeptSide, KeptSide?];
+  const sides = { left, right: right ?? { config: trainConfigOf(settings.right, dataset), last: null, best: null, done: false } };
+  return { sides, labels: { left: labelOf(sides.left.config), right: labelOf(sides.right.config) } };
+}
+
+/**
+ * Makes sure that what was trained on is what is here.
+ *
+ * @throws DataError naming what differs.
+ */
+export function checkSides(sides: BySide<KeptSide>, { dataset, fingerprint }: LoadedData): void {
+  for (const side of SIDES) {
+    const { last, config } = sides[side];
+    if (last) requireSameData(last.run.data, identityOf([dataset], fingerprint), labelOf(config));
+  }
+}
+
+/** What the page is told of sides that were opened. */
+export function describeSides(sides: BySide<KeptSide>): BySide<OpenedSide> {
+  const describe = (side: Side): OpenedSide => {
+    const { config, last, done } = sides[side];
+    const evaluations = last?.evaluations ?? [];
+    const chance = 1 / (last?.run.data.classNames.length ?? 10);
+    const found = config.method.name === "standard" ? null : detectOverfitting(evaluations, chance);
+    return { config, evaluations, overfitting: found && { iteration: found.iteration, epoch: found.epoch, evidence: found.evidence }, done };
+  };
+  return { left: describe("left"), right: describe("right") };
+}
