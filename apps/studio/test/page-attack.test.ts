@@ -135,7 +135,7 @@ test("PyTorch's files and ONNX graphs are attacked; what is no model is told; an
   await page.click("#attack-start");
   await expect.poll(() => text("#attack-problem")).toBe("neither a PyTorch, a safetensors nor an ONNX file");
   await attack({ epsilon: "0.03" });
-  expect(await text("#attack-problem")).toContain("write 8/255 (or 8)");
+  expect(await text("#attack-problem")).toContain("must be 0 or a number from 1 to 255");
 
   await page.setInputFiles("[name=model]", weights);
   await attack({ attack: "pgd-2000", epsilon: "8", count: "150" });

@@ -15,7 +15,6 @@ import {
   inState,
   look,
   measurements,
-  openPage,
   PAGE_FOLDER,
   page,
   queryOf,
@@ -124,13 +123,15 @@ test("a training in a tab in the background goes on, and is shown when the tab i
 });
 
 test("a page that was frozen, as behind a closed lid, goes on beside another tab's training; both have their bits, and neither takes the other's", async () => {
-  await openPage(queryOf(SETTINGS, { pace: "20" }));
-  const first = page;
+  const context = await browser.newContext();
+  const first = await context.newPage();
+  look(first);
+  await page.goto(server.url + queryOf(SETTINGS, { pace: "20" }));
   await start();
   await first.waitForSelector("[data-side=left] [aria-label=dot] circle");
-  const debug = await first.context().newCDPSession(first);
+  const debug = await context.newCDPSession(first);
   await debug.send("Page.setWebLifecycleState", { state: "frozen" });
-  look(await first.context().newPage());
+  look(await context.newPage());
   await page.goto(server.url + queryOf(SETTINGS));
   await start();
   await inState("idle");
@@ -143,4 +144,5 @@ test("a page that was frozen, as behind a closed lid, goes on beside another tab
   await page.bringToFront();
   await inState("idle");
   expect(measurements(await save())).toEqual(expected);
+  await context.close();
 });

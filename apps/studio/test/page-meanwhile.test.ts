@@ -42,10 +42,10 @@ test("a tooltip is there wherever a panel is pointed at, and stays while the pan
     await page.mouse.move(box.x + 0.9 * box.width + (nudge++ % 2), box.y + 0.5 * box.height);
     return tip();
   };
-  await expect.poll(pointed).toMatch(/(clean|FGSM|PGD-10).*epoch \d+\.\d\d: \d+\.\d %/);
+  await expect.poll(pointed, { timeout: 20_000 }).toMatch(/(clean|FGSM|PGD-10).*epoch \d+\.\d\d: \d+\.\d %/);
   await svg.evaluate((drawn) => drawn.setAttribute("data-old", ""));
   await page.waitForFunction(() => document.querySelector("[data-side=left] figure svg")?.hasAttribute("data-old") === false);
-  await expect.poll(tip).toMatch(/epoch \d+\.\d\d/);
+  await expect.poll(tip, { timeout: 20_000 }).toMatch(/epoch \d+\.\d\d/);
 });
 
 test("figures have the width of their boxes after the window was resized, and stopping ends both sides", async () => {

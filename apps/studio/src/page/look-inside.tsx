@@ -58,7 +58,7 @@ export function LookInside() {
       </div>
       <div class="sides">
         {SIDES.map((side) => (
-          <article key={side} class="card" data-look={side}>
+          <article key={side} class={`card${state.runs && !looks[side] ? " waiting" : ""}`} data-look={side}>
             {data && looks[side] ? <Inside side={side} look={looks[side]} data={data} most={most} /> : <p class="caption">Start a training to look inside.</p>}
           </article>
         ))}
