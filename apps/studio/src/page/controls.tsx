@@ -1,17 +1,15 @@
 /** @file The settings as a form, made from the declared options: what there is, what it may be, and what it is when it is left out. */
-import { externalName, type Option } from "@gradalign/robustness";
-import { allSettings, declarationOf, helpOf, type Setting, settingsOfConfig, type TrainingSettings, written } from "@gradalign/runs";
-import { useState } from "preact/hooks";
+import { allSettings, type Setting, settingsOfConfig, type TrainingSettings, written } from "@gradalign/runs";
 import { methodLabel } from "../names.ts";
 import { type Backend, CHOICES, SIDES, type Side } from "../protocol.ts";
-import { messageOf, readSetting } from "./address.ts";
+import { readSetting } from "./address.ts";
 import type { Choice } from "./presets.ts";
+import { SettingField } from "./setting-field.tsx";
 import { useStudio } from "./use-studio.ts";
 
 const SETTINGS = allSettings();
 const SHARED = ["epsilon", "lr", "filters", "seed", "epochs"];
 const MORE = ["batchSize", "trainSize", "evalEvery", "evalExamples"];
-const LABELS: Readonly<Record<string, string>> = { epsilon: "ε in 1/255", lambda: "λ", lr: "learning rate" };
 const BACKENDS: Readonly<Record<Backend, string>> = { auto: "GPU, else processor", webgpu: "WebGPU", wasm: "WebAssembly" };
 
 /** Settings of one method, by name. */
@@ -37,14 +35,15 @@ export function Controls() {
   };
   const fields = (part: keyof Choice, names: readonly string[], of: Side) =>
     names.map((name) => (
-      <Field
+      <SettingField
         key={name}
         name={name}
-        part={part}
+        id={part === "shared" ? name : `${part}.${name}`}
         setting={SETTINGS.get(name) as Setting}
-        value={choice[part][name]}
+        text={choice[part][name] === undefined ? "" : written(choice[part][name])}
         otherwise={defaults(of)[name]}
-        onChange={(value) => change(part, name, value)}
+        {...(name === "method" ? { isRequired: true, nameOf: methodLabel } : {})}
+        onText={(text) => change(part, name, readSetting(name, text))}
       />
     ));
   return (
@@ -88,69 +87,5 @@ export function Controls() {
         </fieldset>
       </details>
     </form>
-  );
-}
-
-interface FieldProps {
-  readonly name: string;
-  readonly part: keyof Choice;
-  readonly setting: Setting;
-  readonly value: TrainingSettings[string];
-  readonly otherwise: TrainingSettings[string];
-  readonly onChange: (value: TrainingSettings[string]) => void;
-}
-
-/** One setting. A text that it may not be stays in its field with what is wrong, and is not taken. */
-function Field({ name, part, setting, value, otherwise, onChange }: FieldProps) {
-  const [draft, setDraft] = useState<{ readonly text: string; readonly wrong: string } | null>(null);
-  const option: Option = declarationOf(setting);
-  const label = LABELS[name] ?? externalName(name).replaceAll("-", " ");
-  const id = part === "shared" ? name : `${part}.${name}`;
-  const control = { id: `setting-${id}`, name: id, title: helpOf(name) };
-  const take = (text: string): void => {
-    try {
-      onChange(readSetting(name, text));
-      setDraft(null);
-    } catch (error) {
-      setDraft({ text, wrong: messageOf(error) });
-    }
-  };
-  const names = option.kind === "choice" ? option.names : option.kind === "boolean" ? ["yes", "no"] : null;
-  return (
-    <div class="field" data-setting={name}>
-      <label for={control.id}>{label}</label>
-      {names ? (
-        <select {...control} value={value === undefined ? "" : written(value)} onChange={({ currentTarget }) => take(currentTarget.value)}>
-          {name !== "method" && <option value="">{otherwise === undefined ? "default" : `${written(otherwise)} (default)`}</option>}
-          {names.map((one) => (
-            <option key={one} value={one}>
-              {name === "method" ? methodLabel(one) : one}
-            </option>
-          ))}
-        </select>
-      ) : (
-        <input
-          {...control}
-          autocomplete="off"
-          inputMode={option.kind === "text" ? "text" : "decimal"}
-          placeholder={
-            otherwise === undefined || otherwise === null
-              ? "all"
-              : typeof otherwise === "number"
-                ? String(Number(otherwise.toPrecision(4)))
-                : written(otherwise)
-          }
-          value={draft ? draft.text : value === undefined ? "" : written(value)}
-          aria-invalid={draft !== null}
-          aria-describedby={draft ? `${control.id}-wrong` : undefined}
-          onInput={({ currentTarget }) => take(currentTarget.value)}
-        />
-      )}
-      {draft && (
-        <p class="wrong" id={`${control.id}-wrong`}>
-          {draft.wrong}
-        </p>
-      )}
-    </div>
   );
 }
