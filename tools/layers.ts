@@ -106,7 +106,6 @@ const runs: Package = {
   folders: {
     words: { what: "how numbers and outcomes are written for people", uses: [] },
     run: { what: "what a run is to whoever shows it: its data and its events", uses: [] },
-    serve: { what: "the local server of a page, and a data set in parts", uses: [] },
     settings: { what: "every setting of a run once: its flag, its key in a config file, its rule", uses: ["words"] },
     folder: { what: "run folders: settings, evaluations, checkpoints, notes", uses: ["run", "settings"] },
     track: { what: "numbers of a run sent elsewhere while it trains: a file per tracker", uses: ["folder", "run", "settings"] },
@@ -117,6 +116,10 @@ const runs: Package = {
     pages: { what: "reports as one HTML file each", uses: ["figures", "run", "plan", "evaluation", "settings", "words"] },
     store: { what: "runs of several machines exchanged through an object store: a folder, S3", uses: ["folder"] },
     engines: { what: "who computes which run: attempts, a queue in Redis, Slurm", uses: ["folder", "plan", "store", "run", "settings"] },
+    serve: {
+      what: "the local server of pages: a data set in parts, runs as they go on, a queue of them",
+      uses: ["folder", "run", "plan", "settings", "models", "engines"],
+    },
     perform: { what: "a run from its folder to its report", uses: ["folder", "evaluation", "run", "settings", "figures", "pages"] },
   },
 };
@@ -166,6 +169,7 @@ const studio: Package = {
   folders: {
     training: { what: "in a worker: the data, two trainings side by side and in the browser's storage, looking at images, attacking models", uses: [] },
     page: { what: "what is shown and asked for: state, address, components, drawings", uses: ["training"] },
+    runs: { what: "the page of runs: live curves, comparisons, a queue, plans", uses: ["page"] },
   },
 };
 

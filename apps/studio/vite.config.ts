@@ -1,5 +1,6 @@
 /** @file Builds the page into the package of the command that serves it, and says how much script it is. */
 
+import { fileURLToPath } from "node:url";
 import { PAGE_STYLE } from "@gradalign/runs";
 import { provenance } from "@gradalign/runs/node";
 import { defaultClientConditions, defineConfig } from "vite";
@@ -20,5 +21,12 @@ export default defineConfig({
     committedResults([...new Set(PRESETS.map(({ experiment }) => experiment))]),
   ],
   worker: { format: "es" },
-  build: { outDir: "../../packages/gradalign/dist/page", emptyOutDir: true, target: "es2023", modulePreload: { polyfill: false }, chunkSizeWarningLimit: 1000 },
+  build: {
+    outDir: "../../packages/gradalign/dist/page",
+    emptyOutDir: true,
+    target: "es2023",
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 1000,
+    rollupOptions: { input: ["index.html", "runs.html"].map((name) => fileURLToPath(new URL(name, import.meta.url))) },
+  },
 });

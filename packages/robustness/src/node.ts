@@ -16,6 +16,6 @@ export { makeFolder, removeLeftovers, requireWritable, requireWritableFile, writ
 export { writeFolderAtomic } from "./files/node-atomic-folder.ts";
 export { fileSource, filesBeside } from "./files/node-byte-source.ts";
 export { FileError, onFile } from "./files/node-file-error.ts";
-export { BusyError, type Lock, type LockOptions, withLock } from "./files/node-lock.ts";
+export { BusyError, isLocked, type Lock, type LockOptions, withLock } from "./files/node-lock.ts";
 export { isRunning } from "./files/node-process.ts";
 export { readIfThere, readJson, readJsonLines, readRegularFile } from "./files/node-read.ts";

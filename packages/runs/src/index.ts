@@ -16,11 +16,11 @@ export {
 export type { EvaluationReport, ExampleImage } from "./evaluation/report-data.ts";
 export { type RobustBenchEntry, robustBenchEntry } from "./evaluation/robustbench.ts";
 export { aimText, chosenImages, classOutcomes, distanceText, type Share, shareOf, targetsText, waterfall } from "./evaluation/summary.ts";
-export { comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
+export { CURVE_GROUPS, type CurveGroup, comparisonFigures, type Figure, runFigures, yScale } from "./figures/curves.ts";
 export { drawFigure, type FigureOptions, figureMarkup } from "./figures/draw.ts";
 export { grownFilter } from "./figures/filters.ts";
-export { type Collapse, type Line, type PanelOptions, panelFigure } from "./figures/panel.ts";
-export { ACCURACIES, LINEARITY, type LineStyle, PGD, type Series, type SeriesRow, seriesRows } from "./figures/series.ts";
+export { type AlarmMark, type Band, type Collapse, type Line, type PanelOptions, panelFigure } from "./figures/panel.ts";
+export { ACCURACIES, LINEARITY, type LineStyle, needsLogScale, PGD, runStyle, type Series, type SeriesRow, seriesRows } from "./figures/series.ts";
 export { type LossGrid, sliceFigure, surfaceFigure } from "./figures/surface.ts";
 export { type ReadRun, type RunContent, type RunSession, readRunFiles, runFiles, type SavedSnapshot } from "./folder/run-files.ts";
 export { type ExportingCode, type SavedCheckpoint, savedFolder, savedMetadata, savedOnnx, savedSafetensors } from "./models/model-export.ts";
@@ -36,12 +36,27 @@ export type { FinalAttack as PlannedAttack, Plan, PlannedRun, PlanOrigin, PlanSt
 export { type Combination, combinations, expand, isOf, type SettingLists, type Sweep, sizeOf, variedSettings } from "./plan/sweep.ts";
 export type { RunEvent, RunView } from "./run/events.ts";
 export type { FilterSnapshot, OverfittingPoint, ReportRun, RobustnessRecord, RunMachine } from "./run/run-data.ts";
+export {
+  type EvaluationsAnswer,
+  type LogLine,
+  type PlanSummary,
+  type QueueEntry,
+  type RunState,
+  type RunSummary,
+  type RunsMessage,
+  type RunsRequest,
+  type ShownAlarm,
+  type ShownCheckpoint,
+  type ShownPlannedRun,
+  TOKEN_HEADER,
+} from "./serve/protocol.ts";
 export { partialConfig, resolveSettings, type SourceOf, settingsOfConfig, written } from "./settings/convert.ts";
 export { type DefaultTexts, defaultTexts, FIXED_DEFAULTS, textsOf } from "./settings/defaults.ts";
 export { describeRun, describeSettings, reproduceCommand, shellWord } from "./settings/describe.ts";
 export { levelsRemedy, readLevels, writeLevels } from "./settings/levels.ts";
 export { type OptionRow, optionRows } from "./settings/option-rows.ts";
 export { FINAL_DEFAULTS, RUN_OPTIONS, type RunSettings } from "./settings/run-options.ts";
+export { readValues } from "./settings/setting-lists.ts";
 export {
   allSettings,
   argumentOf,

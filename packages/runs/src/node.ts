@@ -60,6 +60,8 @@ export {
 } from "./plan/node-plan-status.ts";
 export { CODE, type DataKind, runId } from "./plan/node-run-id.ts";
 export { cutIntoParts, type DataList, type DataPart, type ServedData } from "./serve/node-data-parts.ts";
+export type { Perform } from "./serve/node-run-queue.ts";
+export type { RunStarter, RunsOptions } from "./serve/node-runs-service.ts";
 export { type StudioServer, type StudioServerOptions, startStudioServer } from "./serve/node-server.ts";
 export { writeSite } from "./serve/node-site.ts";
 export { type Exchange, openExchange } from "./store/node-exchange.ts";

@@ -44,7 +44,8 @@ function App({ main }: { readonly main: HTMLElement }) {
       <header>
         <h1>Watch fast adversarial training fail, and not fail</h1>
         <p class="subtitle">
-          Two networks learn to tell images apart in this browser, attacked while they train. One falls for its own attack: catastrophic overfitting.
+          Two networks learn to tell images apart in this browser, attacked while they train. One falls for its own attack: catastrophic overfitting.{" "}
+          <a href="runs.html">Runs of this machine</a>
         </p>
       </header>
       <Explanation />

@@ -5,7 +5,7 @@ import { type Combination, FINAL_DEFAULTS, type Plan, type PlannedRun, RUN_OPTIO
 import { planOf, runId } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import { settingsInWords, withFullPath } from "../run/agreement.ts";
-import { readSweepFile } from "../settings/sweep-file.ts";
+import { readSweepFile, type SweepFile } from "../settings/sweep-file.ts";
 import type { OutputStream } from "../terminal/streams.ts";
 import { alwaysOf, openShelf } from "./datasets.ts";
 import { gridOf, type ScaledExperiment } from "./grid.ts";
@@ -19,10 +19,14 @@ const OF_RUNS: readonly string[] = Object.keys(FINAL_DEFAULTS);
  * @throws ConfigError naming file, line and key, and the combination where only that is at fault.
  */
 export async function planOfSweep(file: string, output: OutputStream): Promise<Plan> {
-  const { combinations, sourceOf } = readSweepFile(file);
-  for (const name of new Set(combinations.flatMap((one) => Object.keys(one)))) {
-    if (name in RUN_OPTIONS && !OF_RUNS.includes(name)) {
-      throw new ConfigError(`${sourceOf(name)} is a setting of the machine that computes, not of a run; leave it out`);
+  return planOfCombinations(basename(file), readSweepFile(file), output);
+}
+
+/** The plan of some combinations of settings; @throws ConfigError as {@link planOfSweep}. */
+export async function planOfCombinations(name: string, { combinations, sourceOf }: SweepFile, output: OutputStream): Promise<Plan> {
+  for (const setting of new Set(combinations.flatMap((one) => Object.keys(one)))) {
+    if (setting in RUN_OPTIONS && !OF_RUNS.includes(setting)) {
+      throw new ConfigError(`${sourceOf(setting)} is a setting of the machine that computes, not of a run; leave it out`);
     }
   }
   const varied = variedSettings(combinations);
@@ -37,7 +41,7 @@ export async function planOfSweep(file: string, output: OutputStream): Promise<P
     const data = fingerprints.get(key) as string;
     runs.push({ id: runId(config, data, attacks), label, config, attacks, data });
   }
-  return planOf(basename(file), { kind: "sweep", varied }, runs);
+  return planOf(name, { kind: "sweep", varied }, runs);
 }
 
 function resolved(

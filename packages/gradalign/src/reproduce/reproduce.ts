@@ -1,8 +1,9 @@
 /** @file Runs experiments: trains what is missing, measures, writes results and pages. */
 import { join } from "node:path";
 import { phaseData } from "@gradalign/robustness";
+import { makeFolder } from "@gradalign/robustness/node";
 import { duration, type Settings, shellWord } from "@gradalign/runs";
-import { openDevice, provenance, type TrackerChoice } from "@gradalign/runs/node";
+import { noteSubmission, openDevice, planOf, provenance, type TrackerChoice } from "@gradalign/runs/node";
 import { ConfigError, type Device } from "@gradalign/tensor";
 import { interruptible } from "../run/interruptible.ts";
 import type { Context } from "../terminal/context.ts";
@@ -11,7 +12,7 @@ import { LiveRegion } from "../terminal/live-region.ts";
 import { statusLine } from "../terminal/progress-bar.ts";
 import { bestSchedule, estimate, openCostBook } from "./costs.ts";
 import { type DatasetLoader, type DatasetShelf, openShelf } from "./datasets.ts";
-import { type GridTraining, gridOf, isFinished, readFinished, type ScaledExperiment } from "./grid.ts";
+import { type GridTraining, gridOf, isFinished, readFinished, type ScaledExperiment, TRAININGS } from "./grid.ts";
 import { createGridView, type GridView } from "./grid-view.ts";
 import { createLab } from "./lab.ts";
 import { measureMissingCosts } from "./measure-costs.ts";
@@ -55,6 +56,11 @@ export async function reproduce(
       const unfinished = grid.filter((training) => !isFinished(training));
       if (soFar) requireEnough(chosen, (entry) => gridOf([entry], out, shelf.kindOf).filter((training) => !isFinished(training)).length);
       const pending = soFar ? [] : unfinished;
+      // For whoever shows the runs while they fill the grid.
+      const experiments = chosen.map(({ experiment }) => experiment.id);
+      const planned = grid.map(({ id, label, config, attacks, data }) => ({ id, label, config, attacks, data }));
+      makeFolder(join(out, TRAININGS));
+      noteSubmission(out, planOf(experiments.join(", "), { kind: "experiments", experiments, scale: null }, planned), { engine: "reproduce", jobs: [] });
       const book = openCostBook(out);
       // Smoke takes less time than finding out what it costs.
       const measured = chosen.some(({ scale }) => scale !== "smoke");

@@ -103,6 +103,12 @@ export async function withLock<T>(file: string, options: LockOptions, work: (loc
   }
 }
 
+/** Whether a process that lives holds the lock, as far as can be told from here: of one elsewhere, by when it wrote to it last. */
+export function isLocked(file: string): boolean {
+  const found = readIfThere(file);
+  return found !== undefined && !isAbandoned(file, parseHolder(found.toString()), Date.now());
+}
+
 /** Takes the lock, or says who has it. */
 function tryLock(file: string, token: string, { onTakeOver }: LockOptions): string | undefined {
   // Linked into place when it is complete: no other process ever sees half a lock.

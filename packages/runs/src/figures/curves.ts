@@ -37,7 +37,7 @@ export interface Figure {
 }
 
 /** A group of quantities that share an axis. */
-interface CurveGroup {
+export interface CurveGroup {
   readonly id: string;
   readonly title: string;
   readonly caption: string;
@@ -46,7 +46,8 @@ interface CurveGroup {
   readonly scale: "percent" | "cosine" | "loss" | "linear";
 }
 
-const GROUPS: readonly CurveGroup[] = [
+/** All quantities of evaluations that are drawn over the epochs. */
+export const CURVE_GROUPS: readonly CurveGroup[] = [
   {
     id: "accuracy",
     title: "Accuracy on test images",
@@ -125,7 +126,7 @@ const NORMS = [
 
 /** The figures of one run. */
 export function runFigures(run: ReportRun): Figure[] {
-  const curves = GROUPS.flatMap((group) => {
+  const curves = CURVE_GROUPS.flatMap((group) => {
     const series = group.series.filter((one) => isMeasured([run], one));
     if (series.length === 0) return [];
     const rows = series.flatMap((one) => seriesRows([run], one));
@@ -138,7 +139,7 @@ export function runFigures(run: ReportRun): Figure[] {
 /** The figures that compare several runs. */
 export function comparisonFigures(runs: readonly ReportRun[]): Figure[] {
   const lines = runs.map(({ label }, i): Line => ({ name: label, legend: `${i + 1} ${label}`, short: String(i + 1), ...runStyle(i) }));
-  const curves = GROUPS.flatMap((group) => {
+  const curves = CURVE_GROUPS.flatMap((group) => {
     const panels = group.series.filter((one) => isMeasured(runs, one)).map((one) => ({ title: one.label, rows: seriesRows(runs, one), runs }));
     return panels.length === 0 ? [] : [figure(group, panels, { by: "run", lines, width: NARROW })];
   });

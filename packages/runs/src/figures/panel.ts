@@ -18,6 +18,21 @@ export interface Collapse {
   readonly short: string;
 }
 
+/** An alarm of a run's guard: a mark at the top, with words for whoever points at it. */
+export interface AlarmMark {
+  readonly epoch: number;
+  readonly color: string;
+  readonly words: string;
+}
+
+/** A point of a band around the line of that name. */
+export interface Band {
+  readonly name: string;
+  readonly epoch: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** What a panel is drawn from. */
 export interface PanelOptions {
   readonly title: string;
@@ -27,6 +42,12 @@ export interface PanelOptions {
   readonly by: "series" | "run";
   readonly lines: readonly Line[];
   readonly collapses: readonly Collapse[];
+  /** Alarms of a guard. */
+  readonly alarms?: readonly AlarmMark[];
+  /** Around lines: how far values spread. */
+  readonly bands?: readonly Band[];
+  /** Where the epochs' axis begins, 0 unless set; lines end there. */
+  readonly from?: number | undefined;
   /** Where the epochs' axis ends. */
   readonly epochs: number;
   readonly y: Plot.ScaleOptions;
@@ -48,10 +69,16 @@ const [HEIGHT, MARGIN_TOP, MARGIN_BOTTOM] = [312, 34, 42];
 const [LABEL_GAP, LETTER] = [11, 7];
 
 /** The panel as a figure. */
-export function panelFigure({ title, description, rows, by, lines, collapses, epochs, y, bound, cursor, width, height = HEIGHT }: PanelOptions): FigureOptions {
+export function panelFigure(options: PanelOptions): FigureOptions {
+  const { title, description, rows, by, lines, collapses, alarms = [], bands = [], from = 0, epochs, y, bound, cursor, width, height = HEIGHT } = options;
+  const isSeen = ({ epoch }: { readonly epoch: number }): boolean => epoch >= from && epoch <= epochs;
+  const clip = from > 0 || rows.some(({ epoch }) => epoch > epochs);
   const present = lines.filter((line) => rows.some((row) => row[by] === line.name));
   const labels = present.length > 1 && present.length <= MOST_LABELS ? present.filter(({ short }) => short !== "") : [];
-  const ends = labels.map(({ name, short }) => ({ ...(rows.findLast((row) => row[by] === name) as SeriesRow), short }));
+  const ends = labels.flatMap(({ name, short }) => {
+    const end = rows.findLast((row) => row[by] === name && isSeen(row));
+    return end ? [{ ...end, short }] : [];
+  });
   const dashes = [...new Set(present.map(({ dash }) => dash))];
   const drawn = (line: Line): readonly SeriesRow[] => rows.filter((row) => row[by] === line.name);
   return {
@@ -63,14 +90,18 @@ export function panelFigure({ title, description, rows, by, lines, collapses, ep
     marginLeft: 50,
     marginRight: 12 + LETTER * Math.max(0, ...labels.map(({ short }) => short.length)),
     marginBottom: MARGIN_BOTTOM,
-    x: { label: "epoch", labelOffset: 38, domain: [0, epochs], nice: false },
+    x: { label: "epoch", labelOffset: 38, domain: [from, epochs], nice: false },
     y: { ...y, grid: true },
     color: { domain: present.map(({ name }) => name), range: present.map(({ color }) => color) },
     marks: [
       Plot.frame({ stroke: "var(--line)", anchor: "bottom" }),
       ...(bound === undefined ? [] : [Plot.ruleY([bound], { stroke: "var(--muted)", strokeDasharray: "1,3" })]),
       ...(cursor === undefined ? [] : [Plot.ruleX([cursor], { stroke: "var(--text)", strokeOpacity: 0.6 })]),
-      ...collapses.flatMap((collapse) => collapseMarks(collapse, collapses.length === 1, epochs)),
+      ...collapses.filter(isSeen).flatMap((collapse) => collapseMarks(collapse, collapses.length === 1, from, epochs)),
+      ...alarms.filter(isSeen).flatMap(alarmMarks),
+      ...(bands.length === 0
+        ? []
+        : [Plot.areaY(bands, { x: "epoch", y1: "low", y2: "high", z: "name", fill: "name", fillOpacity: 0.16, ariaLabel: "name", clip: true })]),
       ...dashes.map((dash) =>
         Plot.lineY(present.filter((line) => line.dash === dash).flatMap(drawn), {
           x: "epoch",
@@ -80,11 +111,12 @@ export function panelFigure({ title, description, rows, by, lines, collapses, ep
           ariaLabel: by,
           strokeWidth: 1.8,
           strokeLinejoin: "round",
+          clip,
           ...(dash === "" ? {} : { strokeDasharray: dash }),
         }),
       ),
       // A run of few evaluations would otherwise be a line between unmarked points.
-      ...(rows.length <= FEW_POINTS * present.length ? [Plot.dot(rows, { x: "epoch", y: "value", fill: by, r: 2.2 })] : []),
+      ...(rows.length <= FEW_POINTS * present.length ? [Plot.dot(rows, { x: "epoch", y: "value", fill: by, r: 2.2, clip })] : []),
       ...(ends.length > 0 ? [endLabels(ends, by, height)] : []),
     ],
   };
@@ -120,8 +152,8 @@ export function spread(positions: readonly number[], gap: number, [low, high]: r
   return moved;
 }
 
-function collapseMarks({ epoch, color, short }: Collapse, alone: boolean, epochs: number): Plot.Markish[] {
-  const left = epoch > epochs * 0.6;
+function collapseMarks({ epoch, color, short }: Collapse, alone: boolean, from: number, epochs: number): Plot.Markish[] {
+  const left = epoch > from + (epochs - from) * 0.6;
   return [
     Plot.ruleX([epoch], { stroke: color, strokeDasharray: "5,3", strokeWidth: 1.4 }),
     Plot.text([epoch], {
@@ -134,5 +166,12 @@ function collapseMarks({ epoch, color, short }: Collapse, alone: boolean, epochs
       dy: -4,
       fill: color,
     }),
+  ];
+}
+
+function alarmMarks({ epoch, color, words }: AlarmMark): Plot.Markish[] {
+  return [
+    Plot.ruleX([epoch], { stroke: color, strokeDasharray: "1,3", strokeWidth: 1.4 }),
+    Plot.dot([epoch], { x: (value: number) => value, frameAnchor: "top", symbol: "triangle", r: 4.5, fill: color, title: () => words }),
   ];
 }

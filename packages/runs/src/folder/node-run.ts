@@ -14,6 +14,7 @@ import type { Alarm, CheckpointManifest, CheckpointSink, Evaluation, TrainConfig
 import { CheckpointError, type RunSeal, requireSameConfig } from "@gradalign/robustness";
 import {
   FileError,
+  isLocked,
   type LoadCheckpointOptions,
   type Lock,
   type LockOptions,
@@ -85,6 +86,11 @@ export async function withRunLock<T>(folder: string, options: Omit<LockOptions, 
 /** Whether a file in a run folder is a lock or left by a writer: nothing that a new run would write over. */
 export function isRunLock(name: string): boolean {
   return name === LOCK || (name.startsWith(`.${LOCK}.`) && name.endsWith(".tmp"));
+}
+
+/** Whether a process that lives writes the run, as far as can be told from here. */
+export function isRunOwned(folder: string): boolean {
+  return isLocked(join(folder, LOCK));
 }
 
 /** Whether there is a run in the folder. */

@@ -1,5 +1,5 @@
 /**
- * @file The local HTTP server behind `gradalign studio`: the built page, and a data set in parts. It answers nothing else, and only
+ * @file The local HTTP server behind `gradalign studio`: the built pages, a data set in parts, and runs. It answers nothing else, and only
  * requests that name it by an address of its own: a page elsewhere whose name is made to point here (DNS rebinding) is refused.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -7,14 +7,19 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, isIPv4 } from "node:net";
 import { extname, join } from "node:path";
 import type { ResidentDataset } from "@gradalign/robustness";
-import { ConfigError, UnsupportedError } from "@gradalign/tensor";
+import { ConfigError, GradalignError, UnsupportedError } from "@gradalign/tensor";
 import { cutIntoParts } from "./node-data-parts.ts";
+import { HEADERS, refuse } from "./node-http.ts";
+import { type RunsOptions, type RunsService, runsService } from "./node-runs-service.ts";
 
 /** What is served where. */
 export interface StudioServerOptions {
-  readonly dataset: ResidentDataset;
+  /** The data set, or what loads it when a page first asks for it, and again after it failed. */
+  readonly dataset: ResidentDataset | (() => Promise<{ readonly dataset: ResidentDataset; readonly fingerprint: string }>);
   /** What stands for its content. */
   readonly fingerprint?: string;
+  /** The runs that are served, if any. */
+  readonly runs?: RunsOptions;
   /** 0 for any free port. */
   readonly port: number;
   readonly host: string;
@@ -26,7 +31,7 @@ export interface StudioServerOptions {
 export interface StudioServer {
   /** Where a browser on this machine finds the page. */
   readonly url: string;
-  /** Stops listening and ends open connections. */
+  /** Stops what was started here, stops listening and ends open connections. */
   close(): Promise<void>;
 }
 
@@ -34,6 +39,15 @@ interface Resource {
   readonly type: string;
   readonly content: readonly Uint8Array[];
   readonly cache: string;
+}
+
+type Resources = ReadonlyMap<string, Resource>;
+
+/** All that a request may be answered with. */
+interface Served {
+  readonly page: Resources;
+  readonly data: () => Promise<Resources>;
+  readonly runs: RunsService | undefined;
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -45,53 +59,76 @@ const TYPES: Readonly<Record<string, string>> = {
   ".bin": "application/octet-stream",
 };
 
-/** The first two make the page cross-origin isolated, without which browsers share no memory between threads. */
-const HEADERS = {
-  "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Embedder-Policy": "require-corp",
-  "Cross-Origin-Resource-Policy": "same-origin",
-  "Content-Security-Policy":
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "Referrer-Policy": "no-referrer",
-  "X-Content-Type-Options": "nosniff",
-};
-
 /** For names that contain a checksum of what they name. */
 const FOR_EVER = "private, max-age=31536000, immutable";
 const ASK_AGAIN = "no-cache";
 
 /**
- * Serves the page and the data set until closed.
+ * Serves the pages, the data set and the runs until closed.
  *
  * @throws ConfigError when host and port cannot be listened on; UnsupportedError when the page was not built.
  */
-export async function startStudioServer({ dataset, fingerprint, port, host, page }: StudioServerOptions): Promise<StudioServer> {
-  const resources = new Map([...pageResources(page), ...dataResources(dataset, fingerprint)]);
-  const server = createServer((request, response) => answer(request, response, resources, host));
+export async function startStudioServer({ dataset, fingerprint, runs, port, host, page }: StudioServerOptions): Promise<StudioServer> {
+  const pages = new Map(pageResources(page));
+  let data: Promise<Resources> | undefined;
+  let service: RunsService | undefined;
+  const load = async (): Promise<Resources> => {
+    const loaded = typeof dataset === "function" ? await dataset() : { dataset, fingerprint };
+    return new Map(dataResources(loaded.dataset, loaded.fingerprint));
+  };
+  const served: Served = {
+    page: pages,
+    data() {
+      const now = data ?? load();
+      data = now;
+      now.catch(() => {
+        data = undefined;
+      });
+      return now;
+    },
+    get runs() {
+      return service;
+    },
+  };
+  const server = createServer((request, response) => {
+    answer(request, response, served, host).catch((error: unknown) => {
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500, error instanceof Error ? error.message : String(error));
+    });
+  });
   await listen(server, port, host);
+  service = runs && runsService(runs);
   const address = server.address() as AddressInfo;
   return {
     url: `http://${browsable(host)}:${address.port}/`,
-    close: () =>
-      new Promise((resolve) => {
+    async close() {
+      await service?.close();
+      await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
-      }),
+      });
+    },
   };
 }
 
-/** Only what is in the map can be asked for, so no path leads out of the page's folder. */
-function answer(request: IncomingMessage, response: ServerResponse, resources: ReadonlyMap<string, Resource>, host: string): void {
+/** Only what is in a map can be asked for, so no path leads out of the page's folder, and no run out of those served. */
+async function answer(request: IncomingMessage, response: ServerResponse, { page, data, runs }: Served, host: string): Promise<void> {
   const { method = "GET", url = "/" } = request;
-  const refuse = (status: number, text: string, headers: Readonly<Record<string, string>> = {}): void => {
-    response.writeHead(status, { ...HEADERS, ...headers, "Content-Type": "text/plain; charset=utf-8" }).end(`${text}\n`);
-  };
-  if (!isMeantForUs(request, host)) return refuse(421, "this server answers to localhost, its own address and the name given with --host, at its own port");
-  if (!isFromUs(request, host)) return refuse(403, "this server answers its own pages, and links; not the scripts of others");
-  if (method !== "GET" && method !== "HEAD") return refuse(405, "only GET and HEAD are answered", { Allow: "GET, HEAD" });
-  const found = resources.get(url.replace(/[?#].*$/s, ""));
-  if (!found) return refuse(404, "not found");
+  if (!isMeantForUs(request, host))
+    return refuse(response, 421, "this server answers to localhost, its own address and the name given with --host, at its own port");
+  if (!isFromUs(request, host)) return refuse(response, 403, "this server answers its own pages, and links; not the scripts of others");
+  const [, path = "", query = ""] = /^([^?#]*)(?:\?([^#]*))?/s.exec(url) ?? [];
+  if (runs && path.startsWith("/runs/")) return runs.answer(request, response, path, new URLSearchParams(query));
+  if (method !== "GET" && method !== "HEAD") return refuse(response, 405, "only GET and HEAD are answered", { Allow: "GET, HEAD" });
+  let found = page.get(path);
+  if (!found && path.startsWith("/data/")) {
+    try {
+      found = (await data()).get(path);
+    } catch (error) {
+      return refuse(response, 503, `the images could not be had: ${error instanceof GradalignError ? error.message : "see the server's messages"}`);
+    }
+  }
+  if (!found) return refuse(response, 404, "not found");
   const length = found.content.reduce((sum, piece) => sum + piece.length, 0);
   response.writeHead(200, { ...HEADERS, "Content-Type": found.type, "Content-Length": length, "Cache-Control": found.cache });
   if (method === "GET") for (const piece of found.content) response.write(piece);

@@ -1,6 +1,7 @@
 /** @file The page and a data set as files for any web server: what {@link startStudioServer} serves, lying in a folder. */
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ResidentDataset } from "@gradalign/robustness";
 import { onFile } from "@gradalign/robustness/node";
 import { ConfigError, UnsupportedError } from "@gradalign/tensor";
 import { cutIntoParts } from "./node-data-parts.ts";
@@ -14,7 +15,10 @@ const HEADERS = "/*\n  Cross-Origin-Opener-Policy: same-origin\n  Cross-Origin-E
  *
  * @throws ConfigError when the folder holds something; UnsupportedError when the page was not built; FileError when it cannot be written.
  */
-export function writeSite(folder: string, { dataset, fingerprint, page }: Pick<StudioServerOptions, "dataset" | "fingerprint" | "page">): void {
+export function writeSite(
+  folder: string,
+  { dataset, fingerprint, page }: { readonly dataset: ResidentDataset } & Pick<StudioServerOptions, "fingerprint" | "page">,
+): void {
   if (!existsSync(join(page, "index.html"))) throw new UnsupportedError(`studio: the page is not in ${page}; build it with: npm run build:studio`);
   if (existsSync(folder) && onFile("read", folder, () => readdirSync(folder)).length > 0) {
     throw new ConfigError(`--site (="${folder}") must be an empty folder, or none yet; name another`);

@@ -1,0 +1,74 @@
+/** @file What the page of runs shows, in its address: a link gives the same page again. */
+import { CURVE_GROUPS, type CurveGroup, type Series } from "@gradalign/runs";
+import type { Grouping } from "./aggregate.ts";
+
+/** A quantity that can be drawn, with the group whose axis it has. */
+export interface Quantity extends Series {
+  readonly group: CurveGroup;
+}
+
+/** All quantities. */
+export const QUANTITIES: readonly Quantity[] = CURVE_GROUPS.flatMap((group) => group.series.map((series) => ({ ...series, group })));
+
+/** What is chosen. */
+export interface Choice {
+  /** Keys of the runs that are compared; null for those that the page chooses. */
+  readonly selected: readonly string[] | null;
+  /** Lines that are not drawn, by name. */
+  readonly hidden: readonly string[];
+  readonly quantities: readonly string[];
+  /** Weight of what was before, in [0, 1). */
+  readonly smoothing: number;
+  readonly grouping: Grouping;
+  /** Epochs that are looked at; null for all. */
+  readonly zoom: readonly [number, number] | null;
+  /** The run whose details are shown. */
+  readonly focus: string | null;
+  readonly filter: string;
+}
+
+/** Without anything in the address. */
+export const START: Choice = {
+  selected: null,
+  hidden: [],
+  quantities: ["test_clean_acc", "test_fgsm_acc", "test_pgd_acc", "gradient_alignment"],
+  smoothing: 0,
+  grouping: "run",
+  zoom: null,
+  focus: null,
+  filter: "",
+};
+
+/** The address as the text after the question mark. */
+export function writeChoice({ selected, hidden, quantities, smoothing, grouping, zoom, focus, filter }: Choice): string {
+  const query = new URLSearchParams();
+  if (selected) for (const key of selected.length > 0 ? selected : [""]) query.append("run", key);
+  for (const name of hidden) query.append("hide", name);
+  if (quantities.join() !== START.quantities.join()) for (const key of quantities.length > 0 ? quantities : [""]) query.append("show", key);
+  if (smoothing > 0) query.set("smooth", String(smoothing));
+  if (grouping !== START.grouping) query.set("group", grouping);
+  if (zoom) query.set("epochs", zoom.map((epoch) => Number(epoch.toFixed(3))).join("-"));
+  if (focus !== null) query.set("look", focus);
+  if (filter !== "") query.set("filter", filter);
+  return query.toString();
+}
+
+/** What an address says; what it says wrong is left out. */
+export function readChoice(search: string): Choice {
+  const query = new URLSearchParams(search);
+  const lists = (name: string): readonly string[] | null => (query.has(name) ? query.getAll(name).filter((value) => value !== "") : null);
+  const smoothing = Number(query.get("smooth") ?? 0);
+  const group = query.get("group") ?? "";
+  const [, from, to] = /^([\d.]+)-([\d.]+)$/.exec(query.get("epochs") ?? "") ?? [];
+  const zoom = [Number(from), Number(to)] as const;
+  return {
+    selected: lists("run"),
+    hidden: lists("hide") ?? START.hidden,
+    quantities: lists("show")?.filter((key) => QUANTITIES.some((quantity) => quantity.key === key)) ?? START.quantities,
+    smoothing: smoothing >= 0 && smoothing < 1 ? smoothing : START.smoothing,
+    grouping: group === "seeds" || group.startsWith("by ") ? (group as Grouping) : START.grouping,
+    zoom: zoom[1] > zoom[0] ? zoom : null,
+    focus: query.get("look"),
+    filter: query.get("filter") ?? START.filter,
+  };
+}

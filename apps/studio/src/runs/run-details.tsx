@@ -1,0 +1,172 @@
+/** @file The run that is looked at: verdict, alarms, settings beside those it is compared with, saved models, log, and how to get it again. */
+import { attackName, type LogLine, percent, type RunSummary, radius, VERDICTS } from "@gradalign/runs";
+import { useEffect, useState } from "preact/hooks";
+import { differingSettings } from "./aggregate.ts";
+import { useRuns } from "./use-runs.ts";
+
+/** Details of one run, and how the settings of those compared differ. */
+export function RunDetails() {
+  const { studio, state } = useRuns();
+  const run = state.choice.focus === null ? undefined : state.runs.get(state.choice.focus);
+  const compared = studio.compared.map(({ summary }) => summary);
+  return (
+    <>
+      {run && <Details run={run} />}
+      {compared.length > 1 && <Difference runs={compared} />}
+    </>
+  );
+}
+
+function Details({ run }: { readonly run: RunSummary }) {
+  const { studio } = useRuns();
+  const { key, name, description, state, problem, outcome, overfitting, alarms, checkpoints, robustness, machine, command, settings } = run;
+  return (
+    <section class="card" aria-label={`Run ${name}`} id="details">
+      <div class="line">
+        <h2>{name}</h2>
+        <button type="button" onClick={() => studio.choose({ focus: null })}>
+          Close
+        </button>
+      </div>
+      <p class="subtitle">{description}</p>
+      {problem !== null && <p class="wrong">{problem}</p>}
+      {outcome && (
+        <p>
+          <strong>{VERDICTS[outcome.kind]}</strong>
+          {overfitting && ` at iteration ${overfitting.iteration} (epoch ${overfitting.epoch.toFixed(1)})`}: {outcome.evidence}.
+        </p>
+      )}
+      {alarms.length > 0 && (
+        <ul class="alarms">
+          {alarms.map(({ iteration, epoch, evidence, restored }) => (
+            <li key={iteration}>
+              Alarm at iteration {iteration} (epoch {epoch.toFixed(1)}): {evidence}
+              {restored !== null && `; the state of iteration ${restored} was restored`}.
+            </li>
+          ))}
+        </ul>
+      )}
+      <h3>Saved models</h3>
+      {checkpoints.length === 0 ? (
+        <p class="note">None yet.</p>
+      ) : (
+        <ul>
+          {checkpoints.map(({ which, iteration, epoch }) => (
+            <li key={which}>
+              {which}: iteration {iteration}, epoch {epoch.toFixed(1)},{" "}
+              <a href={`runs/model?${new URLSearchParams({ run: key, which })}`} download>
+                safetensors
+              </a>
+              {robustness
+                .filter((record) => record.which === which)
+                .map(({ attack, epsilon, n, cleanAccuracy, robustAccuracy, confidence95: [low, high] }) => (
+                  <div key={`${attack} ${epsilon} ${n}`} class="note">
+                    {attackName(attack)}, ε = {radius(epsilon)}, {n} images: clean {percent(cleanAccuracy)}, robust {percent(robustAccuracy)} ({percent(low)} to{" "}
+                    {percent(high)})
+                  </div>
+                ))}
+            </li>
+          ))}
+        </ul>
+      )}
+      <Log key={key} run={run} />
+      <details>
+        <summary>Settings, and the run again</summary>
+        <pre>{command}</pre>
+        {state === "stopped" && <pre>gradalign train --resume {name}</pre>}
+        {machine && (
+          <p class="note">
+            {machine.version} on Node {machine.node}, {machine.backend}, {machine.threads} threads
+          </p>
+        )}
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys */}
+        <section class="scroll" aria-label="All settings" tabIndex={0}>
+          <table>
+            <tbody>
+              {Object.entries(settings).map(([setting, value]) => (
+                <tr key={setting}>
+                  <th>{setting}</th>
+                  <td>{value}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      </details>
+    </section>
+  );
+}
+
+/** What the server kept of a run that was started here. */
+function Log({ run }: { readonly run: RunSummary }) {
+  const { studio, state } = useRuns();
+  const [lines, setLines] = useState<readonly LogLine[]>([]);
+  const { queue } = state;
+  useEffect(() => {
+    let isWanted = true;
+    void studio.log(run.key).then(
+      (found) => isWanted && setLines(found),
+      () => {},
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [studio, run, queue]);
+  if (lines.length === 0) return null;
+  return (
+    <details open>
+      <summary>Log</summary>
+      <ol class="log" id="log">
+        {lines.map(({ date, type, ...rest }, i) => (
+          <li key={i}>
+            <time dateTime={date}>{new Date(date).toLocaleString()}</time> {type} <span class="note">{wordsOf(rest)}</span>
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
+}
+
+function wordsOf(fields: Readonly<Record<string, unknown>>): string {
+  return Object.entries(fields)
+    .filter(([name, value]) => name !== "run" && (typeof value !== "object" || value === null))
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join(", ");
+}
+
+/** The settings that not all compared runs have alike. */
+function Difference({ runs }: { readonly runs: readonly RunSummary[] }) {
+  const names = differingSettings(runs);
+  return (
+    <section class="card" aria-label="Settings that differ" id="difference">
+      <h2>Settings that differ</h2>
+      {names.length === 0 ? (
+        <p class="note">None: these are equal runs.</p>
+      ) : (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys
+        <section class="scroll" aria-label="Settings by run" tabIndex={0}>
+          <table>
+            <thead>
+              <tr>
+                <th>run</th>
+                {names.map((name) => (
+                  <th key={name}>{name}</th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {runs.map(({ key, name, settings }) => (
+                <tr key={key}>
+                  <th>{name}</th>
+                  {names.map((setting) => (
+                    <td key={setting}>{settings[setting] ?? "–"}</td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,209 @@
+/** @file The runs as a table: what they are, how far they are, how they stand; which are compared; start, stop and resume. */
+import { percent, type QueueEntry, type RunSummary, VERDICTS } from "@gradalign/runs";
+import { useMemo, useState } from "preact/hooks";
+import { useRuns } from "./use-runs.ts";
+
+interface Column {
+  readonly id: string;
+  readonly title: string;
+  readonly value: (run: RunSummary) => number | string | null | undefined;
+  readonly show?: (value: number) => string;
+}
+
+const share = (value: number): string => percent(value);
+const COLUMNS: readonly Column[] = [
+  { id: "name", title: "run", value: ({ name }) => name },
+  { id: "state", title: "state", value: ({ state }) => state },
+  { id: "epoch", title: "epoch", value: ({ last }) => last?.epoch, show: (value) => value.toFixed(1) },
+  { id: "clean", title: "clean", value: ({ last }) => last?.test_clean_acc, show: share },
+  { id: "fgsm", title: "FGSM", value: ({ last }) => last?.test_fgsm_acc, show: share },
+  { id: "pgd", title: "PGD-10", value: ({ last }) => last?.test_pgd_acc, show: share },
+  { id: "alignment", title: "alignment", value: ({ last }) => last?.gradient_alignment, show: (value) => value.toFixed(2) },
+  { id: "outcome", title: "outcome", value: ({ overfitting, outcome }) => (overfitting ? VERDICTS.overfitted : outcome ? VERDICTS[outcome.kind] : null) },
+];
+
+/** Rows that are shown at once; more are a filter away. */
+const MOST_ROWS = 200;
+
+/** All runs, and what waits to be one. */
+export function RunList() {
+  const { studio, state } = useRuns();
+  const { runs, queue, choice, connection } = state;
+  const [order, setOrder] = useState<{ readonly column: string; readonly down: boolean }>({ column: "name", down: false });
+  const selected = new Set(studio.selected);
+  const fitting = useMemo(() => filtered([...runs.values()], choice.filter, order), [runs, choice.filter, order]);
+  const rows = fitting.slice(0, MOST_ROWS);
+  const allIn = rows.length > 0 && rows.every(({ key }) => selected.has(key));
+  const waiting = queue.filter(({ key, state: how }) => how === "waiting" || !runs.has(key));
+  return (
+    <section class="card" aria-label="All runs" id="runs">
+      <div class="line">
+        <h2>
+          {runs.size} {runs.size === 1 ? "run" : "runs"}
+        </h2>
+        <label class="search">
+          Filter{" "}
+          <input
+            type="search"
+            name="filter"
+            placeholder="name or setting=value"
+            value={choice.filter}
+            onInput={({ currentTarget }) => studio.choose({ filter: currentTarget.value })}
+          />
+        </label>
+      </div>
+      {runs.size === 0 ? (
+        <p class="note">{connection === "connecting" ? "Looking for runs." : "There are no runs yet: start one here, or with gradalign train."}</p>
+      ) : (
+        <div class="scroll">
+          <table class="runs">
+            <thead>
+              <tr>
+                <th>
+                  <input
+                    type="checkbox"
+                    aria-label="Compare all that are listed"
+                    checked={allIn}
+                    onChange={() =>
+                      studio.toggle(
+                        rows.map(({ key }) => key),
+                        !allIn,
+                      )
+                    }
+                  />
+                </th>
+                {COLUMNS.map(({ id, title, show }) => (
+                  <th key={id} class={show ? "number" : ""} aria-sort={order.column === id ? (order.down ? "descending" : "ascending") : "none"}>
+                    <button type="button" class="plain" onClick={() => setOrder({ column: id, down: order.column === id && !order.down })}>
+                      {title}
+                      {order.column === id ? (order.down ? " ▾" : " ▴") : ""}
+                    </button>
+                  </th>
+                ))}
+                <th>
+                  <span class="unseen">actions</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((run) => (
+                <Row key={run.key} run={run} isIn={selected.has(run.key)} entry={queue.find(({ key }) => key === run.key)} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {fitting.length > rows.length && <p class="note">{fitting.length - rows.length} more; filter, or sort by another column.</p>}
+      {waiting.length > 0 && (
+        <div id="queue">
+          <h3>Queue</h3>
+          <ul>
+            {waiting.map((entry) => (
+              <li key={entry.key} data-run={entry.key}>
+                <span class={`state ${entry.state}`}>{entry.state}</span> {entry.label} <Stop entry={entry} />
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Row({ run, isIn, entry }: { readonly run: RunSummary; readonly isIn: boolean; readonly entry: QueueEntry | undefined }) {
+  const { studio, state } = useRuns();
+  const { key, name, description, problem, epochs } = run;
+  return (
+    <tr data-run={key} data-state={run.state}>
+      <td>
+        <input
+          type="checkbox"
+          aria-label={`Compare ${name}`}
+          checked={isIn}
+          disabled={run.evaluations === 0}
+          onChange={({ currentTarget }) => studio.toggle([key], currentTarget.checked)}
+        />
+      </td>
+      {COLUMNS.map(({ id, value, show }) => {
+        const found = value(run);
+        if (id === "name")
+          return (
+            <th key={id}>
+              <button
+                type="button"
+                class="plain name"
+                title={description}
+                aria-expanded={state.choice.focus === key}
+                onClick={() => studio.choose({ focus: state.choice.focus === key ? null : key })}
+              >
+                {name}
+              </button>
+            </th>
+          );
+        if (id === "state")
+          return (
+            <td key={id} title={problem ?? undefined}>
+              <span class={`state ${entry?.state ?? run.state}`}>{entry?.state ?? run.state}</span>
+            </td>
+          );
+        if (id === "epoch")
+          return (
+            <td key={id} class="number">
+              {typeof found === "number" ? found.toFixed(1) : "–"} of {epochs}
+            </td>
+          );
+        return (
+          <td key={id} class={show ? "number" : run.overfitting ? "bad" : ""}>
+            {typeof found === "number" && show ? show(found) : (found ?? "–")}
+          </td>
+        );
+      })}
+      <td>
+        {entry ? (
+          <Stop entry={entry} />
+        ) : (
+          state.datasets &&
+          state.resumable.includes(key) && (
+            <button type="button" onClick={() => void studio.ask({ action: "resume", run: key })} aria-label={`Resume ${name}`}>
+              Resume
+            </button>
+          )
+        )}
+      </td>
+    </tr>
+  );
+}
+
+function Stop({ entry }: { readonly entry: QueueEntry }) {
+  const { studio, state } = useRuns();
+  if (!state.datasets) return null;
+  return (
+    <button
+      type="button"
+      disabled={entry.state === "stopping"}
+      onClick={() => void studio.ask({ action: "stop", run: entry.key })}
+      aria-label={`${entry.state === "waiting" ? "Remove" : "Stop"} ${entry.label}`}
+    >
+      {entry.state === "waiting" ? "Remove" : "Stop"}
+    </button>
+  );
+}
+
+/** Those whose names or settings have all words of the filter, in order of a column. */
+function filtered(runs: readonly RunSummary[], filter: string, { column, down }: { readonly column: string; readonly down: boolean }): RunSummary[] {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const fits = ({ name, state, settings }: RunSummary): boolean => {
+    const text = [name, state, ...Object.entries(settings).map(([setting, value]) => `${setting}=${value}`)].join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+  const { value } = COLUMNS.find(({ id }) => id === column) as Column;
+  const before = (a: RunSummary, b: RunSummary): number => {
+    const [x, y] = [value(a), value(b)];
+    // What was not measured is last either way.
+    if (x === y) return 0;
+    if (x === null || x === undefined) return 1;
+    if (y === null || y === undefined) return -1;
+    return (x < y ? -1 : 1) * (down ? -1 : 1);
+  };
+  return runs.filter(fits).sort(before);
+}

@@ -1,0 +1,268 @@
+/** @file The page of runs in headless Chromium, from the real server: what processes write is seen as they write it, compared, saved; runs are started. */
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Evaluation, imageDataset, resolveTrainConfig } from "@gradalign/robustness";
+import { combinations, readValues } from "@gradalign/runs";
+import { type Perform, planOf, runId, type StudioServer, startStudioServer } from "@gradalign/runs/node";
+import axe from "axe-core";
+import type { Browser, Download, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { addEvaluation, madeUpEvaluations, writeRun } from "../../../packages/runs/test/support/run-folder.ts";
+import { launchChromium } from "../../../tools/browser.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const PAGE = fileURLToPath(new URL("../../../packages/gradalign/dist/page", import.meta.url));
+const HOSTILE = `<img src=x onerror="document.title='pwned'">`;
+const pixels = { images: new Uint8Array(12), labels: new Uint8Array(1) };
+const dataset = imageDataset({ name: "tiny", classNames: ["a", "b"], shape: [3, 2, 2], train: pixels, test: pixels });
+
+const root = realpathSync(mkdtempSync(join(tmpdir(), "gradalign-runs-page-")));
+let browser: Browser;
+let page: Page;
+let server: StudioServer;
+
+/** Writes some measurements of a run, and goes on until it is stopped. */
+const perform: Perform = async ({ runs, run }, signal) => {
+  const attempt = join(runs, run.id);
+  writeRun(attempt, { config: run.config as never, evaluations: 3 });
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  return { kind: "stopped" };
+};
+
+async function serve(folder: string, port = 0): Promise<void> {
+  const plan = async (settings: Readonly<Record<string, string>>) => {
+    const lists = Object.fromEntries(Object.entries(settings).map(([name, text]) => [name, readValues(name, text)]));
+    const runs = combinations(lists).map(({ method, seed }) => {
+      const config = resolveTrainConfig({ model: "cnn", method: method as never, epochs: 30, seed: Number(seed) });
+      return { id: runId(config, "real", []), label: `${method}, seed ${seed}`, config, attacks: [], data: "real" };
+    });
+    return planOf("from the studio", { kind: "sweep", varied: ["method", "seed"] }, runs);
+  };
+  const starter = { token: "secret", runs: folder, datasets: ["cifar10"], jobs: 1, perform, plan };
+  server = await startStudioServer({
+    dataset,
+    runs: { folders: [folder], starter, code: { version: "0.1.0", commit: null } },
+    port,
+    host: "127.0.0.1",
+    page: PAGE,
+  });
+}
+
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterEach(async () => {
+  await page?.close();
+  await server?.close();
+});
+afterAll(async () => {
+  await browser?.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+let made = 0;
+/** A folder with two methods of three seeds each; FGSM's overfit, and one has an alarm. */
+function sixRuns(): string {
+  const folder = join(root, `runs-${made++}`);
+  for (const seed of [0, 1, 2]) {
+    writeRun(join(folder, `fgsm-${seed}`), {
+      config: { seed },
+      collapse: 10 + seed,
+      ...(seed === 0 ? { alarms: [{ iteration: 3900, evidence: "alignment fell", restored: null }] } : {}),
+    });
+    writeRun(join(folder, `gradalign-${seed}`), { config: { seed, method: "fgsm-gradalign" } });
+  }
+  return folder;
+}
+
+async function open(query = "", hash = ""): Promise<void> {
+  page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  page.setDefaultTimeout(30_000);
+  await page.goto(`${server.url}runs.html${query}${hash}`);
+  await page.waitForSelector("main[data-connection=open]");
+}
+
+/** A busy machine draws slowly. */
+const poll = <Value>(value: () => Promise<Value>) => expect.poll(value, { timeout: 30_000 });
+const text = (selector: string) => page.textContent(selector);
+const panel = (quantity: string) => page.locator(`[data-quantity=${quantity}] svg[data-axes]`);
+const linesOf = (quantity: string) => panel(quantity).locator("[aria-label=line] path").count();
+/** Serious findings of axe-core, as the rule and the elements. */
+const findings = async (): Promise<string[]> => {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
+};
+
+async function downloads(button: string, count: number): Promise<Download[]> {
+  const found: Download[] = [];
+  const all = new Promise<void>((resolve) => {
+    page.on("download", (download) => {
+      if (found.push(download) === count) resolve();
+    });
+  });
+  await page.click(`text=${button}`);
+  await all;
+  return found;
+}
+
+test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives the same page; everybody can use it", async () => {
+  const folder = sixRuns();
+  await serve(folder);
+  await open();
+  await poll(() => linesOf("test_pgd_acc")).toBe(6);
+  expect(await text("#runs h2")).toBe("6 runs");
+  expect(await text("tr[data-run='0/fgsm-1']")).toMatch(/^fgsm-1finished30\.0 of 30\d+\.\d %\d+\.\d %\d+\.\d %0\.\d\dCatastrophic overfitting$/);
+  // Every collapse and the alarm are on the curves.
+  expect(await panel("test_pgd_acc").locator("[aria-label=dot] path title").textContent()).toBe("fgsm-0: alarm at epoch 10.0: alignment fell");
+
+  // Mean and deviation over seeds.
+  await page.selectOption("[name=group]", "seeds");
+  await poll(() => linesOf("test_pgd_acc")).toBe(2);
+  expect(await page.locator(".compare .legend li").allTextContents()).toEqual([
+    expect.stringMatching(/1 method fgsm.*\(3 runs\)/),
+    expect.stringMatching(/2 method fgsm-gradalign.*\(3 runs\)/),
+  ]);
+  expect(await panel("test_pgd_acc").locator("[aria-label=area] path").count()).toBe(2);
+  await page.click(".compare .legend li:nth-child(1) button");
+  await poll(() => linesOf("test_pgd_acc")).toBe(1);
+  await page.locator("[name=smooth]").fill("0.9");
+  await page.click("text=What is drawn");
+  await page.check("[name=show][value=train_loss]");
+  await panel("train_loss").waitFor();
+
+  // A drag over a figure looks closer; its axis and the fields then say where.
+  await panel("test_pgd_acc").evaluate((svg) => svg.scrollIntoView({ block: "center" }));
+  const box = (await panel("test_pgd_acc").boundingBox()) as { x: number; y: number; width: number; height: number };
+  await page.mouse.move(box.x + 0.5 * box.width, box.y + 0.5 * box.height);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 0.75 * box.width, box.y + 0.5 * box.height, { steps: 3 });
+  await page.mouse.up();
+  await poll(() => page.inputValue("[name=from]")).toMatch(/^1\d(\.\d+)?$/);
+  const zoomed = await panel("test_clean_acc").evaluate(
+    (svg) => (JSON.parse((svg as SVGSVGElement).dataset["axes"] ?? "") as [{ domain: number[] }])[0].domain,
+  );
+  expect(zoomed[1]).toBeCloseTo(Number(await page.inputValue("[name=to]")), 1);
+  await page.mouse.move(box.x + 0.6 * box.width, box.y + 0.5 * box.height);
+  await poll(() => panel("test_pgd_acc").locator("[aria-label=tip]").textContent()).toMatch(/method fgsm-gradalign.*epoch \d+\.\d\d: \d+\.\d %/s);
+
+  const address = page.url();
+  const [csv] = (await downloads("Lines as CSV", 1)) as [Download];
+  const rows = readFileSync(await csv.path(), "utf8").split("\n");
+  expect(rows[0]).toBe("line,quantity,epoch,value,deviation");
+  expect(rows).toHaveLength(1 + 2 * 5 * 60 + 1);
+  const svgs = await downloads("Panels as SVG", 5);
+  const svg = readFileSync(await (svgs[0] as Download).path(), "utf8");
+  expect(svg).toContain('xmlns="http://www.w3.org/2000/svg"');
+  expect(svg).not.toContain("var(--");
+  const pngs = await downloads("Panels as PNG", 5);
+  expect([...readFileSync(await (pngs[0] as Download).path()).subarray(0, 4)]).toEqual([0x89, 0x50, 0x4e, 0x47]);
+
+  // The same page by its link.
+  await page.goto("about:blank");
+  await page.goto(address);
+  await poll(() => linesOf("train_loss")).toBe(1);
+  expect(await page.inputValue("[name=group]")).toBe("seeds");
+  expect(await page.inputValue("[name=smooth]")).toBe("0.9");
+
+  // One run from near.
+  await page.click("tr[data-run='0/fgsm-0'] .name");
+  expect(await text("#details")).toMatch(
+    /Catastrophic overfitting at iteration \d+.*Alarm at iteration 3900 \(epoch 10\.0\): alignment fell\..*last: iteration 11700, epoch 30\.0/s,
+  );
+  expect(await page.locator("#difference thead th").allTextContents()).toEqual(expect.arrayContaining(["run", "method", "seed"]));
+  // Rows by method, seeds in the cells.
+  await page.selectOption("[name=matrix-rows]", "method");
+  await page.selectOption("[name=matrix-columns]", "");
+  expect(await page.locator(".matrix tbody tr").allTextContents()).toEqual([
+    expect.stringMatching(/^fgsm\d+\.\d % ± \d+\.\d3 of 3, 3 overfitted$/),
+    expect.stringMatching(/^fgsm-gradalign\d+\.\d % ± \d+\.\d3 of 3$/),
+  ]);
+  for (const [colorScheme, width] of [
+    ["light", 1280],
+    ["dark", 390],
+  ] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 844 });
+    expect(await findings()).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+  }
+});
+
+test("what a process writes is seen at once, in every tab, also after folder and server were gone for a while; names are text", async () => {
+  const folder = join(root, "live");
+  const name = HOSTILE.replaceAll("/", "");
+  writeRun(join(folder, name), { evaluations: 4 });
+  await serve(folder);
+  await open();
+  const cell = (tab: Page) => tab.locator("tbody tr td:nth-child(4)").textContent();
+  await poll(() => cell(page)).toBe("1.5 of 30");
+  const tab = await browser.newPage();
+  await tab.goto(`${server.url}runs.html`);
+  await poll(() => cell(tab)).toBe("1.5 of 30");
+  await panel("test_pgd_acc").waitFor();
+  const all = madeUpEvaluations(null);
+  for (const evaluation of all.slice(4, 9)) addEvaluation(join(folder, name), evaluation as Evaluation);
+  await poll(() => cell(page)).toBe("4.1 of 30");
+  await poll(() => cell(tab)).toBe("4.1 of 30");
+  await poll(() => panel("test_pgd_acc").locator("[aria-label=dot] circle").count()).toBe(9);
+  await tab.close();
+  expect(await page.locator("tbody .name").textContent()).toBe(name);
+  expect(await page.locator("tbody img").count()).toBe(0);
+
+  renameSync(folder, join(root, "gone"));
+  await poll(() => text("#runs h2")).toBe("0 runs");
+  expect(await page.locator("p.note").first().textContent()).toBe("live is not there; runs are shown when it is");
+  renameSync(join(root, "gone"), folder);
+  await poll(() => text("#runs h2")).toBe("1 run");
+
+  const { port } = new URL(server.url);
+  await server.close();
+  await page.waitForSelector("main[data-connection=lost]");
+  expect(await text(".connection")).toContain("The server does not answer");
+  expect(await cell(page)).toBe("4.1 of 30");
+  addEvaluation(join(folder, name), all[9] as Evaluation);
+  await serve(folder, Number(port));
+  await page.waitForSelector("main[data-connection=open]");
+  await poll(() => cell(page)).toBe("4.6 of 30");
+  await poll(() => panel("test_pgd_acc").locator("[aria-label=dot] circle").count()).toBe(10);
+  expect(await page.title()).toBe("gradalign runs");
+});
+
+test("runs are started from the form, wait, are stopped, and seen; without the token there is no form", async () => {
+  const folder = join(root, "started");
+  mkdirSync(folder);
+  await serve(folder);
+  await open();
+  expect(await page.locator("#start").count()).toBe(0);
+  await page.close();
+  await open("", "#token=secret");
+  expect(page.url()).toBe(`${server.url}runs.html`);
+  await page.click("#start > summary");
+  await page.fill("[name=method]", "fgsm, fgsm-gradalign");
+  await page.fill("[name=seed]", "0, 1");
+  await page.fill("[name=epsilon]", "0.03");
+  expect(await text("#setting-epsilon-wrong")).toContain("a share of the pixel range");
+  await page.fill("[name=epsilon]", "");
+  expect(await text("#start button[type=submit]")).toBe("Start 4 runs");
+  expect(await findings()).toEqual([]);
+  await page.click("#start button[type=submit]");
+  await poll(() => page.locator("#queue li").count()).toBe(3);
+  await page.waitForSelector("tbody tr [class='state running']");
+  await page.click("[aria-label^='Remove fgsm, seed 1']");
+  await poll(() => page.locator("#queue li").count()).toBe(2);
+  await page.click("[aria-label^='Stop fgsm, seed 0']");
+  // The next takes its turn.
+  await poll(() => page.locator("#queue li").count()).toBe(1);
+  // A token of another server is refused, and said to be.
+  await page.evaluate(() => localStorage.setItem("gradalign-token", "old"));
+  await page.reload();
+  await page.click("#start > summary");
+  await page.click("#start button[type=submit]");
+  expect(await text("#problem")).toContain("open the address that gradalign studio printed");
+});

@@ -1,0 +1,107 @@
+/** @file What the server of runs and its page say to each other. All of it is JSON, in which numbers that are not finite are null. */
+import type { Evaluation, Outcome } from "@gradalign/robustness";
+import type { PlanStatus, RunStatus } from "../plan/plan.ts";
+import type { OverfittingPoint, RobustnessRecord, RunMachine } from "../run/run-data.ts";
+
+/** How a run stands. */
+export type RunState = "running" | "finished" | "stopped" | "failed" | "unreadable";
+
+/** An alarm of a run's guard. */
+export interface ShownAlarm {
+  readonly iteration: number;
+  readonly epoch: number;
+  readonly evidence: string;
+  /** The iteration whose state was restored; null where it was not. */
+  readonly restored: number | null;
+}
+
+/** A saved model of a run. */
+export interface ShownCheckpoint {
+  readonly which: "last" | "best";
+  readonly iteration: number;
+  readonly epoch: number;
+}
+
+/** What is told of every run. */
+export interface RunSummary {
+  /** What it is asked for by. */
+  readonly key: string;
+  /** Its folder, below the one that is served. */
+  readonly name: string;
+  readonly state: RunState;
+  /** Why it cannot be read, or why it failed last; null if there is nothing to say. */
+  readonly problem: string | null;
+  readonly description: string;
+  /** All settings by the names of their flags. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly epochs: number;
+  /** How many evaluations there are, and the last of them. */
+  readonly evaluations: number;
+  readonly last: Evaluation | null;
+  readonly outcome: Pick<Outcome, "kind" | "evidence"> | null;
+  readonly overfitting: OverfittingPoint | null;
+  readonly alarms: readonly ShownAlarm[];
+  readonly checkpoints: readonly ShownCheckpoint[];
+  readonly robustness: readonly RobustnessRecord[];
+  readonly machine: RunMachine | null;
+  /** The command that gives the same run again. */
+  readonly command: string;
+}
+
+/** A run of the studio's own queue. */
+export interface QueueEntry {
+  readonly key: string;
+  readonly label: string;
+  readonly state: "waiting" | "running" | "stopping";
+}
+
+/** A planned run: what tells it from others, and how far it is. */
+export interface ShownPlannedRun extends RunStatus {
+  readonly key: string;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** A plan whose runs are in the folder. */
+export interface PlanSummary extends Omit<PlanStatus, "runs"> {
+  /** The key of its runs' folder. */
+  readonly folder: string;
+  readonly runs: readonly ShownPlannedRun[];
+}
+
+/** What the server tells, unasked. */
+export type RunsMessage =
+  /** What was changed since; all there is in the first, which says so. */
+  | { readonly type: "runs"; readonly all: boolean; readonly changed: readonly RunSummary[]; readonly removed: readonly string[] }
+  | { readonly type: "plans"; readonly plans: readonly PlanSummary[] }
+  | {
+      readonly type: "queue";
+      readonly queue: readonly QueueEntry[];
+      /** On which data sets runs can be started here, with the token; null where none can. */
+      readonly datasets: readonly string[] | null;
+      /** Keys of runs that can go on where they were stopped. */
+      readonly resumable: readonly string[];
+    }
+  /** What went wrong with the folders: one is gone, or there are more runs than are shown. */
+  | { readonly type: "remarks"; readonly remarks: readonly string[] };
+
+/** The evaluations from the `from`-th on. */
+export interface EvaluationsAnswer {
+  readonly from: number;
+  readonly evaluations: readonly Evaluation[];
+}
+
+/** A line of a run's log: an event of its training, or how that ended. */
+export interface LogLine {
+  /** ISO date and time. */
+  readonly date: string;
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+/** What a page asks the server to do. */
+export type RunsRequest =
+  /** Settings as they are written; numbers and names may be several, with commas between: each combination is a run. */
+  { readonly action: "start"; readonly settings: Readonly<Record<string, string>> } | { readonly action: "stop" | "resume"; readonly run: string };
+
+/** The header that a token is sent in. */
+export const TOKEN_HEADER = "x-gradalign-token";
