@@ -72,6 +72,7 @@ export { alignment, gradientAlignment } from "./diagnostics/gradient-alignment.t
 export { filterNorms, outgoingNorms } from "./diagnostics/norms.ts";
 export { majorityShare, type Outcome, type OutcomePoint, runOutcome } from "./diagnostics/outcome.ts";
 export { detectOverfitting, type Overfitting, type RobustnessPoint } from "./diagnostics/overfitting.ts";
+export type { Draws } from "./draws.ts";
 export { accuracyCurve, type RadiusBound } from "./eval/accuracy-curve.ts";
 export { type AttackImagesOptions, type AttackReport, attack } from "./eval/attack.ts";
 export type { AttackProgress, AttackRecord, AttackStage, ImageOutcome, ImageRecord } from "./eval/attack-course.ts";
@@ -87,7 +88,6 @@ export { checkAims, type TargetRule, type Targets } from "./eval/targets.ts";
 export { wilsonInterval } from "./eval/wilson.ts";
 export { checkForm, parseJsonForm, parseJsonLines } from "./files/json-form.ts";
 export { decodeImage, IMAGE_ENDINGS, type ImageFormat, imageFormat } from "./images/decode.ts";
-export type { Draws } from "./images/draws.ts";
 export { encodeJpeg } from "./images/jpeg/encode.ts";
 export { type Pipeline, transformPipeline } from "./images/pipeline.ts";
 export { type ResampleFilter, resample, resampleFilters } from "./images/resample.ts";

@@ -1,10 +1,10 @@
 /** @file Transforms one after the other, as they are written: `random-resized-crop:size=64;filter=bicubic+flip`. */
 import { ConfigError, type Key, philox } from "@gradalign/tensor";
+import { drawsOf } from "../draws.ts";
 import { closestName } from "../options/closest-name.ts";
 import type { OptionTable, ValuesOf } from "../options/option.ts";
 import { resolveOptions } from "../options/resolve.ts";
 import { readOptions, readWritten, writeOptions } from "../options/written.ts";
-import { drawsOf } from "./draws.ts";
 import type { RgbImage } from "./rgb-image.ts";
 import { side as cropSide } from "./transforms/center-crop.ts";
 import { transforms } from "./transforms/index.ts";

@@ -23,17 +23,26 @@ import {
 import { finiteExamples, LARGEST } from "./finite.ts";
 import { logSoftmax } from "./softmax.ts";
 
-/** Where the label's logit stands: bool, the shape of logits [N, K]; integer labels [N]. */
-export function isLabel({ shape }: Value, labels: Value): Value {
-  return eq(iota(shape, 1), broadcastAlong(convert(labels, "int32"), shape, [0]));
+/** Classes of examples, int32 [N]: of integer labels [N] these, of shares of all classes [N, K] the one with the largest. */
+function classesOf(labels: Value): Value {
+  return labels.shape.length === 2 ? argmax(labels, 1) : convert(labels, "int32");
 }
 
-/** log sum_k exp(logits_k) - logits_label for each example: logits [N, K], integer labels [N], result [N]. */
+/** Where the label's logit stands: bool, the shape of logits [N, K]; labels are integers [N], or shares of the classes [N, K]. */
+export function isLabel({ shape }: Pick<Value, "shape">, labels: Value): Value {
+  return eq(iota(shape, 1), broadcastAlong(classesOf(labels), shape, [0]));
+}
+
+/**
+ * log sum_k exp(logits_k) - logits_label for each example: logits [N, K], integer labels [N], result [N]. Labels may be shares of the classes,
+ * float32 [N, K] with rows that add up to 1: then the mean of the classes' losses with these weights.
+ */
 export function crossEntropyPerExample(logits: Value, labels: Value): Value {
   const { shape } = logits;
   // Shifting by the largest logit changes nothing but keeps exp in range; the shift's derivative cancels.
   const shifted = sub(logits, broadcastAlong(stopGradient(max(logits, [1])), shape, [0]));
-  return sub(log(sum(exp(shifted), [1])), sum(where(isLabel(logits, labels), shifted, 0), [1]));
+  const own = (): Value => (labels.shape.length === 2 ? mul(labels, shifted) : where(isLabel(logits, labels), shifted, 0));
+  return sub(log(sum(exp(shifted), [1])), sum(own(), [1]));
 }
 
 /** The same with a `share` of the label given to all classes alike (Szegedy et al. 2016, section 7): [N]. */
@@ -69,7 +78,7 @@ export function crossEntropy(logits: Value, labels: Value): Value {
 
 /** Whether the largest logit (the first of equals) is the label's: bool [N]. With a logit that is not finite no answer is right. */
 export function isCorrect(logits: Value, labels: Value): Value {
-  return and(eq(argmax(logits, 1), convert(labels, "int32")), finiteExamples(logits));
+  return and(eq(argmax(logits, 1), classesOf(labels)), finiteExamples(logits));
 }
 
 /** Number of examples classified correctly, as a float32 scalar. */

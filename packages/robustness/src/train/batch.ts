@@ -2,11 +2,19 @@
 import { add, and, broadcastTo, convert, div, floor, foldIn, gather, ge, iota, lt, mul, reshape, sub, uniform, type Value, where } from "@gradalign/tensor";
 
 /** Random crop and mirroring, as torchvision does them: zero padding, crop, then flip. */
-export interface Augmentation {
+export interface Augmentation extends Mixes {
   /** Zero padding in pixels of the random crop; 0 for none. */
   readonly crop: number;
   /** Mirror half of the images left to right. */
   readonly flip: boolean;
+}
+
+/** How a batch's images are mixed with each other after that; not at all where both are left out. */
+export interface Mixes {
+  /** Mixup with shares of Beta(mixup, mixup). */
+  readonly mixup?: number | undefined;
+  /** CutMix with shares of Beta(cutmix, cutmix). */
+  readonly cutmix?: number | undefined;
 }
 
 /** The training set in device memory, or one batch of it where images are streamed. */

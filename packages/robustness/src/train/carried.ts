@@ -1,14 +1,15 @@
-/** @file Which methods can be computed in micro-batches or on images that are moved before the step sees them: it depends on what they carry along. */
+/** @file Which methods can be computed in micro-batches or on images that are moved or mixed before the step sees them: it depends on what they carry along. */
 import { ConfigError } from "@gradalign/tensor";
 import type { ImageDataset } from "../data/dataset.ts";
 import { isResident } from "../data/source.ts";
 import type { CarrySizes } from "../methods/method.ts";
 import type { TrainConfig } from "./config.ts";
+import { isMixed } from "./mixing.ts";
 import type { StepOptions } from "./step.ts";
 
 /** Refuses what would compute something else than the method. */
 export function checkCarried(
-  { microBatch, batchSize, weightPerturbation }: TrainConfig,
+  { microBatch, batchSize, augment, weightPerturbation }: TrainConfig,
   { method, parts }: Pick<StepOptions, "method" | "parts">,
   data: ImageDataset,
   examples: number,
@@ -23,7 +24,11 @@ export function checkCarried(
   if (parts > 1 && method.displacement) refuse("which moves the weights by a whole batch's gradient first");
   if (parts > 1 && weightPerturbation !== undefined) refuse("whose weights weightPerturbation moves by a whole batch's gradient first");
   if (parts > 1 && shapes({}) !== shapes({ batch: batchSize + 1 })) refuse("which carries something from batch to batch for every place in it");
-  if (!isResident(data.train) && data.train.varies && shapes({}) !== shapes({ examples: examples + 1 })) {
+  const keepsImages = shapes({}) !== shapes({ examples: examples + 1 });
+  if (keepsImages && isMixed(augment)) {
+    throw new ConfigError(`train: the method ${method.id} keeps something for every image, which mixup and cutmix mix with others; leave them out`);
+  }
+  if (keepsImages && !isResident(data.train) && data.train.varies) {
     throw new ConfigError(
       `train: the method ${method.id} keeps something for the pixels of every image, which the data set ${data.name} moves at random; read images without random crops`,
     );

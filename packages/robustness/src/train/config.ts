@@ -8,6 +8,7 @@ import type { Circumstances, Given } from "../options/option.ts";
 import { checkOptions, checkValue, resolveOptions, shown } from "../options/resolve.ts";
 import type { Augmentation } from "./batch.ts";
 import { checkGuard, type GuardChange, type GuardMode } from "./guard-change.ts";
+import { isMixed } from "./mixing.ts";
 import { augmentOptions, DEFAULTS, datasetOption, optionsOf, SECTIONS, type Section, trainingOptions } from "./options.ts";
 import { batchSizeIn, phasesOf } from "./phases.ts";
 import { augmentationFor, circumstancesOf } from "./recipes.ts";
@@ -220,6 +221,11 @@ function checkTogether(config: TrainConfig): void {
     if (size % (config.microBatch ?? size) !== 0) fail("phases", `"${config.phases}"`, `of batch sizes that microBatch (=${microBatch}) divides`);
     if (trainSize !== null && trainSize < size) fail("phases", `"${config.phases}"`, `of batch sizes up to trainSize (=${trainSize})`);
   }
+  const odd = phasesOf(config)
+    .map((phase) => config.microBatch ?? batchSizeIn(phase, config))
+    .find((size) => size % 2 === 1);
+  if (odd !== undefined && isMixed(augment))
+    fail(config.microBatch === undefined ? "batchSize" : "microBatch", odd, "even with mixup or cutmix, which mix images in pairs");
   if (guarded !== "off" && config.phases !== undefined) fail("guard", guarded, "off with phases, over which no state could be restored; leave it out");
   if (!isDatasetName(dataset)) return;
   const { shape, splits } = datasets[dataset];

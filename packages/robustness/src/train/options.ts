@@ -86,7 +86,7 @@ export const trainingOptions = {
   evalExamples: integer({ least: 1, default: 256, help: "training and test images per evaluation", remedy: "write e.g. 256" }),
 };
 
-/** How training images are changed at random. */
+/** How training images are changed at random, each by itself and then with each other. */
 export const augmentOptions = {
   crop: integer({
     least: 0,
@@ -96,6 +96,18 @@ export const augmentOptions = {
     remedy: "write e.g. 4, or 0 for no crop",
   }),
   flip: flag({ default: ({ recipe }) => recipe.augment.flip, help: "whether to mirror images at random" }),
+  mixup: numberOr(undefined, {
+    above: 0,
+    most: 4,
+    help: "mix the images of a batch in pairs, and their labels, in shares drawn from Beta(x, x)",
+    remedy: "write e.g. 0.2, or leave it out to mix none",
+  }),
+  cutmix: numberOr(undefined, {
+    above: 0,
+    most: 4,
+    help: "put a box of each image into the other of its pair, and mix their labels by area, a share drawn from Beta(x, x); with mixup in half of the batches",
+    remedy: "write e.g. 1, or leave it out to mix none",
+  }),
 };
 
 /** What settings choose by name, each with options of its own. */

@@ -25,6 +25,7 @@ import { DEFAULT_WORKERS, type Place, trainingBatches } from "./batches.ts";
 import { checkCarried } from "./carried.ts";
 import type { TrainConfig } from "./config.ts";
 import { changedNumbers } from "./guard-change.ts";
+import { drawnMixture, isMixed } from "./mixing.ts";
 import { type Part, timetableOf } from "./phases.ts";
 import { loopOptions, stepNumbers, stepOptions } from "./setup.ts";
 import { restoreTree } from "./snapshot.ts";
@@ -112,7 +113,7 @@ export function createSession(
 ): Session {
   const { batchSize, seed, epochs } = config;
   const { replays, warmupEpochs } = loopOptions(config);
-  let setup = stepOptions(config, model, device, !isResident(dataset.train));
+  let setup = stepOptions(config, model, device, { streamed: !isResident(dataset.train), classes: dataset.classNames.length });
   const available = dataset.train.count - (config.validationSize ?? 0);
   const size = trainingSize(config, dataset.train.count);
   if (size > available) {
@@ -168,11 +169,13 @@ export function createSession(
   const argumentsOf = (epoch: number, i: number, index: number, lr: number, part: number): BatchArguments => {
     const place = placeOf(epoch, i);
     const { data, order, position } = batches.at(place, part);
+    const batch = (epoch === 0 ? 0 : firstBatch + (epoch - 1 - firstEpoch) * perEpoch) + place.position / batchSize;
     const inputs = {
       position,
       ...(setup.parts > 1 ? { part: Int32Array.of(part * setup.batchSize) } : {}),
-      augmentKey: Int32Array.from(keyFor(seed, "augment", (epoch === 0 ? 0 : firstBatch + (epoch - 1 - firstEpoch) * perEpoch) + place.position / batchSize)),
+      augmentKey: Int32Array.from(keyFor(seed, "augment", batch)),
       attackKey: Int32Array.from(keyFor(seed, "attack", index, part)),
+      ...(isMixed(config.augment) ? { mixture: drawnMixture(config.augment, keyFor(seed, "mixing", batch), dataset.shape) } : {}),
       lr,
       // The iteration that only initialised the statistics counts in the paper's code, so the first update has one step's share.
       ramp: warmupIterations > 0 ? Math.min(1, (epoch === 0 ? 0 : index + 1) / warmupIterations) : 1,

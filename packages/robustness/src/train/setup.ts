@@ -9,20 +9,41 @@ import type { Given, OptionTable, TracedValues, ValuesOf } from "../options/opti
 import { resolveOptions } from "../options/resolve.ts";
 import { inputsOf, tracedValues } from "../options/traced.ts";
 import type { TrainConfig } from "./config.ts";
+import { isMixed } from "./mixing.ts";
 import { DEFAULTS } from "./options.ts";
 import { augmentationFor, circumstancesOf } from "./recipes.ts";
 import type { StepOptions } from "./step.ts";
 
+/** What a step has to know of its data. */
+export interface StepData {
+  readonly streamed: boolean;
+  readonly classes: number;
+}
+
 /** What the step of these settings is built from. */
-export function stepOptions(config: TrainConfig, model: Model, { precision }: Pick<Device, "precision">, streamed = false): StepOptions {
+export function stepOptions(
+  config: TrainConfig,
+  model: Model,
+  { precision }: Pick<Device, "precision">,
+  { streamed, classes }: StepData = { streamed: false, classes: 0 },
+): StepOptions {
   const { name: method, ...methodOptions } = config.method;
   const { name: optimizer, ...optimizerOptions } = config.optimizer;
-  const { batchSize: whole, microBatch: batchSize = whole, augment, labelSmoothing = 0, averaging = 0, weightPerturbation = 0, guard = "off" } = config;
+  const {
+    batchSize: whole,
+    microBatch: batchSize = whole,
+    augment: { crop, flip, ...mixes },
+    labelSmoothing = 0,
+    averaging = 0,
+    weightPerturbation = 0,
+    guard = "off",
+  } = config;
   const scaleLoss = precision === "float16";
   const chosen = { method: methodNamed(method), methodOptions, optimizer: optimizers[optimizer], optimizerOptions };
   const watched = guard !== "off";
   const loss = { labelSmoothing, averaging, weightPerturbation, scaleLoss, watched, addGradAlign: false };
-  return { model, ...chosen, ...loss, batchSize, parts: whole / batchSize, streamed, augment };
+  const images = { batchSize, parts: whole / batchSize, streamed, augment: { crop, flip }, mixedClasses: isMixed(mixes) ? classes : 0 };
+  return { model, ...chosen, ...loss, ...images };
 }
 
 /** The numbers that the step of these settings is given. */

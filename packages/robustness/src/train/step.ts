@@ -31,6 +31,7 @@ import { linf } from "../threat/linf.ts";
 import { nextAverage, noAverage, type Trained } from "./averaging.ts";
 import { type Augmentation, augmentedImages, augmentedRows, batchRows, type TrainingData } from "./batch.ts";
 import { firstScaling, type LossScaling, nextScaling, unlessSkipped, unscaled } from "./loss-scaling.ts";
+import { type Mixture, mixedImages, mixedLabels } from "./mixing.ts";
 import { nextWatched, nothingWatched, type Watched } from "./watched.ts";
 
 /** Sums since the last evaluation, float32 scalars. */
@@ -81,6 +82,8 @@ export interface StepInputs {
   readonly part?: Value;
   readonly augmentKey: Value;
   readonly attackKey: Value;
+  /** How the batch is mixed, where it is. */
+  readonly mixture?: Mixture;
   /** Learning rate, a scalar. */
   readonly lr: Value;
   /** Warm-up of the attack, a scalar in [0, 1]; not read without a warm-up. */
@@ -105,6 +108,8 @@ export interface StepOptions {
   /** Whether the data are one batch, and the order the numbers of its images; else they are all images, of which the step cuts one. */
   readonly streamed: boolean;
   readonly augment: Augmentation;
+  /** How many classes there are where images are mixed, and labels are shares of them; 0 where every image has its own. */
+  readonly mixedClasses: number;
   /** Share of each label that all classes get; 0 for none. */
   readonly labelSmoothing: number;
   /** Share that a step leaves of the weights' average; 0 for no average. */
@@ -220,12 +225,14 @@ function lossPass<Sums>(
   { data, order, inputs }: { readonly data: TrainingData; readonly order: Value; readonly inputs: StepInputs },
   summed: (loss: Value, regularizer: Value, correct: Value, total: Value) => Sums,
 ): Pass<Sums> {
-  const { model, method, methodOptions, batchSize, parts, streamed, augment, labelSmoothing, weightPerturbation, addGradAlign } = setup;
-  const { position, part, augmentKey, attackKey, lr, ramp, epoch = 0, numbers } = inputs;
+  const { model, method, methodOptions, batchSize, parts, streamed, augment, mixedClasses, labelSmoothing, weightPerturbation, addGradAlign } = setup;
+  const { position, part, augmentKey, mixture, attackKey, lr, ramp, epoch = 0, numbers } = inputs;
   const rows = streamed ? order : batchRows(order, position, batchSize);
   const draw = part ? { key: augmentKey, part: { first: part, images: parts * batchSize } } : { key: augmentKey };
-  const x = augmentedImages(data.images, streamed ? iota([batchSize]) : rows, draw, augment);
-  const labels = streamed ? data.labels : gather(data.labels, [rows]);
+  const images = augmentedImages(data.images, streamed ? iota([batchSize]) : rows, draw, augment);
+  const classes = streamed ? data.labels : gather(data.labels, [rows]);
+  const x = mixture ? mixedImages(images, mixture) : images;
+  const labels = mixture ? mixedLabels(classes, mixedClasses, mixture) : classes;
   const augmented = (table: Value): Value => augmentedRows(table, rows, draw, augment, (values) => values);
   const options = tracedValues(method.options, methodOptions, numbers.method);
   const warmup: Operand = Number(methodOptions["warmupEpochs"] ?? 0) > 0 ? ramp : 1;

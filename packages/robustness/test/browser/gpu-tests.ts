@@ -10,6 +10,7 @@ export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
   "fixtures-auto-attack": () => import("../fixtures-auto-attack.test.ts"),
   "fixtures-cnn": () => import("../fixtures-cnn.test.ts"),
   "fixtures-methods": () => import("../fixtures-methods.test.ts"),
+  "fixtures-mixing": () => import("../fixtures-mixing.test.ts"),
   "fixtures-optimizers": () => import("../fixtures-optimizers.test.ts"),
   "fixtures-preact-resnet18": () => import("../fixtures-preact-resnet18.test.ts"),
   "fixtures-regularizers": () => import("../fixtures-regularizers.test.ts"),

@@ -1,7 +1,7 @@
 import { ConfigError, DataError } from "@gradalign/tensor";
 import { expect, test } from "vitest";
+import { drawsOf } from "../../src/draws.ts";
 import { crop } from "../../src/images/crop.ts";
-import { drawsOf } from "../../src/images/draws.ts";
 import { transformPipeline } from "../../src/images/pipeline.ts";
 import { resample } from "../../src/images/resample.ts";
 import { adjust } from "../../src/images/transforms/color-jitter.ts";

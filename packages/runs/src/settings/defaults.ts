@@ -21,6 +21,8 @@ export const FIXED_DEFAULTS: DefaultTexts = {
   labelSmoothing: "none",
   averaging: "none",
   weightPerturbation: "none",
+  mixup: "none",
+  cutmix: "none",
   guard: "off",
   neighbour: "random",
   aligned: "all",

@@ -1,8 +1,8 @@
 /** @file Random resized crop: a random rectangle as a square, the augmentation of ImageNet. */
 import { ConfigError } from "@gradalign/tensor";
+import type { Draws } from "../../draws.ts";
 import { constant } from "../../options/option.ts";
 import { crop, roundHalfEven } from "../crop.ts";
-import type { Draws } from "../draws.ts";
 import { resample } from "../resample.ts";
 import { side } from "./center-crop.ts";
 import { filter } from "./resize.ts";

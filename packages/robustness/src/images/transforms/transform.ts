@@ -1,6 +1,7 @@
 /** @file What a transform of images is: declared options, and a function of an image and random draws. */
+
+import type { Draws } from "../../draws.ts";
 import type { OptionTable, ValuesOf } from "../../options/option.ts";
-import type { Draws } from "../draws.ts";
 import type { RgbImage } from "../rgb-image.ts";
 
 /** A transform: one file, one line in the registry. Images are never written to: what is changed is a copy. */

@@ -1,4 +1,4 @@
-/** @file Random numbers of one image's augmentation: a function of a key and of how many were drawn before. */
+/** @file Random numbers on the host, of an image's or a batch's augmentation: a function of a key and of how many were drawn before. */
 import { type Key, philox } from "@gradalign/tensor";
 
 /** Draws one number after the other. */
