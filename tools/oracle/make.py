@@ -9,11 +9,11 @@ import optimizers
 import pooling
 import preact_resnet18
 import regularizers
-import resnet50
+import resnets
 from fixture import PACKAGES
 
 if __name__ == "__main__":
-    for script in (convolution, pooling, batch_norm, cross_entropy, optimizers, cnn, regularizers, methods, preact_resnet18, resnet50):
+    for script in (convolution, pooling, batch_norm, cross_entropy, optimizers, cnn, regularizers, methods, preact_resnet18, resnets):
         script.make()
     # The sizes the tests assert, counted here from the same shapes the fixtures use.
     sizes = [models.count(shapes) for shapes in (models.preact_resnet18_shapes(64), models.cnn_shapes(4))]
