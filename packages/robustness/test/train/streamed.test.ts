@@ -2,6 +2,7 @@
 import {
   cnn,
   createSession,
+  evaluateRobustness,
   type ImageDataset,
   imageDataset,
   type PartialTrainConfig,
@@ -92,4 +93,20 @@ test("labels of 65,536 classes reach the step", async () => {
   const after = bias();
   expect([...after.keys()].filter((i) => (after[i] as number) > (before[i] as number))).toEqual(split.labels);
   session.dispose({ model: true });
+});
+
+test("training and evaluation with 65,536 classes: the four that there are images of are learned, and attacked", async () => {
+  const shape = [1, 4, 4] as const;
+  // Image i has a bright row i.
+  const split = { images: Uint8Array.from({ length: 64 }, (_, i) => (Math.floor(i / 16) === Math.floor(i / 4) % 4 ? 255 : 0)), labels: [3, 255, 256, 65_535] };
+  const classNames = Array.from({ length: 65_536 }, (_, i) => String(i));
+  const data = imageDataset({ name: "many", classNames, shape, train: split, test: split });
+  const config = resolveTrainConfig({
+    ...{ dataset: data, model: { name: "cnn", filters: 1 }, method: "fgsm", epsilon: 1 / 255, batchSize: 4, epochs: 30, evalEvery: 30, evalExamples: 4 },
+    ...{ schedule: { peak: 0.05 } },
+  });
+  const { model, params, state, evaluations } = await train(config, data, { device });
+  expect(evaluations.at(-1)).toMatchObject({ iteration: 30, test_clean_acc: 1, train_pgd_acc: 1 });
+  const report = await evaluateRobustness(model, params, state, data.test, { device, attack: "pgd-10-1", epsilon: 1 / 255 });
+  expect([report.n, report.cleanAccuracy]).toEqual([4, 1]);
 });
