@@ -1,6 +1,6 @@
 /**
- * @file Malformed files: good checkpoints (.pth, safetensors, ONNX), opened to the last element and made into models, and images, archives of
- * them and arrays, read to the last pixel; all damaged at random.
+ * @file Malformed files: good checkpoints (.pth, safetensors, ONNX), opened to the last element and made into models, and images, archives and
+ * Parquet files of them and arrays, read to the last pixel; all damaged at random.
  *
  * A file may be refused with a GradalignError; of a .pth in zip form, which has checksums, what is read must be what was written; of the others
  * it must be whole: as many elements as the shapes say, as many pixels as the size says. Anything else, ten seconds for a file or a gigabyte of memory is a failure, printed
@@ -23,9 +23,9 @@ const FOLDERS = ["../../packages/formats/test/fixtures/", "../../packages/robust
 const IMAGES = new URL("../../packages/robustness/test/fixtures/images.json", import.meta.url);
 
 /** @typedef {"zip" | "legacy" | "safetensors" | "onnx"} Weights */
-/** @typedef {Weights | "jpeg" | "png" | "webp" | "shards" | "npz" | "npy"} Kind */
+/** @typedef {Weights | "jpeg" | "png" | "webp" | "shards" | "parquet" | "npz" | "npy"} Kind */
 /** @type {Kind[]} */
-const KINDS = ["zip", "legacy", "safetensors", "onnx", "jpeg", "png", "webp", "shards", "npz", "npy"];
+const KINDS = ["zip", "legacy", "safetensors", "onnx", "jpeg", "png", "webp", "shards", "parquet", "npz", "npy"];
 
 /** @type {(kind: Kind) => kind is Weights} */
 const isWeights = (kind) => kind === "zip" || kind === "legacy" || kind === "safetensors" || kind === "onnx";
@@ -33,7 +33,7 @@ const isWeights = (kind) => kind === "zip" || kind === "legacy" || kind === "saf
 /** Good files, by kind; of each kind the smallest, where damage hits what matters. */
 function goodFiles() {
   /** @type {Record<Kind, Buffer[]>} */
-  const files = { zip: [], legacy: [], safetensors: [], onnx: [], jpeg: [], png: [], webp: [], shards: [], npz: [], npy: [] };
+  const files = { zip: [], legacy: [], safetensors: [], onnx: [], jpeg: [], png: [], webp: [], shards: [], parquet: [], npz: [], npy: [] };
   for (const folder of FOLDERS) {
     for (const name of readdirSync(folder)) {
       const bytes = readFileSync(new URL(name, folder));
@@ -56,6 +56,8 @@ function goodFiles() {
       ]),
     ),
   );
+  for (const name of ["usual", "no-dictionary", "second-version", "gzip", "bare", "missing"])
+    files.parquet.push(readFileSync(new URL(`parquet/${name}.parquet`, IMAGES)));
   files.npy.push(npyOf("|u1", "4, 8, 8, 3", Buffer.alloc(768, 77)));
   files.npz.push(...["arrays.npz", "arrays-compressed.npz"].map((name) => readFileSync(new URL(name, IMAGES))));
   return files;
@@ -151,10 +153,11 @@ async function run(/** @type {{ count: number, seed: number, kinds: Kind[], prog
       if (data.length !== 3 * width * height) throw new Error("an image has not the pixels of its size");
       return;
     }
-    const path = kind === "npz" ? join(folder, "x.npz") : kind === "npy" ? join(folder, "x.npy") : join(folder, "shards");
+    const path = kind === "npz" ? join(folder, "x.npz") : kind === "npy" ? join(folder, "x.npy") : join(folder, kind);
     if (kind === "npy") writeFileSync(join(folder, "labels.npy"), npyOf("|u1", "4,", Buffer.from([0, 1, 2, 0])));
-    if (kind === "shards") mkdirSync(path, { recursive: true });
-    if (kind === "shards") for (const name of ["train-0.tar", "val-0.tar"]) writeFileSync(join(path, name), bytes);
+    const ending = kind === "shards" ? "tar" : kind === "parquet" ? "parquet" : undefined;
+    if (ending) mkdirSync(path, { recursive: true });
+    if (ending) for (const name of ["train-0", "val-0"]) writeFileSync(join(path, `${name}.${ending}`), bytes);
     else writeFileSync(path, bytes);
     const { dataset } = readDataFolder(path);
     const size = dataset.shape.reduce((product, extent) => product * extent, 1);

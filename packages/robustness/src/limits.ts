@@ -30,6 +30,12 @@ export const LIMITS = {
   classes: 2 ** 20,
   /** A .npy file's header. */
   npyHeader: MIB,
+  /** A Parquet file's metadata: some hundred bytes for each column of each group of rows. */
+  parquetFooter: 64 * MIB,
+  /** The header of a page of a Parquet file. */
+  parquetHeader: MIB,
+  /** A page of a Parquet file, which is in memory while one of its images is taken out. */
+  parquetPage: 256 * MIB,
   /** A tar archive's long name, or one of its extended headers. */
   tarHeader: MIB,
   /** One of npm's settings files. */

@@ -11,7 +11,7 @@ import { LiveRegion } from "../terminal/live-region.ts";
 import { statusLine } from "../terminal/progress-bar.ts";
 
 const CHECK_HELP = `
-Reads every image of train/CLASS and val/CLASS (or test/CLASS, or CLASS), or of shards, once, and says what would stop a training: images that
+Reads every image of train/CLASS and val/CLASS (or test/CLASS, or CLASS), of shards or of Parquet files, once, and says what would stop a training: images that
 cannot be decoded, with the reason; images that are there twice, above all in training and evaluation. Exit code 1 if any cannot be decoded.
 
 Examples:
@@ -39,8 +39,8 @@ export function registerDataFolder(data: Command, context: Context): void {
   const workers = () => new Option("--workers <n>", "threads that decode").argParser(numberFrom(0, 256)).default(availableParallelism());
   data
     .command("check")
-    .description("read every image of a folder or of shards once: counts, sizes, duplicates, and what cannot be decoded")
-    .argument("<folder>", "folder of images or shards")
+    .description("read every image of a folder, of shards or of Parquet files once: counts, sizes, duplicates, and what cannot be decoded")
+    .argument("<folder>", "folder of images, shards or Parquet files")
     .addOption(fraction())
     .addOption(workers())
     .option("--leave-out", `write the images that cannot be decoded into FOLDER/${LEFT_OUT}, which leaves them out from then on`)
@@ -54,8 +54,8 @@ export function registerDataFolder(data: Command, context: Context): void {
       else for (const line of linesOf(found)) print(context, line);
       if (found.unreadable.length === 0) return;
       if (leaveOut) {
-        if (found.kind === "shards")
-          throw new ConfigError("data check: --leave-out is for folders of images; write the shards again from a folder that leaves them out");
+        if (found.kind !== "images")
+          throw new ConfigError("data check: --leave-out is for folders of images; write the archives or Parquet files again without what cannot be decoded");
         const file = join(folder, LEFT_OUT);
         const before = readIfThere(file)?.toString() ?? "";
         writeFileAtomic(file, before + found.unreadable.map(({ image }) => `${image}\n`).join(""));
@@ -65,7 +65,7 @@ export function registerDataFolder(data: Command, context: Context): void {
   data
     .command("convert")
     .description("write a folder of images as shards, or packed as arrays of pixels of one size")
-    .argument("<folder>", "folder of images or shards")
+    .argument("<folder>", "folder of images, shards or Parquet files")
     .requiredOption("--out <folder>", "folder to write")
     .addOption(new Option("--to <form>", "what to write").choices(["shards", "packed"]).makeOptionMandatory())
     .addOption(new Option("--size <n>", "packed: width and height in pixels").argParser(numberFrom(8, 4096)).default(64))
@@ -146,7 +146,7 @@ async function interruptible<Result>(context: Context, what: string, work: (prog
 
 function linesOf({ kind, classes, splits, formats, sizes, unreadable, duplicates, ignored }: FolderCheck): string[] {
   const perClass = (numbers: readonly number[]): string => {
-    const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+    const [least, most] = [numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b))];
     return least === most
       ? `${count(least)} of each class`
       : `${count(least)} (${classes[numbers.indexOf(least)]}) to ${count(most)} (${classes[numbers.indexOf(most)]}) of a class`;

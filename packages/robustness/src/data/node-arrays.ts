@@ -78,7 +78,7 @@ export function readEvaluationArray(file: string, severity?: number): ArrayDatas
   const size = images.shape.reduce((product, extent) => product * extent, 1);
   if (count * size > MAX_SPLIT_BYTES) throw new DataError(`${file} has ${count} images of ${size} bytes, more than the limit; divide it`);
   const split = { images: images.read(first, count), labels: labels.subarray(first, first + count) };
-  const classNames = size === 3072 && Math.max(...split.labels) < 10 ? cifar10.classNames : numbered(split.labels);
+  const classNames = size === 3072 && split.labels.every((label) => label < 10) ? cifar10.classNames : numbered(split.labels);
   return { ...finished(file, classNames, images.shape, split, split), listed: false };
 }
 

@@ -5,12 +5,13 @@ import type { ImageFormat } from "../images/decode.ts";
 import { byCodePoint, type ImageTable, imageName } from "./image-table.ts";
 import { isImageFolder, listImageFolder } from "./node-image-folder.ts";
 import { FINDING_BYTES, readFinding } from "./node-image-inspector.ts";
+import { isParquetFolder, listParquet } from "./node-parquet.ts";
 import { isShardFolder, listShards } from "./node-shards.ts";
 import { builtModule, streamedSplit } from "./node-streamed.ts";
 
 /** What was found. Images are named by their file below the folder. */
 export interface FolderCheck {
-  readonly kind: "images" | "shards";
+  readonly kind: "images" | "shards" | "parquet";
   readonly classes: readonly string[];
   /** By split: how many images, and how many of each class. */
   readonly splits: Readonly<Record<"train" | "test", { readonly images: number; readonly byClass: readonly number[] }>>;
@@ -38,12 +39,13 @@ export interface CheckOptions {
 /** Images that are asked for at once. */
 const CHUNK = 128;
 
-/** The tables of a folder of images, or of shards; errors as in {@link listImageFolder} and {@link listShards}. */
+/** The tables of a folder of images, shards or Parquet files; errors as in {@link listImageFolder}, {@link listShards} and {@link listParquet}. */
 export function listTables(folder: string, valFraction: number) {
-  if (!statSync(folder).isDirectory()) throw new DataError(`${folder} must be a folder of images or of shards; name one`);
+  if (!statSync(folder).isDirectory()) throw new DataError(`${folder} must be a folder of images, of shards or of Parquet files; name one`);
   if (isShardFolder(folder)) return { kind: "shards" as const, ignored: [], ...listShards(folder) };
+  if (isParquetFolder(folder)) return { kind: "parquet" as const, ignored: [], ...listParquet(folder, { label: "", valFraction }) };
   if (isImageFolder(folder)) return { kind: "images" as const, ...listImageFolder(folder, { valFraction }) };
-  throw new DataError(`${folder} has neither folders of images nor shards named train-*.tar; name the folder that has them`);
+  throw new DataError(`${folder} has no folders of images, no shards named train-*.tar and no Parquet files; name the folder that has them`);
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
  * @file Data of one's own, in whichever form it lies there: `PATH` or `PATH:size=64,train=random-resized-crop+flip`.
  *
- * A folder of images, shards, NumPy's arrays, records of CIFAR-10 and CIFAR-100. Images in files are streamed: each comes as it is needed, in
- * a thread that decodes and transforms it; arrays and records lie in memory.
+ * A folder of images, shards, Parquet files, NumPy's arrays, records of CIFAR-10 and CIFAR-100. Images in files are streamed: each comes as it is
+ * needed, in a thread that decodes and transforms it; arrays and records lie in memory.
  */
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
@@ -16,6 +16,7 @@ import type { ImageTable } from "./image-table.ts";
 import { isArrayFolder, readArrayFolder, readEvaluationArray, readNpz } from "./node-arrays.ts";
 import type { DecodedTable } from "./node-image-decoder.ts";
 import { isImageFolder, listImageFolder } from "./node-image-folder.ts";
+import { isParquetFolder, listParquet, type ParquetOptions } from "./node-parquet.ts";
 import { type LoadedDataset, readRecordFolder } from "./node-record-folder.ts";
 import { isShardFolder, listShards } from "./node-shards.ts";
 import { builtModule, streamedSplit } from "./node-streamed.ts";
@@ -33,6 +34,13 @@ const pipelineText = (help: string, fallback: string) =>
 export const fileOptions = {
   size: integer({ least: 8, most: 4096, unit: "pixels", default: 64, help: "width and height of the images that a model sees" }),
   valFraction: constant({ least: 0, below: 1, default: 0, help: "share of each class kept for evaluation, where there is no val or test folder" }),
+  label: text({
+    help: "column of class numbers in Parquet files; empty: the one there is",
+    default: "",
+    argument: "column",
+    rule: "the name of a column",
+    accepts: () => true,
+  }),
   train: pipelineText("transforms of training images", "random-resized-crop+flip"),
   eval: pipelineText("transforms of evaluated images; empty: the shorter side to 8/7 of size, and the middle", ""),
 } satisfies OptionTable;
@@ -82,7 +90,8 @@ export function readDataFolder(written: string): LoadedDataset {
       plain(() => readArrayFolder(path)),
     );
   if (isShardFolder(path)) return fromFiles(written, texts, () => ({ ...listShards(path), from: "classes.txt" }));
-  if (isImageFolder(path)) return fromFiles(written, texts, (valFraction) => ({ ...listImageFolder(path, { valFraction }), listed: true, from: "folders" }));
+  if (isParquetFolder(path)) return fromFiles(written, texts, (chosen) => ({ ...listParquet(path, chosen), from: "the files' notes" }));
+  if (isImageFolder(path)) return fromFiles(written, texts, (chosen) => ({ ...listImageFolder(path, chosen), listed: true, from: "folders" }));
   return plain(() => readRecordFolder(path));
 }
 
@@ -103,8 +112,8 @@ interface Listed {
   readonly from: string;
 }
 
-function fromFiles(written: string, texts: DataPath["texts"], list: (valFraction: number) => Listed): LoadedDataset {
-  const { size, valFraction, train, eval: evaluation } = options(fileOptions, texts);
+function fromFiles(written: string, texts: DataPath["texts"], list: (chosen: ParquetOptions) => Listed): LoadedDataset {
+  const { size, valFraction, label, train, eval: evaluation } = options(fileOptions, texts);
   const data = { size, train, evaluation: evaluation || evaluationTransforms(size) };
   for (const [name, pipeline] of [
     ["train", data.train],
@@ -115,7 +124,7 @@ function fromFiles(written: string, texts: DataPath["texts"], list: (valFraction
     if (random && name === "eval") throw new ConfigError(`--dataset: eval (="${pipeline}") must not draw; use transforms that are not random`);
   }
   const varies = transformPipeline("train", train, size).random;
-  const listed = list(valFraction);
+  const listed = list({ valFraction, label });
   const split = (table: ImageTable) =>
     streamedSplit({
       labels: table.labels,

@@ -8,6 +8,7 @@ import { transformPipeline } from "../images/pipeline.ts";
 import { keyFor } from "../keys.ts";
 import { LIMITS } from "../limits.ts";
 import { type ImageTable, imageName, nameAt } from "./image-table.ts";
+import { bytesInPage } from "./parquet/node-pages.ts";
 import type { ImageDecoder } from "./source.ts";
 
 /** Everything that decoding needs, as plain data. */
@@ -55,14 +56,15 @@ export function readImageFile({ root, files, places }: ImageTable, index: number
       const found = fstatSync(descriptor);
       if (!found.isFile()) throw new FileError(`cannot read ${path}: it is not a regular file; put the image there`);
       const [start, size] = places ? [places.start[index] as number, places.size[index] as number] : [0, found.size];
-      if (size > LIMITS.imageFile) throw new DataError(`it has ${size} bytes, more than the limit of ${LIMITS.imageFile}; make it smaller`);
+      const most = places?.pages ? LIMITS.parquetPage + LIMITS.parquetHeader : LIMITS.imageFile;
+      if (size > most) throw new DataError(`it has ${size} bytes, more than the limit of ${most}; make it smaller`);
       const bytes = new Uint8Array(size);
       for (let done = 0; done < size; ) {
         const count = readSync(descriptor, bytes, done, size - done, start + done);
         if (count === 0) throw new DataError("it has become shorter since it was listed; list it again");
         done += count;
       }
-      return bytes;
+      return places?.pages ? bytesInPage(bytes, places.pages.value[index] as number, places.pages.codec, places.pages.level) : bytes;
     } finally {
       closeSync(descriptor);
     }
@@ -70,7 +72,9 @@ export function readImageFile({ root, files, places }: ImageTable, index: number
 }
 
 /** The length of an image's file, or of its part of one. */
-export function imageBytes({ root, files, places }: ImageTable, index: number): number {
+export function imageBytes(table: ImageTable, index: number): number {
+  const { root, files, places } = table;
+  if (places?.pages) return readImageFile(table, index).length;
   if (places) return places.size[index] as number;
   const path = join(root, nameAt(files, index));
   return onFile("read", path, () => statSync(path).size);

@@ -15,7 +15,7 @@ import { onFile } from "../files/node-file-error.ts";
 import { readRegularFile } from "../files/node-read.ts";
 import { IMAGE_ENDINGS } from "../images/decode.ts";
 import { LIMITS } from "../limits.ts";
-import { byCodePoint, type ImageTable, nameList, sharedLabels } from "./image-table.ts";
+import { byCodePoint, collectNames, type ImageTable, keptAndHeld, type NameCollection, sharedLabels } from "./image-table.ts";
 
 /** A listed folder of images. */
 export interface ImageFolder {
@@ -41,10 +41,10 @@ export const LEFT_OUT = "leave-out.txt";
 /** Folders inside one another below a class. */
 const MOST_DEPTH = 16;
 
-/** An image of a listing: its name below the folder, and its class. */
-interface Listed {
-  readonly name: string;
-  readonly label: number;
+/** Images that were found: names, and the class of each. */
+interface Listing {
+  readonly names: NameCollection;
+  readonly labels: number[];
 }
 
 /**
@@ -66,22 +66,33 @@ export function listImageFolder(folder: string, { valFraction = 0 }: ImageFolder
   }
   const leftOut = new Set(readLeftOut(root));
   const classes = new Map(classNames.map((name, label) => [name, label]));
-  const listClasses = (top: string): Listed[] =>
-    walk
-      .folders(top)
-      .sort(byCodePoint)
-      .flatMap((name) => {
-        const label = classes.get(name);
-        if (label === undefined)
-          throw new DataError(
-            `${folder}: ${join(top, name)} is no class of ${trainFolder}, which has ${classNames.length}; move it away, or add images of it to train`,
-          );
-        return walk.images(join(top, name)).map((image) => ({ name: image, label }));
-      });
-  let train = listClasses(trainFolder).filter(({ name }) => !leftOut.has(name));
-  let test: Listed[];
+  const listing = (images: Iterable<readonly [name: string, label: number]>): Listing => {
+    const found: Listing = { names: collectNames(), labels: [] };
+    for (const [name, label] of images) {
+      if (leftOut.has(name)) continue;
+      found.names.add(name);
+      found.labels.push(label);
+    }
+    return found;
+  };
+  const inClasses = function* (top: string): Generator<readonly [string, number]> {
+    for (const name of walk.folders(top).sort(byCodePoint)) {
+      const label = classes.get(name);
+      if (label === undefined)
+        throw new DataError(
+          `${folder}: ${join(top, name)} is no class of ${trainFolder}, which has ${classNames.length}; move it away, or add images of it to train`,
+        );
+      for (const image of walk.images(join(top, name))) yield [image, label];
+    }
+  };
+  const trained = listing(inClasses(trainFolder));
+  let [train, test]: [Images, Images] = [
+    { of: trained, order: mixed(trained) },
+    { of: trained, order: new Uint32Array() },
+  ];
   if (separate && held !== undefined) {
-    test = (walk.has(join(held, "val_annotations.txt")) ? annotated(root, held, classes) : listClasses(held)).filter(({ name }) => !leftOut.has(name));
+    const found = listing(walk.has(join(held, "val_annotations.txt")) ? annotated(root, held, classes) : inClasses(held));
+    test = { of: found, order: mixed(found) };
   } else {
     if (!(valFraction > 0)) {
       throw new DataError(
@@ -90,28 +101,40 @@ export function listImageFolder(folder: string, { valFraction = 0 }: ImageFolder
     }
     [train, test] = divided(train, valFraction);
   }
-  [train, test] = [mixed(train), mixed(test)];
-  for (const [split, listed] of [
+  for (const [split, { order }] of [
     ["training", train],
     ["evaluation", test],
   ] as const) {
-    if (listed.length === 0) throw new DataError(`${folder} has no ${split} images (${IMAGE_ENDINGS.join(", ")}); put some there`);
+    if (order.length === 0) throw new DataError(`${folder} has no ${split} images (${IMAGE_ENDINGS.join(", ")}); put some there`);
   }
-  const empty = classNames.find((_, label) => !train.some((image) => image.label === label));
+  const present = new Set<number>();
+  for (const i of train.order) present.add(train.of.labels[i] as number);
+  const empty = classNames.find((_, label) => !present.has(label));
   if (empty !== undefined) throw new DataError(`${folder}: the class ${empty} has no training images; add some, or remove its folder`);
   const hash = createHash("sha256");
-  for (const listed of [train, test]) for (const { name, label } of listed) hash.update(`${name}\0${walk.size(name)}\0${label}\n`);
-  const table = (listed: readonly Listed[]): ImageTable => ({
+  for (const { of, order } of [train, test]) {
+    for (const i of order) {
+      const name = of.names.at(i);
+      hash.update(`${name}\0${walk.size(name)}\0${of.labels[i]}\n`);
+    }
+  }
+  const table = ({ of, order }: Images): ImageTable => ({
     root,
-    files: nameList(listed.map(({ name }) => name)),
+    files: of.names.taken(order),
     places: undefined,
     labels: sharedLabels(
-      listed.map(({ label }) => label),
+      Int32Array.from(order, (i) => of.labels[i] as number),
       classNames.length,
     ),
-    count: listed.length,
+    count: order.length,
   });
   return { root, classNames, train: table(train), test: table(test), ignored: walk.ignored, fingerprint: hash.digest("hex") };
+}
+
+/** Some of a listing's images, by their numbers. */
+interface Images {
+  readonly of: Listing;
+  readonly order: Uint32Array;
 }
 
 /** Whether a folder can be read as a folder of images. */
@@ -187,7 +210,7 @@ function hasImages(walk: Walker, split: string): boolean {
 }
 
 /** Tiny-ImageNet's validation images: their classes are in a table, a name and a class a line, then a box. */
-function annotated(root: string, split: string, classes: ReadonlyMap<string, number>): Listed[] {
+function annotated(root: string, split: string, classes: ReadonlyMap<string, number>): (readonly [name: string, label: number])[] {
   const file = join(root, split, "val_annotations.txt");
   const lines = readRegularFile(file).toString("utf8").split(/\r?\n/);
   return lines
@@ -201,9 +224,9 @@ function annotated(root: string, split: string, classes: ReadonlyMap<string, num
       const real = onFile("read", join(root, path), () => realpathSync(join(root, path)));
       if (relative(root, real).startsWith(".."))
         throw new DataError(`${file}, line ${i + 1}: ${name} is a link that leads out of the folder; copy the file there`);
-      return [{ name: path, label }];
+      return [[path, label] as const];
     })
-    .sort((a, b) => byCodePoint(a.name, b.name));
+    .sort(([a], [b]) => byCodePoint(a, b));
 }
 
 function isPlainName(name: string): boolean {
@@ -216,26 +239,16 @@ function readLeftOut(root: string): string[] {
 }
 
 /** The images in an order that is as good as random. */
-function mixed(listed: readonly Listed[]): Listed[] {
-  return listed
-    .map((image) => ({ image, rank: rankOf(image.name) }))
-    .sort((a, b) => a.rank - b.rank || byCodePoint(a.image.name, b.image.name))
-    .map(({ image }) => image);
+function mixed({ names, labels }: Listing): Uint32Array {
+  const ranks = Uint32Array.from(labels, (_, i) => rankOf(names.at(i)));
+  return Uint32Array.from(labels, (_, i) => i).sort((a, b) => (ranks[a] as number) - (ranks[b] as number) || names.compare(a, b));
 }
 
 /** Training and evaluation images: of each class the share that comes first in that order. */
-function divided(listed: readonly Listed[], fraction: number): [Listed[], Listed[]] {
-  const byClass = new Map<number, Listed[]>();
-  for (const image of mixed(listed)) {
-    const others = byClass.get(image.label);
-    if (others) others.push(image);
-    else byClass.set(image.label, [image]);
-  }
-  const parts = [...byClass.values()].map((images) => {
-    const count = Math.min(Math.max(1, Math.round(images.length * fraction)), images.length - 1);
-    return [images.slice(count), images.slice(0, count)] as const;
-  });
-  return [parts.flatMap(([kept]) => kept), parts.flatMap(([, evaluated]) => evaluated)];
+function divided({ of, order }: Images, fraction: number): [Images, Images] {
+  const labels = Int32Array.from(order, (i) => of.labels[i] as number);
+  const [kept, held] = keptAndHeld(labels, fraction).map((places) => ({ of, order: places.map((place) => order[place] as number) }));
+  return [kept as Images, held as Images];
 }
 
 /** A number that is as good as random, and the same for a name everywhere. */
