@@ -3,7 +3,7 @@
  * steps of FGSM + GradAlign with a ResNet on a folder of images, with the images decoded ahead of the step and with the same images in memory, in
  * turns; `--make 20000` writes such a folder first. `--memory` prints instead what a process takes with the folder opened and some steps done.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createDevice } from "@gradalign/tensor";
@@ -22,6 +22,9 @@ const [folder] = positionals;
 if (!folder) throw new Error("name a folder of images, or one to write with --make N");
 const [width, batch, steps, workers, size, make] = ["width", "batch", "steps", "workers", "size", "make"].map((name) => Number(values[name]));
 
+/** As many training images differ; the others are other names of theirs. */
+const DISTINCT = 20_000;
+
 /** Photographs have smooth parts and edges: waves of each class's own, and a box. Files are of about a fifth of a byte per pixel and channel. */
 function writeFolder(at, count, side) {
   let state = 1;
@@ -31,6 +34,13 @@ function writeFolder(at, count, side) {
   };
   for (let i = 0; i < count + count / 20; i++) {
     const [split, label] = [i < count ? "train" : "val", i % 10];
+    const below = join(at, split, `class-${label}`);
+    const file = (number) => join(below, `${String(number).padStart(7, "0")}.jpg`);
+    if (!existsSync(below)) mkdirSync(below, { recursive: true });
+    if (i >= DISTINCT && i < count) {
+      linkSync(file(i % DISTINCT), file(i));
+      continue;
+    }
     const [phase, left, top] = [6 * random(), side * 0.7 * random(), side * 0.7 * random()];
     const pixels = new Uint8Array(3 * side * side);
     for (let k = 0; k < pixels.length; k++) {
@@ -38,9 +48,7 @@ function writeFolder(at, count, side) {
       const box = x > left && x < left + side * 0.3 && y > top && y < top + side * 0.3 ? 60 : 0;
       pixels[k] = 90 + box + 50 * Math.sin(phase + (x * (label + 1) + (k % 3) * y) / 9) + 8 * random();
     }
-    const below = join(at, split, `class-${label}`);
-    if (!existsSync(below)) mkdirSync(below, { recursive: true });
-    writeFileSync(join(below, `${String(i).padStart(7, "0")}.jpg`), jpegFile(pixels, side, side, 90));
+    writeFileSync(file(i), jpegFile(pixels, side, side, 90));
   }
 }
 if (make > 0 && !existsSync(folder)) writeFolder(folder, make, Math.ceil((size * 1.25) / 8) * 8);
