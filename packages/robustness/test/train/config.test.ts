@@ -165,7 +165,7 @@ describe("errors", () => {
     expect(message({ threat: "l2" })).toMatch(/^config: threat \(="l2"\) is not a setting/);
     expect(message({ schedule: { top: 1 } })).toBe("config: schedule.top (=1) is not an option of cyclic, which has peak; leave it out");
     expect(message({ augment: { cropping: 1 } })).toBe(
-      "config: augment.cropping (=1) is not an option of the augmentation, which has crop, flip; leave it out",
+      "config: augment.cropping (=1) is not an option of the augmentation, which has crop, flip, mixup, cutmix; leave it out",
     );
   });
 
