@@ -23,5 +23,7 @@ export default defineConfig({
     // Shaders compile slowly where the CPU imitates a GPU.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    // So does what a page is waited for, while other tests run.
+    expect: { poll: { timeout: 30_000 } },
   },
 });

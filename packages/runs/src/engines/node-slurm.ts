@@ -50,14 +50,16 @@ export function arrayScripts({ indices, command, folder, jobs, options, maxArray
 ${directives(["--job-name=gradalign", `--array=${ranges(tasks)}${atOnce}`, "--requeue", `--signal=B:USR1@${WARNING_SECONDS}`, "--open-mode=append", `--output=${join(folder, "%A_%a.log")}`, ...options])}
 # One run of the plan. It ends with 0 when it is done, ${EXIT_CODES.again} when it is to be tried again, ${EXIT_CODES.never} when trying again is of no use.
 run= warned=
-trap 'warned=1; [ -z "$run" ] || kill -TERM "$run"' USR1 TERM
+trap 'warned=1; [ -z "$run" ] || kill -TERM "$run"' USR1
+# This one Slurm sends to the run as well, which would take a second as the wish to end at once.
+trap warned=1 TERM
 ${command.map(shellWord).join(" ")} $((${block * maxArraySize} + SLURM_ARRAY_TASK_ID)) &
 run=$!
 # The warning may have come before there was a run.
 [ -z "$warned" ] || kill -TERM "$run"
-wait "$run"; code=$?
-# A signal ends the waiting, not the run, which writes its checkpoint.
-while kill -0 "$run" 2>/dev/null; do wait "$run"; code=$?; done
+# A signal ends the waiting, not the run, which writes its checkpoint. It may also end at that moment: its own code counts.
+warned=1
+while [ -n "$warned" ]; do warned=; wait "$run"; code=$?; done
 # More than 128: a signal ended it before it listened to any.
 if [ "$code" -eq ${EXIT_CODES.again} ] || [ "$code" -gt 128 ]; then scontrol requeue "\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}"; fi
 exit "$code"

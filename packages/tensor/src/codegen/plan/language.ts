@@ -55,7 +55,7 @@ export interface TileTransform {
 
 /** Operations on elements of 32 bits; comparisons give all ones or zero. `lesser` and `greater` give the second operand unless the first one is less
  * or greater: with NaN and with equal ones, too. `greaterInt` compares, `largerInt` chooses. */
-export const ELEMENT_OPS = {
+const ELEMENT_OPS = {
   float: ["add", "sub", "mul", "div", "sqrt", "floor", "lesser", "greater", "eq", "lt", "le"],
   bits: ["and", "or", "xor", "shiftLeft", "shiftRight", "select"],
   int: ["addInt", "subInt", "eqInt", "greaterInt", "largerInt", "toFloat"],

@@ -9,7 +9,7 @@ import type { Planner, Tasks } from "./planner.ts";
 const TASK_WORK = 5e5;
 
 /** Byte distances in the two images of a planar convolution. */
-export function planarDistances({ channels, inputs, height, width, rows, columns }: PlanarShape) {
+function planarDistances({ channels, inputs, height, width, rows, columns }: PlanarShape) {
   const row = 4 * (width + columns - 1);
   const plane = row * (height + rows - 1);
   const cotangentPlane = 4 * width * height;
