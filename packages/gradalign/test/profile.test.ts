@@ -48,11 +48,11 @@ test("the table is cut where asked, and says what was left out", async () => {
 });
 
 test("plans are printed for the kernels of the table, and each says what its code is", async () => {
-  const { code, stdout } = await gradalign(...STEP, "--top", "2", "--plans", "--native", "off");
+  const { code, stdout } = await gradalign(...STEP, "--top", "12", "--plans", "--native", "off");
   expect(code).toBe(0);
   const lines = stdout.trimEnd().split("\n");
   const head = lines.findIndex((line) => line.includes("GFLOP/s"));
-  const names = lines.slice(head + 1, head + 3).map((line) => / wasm {2,}(.*)$/.exec(line)?.[1]);
+  const names = lines.slice(head + 1, head + 13).map((line) => / wasm {2,}(.*)$/.exec(line)?.[1]);
   expect(lines.filter((line) => names.includes(line))).toEqual(names);
-  expect(lines.slice(head + 4).some((line) => / {2}accumulate \d+ rows x \d+ vectors of /.test(line))).toBe(true);
+  expect(lines.slice(head + 14).some((line) => / {2}accumulate \d+ rows x \d+ vectors of /.test(line))).toBe(true);
 });
