@@ -8,21 +8,6 @@ interface Measured {
   readonly machine: { readonly cpu: string; readonly node: string; readonly pytorch?: string; readonly threads?: number };
 }
 
-interface Step {
-  readonly name: string;
-  readonly batch: number;
-  readonly oursMs: number;
-  readonly pytorchMs: number;
-  readonly ratio: number;
-  readonly compileMs: number;
-  readonly oursPeakRssMb: number;
-  readonly pytorchPeakRssMb: number;
-}
-
-interface Steps extends Measured {
-  readonly results: readonly Step[];
-}
-
 interface Scaling extends Measured {
   readonly rows: readonly { readonly series: string; readonly batch: number; readonly ms: number; readonly deviceMb: number }[];
 }
@@ -37,20 +22,6 @@ function from(names: readonly string[], { date, machine }: Measured): string {
   const link = names.map((name) => `[${name}.json](/bench/results/${name}.json)`).join(", ");
   const pytorch = machine.pytorch ? `, PyTorch ${machine.pytorch}` : "";
   return paragraph(`From ${link} (${date.slice(0, 10)}, ${machine.cpu}, Node ${machine.node.replaceAll("v", "")}${pytorch}, ${machine.threads ?? 2} threads).`);
-}
-
-/** Our steps beside PyTorch's: times of the last run, the ratio's median and range over all runs with the same Node. */
-function steps(name: string): string {
-  const last = read<Steps>(name);
-  const runs = [...read<readonly Steps[]>("steps-earlier").filter(({ machine }) => machine.node === last.machine.node), last];
-  const rows = last.results.map(({ name: step, batch, oursMs, pytorchMs, oursPeakRssMb, pytorchPeakRssMb, compileMs }) => {
-    const ratios = runs.flatMap(({ results }) => results.filter((row) => row.name === step).map(({ ratio }) => ratio)).sort((a, b) => a - b);
-    const [least, median, most] = [ratios[0], ratios[ratios.length >> 1], ratios.at(-1)] as [number, number, number];
-    const whole = [oursPeakRssMb, pytorchPeakRssMb, compileMs].map((value) => value.toFixed(0));
-    return [step, String(batch), oursMs.toFixed(1), pytorchMs.toFixed(1), median.toFixed(2), `${least.toFixed(2)} to ${most.toFixed(2)}`, ...whole];
-  });
-  const head = ["step", "batch", "ours, ms", "PyTorch, ms", "PyTorch / ours", `in all ${runs.length} runs`, "our peak RSS, MB", "PyTorch's, MB", "compile, ms"];
-  return [table(head, rows), from([name, "steps-earlier"], last)].join("\n\n");
 }
 
 interface Times {
@@ -155,9 +126,8 @@ function attacks(): string {
 }
 
 const REGIONS: Readonly<Record<string, () => string>> = {
-  steps: () => steps("steps"),
-  "steps-node26": () => steps("steps-node26"),
   "steps-native": () => sideBySide("steps-native"),
+  "steps-webassembly": () => sideBySide("steps-webassembly"),
   scaling,
   steady,
   attacks,
