@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tarHeader, tarPadding } from "../../robustness/src/data/tar.ts";
 import { imageFolder, writeFiles } from "../../robustness/test/data/image-folder-fixture.ts";
 import { fileOf } from "../../robustness/test/images/vectors.ts";
 import { gradalign } from "./support/captured.ts";
@@ -46,4 +47,15 @@ test("what it is converted to is trained on, and so is the folder itself", async
   const trained = await gradalign("train", "--dataset", `${photos}:size=8`, ...flags, "--out", out);
   expect([trained.code, existsSync(join(out, "report.html"))]).toEqual([0, true]);
   expect(JSON.parse(readFileSync(join(out, "config.json"), "utf8"))).toMatchObject({ dataset: `${photos}:size=8` });
+});
+
+test("as many classes as labels may have are counted and told", async () => {
+  const shards = join(folder, "shards");
+  const shard = (label: string) => {
+    const files = { "a.jpg": fileOf("17x33-444.jpg"), "a.cls": new TextEncoder().encode(label) };
+    return Buffer.concat(Object.entries(files).flatMap(([name, bytes]) => [tarHeader(name, bytes.length), bytes, tarPadding(bytes.length)]));
+  };
+  writeFiles(shards, { "train-0.tar": shard("150000"), "val-0.tar": shard("3") });
+  const { code, stdout } = await gradalign("data", "check", shards, "--workers", "0");
+  expect([code, stdout.split("\n").slice(0, 2)]).toEqual([0, ["shards, 150,001 classes", "training: 1, 0 (0) to 1 (150000) of a class"]]);
 });

@@ -5,7 +5,7 @@ export { type CheckOptions, checkFolder, type FolderCheck } from "./data/node-ch
 export { type ConvertOptions, convertFolder } from "./data/node-convert-folder.ts";
 export { type DataPath, fileOptions, readDataFolder, readDataPath } from "./data/node-data-folder.ts";
 export { firstBytes } from "./data/node-first-bytes.ts";
-export { LEFT_OUT } from "./data/node-image-folder.ts";
+export { LEFT_OUT, leftOutLine } from "./data/node-image-folder.ts";
 export { type DataEvent, type LoadDatasetOptions, loadDataset } from "./data/node-load-dataset.ts";
 export { type LoadedDataset, readRecordFolder } from "./data/node-record-folder.ts";
 export { builtModule, type StreamedOptions, streamedSplit } from "./data/node-streamed.ts";

@@ -1,7 +1,7 @@
 /** @file `gradalign data check` and `gradalign data convert`: images of one's own, looked through once, and in another form. */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { checkFolder, convertFolder, type FolderCheck, LEFT_OUT, readIfThere, writeFileAtomic } from "@gradalign/robustness/node";
+import { checkFolder, convertFolder, type FolderCheck, LEFT_OUT, leftOutLine, readIfThere, writeFileAtomic } from "@gradalign/robustness/node";
 import { count, duration } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -58,7 +58,7 @@ export function registerDataFolder(data: Command, context: Context): void {
           throw new ConfigError("data check: --leave-out is for folders of images; write the archives or Parquet files again without what cannot be decoded");
         const file = join(folder, LEFT_OUT);
         const before = readIfThere(file)?.toString() ?? "";
-        writeFileAtomic(file, before + found.unreadable.map(({ image }) => `${image}\n`).join(""));
+        writeFileAtomic(file, before + found.unreadable.map(({ image }) => `${leftOutLine(image)}\n`).join(""));
         remark(context, `${file}: ${count(found.unreadable.length)} images are left out from now on`);
       } else context.exitCode = 1;
     });
@@ -151,6 +151,8 @@ function linesOf({ kind, classes, splits, formats, sizes, unreadable, duplicates
       ? `${count(least)} of each class`
       : `${count(least)} (${classes[numbers.indexOf(least)]}) to ${count(most)} (${classes[numbers.indexOf(most)]}) of a class`;
   };
+  // A terminal gets no other control characters.
+  const oneLine = (text: string): string => text.replace(/[\t\n]/g, (found) => JSON.stringify(found).slice(1, -1));
   const size = ([width, height]: readonly [number, number]): string => `${width} x ${height}`;
   const leaks = duplicates.filter((found) => found.leaks);
   const contradictions = duplicates.filter((found) => found.contradicts);
@@ -164,11 +166,11 @@ function linesOf({ kind, classes, splits, formats, sizes, unreadable, duplicates
         .join(", ") || "none"
     }`,
     ...(sizes ? [`sizes: ${size(sizes.smallest)} to ${size(sizes.largest)}, the middle one ${size(sizes.median)}`] : []),
-    ...(ignored.length > 0 ? [`passed over: ${count(ignored.length)} other files, such as ${ignored[0]}`] : []),
+    ...(ignored.length > 0 ? [`passed over: ${count(ignored.length)} other files, such as ${oneLine(ignored[0] as string)}`] : []),
     `the same file more than once: ${count(duplicates.length)}, in training and evaluation ${count(leaks.length)}, in different classes ${count(contradictions.length)}`,
-    ...some([...new Set([...leaks, ...contradictions])].map(({ images }) => `  ${images.join(" = ")}`)),
+    ...some([...new Set([...leaks, ...contradictions])].map(({ images }) => `  ${images.map(oneLine).join(" = ")}`)),
     `cannot be decoded: ${count(unreadable.length)}`,
-    ...some(unreadable.map(({ image, reason }) => `  ${image}: ${reason}`)),
+    ...some(unreadable.map(({ image, reason }) => `  ${oneLine(image)}: ${oneLine(reason)}`)),
   ];
 }
 

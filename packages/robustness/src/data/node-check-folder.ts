@@ -56,12 +56,16 @@ export function listTables(folder: string, valFraction: number) {
 export async function checkFolder(folder: string, { valFraction = 0, workers = 0, signal, onProgress }: CheckOptions = {}): Promise<FolderCheck> {
   const { kind, classNames, train, test, ignored } = listTables(folder, valFraction);
   const total = train.count + test.count;
+  const at = (i: number) => (i < train.count ? { table: train, index: i } : { table: test, index: i - train.count });
+  const nameOf = (i: number): string => imageName(at(i).table, at(i).index);
   const unreadable: { image: string; reason: string }[] = [];
   const formats: Partial<Record<ImageFormat, number>> = {};
-  const seen = new Map<string, { readonly table: ImageTable; readonly index: number }[]>();
-  const sizes: Size[] = [];
-  let done = 0;
-  for (const table of [train, test]) {
+  // By number of an image, training first; numbers alone, for millions of images.
+  const [widths, heights, digests] = [new Uint32Array(total), new Uint32Array(total), new Float64Array(2 * total)];
+  for (const [table, start] of [
+    [train, 0],
+    [test, train.count],
+  ] as const) {
     const { labels } = table;
     const source = streamedSplit({ labels, shape: [1, 1, FINDING_BYTES], module: builtModule("./node-image-inspector.ts", import.meta.url), data: table });
     const reader = await source.open(workers);
@@ -76,26 +80,25 @@ export async function checkFolder(folder: string, { valFraction = 0, workers = 0
           if ("reason" in found) unreadable.push({ image: imageName(table, index), reason: found.reason });
           else {
             formats[found.format] = (formats[found.format] ?? 0) + 1;
-            sizes.push([found.width, found.height]);
-            const others = seen.get(found.hash);
-            if (others) others.push({ table, index });
-            else seen.set(found.hash, [{ table, index }]);
+            [widths[start + index], heights[start + index]] = [found.width, found.height];
+            digests.set(found.digest, 2 * (start + index));
           }
         }
-        done += indices.length;
-        onProgress?.(done, total);
+        onProgress?.(start + first + indices.length, total);
       }
     } finally {
       await reader.close();
     }
   }
-  const duplicates = [...seen.values()]
-    .filter((images) => images.length > 1)
-    .map((images) => ({
-      images: images.map(({ table, index }) => imageName(table, index)).sort(byCodePoint),
+  const decoded = Uint32Array.from({ length: total }, (_, i) => i).filter((i) => widths[i] !== 0);
+  const duplicates = sameFiles(decoded, digests).map((same) => {
+    const images = same.map(at);
+    return {
+      images: same.map(nameOf).sort(byCodePoint),
       leaks: new Set(images.map(({ table }) => table)).size > 1,
       contradicts: new Set(images.map(({ table, index }) => table.labels[index])).size > 1,
-    }));
+    };
+  });
   unreadable.sort((a, b) => byCodePoint(a.image, b.image));
   duplicates.sort((a, b) => byCodePoint(a.images[0] as string, b.images[0] as string));
   const counted = (table: ImageTable) => {
@@ -103,11 +106,25 @@ export async function checkFolder(folder: string, { valFraction = 0, workers = 0
     for (const label of table.labels) byClass[label] = (byClass[label] ?? 0) + 1;
     return { images: table.count, byClass };
   };
-  sizes.sort(([a, b], [c, d]) => a * b - c * d);
-  const [smallest, median, largest] = [sizes[0], sizes[sizes.length >> 1], sizes[sizes.length - 1]];
+  const pixels = (i: number): number => (widths[i] as number) * (heights[i] as number);
+  const bySize = decoded.sort((a, b) => pixels(a) - pixels(b));
+  const size = (place: number): Size => [widths[bySize[place] as number] as number, heights[bySize[place] as number] as number];
   return {
     ...{ kind, classes: classNames, splits: { train: counted(train), test: counted(test) }, formats },
-    sizes: smallest && median && largest ? { smallest, median, largest } : null,
+    sizes: bySize.length > 0 ? { smallest: size(0), median: size(bySize.length >> 1), largest: size(bySize.length - 1) } : null,
     ...{ unreadable, duplicates, ignored },
   };
+}
+
+/** Groups of images whose files have the same digest, in order of their first. */
+function sameFiles(images: Uint32Array, digests: Float64Array): number[][] {
+  const compare = (a: number, b: number): number =>
+    (digests[2 * a] as number) - (digests[2 * b] as number) || (digests[2 * a + 1] as number) - (digests[2 * b + 1] as number);
+  const order = images.slice().sort((a, b) => compare(a, b) || a - b);
+  const groups: number[][] = [];
+  for (let first = 0, end = 0; first < order.length; first = end) {
+    while (end < order.length && compare(order[end] as number, order[first] as number) === 0) end++;
+    if (end - first > 1) groups.push([...order.subarray(first, end)]);
+  }
+  return groups;
 }

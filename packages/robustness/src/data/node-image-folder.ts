@@ -8,7 +8,7 @@
  * Images are numbered in an order that mixes the classes and depends on names alone, so that the first thousand are a sample of all.
  */
 import { createHash } from "node:crypto";
-import { type Dirent, existsSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { type Dirent, existsSync, opendirSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { DataError, philox } from "@gradalign/tensor";
 import { onFile } from "../files/node-file-error.ts";
@@ -41,10 +41,11 @@ export const LEFT_OUT = "leave-out.txt";
 /** Folders inside one another below a class. */
 const MOST_DEPTH = 16;
 
-/** Images that were found: names, and the class of each. */
+/** Images that were found: names, the class of each, and a number that is as good as random. */
 interface Listing {
   readonly names: NameCollection;
   readonly labels: number[];
+  readonly ranks: number[];
 }
 
 /**
@@ -58,25 +59,33 @@ export function listImageFolder(folder: string, { valFraction = 0 }: ImageFolder
   const held = ["val", "test"].find((name) => hasImages(walk, name));
   const separate = walk.folders("").includes("train");
   const trainFolder = separate ? "train" : "";
-  const classNames = walk.folders(trainFolder).sort(byCodePoint);
+  const classNames = walk.folders(trainFolder);
   if (classNames.length === 0 || (!separate && held !== undefined)) {
-    throw new DataError(
-      `${folder} must have train/CLASS/image.jpg and val/CLASS/image.jpg, or CLASS/image.jpg; ${held ? "put the training images into train" : "make a folder for each class"}`,
-    );
+    const [link] = walk.ignored;
+    const remedy = held
+      ? "put the training images into train"
+      : link
+        ? `${link} leads out of it or nowhere: name the folder it leads to`
+        : "make a folder for each class";
+    throw new DataError(`${folder} must have train/CLASS/image.jpg and val/CLASS/image.jpg, or CLASS/image.jpg; ${remedy}`);
   }
+  const broken = classNames.find((name) => /[\r\n]/.test(name));
+  if (broken !== undefined) throw new DataError(`${folder}: the class ${JSON.stringify(broken)} must have its name on one line; rename its folder`);
   const leftOut = new Set(readLeftOut(root));
   const classes = new Map(classNames.map((name, label) => [name, label]));
   const listing = (images: Iterable<readonly [name: string, label: number]>): Listing => {
-    const found: Listing = { names: collectNames(), labels: [] };
+    const found: Listing = { names: collectNames(), labels: [], ranks: [] };
     for (const [name, label] of images) {
       if (leftOut.has(name)) continue;
       found.names.add(name);
       found.labels.push(label);
+      found.ranks.push(rankOf(name));
+      if (found.labels.length > LIMITS.images) throw new DataError(`${root} has more than ${LIMITS.images} images; divide it`);
     }
     return found;
   };
   const inClasses = function* (top: string): Generator<readonly [string, number]> {
-    for (const name of walk.folders(top).sort(byCodePoint)) {
+    for (const name of walk.folders(top)) {
       const label = classes.get(name);
       if (label === undefined)
         throw new DataError(
@@ -109,8 +118,12 @@ export function listImageFolder(folder: string, { valFraction = 0 }: ImageFolder
   }
   const present = new Set<number>();
   for (const i of train.order) present.add(train.of.labels[i] as number);
-  const empty = classNames.find((_, label) => !present.has(label));
-  if (empty !== undefined) throw new DataError(`${folder}: the class ${empty} has no training images; add some, or remove its folder`);
+  const empty = classNames.filter((_, label) => !present.has(label));
+  if (empty.length > 0) {
+    const more = empty.length > 5 ? ` and ${empty.length - 5} more` : "";
+    const [classes, folders] = empty.length === 1 ? ["class", "its folder"] : ["classes", "their folders"];
+    throw new DataError(`${folder}: no training images of the ${classes} ${empty.slice(0, 5).join(", ")}${more}; add some, or remove ${folders}`);
+  }
   const hash = createHash("sha256");
   for (const { of, order } of [train, test]) {
     for (const i of order) {
@@ -128,7 +141,7 @@ export function listImageFolder(folder: string, { valFraction = 0 }: ImageFolder
     ),
     count: order.length,
   });
-  return { root, classNames, train: table(train), test: table(test), ignored: walk.ignored, fingerprint: hash.digest("hex") };
+  return { root, classNames, train: table(train), test: table(test), ignored: [...walk.ignored].sort(byCodePoint), fingerprint: hash.digest("hex") };
 }
 
 /** Some of a listing's images, by their numbers. */
@@ -137,28 +150,33 @@ interface Images {
   readonly order: Uint32Array;
 }
 
-/** Whether a folder can be read as a folder of images. */
+/** Whether a folder can be read as a folder of images, or is one but for folders of classes. */
 export function isImageFolder(folder: string): boolean {
-  return statSync(folder).isDirectory() && readdirSync(folder, { withFileTypes: true }).some((entry) => entry.isDirectory() || entry.isSymbolicLink());
+  return readdirSync(folder, { withFileTypes: true }).some((entry) => entry.isDirectory() || entry.isSymbolicLink() || isImageName(entry.name));
+}
+
+function isImageName(name: string): boolean {
+  return IMAGE_ENDINGS.some((ending) => name.toLowerCase().endsWith(ending));
 }
 
 /** Lists folders below the root without ever leaving it. */
 interface Walker {
-  /** Names of the folders in one. */
+  /** Names of the folders in one, in order. */
   folders(folder: string): string[];
-  /** Names below the root of all images in a folder and below it, in order. */
-  images(folder: string): string[];
+  /** Names below the root of all images in a folder and below it, as the file system has them. */
+  images(folder: string): Iterable<string>;
   has(name: string): boolean;
   /** An image's length in bytes. */
   size(name: string): number;
-  readonly ignored: string[];
+  readonly ignored: Set<string>;
 }
 
 function walker(root: string): Walker {
-  const ignored: string[] = [];
+  const ignored = new Set<string>();
   const inside = (path: string): boolean => path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
   /** What an entry is, links followed as long as they stay inside. */
   const kindOf = (entry: Dirent, name: string): "folder" | "file" | undefined => {
+    if (entry.name.includes(NOT_UTF8) && !existsSync(join(root, name))) throw new DataError(`${join(root, name)}: the name is not UTF-8; rename it`);
     if (entry.isDirectory()) return "folder";
     if (entry.isFile()) return "file";
     if (!entry.isSymbolicLink()) return undefined;
@@ -172,34 +190,48 @@ function walker(root: string): Walker {
       return undefined;
     }
   };
-  const entries = (folder: string): Dirent[] => onFile("read", join(root, folder), () => readdirSync(join(root, folder), { withFileTypes: true }));
-  const below = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`);
-  const walkImages = (folder: string, depth: number, images: string[]): string[] => {
+  /** One after the other: a folder may have more than anyone wants to hold. */
+  const entries = function* (folder: string): Generator<readonly [name: string, entry: Dirent]> {
+    const path = join(root, folder);
+    const opened = onFile("read", path, () => opendirSync(path, { bufferSize: 256 }));
+    try {
+      for (let entry = opened.readSync(); entry !== null; entry = opened.readSync()) yield [folder === "" ? entry.name : `${folder}/${entry.name}`, entry];
+    } finally {
+      opened.closeSync();
+    }
+  };
+  const imagesIn = function* (folder: string, depth: number): Generator<string> {
     if (depth > MOST_DEPTH) throw new DataError(`${join(root, folder)}: folders lie more than ${MOST_DEPTH} deep; move the images up`);
     const folders: string[] = [];
-    const found = entries(folder).sort((a, b) => byCodePoint(a.name, b.name));
-    for (const entry of found) {
-      const name = below(folder, entry.name);
+    for (const [name, entry] of entries(folder)) {
       const kind = kindOf(entry, name);
-      if (kind === "folder") folders.push(name);
-      else if (kind === "file" && IMAGE_ENDINGS.some((ending) => entry.name.toLowerCase().endsWith(ending)) && !entry.name.startsWith(".")) images.push(name);
-      else ignored.push(name);
-      if (images.length > LIMITS.images) throw new DataError(`${root} has more than ${LIMITS.images} images; divide it`);
+      // Hidden folders are other programs': thumbnails, versions.
+      if (kind === undefined || entry.name.startsWith(".")) ignored.add(name);
+      else if (kind === "folder") folders.push(name);
+      else if (isImageName(entry.name)) yield name;
+      else ignored.add(name);
     }
-    for (const name of folders) walkImages(name, depth + 1, images);
-    return images;
+    for (const name of folders) yield* imagesIn(name, depth + 1);
   };
   return {
-    folders: (folder) =>
-      entries(folder)
-        .filter((entry) => !entry.name.startsWith(".") && kindOf(entry, below(folder, entry.name)) === "folder")
-        .map(({ name }) => name),
-    images: (folder) => walkImages(folder, 0, []),
+    folders(folder) {
+      const found: string[] = [];
+      for (const [name, entry] of entries(folder)) {
+        const kind = kindOf(entry, name);
+        if (kind === "folder" && !entry.name.startsWith(".")) found.push(entry.name);
+        else if (kind === undefined) ignored.add(name);
+      }
+      return found.sort(byCodePoint);
+    },
+    images: (folder) => imagesIn(folder, 0),
     has: (name) => existsSync(join(root, name)),
     size: (name) => onFile("read", join(root, name), () => statSync(join(root, name)).size),
     ignored,
   };
 }
+
+/** What stands for bytes that are no UTF-8; a file cannot be opened by such a name. */
+const NOT_UTF8 = "\ufffd";
 
 /** Whether a split's folder is there and labelled: ImageNet's and Tiny-ImageNet's test images are not. */
 function hasImages(walk: Walker, split: string): boolean {
@@ -235,13 +267,30 @@ function isPlainName(name: string): boolean {
 
 function readLeftOut(root: string): string[] {
   const file = join(root, LEFT_OUT);
-  return existsSync(file) ? readRegularFile(file).toString("utf8").split(/\r?\n/) : [];
+  if (!existsSync(file)) return [];
+  return readRegularFile(file)
+    .toString("utf8")
+    .split(/\r?\n/)
+    .map((line) => {
+      if (!line.startsWith('"')) return line;
+      try {
+        return String(JSON.parse(line));
+      } catch {
+        // A name that begins so and was written by hand.
+        return line;
+      }
+    });
+}
+
+/** A name as a line of {@link LEFT_OUT}: as it is, or as JSON where it would not be a line. */
+export function leftOutLine(name: string): string {
+  return /^"|[\r\n]/.test(name) ? JSON.stringify(name) : name;
 }
 
 /** The images in an order that is as good as random. */
-function mixed({ names, labels }: Listing): Uint32Array {
-  const ranks = Uint32Array.from(labels, (_, i) => rankOf(names.at(i)));
-  return Uint32Array.from(labels, (_, i) => i).sort((a, b) => (ranks[a] as number) - (ranks[b] as number) || names.compare(a, b));
+function mixed({ names, ranks }: Listing): Uint32Array {
+  const order = Uint32Array.from(ranks, (_, i) => i);
+  return order.sort((a, b) => (ranks[a] as number) - (ranks[b] as number) || names.compare(a, b));
 }
 
 /** Training and evaluation images: of each class the share that comes first in that order. */

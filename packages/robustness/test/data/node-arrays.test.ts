@@ -65,6 +65,14 @@ test("CIFAR-10-C's files are cut by severity, CIFAR-10.1's have their labels bes
   expect([[...found.test.labels], found.classNames[9]]).toEqual([[3, 9], "truck"]);
 });
 
+test("more labels than a call has room for arguments, and as many classes", () => {
+  const count = 130_001;
+  writeFileSync(join(folder, "x.npy"), npy("|u1", [count, 1, 1], new Uint8Array(count)));
+  writeFileSync(join(folder, "labels.npy"), npy("<i4", [count], new Uint8Array(Int32Array.from({ length: count }, (_, i) => i).buffer)));
+  const { test, classNames } = readDataFolder(join(folder, "x.npy")).dataset;
+  expect([test.count, test.labels[count - 1], classNames.length, classNames[count - 1]]).toEqual([count, count - 1, count, "130000"]);
+});
+
 test.each(["arrays.npz", "arrays-compressed.npz"])("NumPy's %s", (name) => {
   const file = fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
   const { dataset } = readDataFolder(file);

@@ -6,7 +6,8 @@ import { byCodePoint, type ImageTable, nameAt } from "../../src/data/image-table
 import { checkFolder } from "../../src/data/node-check-folder.ts";
 import { readDataFolder } from "../../src/data/node-data-folder.ts";
 import { decoder } from "../../src/data/node-image-decoder.ts";
-import { listImageFolder } from "../../src/data/node-image-folder.ts";
+import { LEFT_OUT, leftOutLine, listImageFolder } from "../../src/data/node-image-folder.ts";
+import { FINDING_BYTES, decoder as inspector, readFinding } from "../../src/data/node-image-inspector.ts";
 import { openSource } from "../../src/data/source.ts";
 import { fileOf } from "../images/vectors.ts";
 import { imageFile, imageFolder, writeFiles } from "./image-folder-fixture.ts";
@@ -28,12 +29,13 @@ const labels = (table: ImageTable) => {
 test("classes are in the order of their names; what is no image is passed over", () => {
   imageFolder(folder, ["zebra", "Ant", "été"], 2, 1);
   writeFiles(folder, { "train/Ant/more/9.PNG": imageFile(9), "train/Ant/notes.txt": "x", "train/Ant/.hidden.jpg": "x", "train/readme.md": "x" });
+  writeFiles(folder, { "train/Ant/.thumbnails/0.jpg": imageFile(0), "train/.cache/0.jpg": imageFile(0) });
   const listed = listImageFolder(folder);
   expect(listed.classNames).toEqual(["Ant", "zebra", "été"]);
   expect(names(listed.train).slice(0, 4)).toEqual(["train/Ant/0.jpg", "train/Ant/1.jpg", "train/Ant/more/9.PNG", "train/zebra/0.jpg"]);
   expect(labels(listed.train)).toEqual([0, 0, 0, 1, 1, 2, 2]);
   expect(names(listed.test)).toEqual(["val/Ant/0.jpg", "val/zebra/0.jpg", "val/été/0.jpg"]);
-  expect(listed.ignored).toEqual(["train/Ant/.hidden.jpg", "train/Ant/notes.txt"]);
+  expect(listed.ignored).toEqual(["train/Ant/.hidden.jpg", "train/Ant/.thumbnails", "train/Ant/notes.txt"]);
   expect(["b", "a\u{1f600}", "a\uffee", "a"].sort(byCodePoint)).toEqual(["a", "a\uffee", "a\u{1f600}", "b"]);
 });
 
@@ -86,7 +88,7 @@ test("links are followed inside the folder, and never out of it", () => {
   symlinkSync(join(root, "train/a/circle"), join(root, "train/a/circle"));
   const listed = listImageFolder(root);
   expect(names(listed.train)).toEqual(["train/a/0.jpg", "train/a/inside.jpg", "train/b/0.jpg"]);
-  expect(listed.ignored).toEqual(["train/a/circle", "train/a/secret.jpg"]);
+  expect(listed.ignored).toEqual(["train/a/circle", "train/a/secret.jpg", "train/c"]);
   // Tiny-ImageNet's table may not lead out either.
   writeFiles(root, { "val/val_annotations.txt": "link.jpg\ta\n" });
   mkdirSync(join(root, "val/images"));
@@ -101,7 +103,25 @@ test("what is wrong with a folder is said, with what to do", () => {
   expect(() => listImageFolder(folder)).toThrow(/val\/c is no class of train, which has 2/);
   rmSync(join(folder, "val/c"), { recursive: true });
   writeFiles(folder, { "train/c/notes.txt": "" });
-  expect(() => listImageFolder(folder)).toThrow(/the class c has no training images/);
+  expect(() => listImageFolder(folder)).toThrow(/no training images of the class c; add some, or remove its folder/);
+  for (let i = 0; i < 50; i++) mkdirSync(join(folder, `train/empty-${i}`));
+  expect(() => listImageFolder(folder)).toThrow("of the classes c, empty-0, empty-1, empty-10, empty-11 and 46 more; add some, or remove their folders");
+  rmSync(join(folder, "train"), { recursive: true });
+  expect(() => listImageFolder(folder)).toThrow("put the training images into train");
+  symlinkSync("/usr", join(folder, "train"));
+  rmSync(join(folder, "val"), { recursive: true });
+  expect(() => listImageFolder(folder)).toThrow("train leads out of it or nowhere: name the folder it leads to");
+  rmSync(join(folder, "train"));
+  writeFiles(folder, { "0.jpg": imageFile(0) });
+  expect(() => readDataFolder(`${folder}:size=16`)).toThrow(
+    "must have train/CLASS/image.jpg and val/CLASS/image.jpg, or CLASS/image.jpg; make a folder for each class",
+  );
+  writeFiles(folder, { "a\nb/0.jpg": imageFile(0) });
+  expect(() => listImageFolder(folder)).toThrow('the class "a\\nb" must have its name on one line; rename its folder');
+  rmSync(join(folder, "a\nb"), { recursive: true });
+  mkdirSync(join(folder, "caf"));
+  writeFileSync(Buffer.concat([Buffer.from(join(folder, "caf/")), Buffer.of(0xe9), Buffer.from(".jpg")]), imageFile(0));
+  expect(() => listImageFolder(folder)).toThrow(/caf\/\ufffd\.jpg: the name is not UTF-8; rename it/);
 });
 
 test("a table's image is decoded and transformed by its epoch, and errors name its file", async () => {
@@ -162,4 +182,25 @@ test("the check finds what cannot be decoded and what is there twice; a list lea
   expect(progress).toEqual([15, 20]);
   writeFileSync(join(folder, "leave-out.txt"), "train/a/x.jpg\ntrain/b/y.png\n");
   expect((await checkFolder(folder)).unreadable).toEqual([]);
+});
+
+test("names with line breaks, quotation marks and pictures are checked, left out and decoded; what is wrong with a far one is told", async () => {
+  imageFolder(folder, ["a", "b"], 2, 1);
+  const odd = ["train/a/two\nlines.jpg", 'train/a/"said".jpg', "train/b/\u{1f408}\t\u001b[2J.jpg", "train/b/end\r.png"];
+  writeFiles(folder, Object.fromEntries(odd.map((name) => [name, ""])));
+  writeFiles(folder, { "train/b/\u{1f408}.png": imageFile(7) });
+  const { train } = listImageFolder(folder);
+  expect(names(train)).toEqual(expect.arrayContaining([...odd, "train/b/\u{1f408}.png"]));
+  const { unreadable } = await checkFolder(folder);
+  expect(unreadable.map(({ image }) => image)).toEqual([...odd].sort(byCodePoint));
+  expect(new Set(unreadable.map(({ reason }) => reason))).toEqual(new Set(["the file must be a JPEG, PNG or WebP, it is empty; convert it, or leave it out"]));
+  writeFileSync(join(folder, LEFT_OUT), unreadable.map(({ image }) => `${leftOutLine(image)}\n`).join(""));
+  expect(listImageFolder(folder).train.count).toBe(5);
+  const far = `train/b/${`${"\u0001".repeat(200)}/`.repeat(2)}0.jpg`;
+  writeFiles(folder, { [far]: "" });
+  const { train: table } = listImageFolder(folder);
+  rmSync(join(folder, far));
+  const finding = new Uint8Array(FINDING_BYTES);
+  await inspector(table).decode(listedNames(table).indexOf(far), null, finding);
+  expect(readFinding(finding)).toMatchObject({ reason: expect.stringContaining("\u0001".repeat(200)) });
 });
