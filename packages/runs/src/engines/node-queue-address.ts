@@ -3,6 +3,7 @@
  */
 import { ConfigError } from "@gradalign/tensor";
 import { STORE_SECRETS } from "../store/node-s3-store.ts";
+import { redactor } from "../words/redact.ts";
 
 /** The variables that may hold a queue's secret. */
 export const QUEUE_VARIABLES = { address: "GRADALIGN_QUEUE", password: "GRADALIGN_QUEUE_PASSWORD" } as const;
@@ -32,9 +33,10 @@ export function queueAddress(flag: string | undefined, environment: Readonly<Rec
   if (text === undefined || text === "") {
     throw new ConfigError(`--queue must say where the queue is, e.g. redis://queue.example:6379; or set ${QUEUE_VARIABLES.address}`);
   }
-  let url: URL;
+  let [url, name, inside]: [URL | undefined, string, string] = [undefined, "", ""];
   try {
     url = new URL(text);
+    [name, inside] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
   } catch (error) {
     // The address itself stays out of the message: it may hold a password.
     throw new ConfigError(`${source} must be an address like redis://queue.example:6379 or, with TLS, rediss://…`, { cause: withoutInput(error) });
@@ -49,13 +51,12 @@ export function queueAddress(flag: string | undefined, environment: Readonly<Rec
         `or the whole address in ${QUEUE_VARIABLES.address}, and change the password`,
     );
   }
-  const password = url.password === "" ? environment[QUEUE_VARIABLES.password] || undefined : decodeURIComponent(url.password);
-  const username = url.username === "" ? undefined : decodeURIComponent(url.username);
+  const password = inside || environment[QUEUE_VARIABLES.password] || undefined;
   const port = url.port === "" ? 6379 : Number(url.port);
-  const shown = `${url.protocol}//${username === undefined ? "" : `${username}@`}${url.hostname}:${port}/${db}`;
-  const secrets = [password, password && encodeURIComponent(password), url.password].filter((secret) => secret !== undefined && secret !== "");
-  const redact = (message: string): string => secrets.reduce<string>((rest, secret) => rest.replaceAll(String(secret), "***"), message);
-  return { host: url.hostname.replace(/^\[|\]$/g, ""), port, db, tls: url.protocol === "rediss:", username, password, shown, redact };
+  // Not even the name: people put a password there by mistake.
+  const shown = `${url.protocol}//${url.hostname}:${port}/${db}`;
+  const redact = redactor([password, url.password]);
+  return { host: url.hostname.replace(/^\[|\]$/g, ""), port, db, tls: url.protocol === "rediss:", username: name || undefined, password, shown, redact };
 }
 
 /** An environment for processes that have no business with the queue and the store. */

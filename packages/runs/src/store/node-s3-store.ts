@@ -34,7 +34,9 @@ export async function s3Store(address: string, environment: Environment = proces
       `--store ${address}: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set in the environment, e.g. by "aws configure export-credentials"`,
     );
   }
-  if (!URL.canParse(endpoint)) throw new ConfigError("AWS_ENDPOINT_URL must be an address like https://s3.example:9000; correct it, or leave it out");
+  if (!URL.canParse(endpoint) || /[@?#]/.test(endpoint)) {
+    throw new ConfigError("AWS_ENDPOINT_URL must be an address like https://s3.example:9000, without secrets; correct it, or leave it out");
+  }
   const { AwsClient } = await packageOf();
   const client: AwsClient = new AwsClient({ accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}), service: "s3", region, retries: RETRIES });
   const shown = `s3://${bucket}/${prefix}`.replace(/\/$/, "");
@@ -116,7 +118,10 @@ function placeOf(address: string): { readonly bucket: string; readonly prefix: s
     throw new ConfigError("--store must not hold a password, which the list of processes shows to everybody; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
   }
   const [, bucket, path = ""] = /^s3:\/\/([a-z0-9][a-z0-9.-]+)(?:\/([\w./-]*))?$/.exec(address) ?? [];
-  if (bucket === undefined) throw new ConfigError(`--store (="${address}") must be a folder, or an address like s3://bucket/prefix`);
+  if (bucket === undefined) {
+    // The rest may hold a secret.
+    throw new ConfigError(`--store (="${address.split(":")[0]}:…") must be a folder, or an address like s3://bucket/prefix`);
+  }
   const prefix = path.replace(/^\/+|\/+$/g, "");
   return { bucket, prefix: prefix === "" ? "" : `${prefix}/` };
 }

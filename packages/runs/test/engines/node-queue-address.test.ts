@@ -9,7 +9,7 @@ const encoded = encodeURIComponent(SECRET);
 it("comes from the flag or the environment, its password from the environment alone", () => {
   expect(queueAddress("redis://queue.example", {})).toMatchObject({ host: "queue.example", port: 6379, db: 0, tls: false, password: undefined });
   expect(queueAddress("rediss://me@[::1]:7000/2", { GRADALIGN_QUEUE_PASSWORD: SECRET })).toMatchObject({
-    ...{ host: "::1", port: 7000, db: 2, tls: true, username: "me", password: SECRET, shown: "rediss://me@[::1]:7000/2" },
+    ...{ host: "::1", port: 7000, db: 2, tls: true, username: "me", password: SECRET, shown: "rediss://[::1]:7000/2" },
   });
   expect(queueAddress(undefined, { GRADALIGN_QUEUE: `redis://:${encoded}@queue.example` })).toMatchObject({ host: "queue.example", password: SECRET });
 });
@@ -32,6 +32,7 @@ it.each([
   ["nothing", undefined, {}, /--queue must say where the queue is/],
   ["no address", `${SECRET}@queue`, {}, /--queue must be an address like redis:/],
   ["no address in the environment", undefined, { GRADALIGN_QUEUE: `:${SECRET}@queue` }, /GRADALIGN_QUEUE must be an address like redis:/],
+  ["no text in the environment", undefined, { GRADALIGN_QUEUE: `redis://:${encoded}%zz@queue` }, /GRADALIGN_QUEUE must be an address like redis:/],
   ["another protocol", `http://:${encoded}@queue.example`, {}, /must be an address like redis:/],
   ["a database that is none", "redis://queue.example/a", {}, /a number after a slash/],
 ])("%s is refused, and not repeated", (_, flag, environment, message) => {

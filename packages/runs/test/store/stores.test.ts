@@ -107,7 +107,13 @@ describe("S3", () => {
     ["a bucket that is none", () => s3Store("s3://none", server.environment), /^store s3:\/\/none: the server answers 404 \(.*check bucket, keys and region$/],
     ["no keys", () => s3Store("s3://runs", {}), /AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set/],
     ["a password in the address", () => openStore("s3://me:s3cret@runs"), /^--store must not hold a password(?!.*s3cret)/],
-    ["another address", () => openStore("ftp://runs"), /^--store \(="ftp:\/\/runs"\) must be a folder, or an address like s3:\/\/bucket\/prefix$/],
+    ["another address", () => openStore("ftp://runs"), /^--store \(="ftp:…"\) must be a folder, or an address like s3:\/\/bucket\/prefix$/],
+    ["a password in what is no address", () => openStore("s3://me:s3cret@runs:x"), /^--store \(="s3:…"\) must be (?!.*s3cret)/],
+    [
+      "a password in the server's address",
+      () => s3Store("s3://runs", { ...server.environment, AWS_ENDPOINT_URL: "http://me:s3cret@127.0.0.1" }),
+      /^AWS_ENDPOINT_URL must be an address like (?!.*s3cret)/,
+    ],
     [
       "nobody there",
       async () => s3Store("s3://runs", { ...server.environment, AWS_ENDPOINT_URL: `http://127.0.0.1:${await freePort()}` }),
