@@ -12,6 +12,7 @@ import { readIfThere, writeFileAtomic } from "@gradalign/robustness/node";
 import { ConfigError, GradalignError } from "@gradalign/tensor";
 import { TRACKER_NOTES } from "../folder/node-notes.ts";
 import { describeSettings } from "../settings/describe.ts";
+import { redactor } from "../words/redact.ts";
 import type { Metric, Tracker, TrackerOptions } from "./tracker.ts";
 
 /** MLflow's own limits for a batch. */
@@ -38,6 +39,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function mlflow({ run, target, note }: TrackerOptions, environment: Environment = process.env, times: Partial<Times> = {}): Tracker {
   const address = mlflowAddress(target, environment);
   const limits: Times = { ...TIMES, ...times };
+  const redact = redactor([environment["MLFLOW_TRACKING_TOKEN"], environment["MLFLOW_TRACKING_PASSWORD"]]);
   const giveUp = new AbortController();
   const waiting: Metric[] = [];
   let ending: "finished" | "interrupted" | "failed" | undefined;
@@ -65,7 +67,7 @@ export function mlflow({ run, target, note }: TrackerOptions, environment: Envir
         return await work();
       } catch (error) {
         const lasting = error instanceof Refusal && error.status < 500 && error.status !== 429 && error.status !== 408;
-        if (!told && !giveUp.signal.aborted) note(`mlflow: ${reasonOf(error)}; the run goes on${lasting ? " without it" : ", and it is tried again"}`);
+        if (!told && !giveUp.signal.aborted) note(`mlflow: ${redact(reasonOf(error))}; the run goes on${lasting ? " without it" : ", and it is tried again"}`);
         told = true;
         if (lasting || giveUp.signal.aborted) throw error;
         await delay(wait, undefined, { signal: giveUp.signal, ref: false });
@@ -169,8 +171,19 @@ type Call = (method: "GET" | "POST", path: string, body: Record<string, unknown>
 async function runOf(call: Call, { label, config }: TrackerOptions["run"], name: string): Promise<string> {
   const experiment = await experimentOf(call);
   const found = await call("POST", "runs/search", { experiment_ids: [experiment], filter: `tags.\`${TAG}\` = '${name}'`, max_results: 1 });
-  const [known] = (found["runs"] ?? []) as readonly { readonly info: { readonly run_id: string } }[];
-  if (known) return known.info.run_id;
+  const [known] = (found["runs"] ?? []) as readonly {
+    readonly info: { readonly run_id: string };
+    readonly data?: { readonly params?: readonly unknown[] };
+  }[];
+  const id = known?.info.run_id ?? (await created(call, experiment, label, name));
+  // A process that made the run may have been killed before it sent them.
+  if ((known?.data?.params ?? []).length > 0) return id;
+  const params = describeSettings(config).map(([key, value]) => ({ key, value }));
+  for (let i = 0; i < params.length; i += MOST_PARAMS) await call("POST", "runs/log-batch", { run_id: id, params: params.slice(i, i + MOST_PARAMS) });
+  return id;
+}
+
+async function created(call: Call, experiment: string, label: string, name: string): Promise<string> {
   const tags = [
     { key: TAG, value: name },
     { key: "mlflow.runName", value: label },
@@ -178,10 +191,7 @@ async function runOf(call: Call, { label, config }: TrackerOptions["run"], name:
   const made = (await call("POST", "runs/create", { experiment_id: experiment, run_name: label, start_time: Date.now(), tags })) as {
     readonly run: { readonly info: { readonly run_id: string } };
   };
-  const id = made.run.info.run_id;
-  const params = describeSettings(config).map(([key, value]) => ({ key, value }));
-  for (let i = 0; i < params.length; i += MOST_PARAMS) await call("POST", "runs/log-batch", { run_id: id, params: params.slice(i, i + MOST_PARAMS) });
-  return id;
+  return made.run.info.run_id;
 }
 
 async function experimentOf(call: Call): Promise<string> {

@@ -1,6 +1,7 @@
 /** @file The registry of trackers, and a view that tells them what a run tells. */
 import { closestName } from "@gradalign/robustness";
 import { ConfigError } from "@gradalign/tensor";
+import { readRobustness } from "../folder/node-notes.ts";
 import { openRun } from "../folder/node-run.ts";
 import type { RunView } from "../run/events.ts";
 import { mlflow, mlflowAddress } from "./node-mlflow.ts";
@@ -47,13 +48,27 @@ export function readTrackers(text: string): TrackerChoice[] {
 export function trackedView<View extends RunView>(view: View, choices: readonly TrackerChoice[], run: TrackedRun): { view: View; close(): Promise<void> } {
   const open = choices.map(({ name, target }) => (trackers[name] as TrackerKind).open({ run, target, note: (text) => view.note(text) }));
   let end: Parameters<Tracker["close"]>[0] = "failed";
+  /** What was told, or had been before the run went on: attacks that are done are told of again. */
+  const known = new Set<string>();
+  const fresh = (metrics: readonly Metric[]): Metric[] =>
+    metrics.filter(({ name, step }) => {
+      const isNew = !known.has(`${name} ${step}`);
+      known.add(`${name} ${step}`);
+      return isNew;
+    });
+  const send = (metrics: readonly Metric[]): void => {
+    const sent = fresh(metrics);
+    for (const tracker of open) tracker.send(sent);
+  };
   const event: RunView["event"] = (label, told) => {
     view.event(label, told);
-    for (const tracker of open) {
-      if (told.type === "start") tracker.start(told.iteration, told.iteration > 0 ? earlier(run.folder, told.iteration) : []);
-      if (told.type === "evaluation") tracker.send(evaluationMetrics(told.evaluation));
-      if (told.type === "robustness") tracker.send(robustnessMetrics(told.record));
+    if (open.length === 0) return;
+    if (told.type === "start") {
+      const before = told.iteration > 0 ? fresh(earlier(run, told.iteration)) : [];
+      for (const tracker of open) tracker.start(told.iteration, before);
     }
+    if (told.type === "evaluation") send(evaluationMetrics(told.evaluation));
+    if (told.type === "robustness") send(robustnessMetrics(told.record, run.config));
     if (told.type === "end") end = told.interrupted ? "interrupted" : "finished";
   };
   return {
@@ -64,8 +79,8 @@ export function trackedView<View extends RunView>(view: View, choices: readonly 
   };
 }
 
-function earlier(folder: string, iteration: number): Metric[] {
-  return openRun(folder)
-    .evaluations.filter((evaluation) => evaluation.iteration <= iteration)
-    .flatMap(evaluationMetrics);
+/** What the run's folder has from before. */
+function earlier({ folder, config }: TrackedRun, iteration: number): Metric[] {
+  const evaluated = openRun(folder).evaluations.filter((evaluation) => evaluation.iteration <= iteration);
+  return [...evaluated.flatMap(evaluationMetrics), ...readRobustness(folder).flatMap((record) => robustnessMetrics(record, config))];
 }

@@ -46,12 +46,16 @@ export function evaluationMetrics({ iteration, filter_norms: _, outgoing_norms: 
   return Object.entries(numbers).flatMap(([name, value]) => (typeof value === "number" && Number.isFinite(value) ? [{ name, value, step: iteration }] : []));
 }
 
-/** The numbers of an attack on a saved model. */
-export function robustnessMetrics({ which, attack, n, iteration, cleanAccuracy, robustAccuracy }: RobustnessRecord): Metric[] {
+/** The numbers of an attack on a saved model; a radius other than the training's is in the name. */
+export function robustnessMetrics(
+  { which, attack, epsilon, n, iteration, cleanAccuracy, robustAccuracy }: RobustnessRecord,
+  training: Pick<TrainConfig, "epsilon">,
+): Metric[] {
+  const at = epsilon === training.epsilon ? "" : `/eps${Number((epsilon * 255).toFixed(4))}`;
   // Names that trackers take: letters, digits and a few signs.
   const name = (kind: string): string => `final/${which}/${kind}/n${n}`.replace(/[^\w\-./ ]/g, "_");
   return [
     { name: name("clean"), value: cleanAccuracy, step: iteration },
-    ...(attack === "none" ? [] : [{ name: name(attack), value: robustAccuracy, step: iteration }]),
+    ...(attack === "none" ? [] : [{ name: name(`${attack}${at}`), value: robustAccuracy, step: iteration }]),
   ];
 }

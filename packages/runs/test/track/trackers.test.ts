@@ -1,15 +1,17 @@
 /** @file Trackers: TensorBoard's bytes, and MLflow on a server of the test's own that fails, is away, and is found again. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { resolveTrainConfig } from "@gradalign/robustness";
 import { afterAll, describe, expect, test } from "vitest";
-import { readTrackers } from "../../src/node.ts";
+import { noteRobustness } from "../../src/folder/node-notes.ts";
+import type { RunEvent, RunView } from "../../src/index.ts";
+import { readTrackers, trackedView } from "../../src/node.ts";
 import { crc32c } from "../../src/track/event-file.ts";
 import { mlflow } from "../../src/track/node-mlflow.ts";
 import { tensorboard } from "../../src/track/node-tensorboard.ts";
+import { madeUpEvaluations, writeRun } from "../support/run-folder.ts";
+import { mlflowServer, tensorboardPoints } from "../support/tracker-servers.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-trackers-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -37,56 +39,12 @@ test("of several runs with one place for TensorBoard's files, each has a folder 
   expect(readdirSync(place).sort()).toEqual(["a", "b"]);
 });
 
-interface Sent {
-  readonly key: string;
-  readonly value: number;
-  readonly step: number;
-}
-
-/** As much of MLflow's server as is spoken to; `trouble` says what the next requests are answered. */
-async function server() {
-  const state = { trouble: [] as number[], authorization: new Set<string>(), created: 0, tags: "", metrics: [] as Sent[], params: 0, status: "" };
-  const http = createServer(async (request, response) => {
-    let text = "";
-    for await (const chunk of request) text += String(chunk);
-    const trouble = state.trouble.shift();
-    state.authorization.add(request.headers.authorization ?? "");
-    const body = (text === "" ? {} : JSON.parse(text)) as Record<string, unknown>;
-    const path = new URL(request.url ?? "", "http://x").pathname.replace("/api/2.0/mlflow/", "");
-    const latest = new Map(state.metrics.map((metric) => [metric.key, metric]));
-    const answers: Record<string, () => [number, unknown]> = {
-      "experiments/get-by-name": () => [404, { error_code: "RESOURCE_DOES_NOT_EXIST" }],
-      "experiments/create": () => [200, { experiment_id: "1" }],
-      "runs/search": () => [200, state.tags !== "" && String(body["filter"]).includes(state.tags) ? { runs: [{ info: { run_id: "r" } }] } : {}],
-      "runs/create": () => {
-        state.created++;
-        state.tags = (body["tags"] as { key: string; value: string }[])[0]?.value ?? "";
-        return [200, { run: { info: { run_id: "r" } } }];
-      },
-      "runs/get": () => [200, { run: { data: { metrics: [...latest.values()] } } }],
-      "runs/log-batch": () => {
-        state.metrics.push(...((body["metrics"] ?? []) as Sent[]));
-        state.params += ((body["params"] ?? []) as unknown[]).length;
-        return [200, {}];
-      },
-      "runs/update": () => {
-        state.status = String(body["status"]);
-        return [200, {}];
-      },
-    };
-    const [status, answer] = trouble === undefined ? (answers[path]?.() ?? [404, {}]) : [trouble, {}];
-    response.writeHead(status).end(JSON.stringify(answer));
-  });
-  await new Promise<void>((done) => http.listen(0, "127.0.0.1", done));
-  return { state, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, close: () => http.close() };
-}
-
 const at = (step: number) => [{ name: "loss", value: step / 10, step }];
 const quick = { first: 1, last: 2, end: 2000 };
 
 describe("MLflow", () => {
   test("gets every number once, whatever the server answers and however often the run goes on", async () => {
-    const { state, url, close } = await server();
+    const { state, url, close } = await mlflowServer();
     const notes: string[] = [];
     const open = () => mlflow({ run, target: url, note: (text) => notes.push(text) }, { MLFLOW_TRACKING_TOKEN: "s3cret" }, quick);
     state.trouble = [503, 429, 500];
@@ -94,30 +52,80 @@ describe("MLflow", () => {
     first.start(0, []);
     for (const step of [0, 10, 20]) first.send(at(step));
     await first.close("interrupted");
-    expect([state.status, state.created, notes.length]).toEqual(["KILLED", 1, 1]);
+    expect([state.runs.map(({ status }) => status), notes.length]).toEqual([["KILLED"], 1]);
     expect(notes[0]).toMatch(/^mlflow: the server answers 503.*; the run goes on, and it is tried again$/);
+    // As if it had been killed before it sent them.
+    state.runs[0]?.params.clear();
     const second = open();
     second.start(20, [0, 10, 20].flatMap(at));
     second.send(at(30));
     await second.close("finished");
-    expect(state).toMatchObject({ status: "FINISHED", created: 1 });
-    expect(state.metrics.map(({ step }) => step)).toEqual([0, 10, 20, 30]);
-    expect(state.params).toBeGreaterThan(10);
+    expect(state.runs.map(({ status, metrics }) => [status, metrics.map(({ step }) => step)])).toEqual([["FINISHED", [0, 10, 20, 30]]]);
+    expect(state.runs[0]?.params.get("method")).toBe("fgsm");
     expect([...state.authorization]).toEqual(["Bearer s3cret"]);
     expect(readFileSync(join(folder, "mlflow.json"), "utf8")).not.toContain("s3cret");
     close();
   });
 
-  test("that is away is told of once and holds nothing up", async () => {
+  test("that is away is told of once and holds nothing up; what is told shows no secret", async () => {
     const notes: string[] = [];
-    const { url, close } = await server();
+    const { url, close } = await mlflowServer();
     close();
-    const tracker = mlflow({ run, target: url, note: (text) => notes.push(text) }, {}, { ...quick, end: 50 });
-    tracker.start(0, []);
-    tracker.send(at(1));
-    await tracker.close("finished");
-    expect(notes).toEqual([expect.stringMatching(/ECONNREFUSED.*tried again$/), "mlflow: 1 numbers did not arrive; they are in the run's folder"]);
+    for (const environment of [{}, { MLFLOW_TRACKING_TOKEN: "s3\ncret" }]) {
+      const tracker = mlflow({ run, target: url, note: (text) => notes.push(text) }, environment, { ...quick, end: 50 });
+      tracker.start(0, []);
+      tracker.send(at(1));
+      await tracker.close("finished");
+    }
+    const lost = "mlflow: 1 numbers did not arrive; they are in the run's folder";
+    expect(notes).toEqual([expect.stringMatching(/ECONNREFUSED.*tried again$/), lost, expect.stringMatching(/^mlflow: (?!.*cret).*tried again$/s), lost]);
   });
+});
+
+test("what a run tells trackers, also again after it was killed, they have once", async () => {
+  const own = join(folder, "killed");
+  const all = madeUpEvaluations(null).slice(0, 6);
+  const { config, sink } = writeRun(own, { evaluations: 4 });
+  const { state, points, url, close } = await mlflowServer();
+  const noted = new Set<RunEvent>();
+  /** A process from the iteration that it begins at; it is killed when it has told all this. */
+  const told = async (iteration: number, events: readonly RunEvent[]) => {
+    const choices = [
+      { name: "tensorboard", target: undefined },
+      { name: "mlflow", target: url },
+    ];
+    const { view } = trackedView<RunView>({ event() {}, note: expect.unreachable }, choices, { folder: own, label: "a run", config });
+    view.event("", { type: "start", iterations: 1000, iteration, parameters: 0, compileMs: 0 });
+    for (const event of events) {
+      // The folder knows before anybody is told.
+      if (event.type === "robustness" && !noted.has(event)) noteRobustness(own, event.record);
+      noted.add(event);
+      view.event("", event);
+    }
+    const names = tensorboardPoints(join(own, "tensorboard"));
+    await expect.poll(() => (state.runs[0] ? points(state.runs[0]) : []), { interval: 5 }).toEqual(names);
+    return names;
+  };
+  const evaluated = (first: number, end: number) => all.slice(first, end).map((evaluation): RunEvent => ({ type: "evaluation", evaluation }));
+  const attacked = (epsilon: number): RunEvent => {
+    const numbers = { cleanAccuracy: 0.5, robustAccuracy: epsilon, meanLoss: 1, epsilon, seed: 0, n: 4, iteration: 800, seconds: 0 };
+    return { type: "robustness", record: { which: "best", attack: "pgd-2", confidence95: [0, 1], ...numbers } };
+  };
+  const [wide, narrow, last] = [config.epsilon, 2 / 255, 3 / 255].map(attacked) as [RunEvent, RunEvent, RunEvent];
+
+  // Its last evaluation came after its last checkpoint.
+  await told(0, evaluated(0, 5));
+  sink.rewind?.(all.slice(0, 4));
+  await told(600, [...evaluated(4, 6), wide, narrow]);
+  sink.rewind?.(all);
+  const shown = await told(1000, [wide, narrow, last]);
+  const steps = (name: string) => shown.flatMap((point) => (point.startsWith(`${name} `) ? [Number(point.split(" ")[1])] : []));
+  expect(steps("test_pgd_acc").sort((a, b) => a - b)).toEqual([0, 200, 400, 600, 800, 1000]);
+  expect(shown.filter((point) => point.startsWith("final")).map((point) => point.split(" ")[0])).toEqual([
+    ...["final/best/clean/n4", "final/best/pgd-2/eps2/n4", "final/best/pgd-2/eps3/n4", "final/best/pgd-2/n4"],
+  ]);
+  expect(new Set(shown).size).toBe(shown.length);
+  close();
 });
 
 test.each([
