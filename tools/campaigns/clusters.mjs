@@ -91,7 +91,7 @@ const costs = { local: [], queue: [] };
 for (let turn = 0; turn < 3; turn++) {
   const timed = good.slice(0, 12);
   const { signal } = new AbortController();
-  const pool = trainingPool({ jobs: 1, signal });
+  const pool = trainingPool();
   const planned = { place: { runs: join(folder, `local-${turn}`) }, pool, threads: 1, track: [], signal };
   let at = 0;
   for (const [i, run] of timed.entries()) {

@@ -1,6 +1,7 @@
 /** @file Workers on a real Redis: killed and told to stop, a run that cannot be done, a plan that is submitted twice, secrets. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -15,6 +16,7 @@ import {
   holderOf,
   openQueue,
   planOf,
+  planStatus,
   queueAddress,
   type RunQueue,
   readPlan,
@@ -61,7 +63,7 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
   });
 
   /** A worker; `onEvent` sees what its runs tell. */
-  function worker(onEvent: (event: { type: string; run: string }, child: ChildProcess) => void, ...flags: string[]) {
+  function worker(onEvent: (event: { type: string; run: string; iteration?: number }, child: ChildProcess) => void, ...flags: string[]) {
     const child = spawn(process.execPath, [MAIN, "work", "--queue", url, "--runs", runs, "--threads", "1", "--patience", "1", "--json", ...flags], {
       env: { ...process.env, GRADALIGN_QUEUE_PASSWORD: SECRET },
     });
@@ -71,7 +73,7 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
     });
     createInterface({ input: child.stdout }).on("line", (line) => {
       output += line;
-      onEvent(JSON.parse(line) as { type: string; run: string }, child);
+      onEvent(JSON.parse(line) as { type: string; run: string; iteration?: number }, child);
     });
     return new Promise<{ code: number | null; output: string }>((done) => child.on("close", (code) => done({ code, output })));
   }
@@ -166,15 +168,47 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
     }
   });
 
-  it("that are told to stop write a checkpoint and give their run back", async () => {
-    const long = run("long", images, (await readRecordFolder(images)).fingerprint, 1000);
-    const { id } = long;
-    await queue.add([long]);
-    const { code, output } = await worker((event, child) => event.type === "checkpoint" && !child.killed && child.kill("SIGTERM"));
-    expect({ code, output }).toMatchObject({ code: 143, output: expect.stringContaining("SIGTERM: finishing the step") });
-    expect(failuresOf(runs, id)).toEqual([]);
-    expect((await queue.states([id])).get(id)?.state).toBe("waiting");
-    expect(await queue.cancel([id])).toBe(1);
+  it("leave what is cancelled with a checkpoint, go on when it is submitted again, and give it back when they are told to stop", async () => {
+    process.env["GRADALIGN_QUEUE_PASSWORD"] = SECRET;
+    const { fingerprint } = await readRecordFolder(images);
+    const [long, other] = [run("long", images, fingerprint, 1000), run("other", images, fingerprint, 1000, 1)];
+    const [one, both] = ["one", "both"].map((name) => join(folder, `${name}.json`)) as [string, string];
+    writePlan(one, planOf("one", { kind: "sweep", varied: [] }, [long]));
+    writePlan(both, planOf("both", { kind: "sweep", varied: [] }, [other, long]));
+    const at = ["--runs", runs, "--queue", url];
+    const submit = async (plan: string) => expect(await gradalign("submit", plan, "--engine", "bullmq", ...at)).toMatchObject({ code: 0 });
+    const cancel = async (plan: string) => expect(await gradalign("cancel", plan, ...at)).toMatchObject({ code: 0 });
+    const stateOf = async ({ id }: { id: string }) => (await queue.states([id])).get(id);
+    for (const plan of [one, both]) await submit(plan);
+    // What waits leaves the queue, but for what another plan wants as well.
+    await cancel(both);
+    expect([await stateOf(other), await stateOf(long)]).toEqual([undefined, { state: "waiting", reason: undefined }]);
+    await cancel(one);
+    expect(await stateOf(long)).toBeUndefined();
+
+    await submit(one);
+    const starts: number[] = [];
+    let cancelled: Promise<void> | undefined;
+    const cancelAndSubmit = async (): Promise<void> => {
+      await cancel(one);
+      await expect.poll(() => stateOf(long), { timeout: 20_000, interval: 20 }).toEqual({ state: "failed", reason: "cancelled" });
+      expect(planStatus(runs, readPlan(one))).toMatchObject({ cancelled: true, running: 0, waiting: 1, failed: 0 });
+      await submit(one);
+    };
+    const { code, output } = await worker((event, child) => {
+      if (event.type === "start") starts.push(event.iteration ?? 0);
+      if (event.type !== "checkpoint" || child.killed) return;
+      if (starts.length > 1) child.kill("SIGTERM");
+      else cancelled ??= cancelAndSubmit().finally(() => starts.length > 1 || setTimeout(() => child.kill("SIGKILL"), 20_000).unref());
+    });
+    await cancelled;
+    delete process.env["GRADALIGN_QUEUE_PASSWORD"];
+    expect({ code, output }).toMatchObject({ code: 143, output: expect.stringMatching(/it was cancelled.*SIGTERM: finishing the step/s) });
+    expect(starts[1]).toBeGreaterThan(0);
+    expect(failuresOf(runs, long.id)).toEqual([]);
+    expect((await stateOf(long))?.state).toBe("waiting");
+    await queue.cancel([long.id]);
+    expect(await stateOf(long)).toBeUndefined();
   });
 
   it("say what is wrong with a queue that cannot be used, without its password", async () => {
@@ -182,6 +216,19 @@ describe.skipIf(!hasRedis)("workers on a queue (Debian's redis-server)", () => {
     await expect(openQueue(wrong, { persistent: true, note: () => {} })).rejects.toThrow(/^queue redis:\/\/127\.0\.0\.1:\d+\/0: WRONGPASS (?!.*wr0ng)/);
     const none = queueAddress("redis://127.0.0.1:1", {});
     await expect(openQueue(none, { persistent: false, note: () => {} })).rejects.toThrow(/ECONNREFUSED.*; start Redis there, or correct the address/);
+    const far = queueAddress(`redis://127.0.0.1:${redis.port}/99`, { GRADALIGN_QUEUE_PASSWORD: SECRET });
+    await expect(openQueue(far, { persistent: true, note: () => {} })).rejects.toThrow(/^queue redis:.*: ERR DB index is out of range/);
+    // The same server, which says that it is an older one.
+    const older = createServer((client) => {
+      const server = connect(redis.port, "127.0.0.1");
+      client.pipe(server);
+      server.on("data", (chunk) => client.write(chunk.toString("latin1").replace(/redis_version:\d/, "redis_version:5"), "latin1"));
+      client.on("close", () => server.destroy());
+    }).listen(0, "127.0.0.1");
+    await new Promise((listening) => older.once("listening", listening));
+    const old = queueAddress(`redis://127.0.0.1:${(older.address() as AddressInfo).port}`, { GRADALIGN_QUEUE_PASSWORD: SECRET });
+    await expect(openQueue(old, { persistent: true, note: () => {} })).rejects.toThrow(/: Redis 5\.\S+ is too old; use 6\.2 or newer, or Valkey$/);
+    older.close();
   });
 });
 

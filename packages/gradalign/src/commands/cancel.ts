@@ -1,7 +1,7 @@
 /** @file `gradalign cancel` and `gradalign retry`: a plan is left where it is, or what failed is tried again. */
 import { cancelPlan, forgiveFailures, openExchange, openStore, planStatus, readPlan, readSubmission } from "@gradalign/runs/node";
 import type { Command } from "commander";
-import { type EngineFlags, engineOptions, engines } from "../engines/index.ts";
+import { type EngineFlags, engineNamed, engineOptions } from "../engines/index.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 import { submit, TRACK_HELP } from "./submit.ts";
 import { STORE_HELP } from "./sync.ts";
@@ -19,8 +19,10 @@ export function registerCancel(program: Command, context: Context): void {
       const plan = readPlan(file);
       const options = engineOptions(flags);
       const submission = readSubmission(options.runs, plan);
+      const engine = submission && engineNamed(submission.engine);
+      engine?.check(options);
       cancelPlan(options.runs, plan);
-      if (submission) await engines[submission.engine]?.cancel(plan, submission, options);
+      if (submission) await engine?.cancel(plan, submission, options);
       print(context, `${plan.name}: cancelled; what is finished stays`);
     });
 }

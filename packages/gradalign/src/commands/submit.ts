@@ -3,8 +3,7 @@ import { makeFolder, requireWritable } from "@gradalign/robustness/node";
 import type { Plan } from "@gradalign/runs";
 import { isPlannedFinished, noteSubmission, planStatus, readPlan } from "@gradalign/runs/node";
 import { type Command, Option } from "commander";
-import type { Engine } from "../engines/engine.ts";
-import { type EngineFlags, engineOptions, engines } from "../engines/index.ts";
+import { type EngineFlags, engineNamed, engineOptions, engines } from "../engines/index.ts";
 import { type Context, print } from "../terminal/context.ts";
 import { statusText } from "./status.ts";
 
@@ -50,7 +49,7 @@ export async function submit(plan: Plan, flags: EngineFlags, context: Context): 
   const options = engineOptions(flags);
   const { runs } = options;
   const name = flags.engine ?? "local";
-  const engine = engines[name] as Engine;
+  const engine = engineNamed(name);
   engine.check(options);
   requireWritable(runs);
   makeFolder(runs);

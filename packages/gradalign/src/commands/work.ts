@@ -115,7 +115,7 @@ async function untilStopped(
   { runs, store, track, threads: given, json }: WorkFlags,
   jobs: number,
   context: Context,
-  work: (perform: (run: unknown) => Promise<WorkOutcome>, signal: AbortSignal) => Promise<void>,
+  work: (perform: (run: unknown, cancelled?: AbortSignal) => Promise<WorkOutcome>, signal: AbortSignal) => Promise<void>,
   cancelled?: AbortSignal,
 ): Promise<void> {
   const threads =
@@ -127,10 +127,13 @@ async function untilStopped(
   const exchange = store === undefined ? undefined : openExchange(await openStore(store), runs, note);
   const interrupt = listenForInterrupt((signal) => note(`${signal}: finishing the step and writing a checkpoint; once more to exit at once`));
   const signal = AbortSignal.any([interrupt.signal, ...(cancelled ? [cancelled] : [])]);
-  const pool = trainingPool({ jobs, signal });
-  const planned = { place: { runs, exchange }, pool, threads, track: trackers, signal };
+  const pool = trainingPool();
+  const perform = (run: unknown, cancelled?: AbortSignal): Promise<WorkOutcome> => {
+    const planned = { place: { runs, exchange }, pool, threads, track: trackers, signal: cancelled ? AbortSignal.any([signal, cancelled]) : signal };
+    return performPlanned(run, planned, (event) => json && print(context, JSON.stringify(event)));
+  };
   try {
-    await work((run) => performPlanned(run, planned, (event) => json && print(context, JSON.stringify(event))), signal);
+    await work(perform, signal);
   } finally {
     pool.close();
     interrupt.release();

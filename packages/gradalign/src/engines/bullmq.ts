@@ -1,5 +1,5 @@
 /** @file BullMQ on Redis as an engine: `gradalign work` takes the runs. */
-import { openQueue, queueAddress, type RunQueue } from "@gradalign/runs/node";
+import { isCancelled, openQueue, queueAddress, type RunQueue, readSubmission, submittedPlans } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import { remark } from "../terminal/context.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
@@ -24,14 +24,19 @@ export const bullmq: Engine = {
         return [];
       },
     ),
-  cancel: ({ runs }, _, options) =>
-    withQueue(
+  cancel: ({ id: cancelled, runs }, _, options) => {
+    // A run that another plan wants as well goes on.
+    const others = submittedPlans(options.runs).filter(
+      (plan) => plan.id !== cancelled && !isCancelled(options.runs, plan) && readSubmission(options.runs, plan)?.engine === "bullmq",
+    );
+    const wanted = new Set(others.flatMap((plan) => plan.runs.map(({ id }) => id)));
+    const ids = runs.flatMap(({ id }) => (wanted.has(id) ? [] : [id]));
+    return withQueue(
       options,
       () => {},
-      async (queue) => {
-        await queue.cancel(runs.map(({ id }) => id));
-      },
-    ),
+      (queue) => queue.cancel(ids),
+    );
+  },
 };
 
 /** Opens the queue for some work. */

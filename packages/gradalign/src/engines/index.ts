@@ -1,6 +1,7 @@
 /** @file The registry of engines. */
 
 import { readTrackers } from "@gradalign/runs/node";
+import { ConfigError } from "@gradalign/tensor";
 import { parseCount } from "../settings/setting-flags.ts";
 import { bullmq } from "./bullmq.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
@@ -9,6 +10,12 @@ import { slurm } from "./slurm.ts";
 
 /** Every engine by its name. */
 export const engines: Readonly<Record<string, Engine>> = { local, bullmq, slurm };
+
+/** The engine of that name, which a note in a folder may have; @throws ConfigError when there is none. */
+export function engineNamed(name: string): Engine {
+  if (Object.hasOwn(engines, name)) return engines[name] as Engine;
+  throw new ConfigError(`no engine "${name}", by which the plan was submitted last; submit it with one of ${Object.keys(engines).join(", ")}`);
+}
 
 /** The flags of commands that have to do with an engine. */
 export interface EngineFlags {

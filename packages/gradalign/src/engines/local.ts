@@ -66,7 +66,7 @@ async function performAll(plan: Plan, pending: readonly PlannedRun[], jobs: numb
   const cancelled = watchCancelled(runs, plan, view.note);
   const stop = AbortSignal.any([signal, cancelled.signal]);
   const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
-  const pool = trainingPool({ jobs, signal: stop });
+  const pool = trainingPool();
   const planned = { place: { runs }, pool, threads, track, signal: stop };
   const waiting = [...pending];
   const work = async (): Promise<void> => {

@@ -26,8 +26,15 @@ export const slurm: Engine = {
       return join(folder, name);
     };
     if (request.indices.length === 0) return [];
-    const numbers = arrayScripts(request).map((script) => sbatch(write(script)));
-    return [...numbers, sbatch(write(mergeScript(request)), [`--dependency=afterany:${numbers.join(":")}`])];
+    const numbers: string[] = [];
+    try {
+      for (const script of arrayScripts(request)) numbers.push(sbatch(write(script)));
+      return [...numbers, sbatch(write(mergeScript(request)), [`--dependency=afterany:${numbers.join(":")}`])];
+    } catch (error) {
+      // All or none: what nobody knows of, nobody can cancel.
+      scancel(numbers);
+      throw error;
+    }
   },
   async cancel(_, { jobs }) {
     scancel(jobs);

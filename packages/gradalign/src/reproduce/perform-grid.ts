@@ -124,12 +124,12 @@ async function sideBySide(trainings: readonly GridTraining[], { schedule, book, 
   const waiting = [...trainings];
   const failure = new AbortController();
   const stop = AbortSignal.any([signal, failure.signal]);
-  const pool = trainingPool({ jobs: schedule.jobs, signal: stop });
+  const pool = trainingPool();
   const work = async (): Promise<void> => {
     for (let training = waiting.shift(); training && !stop.aborted; training = waiting.shift()) {
       const { id, label, config } = training;
       const request = { training, threads: 1, backend, cost: book.get(config)?.["side by side"], track };
-      const end = await pool.train(request, (event) => view.event(id, event));
+      const end = await pool.train(request, stop, (event) => view.event(id, event));
       if (end === true) tellDone(training, view);
       else if (end !== false) {
         failure.abort();

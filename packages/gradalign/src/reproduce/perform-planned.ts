@@ -34,7 +34,7 @@ export async function performPlanned(
     const { runs, id, number, token, folder } = attempt;
     const training = { ...settings, data: isKnown ? images : "real", folder } as const;
     const request = { training, claim: { runs, id, number, token }, ...(isKnown ? {} : { fingerprint: images }), threads, track };
-    return pool.train(request, (event) => {
+    return pool.train(request, signal, (event) => {
       if (event.type === "checkpoint") place.exchange?.checkpointed(attempt);
       onEvent(event);
     });

@@ -1,11 +1,11 @@
 /** @file The report over a plan: of a sweep a page, of experiments the pages that one machine would have written. */
 import { basename, dirname, resolve } from "node:path";
 import { makeFolder } from "@gradalign/robustness/node";
-import { type Plan, planReport, shellWord } from "@gradalign/runs";
+import { type Plan, planReport } from "@gradalign/runs";
 import { finishedFolder, isPlannedFinished, nodeDocument, planStatus, readReportRun } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import { writeOutput } from "../run/output.ts";
-import type { Context } from "../terminal/context.ts";
+import { type Context, remark } from "../terminal/context.ts";
 import { chosenExperiments } from "./chosen.ts";
 import { TRAININGS } from "./grid.ts";
 import { reproduce } from "./reproduce.ts";
@@ -14,7 +14,7 @@ import { reproduce } from "./reproduce.ts";
  * Writes what a plan's runs have come to; missing and failed ones are named.
  *
  * @returns the pages' files.
- * @throws ConfigError for experiments whose runs are not where `gradalign reproduce` would look for them, or not all finished.
+ * @throws ConfigError for experiments whose runs are not where `gradalign reproduce` would look for them, or that need more than is finished.
  */
 export async function writePlanReport(plan: Plan, runs: string, file: string, context: Context): Promise<string[]> {
   const { origin } = plan;
@@ -32,13 +32,7 @@ async function experimentPages(
   runs: string,
   context: Context,
 ): Promise<string[]> {
-  const { total, finished, failed } = planStatus(runs, plan);
-  const names = experiments.map(shellWord).join(" ");
-  if (finished < total) {
-    throw new ConfigError(
-      `the plan must be finished before ${names} can be measured: ${finished} of ${total} runs are, ${failed} failed; see gradalign status, then submit or retry it`,
-    );
-  }
+  const unfinished = planStatus(runs, plan).runs.filter(({ state }) => state !== "finished");
   const at = resolve(runs);
   if (basename(at) !== TRAININGS) {
     throw new ConfigError(
@@ -46,5 +40,12 @@ async function experimentPages(
     );
   }
   const chosen = chosenExperiments(experiments, scale === "paper" || scale === "laptop" || scale === "smoke" ? scale : undefined);
-  return (await reproduce(chosen, { out: dirname(at), json: false, jobs: undefined }, context)) ?? [];
+  for (const { label, state, message } of unfinished) remark(context, `${label}: ${state}${message === undefined ? "" : `, ${message.split("\n")[0]}`}`);
+  const needy = chosen.find(({ experiment }) => experiment.partial !== true);
+  if (needy && unfinished.length > 0) {
+    throw new ConfigError(
+      `${needy.experiment.id} needs all runs of its plan, and ${unfinished.length} of ${plan.runs.length} are not finished; submit it, or retry what failed`,
+    );
+  }
+  return (await reproduce(chosen, { out: dirname(at), json: false, jobs: undefined, soFar: true }, context)) ?? [];
 }

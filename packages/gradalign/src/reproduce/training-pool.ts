@@ -1,4 +1,4 @@
-/** @file As many processes that train as there are jobs: of a plan, a queue, or a grid of experiments. */
+/** @file Processes that train: runs of a plan, a queue, or a grid of experiments, as many side by side as are asked for. */
 import type { RunEvent, Settings } from "@gradalign/runs";
 import { type Claim, type TrackerChoice, type Trouble, withoutSecrets } from "@gradalign/runs/node";
 import { type WorkerProcess, workerProcess } from "../run/worker-process.ts";
@@ -25,44 +25,44 @@ export type TrainingEvent = RunEvent & { readonly run: string };
 /** Processes that train. */
 export interface TrainingPool {
   /**
-   * Trains in a process that is free; there are as many as jobs.
+   * Trains in a process that is free, or in a new one; the signal asks it to stop.
    *
    * @returns whether the training came to its end (it may have been told to stop), or what went wrong.
    */
-  train(request: TrainingRequest, onEvent: (event: TrainingEvent) => void): Promise<boolean | Trouble>;
+  train(request: TrainingRequest, signal: AbortSignal, onEvent: (event: TrainingEvent) => void): Promise<boolean | Trouble>;
   close(): void;
 }
 
-/** What {@link trainingPool} is made of. */
-export interface PoolOptions {
-  readonly jobs: number;
-  /** Asks all of them to stop what they do. */
-  readonly signal: AbortSignal;
-}
-
-/** Makes the processes; each starts with its first training, and keeps its data sets and compiled steps for those after. */
-export function trainingPool({ jobs, signal }: PoolOptions): TrainingPool {
+/** Makes the processes as they are needed; each keeps its data sets and compiled steps for the trainings after. */
+export function trainingPool(): TrainingPool {
   type Process = WorkerProcess<TrainingRequest, boolean | Trouble>;
-  const all: Process[] = Array.from({ length: jobs }, () => workerProcess("work-training", withoutSecrets(process.env)));
-  const free = [...all];
-  const stop = (): void => {
-    for (const trainer of all) trainer.stop();
+  const all = new Set<Process>();
+  const free: Process[] = [];
+  const open = (): Process => {
+    const made: Process = workerProcess("work-training", withoutSecrets(process.env));
+    all.add(made);
+    return made;
   };
-  signal.addEventListener("abort", stop, { once: true });
   return {
-    async train(request, onEvent) {
-      const trainer = free.pop();
-      if (signal.aborted || !trainer) return false;
+    async train(request, signal, onEvent) {
+      if (signal.aborted) return false;
+      const trainer = free.pop() ?? open();
+      const stop = (): void => trainer.stop();
+      signal.addEventListener("abort", stop, { once: true });
       try {
         const answer = await trainer.ask(request, (event) => onEvent(event as TrainingEvent));
         if ("answer" in answer) return answer.answer;
         return signal.aborted ? false : { message: answer.died, fault: "run" };
       } finally {
-        free.push(trainer);
+        signal.removeEventListener("abort", stop);
+        if (signal.aborted) {
+          // A process that was told to stop is of no more use.
+          trainer.close();
+          all.delete(trainer);
+        } else free.push(trainer);
       }
     },
     close() {
-      signal.removeEventListener("abort", stop);
       for (const trainer of all) trainer.close();
     },
   };

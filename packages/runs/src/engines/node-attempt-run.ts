@@ -1,6 +1,6 @@
 /** @file One attempt at a run, and what its end means for whoever gave it out. */
 import { DataError, GradalignError } from "@gradalign/tensor";
-import { type Attempt, claimRun, failuresOf, isGivenUp, noteFailure, publishRun } from "../folder/node-attempts.ts";
+import { type Attempt, claimRun, failuresOf, isGivenUp, noteFailure, noteLeft, publishRun } from "../folder/node-attempts.ts";
 import type { Exchange } from "../store/node-exchange.ts";
 
 /** How an attempt ended. */
@@ -62,6 +62,7 @@ export async function attemptRun(
   } catch (error) {
     outcome = signal.aborted ? { kind: "stopped" } : outcomeOf(troubleOf(error), attempt);
   }
+  if (attempt && (outcome.kind === "stopped" || outcome.kind === "later")) noteLeft(attempt);
   if (!attempt || !exchange) return outcome;
   try {
     await exchange.leave(attempt, outcome.kind === "done");

@@ -18,6 +18,10 @@ const QUEUE = "gradalign";
 const BACKOFF_MS = 1000;
 /** Milliseconds until a run is tried again that could not be gone on with through no fault of its own: a full disk, another worker. */
 const LATER_MS = 15_000;
+/** Milliseconds between looks for runs that were cancelled, and for whether anything is left. */
+const LOOK_MS = 250;
+/** Marks a run in its job's data, and is why it ends there. */
+const CANCELLED = "cancelled";
 /** Milliseconds that are waited for a Redis that does not answer. */
 const CONNECT_MS = 10_000;
 
@@ -42,19 +46,19 @@ export interface WorkOptions {
   /** Whether to leave when nothing waits or runs any more. */
   readonly drain: boolean;
   readonly signal: AbortSignal;
-  /** Does a run, given what was queued; never throws. */
-  readonly perform: (run: unknown) => Promise<WorkOutcome>;
+  /** Does a run, given what was queued, until its end or the signal, which it is aborted by when the run is cancelled; never throws. */
+  readonly perform: (run: unknown, cancelled: AbortSignal) => Promise<WorkOutcome>;
   readonly note: (text: string) => void;
 }
 
 /** A queue of runs. */
 export interface RunQueue {
-  /** Adds runs; of those that are in the queue already, one that counts as completed there is added anew. */
+  /** Adds runs; of those that are in the queue already, one that counts as completed there is added anew, and one that was cancelled goes on. */
   add(runs: readonly QueuedRun[]): Promise<void>;
   /** The states of runs that are in the queue. */
   states(ids: readonly string[]): Promise<Map<string, QueueState>>;
-  /** Takes runs out that nobody works on; resolves to how many. */
-  cancel(ids: readonly string[]): Promise<number>;
+  /** Takes runs out; a worker that has one is told, and leaves it with a checkpoint. */
+  cancel(ids: readonly string[]): Promise<void>;
   /** Lets failed runs be tried again. */
   retry(ids: readonly string[]): Promise<void>;
   /** Works until the signal, or, with `drain`, until nothing is left. */
@@ -98,64 +102,90 @@ export async function openQueue(address: QueueAddress, { persistent, signal: sto
     told = "";
   });
   await reach(connection, persistent, stop, address);
+  await requireNewEnough(connection, address);
   const queue = new bullmq.Queue(QUEUE, { connection });
   queue.on("error", tell);
-  const jobsOf = async (ids: readonly string[]) => (await Promise.all(ids.map((id) => queue.getJob(id)))).filter((job) => job !== undefined);
+  /** What Redis refuses, as an error that says where. */
+  const ask = async <T>(answer: Promise<T>): Promise<T> => {
+    try {
+      return await answer;
+    } catch (error) {
+      throw new GradalignError("EngineError", `queue ${shown}: ${redact((error as Error).message)}; see the server's configuration`);
+    }
+  };
+  const forEachJob = async (ids: readonly string[], work: (job: Job) => Promise<void>): Promise<void> => {
+    const one = async (id: string): Promise<void> => {
+      const job = await queue.getJob(id);
+      if (job) await work(job);
+    };
+    await ask(Promise.all(ids.map(one)));
+  };
 
   return {
     async add(runs) {
-      for (const job of await jobsOf(runs.map(({ id }) => id))) if (await job.isCompleted()) await job.remove();
-      await queue.addBulk(
-        runs.map((run) => ({
-          name: "run",
-          data: run,
-          // How often a run may fail is counted in its folder.
-          opts: {
-            jobId: run.id,
-            attempts: Number.MAX_SAFE_INTEGER,
-            backoff: { type: "fixed", delay: BACKOFF_MS },
-            removeOnComplete: false,
-            removeOnFail: false,
-          },
-        })),
-      );
+      const wanted = new Map(runs.map((run) => [run.id, run]));
+      await forEachJob([...wanted.keys()], async (job) => {
+        if (await job.isCompleted()) await job.remove();
+        else if (isCancelled(job)) await job.updateData(wanted.get(String(job.id)));
+      });
+      const jobs = runs.map((run) => ({
+        name: "run",
+        data: run,
+        // How often a run may fail is counted in its folder.
+        opts: {
+          jobId: run.id,
+          attempts: Number.MAX_SAFE_INTEGER,
+          backoff: { type: "fixed", delay: BACKOFF_MS },
+          removeOnComplete: false,
+          removeOnFail: false,
+        },
+      }));
+      await ask(queue.addBulk(jobs));
     },
     async states(ids) {
       const states = new Map<string, QueueState>();
-      for (const job of await jobsOf(ids)) {
+      await forEachJob(ids, async (job) => {
         const state = await job.getState();
         const known = state === "active" || state === "completed" || state === "failed" ? state : "waiting";
         states.set(String(job.id), { state: known, reason: job.failedReason === undefined ? undefined : redact(job.failedReason) });
-      }
+      });
       return states;
     },
-    async cancel(ids) {
-      let taken = 0;
-      for (const job of await jobsOf(ids)) {
-        if ((await job.isActive()) || (await job.isCompleted())) continue;
-        // A worker may have taken it this moment.
-        await job.remove().then(
-          () => taken++,
-          () => {},
-        );
-      }
-      return taken;
-    },
-    async retry(ids) {
-      for (const job of await jobsOf(ids)) if (await job.isFailed()) await job.retry("failed");
-    },
+    cancel: (ids) =>
+      forEachJob(ids, async (job) => {
+        if (await job.isCompleted()) return;
+        try {
+          await job.remove();
+        } catch {
+          // A worker has it, or has finished it this moment.
+          if (await job.isActive()) await job.updateData({ ...job.data, [CANCELLED]: true });
+        }
+      }),
+    retry: (ids) =>
+      forEachJob(ids, async (job) => {
+        if (await job.isFailed()) await job.retry("failed");
+      }),
     async work({ jobs, patience, drain, signal, perform, note: say }) {
+      /** What stops the runs that this worker has, by their jobs' ids. */
+      const stops = new Map<string, AbortController>();
       const process = async (job: Job, token = ""): Promise<null> => {
-        const outcome = await perform(job.data);
+        if (isCancelled(job)) throw new bullmq.UnrecoverableError(CANCELLED);
+        const [id, stop] = [String(job.id), new AbortController()];
+        stops.set(id, stop);
+        const outcome = await perform(job.data, stop.signal).finally(() => stops.delete(id));
         switch (outcome.kind) {
           case "done":
             return null;
-          case "stopped":
+          case "stopped": {
+            // Unless it was submitted again meanwhile.
+            const now = stop.signal.aborted ? await queue.getJob(id) : undefined;
+            if (now && isCancelled(now)) throw new bullmq.UnrecoverableError(CANCELLED);
             // Where the lock was lost meanwhile, another has the job already.
             await job.moveToWait(token).catch(() => {});
             throw new bullmq.WaitingError();
+          }
           case "later":
-            say(`${job.id}: ${outcome.message}; trying again in ${LATER_MS / 1000} s`);
+            say(`${id}: ${outcome.message}; trying again in ${LATER_MS / 1000} s`);
             await job.moveToDelayed(Date.now() + LATER_MS, token).catch(() => {});
             throw new bullmq.DelayedError();
           case "failed":
@@ -169,12 +199,33 @@ export async function openQueue(address: QueueAddress, { persistent, signal: sto
       });
       worker.on("error", tell);
       worker.on("stalled", (id) => say(`${id}: its worker gives no sign of life; another goes on`));
+      /** Stops what was cancelled; whether anything waits or runs. */
+      const look = async (): Promise<boolean> => {
+        for (const [id, stop] of stops) {
+          const job = await queue.getJob(id);
+          if (!job || !isCancelled(job) || stop.signal.aborted) continue;
+          say(`${id}: it was cancelled; writing a checkpoint`);
+          stop.abort(new Error(`${id} was cancelled`));
+        }
+        const counts = drain ? await queue.getJobCounts("waiting", "active", "delayed", "prioritized") : {};
+        return !drain || Object.values(counts).some((number) => number > 0);
+      };
       try {
-        while (!signal.aborted) {
-          await delay(500, undefined, { signal }).catch(() => {});
-          if (!drain || signal.aborted) continue;
-          const counts = await Promise.race([queue.getJobCounts("waiting", "active", "delayed", "prioritized"), aborted(signal)]);
-          if (counts && Object.values(counts).every((number) => number === 0)) return;
+        let isLeft = true;
+        let looking: Promise<void> | undefined;
+        while (isLeft && !signal.aborted) {
+          // While Redis is away, one look waits for it.
+          looking ??= look()
+            .then(
+              (found) => {
+                isLeft = found;
+              },
+              () => {},
+            )
+            .finally(() => {
+              looking = undefined;
+            });
+          await delay(LOOK_MS, undefined, { signal }).catch(() => {});
         }
       } finally {
         // Waits for the runs that were told to stop; giving them back needs Redis, which may be away.
@@ -194,6 +245,11 @@ export async function openQueue(address: QueueAddress, { persistent, signal: sto
   };
 }
 
+/** Whether a run is not wanted any more; what is in a job may have been put there by anybody. */
+function isCancelled({ data }: Job): boolean {
+  return typeof data === "object" && data !== null && CANCELLED in data;
+}
+
 /** Resolves when Redis is away and stays away. */
 async function away(connection: Redis): Promise<false> {
   for (let missing = 0; missing < 5; ) {
@@ -201,13 +257,6 @@ async function away(connection: Redis): Promise<false> {
     missing = connection.status === "ready" ? 0 : missing + 1;
   }
   return false;
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
 }
 
 /** Waits until Redis answers; for ever if it is only not there and the caller is persistent. */
@@ -220,11 +269,12 @@ async function reach(connection: Redis, persistent: boolean, signal: AbortSignal
   // Why it fails is told as an event, and it is tried again.
   connection.connect().catch(() => {});
   const limit = Date.now() + CONNECT_MS;
-  while (connection.status !== "ready") {
+  for (;;) {
     await delay(20);
-    // No waiting helps against a wrong password, or a certificate that nobody vouches for.
+    // No waiting helps against a wrong password or database, or a certificate that nobody vouches for.
     const untrusted = /certificate|altnames/i.test(problem);
-    const refused = untrusted || /WRONGPASS|NOAUTH|NOPERM|invalid password/i.test(problem);
+    const refused = untrusted || /WRONGPASS|NOAUTH|NOPERM|invalid password|DB index/i.test(problem);
+    if (connection.status === "ready" && !refused) break;
     if (signal?.aborted || refused || (!persistent && (problem !== "" || Date.now() > limit))) {
       connection.disconnect();
       signal?.throwIfAborted();
@@ -233,6 +283,18 @@ async function reach(connection: Redis, persistent: boolean, signal: AbortSignal
     }
   }
   connection.off("error", remember);
+}
+
+/** Redis as it must be at least; Valkey, which went on from it, names the version that it stands for. */
+const OLDEST = [6, 2] as const;
+
+async function requireNewEnough(connection: Redis, { shown }: QueueAddress): Promise<void> {
+  // Whoever may not ask is told why not when the first run is added.
+  const info = await connection.info("server").catch(() => "");
+  const [, version, major, minor] = /^redis_version:((\d+)\.(\d+)\S*)/m.exec(info) ?? [];
+  if (version === undefined || Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1])) return;
+  connection.disconnect();
+  throw new GradalignError("EngineError", `queue ${shown}: Redis ${version} is too old; use ${OLDEST.join(".")} or newer, or Valkey`);
 }
 
 async function packages() {

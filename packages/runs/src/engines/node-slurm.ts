@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { ConfigError, GradalignError } from "@gradalign/tensor";
 import { shellWord } from "../settings/describe.ts";
 import { EXIT_CODES } from "./node-attempt-run.ts";
+import { withoutSecrets } from "./node-queue-address.ts";
 
 /** Seconds before a job's time limit at which it is told, so that a checkpoint can be written. */
 export const WARNING_SECONDS = 90;
@@ -53,7 +54,7 @@ run= warned=
 trap 'warned=1; [ -z "$run" ] || kill -TERM "$run"' USR1
 # This one Slurm sends to the run as well, which would take a second as the wish to end at once.
 trap warned=1 TERM
-${command.map(shellWord).join(" ")} $((${block * maxArraySize} + SLURM_ARRAY_TASK_ID)) &
+${command.map(shellWord).join(" ")} $((${block * maxArraySize} + SLURM_ARRAY_TASK_ID)) \${SLURM_CPUS_ON_NODE:+--threads "$SLURM_CPUS_ON_NODE"} &
 run=$!
 # The warning may have come before there was a run.
 [ -z "$warned" ] || kill -TERM "$run"
@@ -142,7 +143,8 @@ export function squeue(jobs: readonly string[]): SlurmTask[] {
 
 function slurm(program: string, options: readonly string[]): string {
   try {
-    return execFileSync(program, options, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    // Slurm keeps the environment with a job, and gives it to its tasks.
+    return execFileSync(program, options, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], env: withoutSecrets(process.env) });
   } catch (error) {
     const { code, stderr, message } = error as NodeJS.ErrnoException & { stderr?: string };
     if (code === "ENOENT") throw new ConfigError(`--engine slurm: there is no ${program} here; submit from a node of the cluster`, { cause: error });

@@ -5,18 +5,19 @@
  * wakes. So two workers share no file. A claim takes the next number, exclusively (`attempts/<id>/<n>.json`), and has a run folder of its
  * own beside it (`attempts/<id>/<n>/`), in which it goes on from where the furthest attempt came. It is looked at before every write; one
  * that is not the newest any more stops, and what it writes too late nobody reads. A finished run is renamed into its place, `<id>/`, and
- * never written again. Neither clocks nor times of files are asked, only whether a name exists: that holds on network file systems too.
+ * never written again. Neither clocks nor times of files are asked, only whether a name exists, and what a claim holds: on network file
+ * systems too both can be relied on.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { canonicalJson } from "@gradalign/formats";
-import { checkForm, type RunSeal } from "@gradalign/robustness";
-import { BusyError, type Lock, makeFolder, onFile, readIfThere, readManifests, writeFileAtomic } from "@gradalign/robustness/node";
+import { checkForm, parseJsonForm, type RunSeal } from "@gradalign/robustness";
+import { BusyError, isRunning, type Lock, makeFolder, onFile, readIfThere, readManifests, writeFileAtomic } from "@gradalign/robustness/node";
 import { ConfigError, DataError, GradalignError } from "@gradalign/tensor";
 import { z } from "zod";
-import { NOTES, readRobustness } from "./node-notes.ts";
+import { NOTES, readRobustness, TRACKER_NOTES } from "./node-notes.ts";
 import { createRun, isRunFolder, openRun, type Run } from "./node-run.ts";
 import { RUN_FILES, type SavedSnapshot } from "./run-files.ts";
 
@@ -92,6 +93,11 @@ function numbersOf(runs: string, id: string): number[] {
     .sort((a, b) => a - b);
 }
 
+/** How many attempts at a run were begun. */
+export function attemptsBegun(runs: string, id: string): number {
+  return numbersOf(runs, id).at(-1) ?? 0;
+}
+
 /** What is in a folder; nothing if it is not there. */
 export function namesIn(folder: string): string[] {
   return onFile("read", folder, () => {
@@ -124,7 +130,18 @@ export function claimRun(runs: string, id: string): Attempt | undefined {
       removeAttempts(runs, id);
       return undefined;
     }
+    // Network file systems may show a new name late, but never an old content to whoever opens a file.
+    for (const older of numbersOf(runs, id)) if (older < number) voidClaim(join(place, `${older}.json`));
     return attemptOf({ runs, id, number, token });
+  }
+}
+
+/** Takes its content from a claim that is not the newest any more. */
+function voidClaim(file: string): void {
+  try {
+    truncateSync(file);
+  } catch {
+    // Finished elsewhere this moment, or a full disk: the newer name is there in any case.
   }
 }
 
@@ -137,7 +154,7 @@ export function attemptOf({ runs, id, number, token }: Claim): Attempt {
       const newest = numbersOf(runs, id).at(-1);
       if (newest === number && readIfThere(join(place, `${number}.json`))?.toString() === token) return;
       throw new BusyError(
-        `${id}: attempt ${number} is over, ${newest === undefined ? "the run was finished" : `attempt ${newest} was made`} elsewhere; nothing more is written`,
+        `${id}: attempt ${number} is over, ${newest === undefined ? "the run was finished" : `attempt ${newest > number ? newest : "after it"} was made`} elsewhere; nothing more is written`,
       );
     },
   };
@@ -166,6 +183,16 @@ export function holderOf(runs: string, id: string): Holder | undefined {
   }
 }
 
+/**
+ * Who works on a run, as far as can be told from here: whoever made the newest claim and has neither failed nor given it back, but for a process
+ * of this machine that is gone.
+ */
+export function workerOf(runs: string, id: string): Holder | undefined {
+  const holder = holderOf(runs, id);
+  if (!holder || [failureFile, leftFile].some((file) => existsSync(file(runs, id, holder.number)))) return undefined;
+  return holder.host !== hostname() || isRunning(holder.pid) ? holder : undefined;
+}
+
 /** The run folder of the newest attempt that has begun to train; for whoever shows a run that goes on. */
 export function attemptFolder(runs: string, id: string): string | undefined {
   return numbersOf(runs, id)
@@ -189,19 +216,29 @@ export function carryOver(attempt: Attempt, usable: (seal: RunSeal) => boolean):
     const found = checkpointIn(other);
     if (found?.run.seal && usable(found.run.seal) && found.snapshot.iteration >= (furthest?.snapshot.iteration ?? 0)) furthest = found;
   }
-  if (!furthest) return false;
+  if (!furthest) {
+    // To trackers it is still the same run.
+    const begun = earlier.findLast((other) => existsSync(other));
+    if (begun) bringNotes(begun, folder, Object.values(TRACKER_NOTES));
+    return false;
+  }
   const { run, snapshot } = furthest;
   const { sink } = createRun(folder, run.config, attempt);
   sink.rewind?.(snapshot.evaluations ?? []);
-  for (const name of NOTES) {
-    const noted = join(run.folder, name);
-    if (existsSync(noted)) onFile("write", folder, () => cpSync(noted, join(folder, name), { recursive: true }));
-  }
+  bringNotes(run.folder, folder, NOTES);
   if (run.hasCheckpoint("best")) sink.save("best", run.loadCheckpoint("best"));
   // The last write: from here on this attempt is the one to go on from.
   sink.save("last", snapshot);
   for (const other of earlier) rmSync(other, { recursive: true, force: true });
   return true;
+}
+
+/** Copies notes of an attempt, as far as there are any. */
+function bringNotes(from: string, to: string, names: readonly string[]): void {
+  for (const name of names) {
+    const noted = join(from, name);
+    if (existsSync(noted)) onFile("write", to, () => cpSync(noted, join(to, name), { recursive: true }));
+  }
 }
 
 /** A run that can be gone on with; its writer may still be alive, or may have been killed at any moment. */
@@ -291,6 +328,19 @@ export function resultDigest(folder: string): string {
     .digest("hex");
 }
 
+/** Where it is noted that an attempt failed, and that it was given back. */
+const failureFile = (runs: string, id: string, number: number): string => join(attemptsFolder(runs, id), `${number}.failed.json`);
+const leftFile = (runs: string, id: string, number: number): string => join(attemptsFolder(runs, id), `${number}.left`);
+
+/** Notes that an attempt was given back, as far as that can be: nobody works on it any more. */
+export function noteLeft({ runs, id, number }: Pick<Attempt, "runs" | "id" | "number">): void {
+  try {
+    writeFileSync(leftFile(runs, id, number), "");
+  } catch {
+    // The disk is full, or the run was finished elsewhere: it is only shown as worked on for longer.
+  }
+}
+
 /** Notes that an attempt failed. */
 export function noteFailure({ runs, id, number }: Pick<Attempt, "runs" | "id" | "number">, message: string, final: boolean): void {
   const place = attemptsFolder(runs, id);
@@ -298,15 +348,15 @@ export function noteFailure({ runs, id, number }: Pick<Attempt, "runs" | "id" | 
     readManifests(join(place, String(other), RUN_FILES.checkpoints), ["last"]).manifests.map(({ iteration }) => iteration),
   );
   const failure: Failure = { attempt: number, host: hostname(), date: new Date().toISOString(), message, iteration: Math.max(0, ...iterations), final };
-  writeFileAtomic(join(place, `${number}.failed.json`), `${JSON.stringify(failure)}\n`);
+  writeFileAtomic(failureFile(runs, id, number), `${JSON.stringify(failure)}\n`);
 }
 
 /** The failures of a run's attempts so far, oldest first. */
 export function failuresOf(runs: string, id: string): Failure[] {
   return numbersOf(runs, id).flatMap((number) => {
-    const file = join(attemptsFolder(runs, id), `${number}.failed.json`);
+    const file = failureFile(runs, id, number);
     const content = readIfThere(file);
-    return content ? [checkForm(JSON.parse(content.toString()), file, failureForm, "delete it; the attempt then does not count as failed")] : [];
+    return content ? [parseJsonForm(content.toString(), file, failureForm, "delete it; the attempt then does not count as failed")] : [];
   });
 }
 
@@ -318,5 +368,5 @@ export function isGivenUp(failures: readonly Failure[]): boolean {
 
 /** Forgets a run's failures, so that it is tried again. */
 export function forgiveFailures(runs: string, id: string): void {
-  for (const { attempt } of failuresOf(runs, id)) rmSync(join(attemptsFolder(runs, id), `${attempt}.failed.json`), { force: true });
+  for (const { attempt } of failuresOf(runs, id)) rmSync(failureFile(runs, id, attempt), { force: true });
 }

@@ -1,11 +1,10 @@
 /** @file How far a plan has come, from the runs' folder alone. */
 import { existsSync, rmSync } from "node:fs";
-import { hostname } from "node:os";
 import { join } from "node:path";
-import { isRunning, makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
+import { makeFolder, readIfThere, readJson, writeFileAtomic } from "@gradalign/robustness/node";
 import { GradalignError } from "@gradalign/tensor";
 import { z } from "zod";
-import { attemptFolder, differingRuns, failuresOf, finishedFolder, holderOf, isGivenUp, namesIn } from "../folder/node-attempts.ts";
+import { attemptFolder, attemptsBegun, differingRuns, failuresOf, finishedFolder, isGivenUp, namesIn, workerOf } from "../folder/node-attempts.ts";
 import { isRunFolder, openRun } from "../folder/node-run.ts";
 import { formatPlan, readPlan } from "./node-plan.ts";
 import type { Plan, PlannedRun, PlanStatus, QueuedState, RunStatus } from "./plan.ts";
@@ -16,7 +15,7 @@ export interface Submission {
   readonly jobs: readonly string[];
 }
 
-const submissionForm = z.object({ engine: z.string(), jobs: z.array(z.string()) });
+const submissionForm = z.object({ engine: z.string(), jobs: z.array(z.string().regex(/^\d+$/)) });
 /** What is noted of a run's end. */
 const endForm = z.looseObject({ diverged: z.exactOptional(z.string()) });
 const [PLANS, PLAN, CANCELLED] = ["plans", "plan.json", "cancelled"];
@@ -106,13 +105,12 @@ function runStatus(runs: string, { id, label, config: { epochs } }: PlannedRun):
   }
   const failures = failuresOf(runs, id);
   const message = failures.at(-1)?.message;
-  const holder = holderOf(runs, id);
+  const attempt = attemptsBegun(runs, id);
   const epoch = epochOf(attemptFolder(runs, id));
-  const more = { ...(epoch === undefined ? {} : { epoch }), ...(message === undefined ? {} : { message }), ...(holder ? { attempt: holder.number } : {}) };
+  const more = { ...(epoch === undefined ? {} : { epoch }), ...(message === undefined ? {} : { message }), ...(attempt === 0 ? {} : { attempt }) };
   if (isGivenUp(failures)) return { ...shown, ...more, state: "failed" };
-  // Of a worker elsewhere nothing is known but that it made the newest claim.
-  const works = holder !== undefined && failures.at(-1)?.attempt !== holder.number && (holder.host !== hostname() || isRunning(holder.pid));
-  return works ? { ...shown, ...more, state: "running", host: holder.host, pid: holder.pid } : { ...shown, ...more, state: "waiting" };
+  const worker = workerOf(runs, id);
+  return worker ? { ...shown, ...more, state: "running", host: worker.host, pid: worker.pid } : { ...shown, ...more, state: "waiting" };
 }
 
 function divergedIn(folder: string): string | undefined {

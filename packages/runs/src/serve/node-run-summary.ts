@@ -3,8 +3,8 @@ import { statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, sep } from "node:path";
 import { type Evaluation, runOutcome } from "@gradalign/robustness";
-import { isRunning, readManifests } from "@gradalign/robustness/node";
-import { failuresOf, holderOf, isGivenUp } from "../folder/node-attempts.ts";
+import { readManifests } from "@gradalign/robustness/node";
+import { failuresOf, isGivenUp, workerOf } from "../folder/node-attempts.ts";
 import { readRobustness, readSession } from "../folder/node-notes.ts";
 import { chanceOf } from "../folder/node-read-run.ts";
 import { isRunOwned, openRun, type Run } from "../folder/node-run.ts";
@@ -96,11 +96,9 @@ function epochOf(iteration: number, last: Evaluation | null): number {
 function worksOn({ key, folder, attempt }: FoundRun, isOurs: (key: string) => boolean): boolean {
   try {
     if (!attempt) return isRunOwned(folder);
-    const holder = holderOf(attempt.runs, attempt.id);
-    const isOver = failuresOf(attempt.runs, attempt.id).at(-1)?.attempt === holder?.number;
-    // A claim of this process outlives the work on the run.
-    if (holder?.pid === process.pid && holder.host === hostname()) return isOurs(key);
-    return holder !== undefined && !isOver && (holder.host !== hostname() || isRunning(holder.pid));
+    const worker = workerOf(attempt.runs, attempt.id);
+    // Of a claim of its own this process knows better, also where the disk was full when it was given back.
+    return worker !== undefined && (worker.pid !== process.pid || worker.host !== hostname() || isOurs(key));
   } catch {
     return false;
   }

@@ -110,7 +110,7 @@ export function openExchange(store: ObjectStore, runs: string, note: (text: stri
   const mirror = async (id: string): Promise<string[]> => {
     const [place, beginning] = [attemptsFolder(runs, id), `attempts/${id}/`];
     const names = (await store.list(beginning)).map((name) => name.slice(beginning.length));
-    for (const name of names.filter((one) => /^\d+(\.failed)?\.json$/.test(one) && !existsSync(join(place, one)))) {
+    for (const name of names.filter((one) => /^\d+(?:(?:\.failed)?\.json|\.left)$/.test(one) && !existsSync(join(place, one)))) {
       const bytes = await store.get(beginning + name);
       if (!bytes) continue;
       makeFolder(place);
@@ -268,9 +268,10 @@ export function openExchange(store: ObjectStore, runs: string, note: (text: stri
       try {
         if (finished) return await publish(id, String(number));
         // First: a failure that the store does not know of counts as forgiven elsewhere.
-        const name = `${number}.failed.json`;
-        const failure = readIfThere(join(attemptsFolder(runs, id), name));
-        if (failure) await store.put(`attempts/${id}/${name}`, failure);
+        for (const name of [`${number}.failed.json`, `${number}.left`]) {
+          const note = readIfThere(join(attemptsFolder(runs, id), name));
+          if (note) await store.put(`attempts/${id}/${name}`, note);
+        }
         await send(attempt).catch((error: Error) => {
           if (!isOver(error)) throw error;
         });

@@ -1,6 +1,6 @@
 /** @file Attempts: numbered exclusively, gone on with from the furthest, stopped when a newer one is made, finished once. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { resolveTrainConfig, type StepPrograms, stepPrograms, train } from "@gradalign/robustness";
 import { BusyError } from "@gradalign/robustness/node";
@@ -20,8 +20,10 @@ import {
   holderOf,
   isGivenUp,
   noteFailure,
+  noteLeft,
   publishRun,
   resultDigest,
+  workerOf,
 } from "../../src/folder/node-attempts.ts";
 
 let runs: string;
@@ -85,6 +87,11 @@ it("one that is not the newest any more writes nothing more, and its late writes
   const woken = openRun(first.folder, first);
   expect(() => woken.sink.save("last", woken.loadCheckpoint("last"))).toThrow(BusyError);
   expect(() => woken.sink.rewind?.([])).toThrow(/a: attempt 1 is over, attempt 2 was made elsewhere; nothing more is written/);
+  // As where a network file system does not show the newer name yet.
+  const hidden = join(runs, "attempts", "a", "hidden");
+  renameSync(join(runs, "attempts", "a", "2.json"), hidden);
+  expect(() => woken.sink.rewind?.([])).toThrow(/a: attempt 1 is over/);
+  renameSync(hidden, join(runs, "attempts", "a", "2.json"));
   expect(await work(second)).toBe(3);
   // A write that was under way when the first was frozen.
   mkdirSync(join(first.folder, "checkpoints"), { recursive: true });
@@ -124,6 +131,27 @@ it("take along what trackers keep, so that a run stays one to them", async () =>
   const second = claim("a");
   await work(second, 4);
   expect([existsSync(join(second.folder, "mlflow.json")), readdirSync(join(second.folder, "tensorboard"))]).toEqual([true, ["events"]]);
+  // Also where nothing was reached that could be gone on with.
+  const third = claim("a");
+  expect(carryOver(third, () => false)).toBe(false);
+  expect([existsSync(join(third.folder, "mlflow.json")), readdirSync(join(third.folder, "tensorboard"))]).toEqual([true, ["events"]]);
+});
+
+it("of a process that is gone, that failed or was given back is nobody's work; one elsewhere is as long as nothing is known of it", () => {
+  const works = () => workerOf(runs, "a")?.number;
+  expect(works()).toBeUndefined();
+  const first = claim("a");
+  expect(works()).toBe(1);
+  noteLeft(first);
+  expect(works()).toBeUndefined();
+  noteFailure(claim("a"), "the disk fell over", false);
+  expect(works()).toBeUndefined();
+  const third = claim("a");
+  const file = join(runs, "attempts", "a", "3.json");
+  writeFileSync(file, third.token.replace(`"pid":${process.pid}`, '"pid":999999999'));
+  expect(works()).toBeUndefined();
+  writeFileSync(file, third.token.replace(`"host":"${hostname()}"`, '"host":"elsewhere"'));
+  expect(works()).toBe(3);
 });
 
 it("begin anew where what is there was computed in another way", async () => {

@@ -107,6 +107,9 @@ test("the runs' folder says how far a plan has come: who works on what, what fai
   noteSubmission(runs, four, { engine: "slurm", jobs: ["7"] });
   expect(planStatus(runs, four).cancelled).toBe(false);
   expect(readSubmission(runs, four)).toEqual({ engine: "slurm", jobs: ["7"] });
+  // What is in a shared folder is passed to no program as it is.
+  expect(() => noteSubmission(runs, four, { engine: "slurm", jobs: ["--user=root"] }) ?? readSubmission(runs, four)).toThrow(/submission.json, field jobs.0/);
+  noteSubmission(runs, four, { engine: "slurm", jobs: [] });
   writeFileSync(join(runs, first.id, "finished.json"), '{"diverged":"loss was not finite"}');
   // One of four runs of two epochs each.
   expect(planStatus(runs, four)).toMatchObject({ progress: 0.25, differing: 0 });
