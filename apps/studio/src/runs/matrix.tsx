@@ -111,12 +111,29 @@ export function Matrix() {
 function PlanLine({ plan }: { readonly plan: PlanSummary }) {
   const { total, finished, running, waiting, failed, cancelled } = plan;
   const failures = plan.runs.filter(({ state, message }) => state === "failed" && message !== undefined);
+  const workers = plan.runs.filter(({ host }) => host !== undefined);
+  const differing = plan.runs.filter((run) => run.differing);
   return (
     <>
       <progress max={total} value={finished} aria-label={`${finished} of ${total} runs finished`} />
       <p class="note">
         {finished} of {total} finished, {running} running, {waiting} waiting, {failed} failed{cancelled && ", cancelled"}
       </p>
+      {workers.length > 0 && (
+        <details>
+          <summary>Who computes what</summary>
+          {workers.map(({ id, label, host, pid, epoch = 0, epochs }) => (
+            <p key={id} class="note">
+              {label}: {host}, process {pid}, epoch {epoch.toFixed(1)} of {epochs}
+            </p>
+          ))}
+        </details>
+      )}
+      {differing.map(({ id, label, differing: others = [] }) => (
+        <p key={id} class="wrong">
+          {label}: computed twice, with other results; see {others.join(", ")}
+        </p>
+      ))}
       {failures.map(({ id, label, message }) => (
         <p key={id} class="wrong">
           {label}: {message}
