@@ -1,5 +1,5 @@
 /** @file Sweeps and plans: what files may say, and a plan from its grid to its report on this machine, killed, submitted twice, cancelled. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import type { PlanStatus } from "@gradalign/runs";
 import { planStatus, readPlan, runId } from "@gradalign/runs/node";
 import { parseHTML } from "linkedom";
 import { afterAll, describe, expect, test } from "vitest";
+import { mlflowServer, tensorboardPoints } from "../../runs/test/support/tracker-servers.ts";
 import { parseSweep } from "../src/settings/sweep-file.ts";
 import { gradalign, jsonLines } from "./support/captured.ts";
 import { writeRecordFiles } from "./support/record-files.ts";
@@ -109,20 +110,30 @@ test("experiments are planned with the ids under which reproduce finds them", as
   expect([code, origin]).toEqual([0, { kind: "experiments", experiments: ["table1", "corners"], scale: "paper" }]);
   expect(runs.every(({ id }) => /^[a-z-]+-eps8-seed\d-[0-9a-f]{12}$/.test(id))).toBe(true);
   const early = await gradalign("report", file, "--runs", join(folder, "none"));
-  expect(early).toMatchObject({ code: 2, stderr: expect.stringContaining(`0 of ${runs.length} runs are`) });
+  expect(early).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`table1 needs all runs of its plan, and ${runs.length} of ${runs.length} are not finished`),
+  });
+  // What is missing is named.
+  expect(early.stderr.split("\n")).toContain(`${runs[0]!.label}: waiting`);
 });
 
 /** The command in a process of its own; `onEvent` may stop it. */
-function submitted(file: string, runs: string, onEvent: (event: { type: string; run?: string }, kill: (signal: NodeJS.Signals) => void) => void = () => {}) {
-  const child = spawn(process.execPath, [MAIN, "submit", file, "--runs", runs, "--jobs", "1", "--track", "tensorboard", "--json"]);
-  const events: ({ type: string; run?: string; iteration?: number } & Partial<PlanStatus>)[] = [];
+function submitted(
+  file: string,
+  runs: string,
+  onEvent: (event: { type: string; run?: string; kind?: string }, child: ChildProcess) => void = () => {},
+  track = "tensorboard",
+) {
+  const child = spawn(process.execPath, [MAIN, "submit", file, "--runs", runs, "--jobs", "1", "--track", track, "--json"]);
+  const events: ({ type: string; run?: string; kind?: string; iteration?: number } & Partial<PlanStatus>)[] = [];
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => {
     stderr += chunk.toString();
   });
   createInterface({ input: child.stdout }).on("line", (line) => {
     events.push(JSON.parse(line));
-    onEvent(events.at(-1)!, (signal) => child.kill(signal));
+    onEvent(events.at(-1)!, child);
   });
   return new Promise<{ code: number | null; events: typeof events; stderr: string }>((done) => child.on("close", (code) => done({ code, events, stderr })));
 }
@@ -130,9 +141,18 @@ function submitted(file: string, runs: string, onEvent: (event: { type: string; 
 test("a plan that is killed goes on where it was, two submissions share the work, and the report has every seed", { timeout: 120_000 }, async () => {
   const { file, plan } = await planned("grid", SWEEP);
   const runs = join(folder, "runs");
-  const killed = await submitted(file, runs, ({ type }, kill) => type === "checkpoint" && kill("SIGKILL"));
+  const mlflow = await mlflowServer();
+  const track = `tensorboard,mlflow=${mlflow.url}`;
+  // With the process that trains, which would write a checkpoint.
+  const kill = ({ type, kind }: { type: string; kind?: string }, child: ChildProcess): void => {
+    if (type !== "checkpoint" || kind !== "last") return;
+    spawnSync("pkill", ["-KILL", "-P", String(child.pid)]);
+    child.kill("SIGKILL");
+  };
+  const killed = await submitted(file, runs, kill, track);
   expect(killed.code).toBeNull();
-  const both = await Promise.all([submitted(file, runs), submitted(file, runs)]);
+  const both = await Promise.all([submitted(file, runs, undefined, track), submitted(file, runs, undefined, track)]);
+  mlflow.close();
   expect(both.map(({ code }) => code)).toEqual([0, 0]);
   for (const { events } of both) expect(events.at(-1)).toMatchObject({ type: "plan", finished: 3, total: 3, failed: 0 });
   // No run was done by both.
@@ -142,9 +162,19 @@ test("a plan that is killed goes on where it was, two submissions share the work
   const starts = both.flatMap(({ events }) => events.filter(({ type }) => type === "start"));
   expect(Math.max(...starts.map(({ iteration = 0 }) => iteration))).toBeGreaterThan(0);
 
-  // Every process that trains a run writes an event file; those of attempts that were gone on with came along.
+  // Every process that trains a run writes an event file; those of attempts that were gone on with came along. Trackers have all numbers once.
   const files = plan.runs.map(({ id }) => readdirSync(join(runs, id, "tensorboard")).length);
   expect([Math.min(...files) >= 1, Math.max(...files) >= 2]).toEqual([true, true]);
+  expect(mlflow.state.runs.map(({ name, status }) => `${name} ${status}`).sort()).toEqual(plan.runs.map(({ label }) => `${label} FINISHED`).sort());
+  for (const { id, label } of plan.runs) {
+    const points = tensorboardPoints(join(runs, id, "tensorboard"));
+    expect(points.filter((point) => /^test_pgd_acc /.test(point))).toHaveLength(
+      readFileSync(join(runs, id, "metrics.jsonl"), "utf8")
+        .trim()
+        .split("\n").length,
+    );
+    expect(mlflow.points(mlflow.state.runs.find(({ name }) => name === label)!)).toEqual(points);
+  }
 
   const page = join(folder, "report.html");
   const { code } = await gradalign("report", file, "--runs", runs, "--out", page);
@@ -190,10 +220,14 @@ test("what cannot be done is named, retried when asked for, and does not keep th
   const status = await gradalign("status", file, "--runs", runs);
   expect(status.stdout).toMatch(/^failing\.yaml: 1 of 4 finished, 3 failed\n/);
   expect(status.stdout).toMatch(/fgsm, seed 1 +failed .*other images/);
-  expect(jsonLines((await gradalign("status", file, "--runs", runs, "--json")).stdout)).toEqual([JSON.parse(JSON.stringify(planStatus(runs, plan)))]);
-  const page = join(folder, "failing.html");
-  await gradalign("report", file, "--runs", runs, "--out", page);
-  const text = parseHTML(readFileSync(page, "utf8")).document.body.textContent;
+  const [state] = jsonLines((await gradalign("status", file, "--runs", runs, "--json")).stdout) as [Record<string, unknown>];
+  expect(state).toEqual(JSON.parse(JSON.stringify(planStatus(runs, plan))));
+  const page = readFileSync(new URL("../../../docs/sweeps.md", import.meta.url), "utf8");
+  const documented = [...page.slice(page.indexOf("### As JSON")).matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  for (const part of [state, ...(state["runs"] as object[])]) expect(documented).toEqual(expect.arrayContaining(Object.keys(part)));
+  const report = join(folder, "failing.html");
+  await gradalign("report", file, "--runs", runs, "--out", report);
+  const text = parseHTML(readFileSync(report, "utf8")).document.body.textContent;
   expect(text).toContain("1 of 4 runs finished, 3 failed");
   expect(text).toMatch(/fgsm-rs, seed 0\s*failed.*holds other images/);
 

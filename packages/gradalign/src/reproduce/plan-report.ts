@@ -33,18 +33,18 @@ async function experimentPages(
   context: Context,
 ): Promise<string[]> {
   const unfinished = planStatus(runs, plan).runs.filter(({ state }) => state !== "finished");
-  const at = resolve(runs);
-  if (basename(at) !== TRAININGS) {
-    throw new ConfigError(
-      `--runs (="${runs}") must be a folder named ${TRAININGS}, in which gradalign reproduce keeps them; rename it, e.g. to runs/reproduce/${TRAININGS}`,
-    );
-  }
-  const chosen = chosenExperiments(experiments, scale === "paper" || scale === "laptop" || scale === "smoke" ? scale : undefined);
   for (const { label, state, message } of unfinished) remark(context, `${label}: ${state}${message === undefined ? "" : `, ${message.split("\n")[0]}`}`);
+  const chosen = chosenExperiments(experiments, scale === "paper" || scale === "laptop" || scale === "smoke" ? scale : undefined);
   const needy = chosen.find(({ experiment }) => experiment.partial !== true);
   if (needy && unfinished.length > 0) {
     throw new ConfigError(
       `${needy.experiment.id} needs all runs of its plan, and ${unfinished.length} of ${plan.runs.length} are not finished; submit it, or retry what failed`,
+    );
+  }
+  const at = resolve(runs);
+  if (basename(at) !== TRAININGS) {
+    throw new ConfigError(
+      `--runs (="${runs}") must be a folder named ${TRAININGS}, in which gradalign reproduce keeps them; rename it, e.g. to runs/reproduce/${TRAININGS}`,
     );
   }
   return (await reproduce(chosen, { out: dirname(at), json: false, jobs: undefined, soFar: true }, context)) ?? [];
