@@ -211,20 +211,15 @@ export async function openQueue(address: QueueAddress, { persistent, signal: sto
         return !drain || Object.values(counts).some((number) => number > 0);
       };
       try {
-        let isLeft = true;
-        let looking: Promise<void> | undefined;
+        let [isLeft, isLooking] = [true, false];
+        const looked = async (): Promise<void> => {
+          isLooking = true;
+          isLeft = await look().catch(() => true);
+          isLooking = false;
+        };
         while (isLeft && !signal.aborted) {
           // While Redis is away, one look waits for it.
-          looking ??= look()
-            .then(
-              (found) => {
-                isLeft = found;
-              },
-              () => {},
-            )
-            .finally(() => {
-              looking = undefined;
-            });
+          if (!isLooking) void looked();
           await delay(LOOK_MS, undefined, { signal }).catch(() => {});
         }
       } finally {
