@@ -65,6 +65,6 @@ for (const pass of ["forward", "input", "filter"]) {
 }
 for (const partner of Object.values(sides)) partner.close();
 if (options.json) {
-  const machine = { cpu: cpus()[0]?.model, node: process.version, pytorch: torch, threads: 1 };
+  const machine = { cpu: cpus()[0]?.model.trim(), node: process.version, pytorch: torch, threads: 1 };
   writeFileSync(options.json, `${JSON.stringify({ date: new Date().toISOString(), machine, batch: Number(options.batch), rows }, null, 2)}\n`);
 }

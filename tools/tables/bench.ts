@@ -1,4 +1,4 @@
-/** @file Speed and memory as docs/benchmarks.md shows them, from the files that bench/steps.mjs and bench/scaling.mjs wrote. */
+/** @file Speed and memory as docs/benchmarks.md shows them, from the files that the benchmarks wrote. */
 import { fileURLToPath } from "node:url";
 import { paragraph, table } from "./markdown.ts";
 import { readResults } from "./results.ts";
@@ -21,7 +21,9 @@ const read = <Results>(name: string): Results => readResults<Results>(fileURLToP
 function from(names: readonly string[], { date, machine }: Measured): string {
   const link = names.map((name) => `[${name}.json](/bench/results/${name}.json)`).join(", ");
   const pytorch = machine.pytorch ? `, PyTorch ${machine.pytorch}` : "";
-  return paragraph(`From ${link} (${date.slice(0, 10)}, ${machine.cpu}, Node ${machine.node.replaceAll("v", "")}${pytorch}, ${machine.threads ?? 2} threads).`);
+  const { threads = 2 } = machine;
+  const versions = `Node ${machine.node.replaceAll("v", "")}${pytorch}`;
+  return paragraph(`From ${link} (${date.slice(0, 10)}, ${machine.cpu}, ${versions}, ${threads} thread${threads === 1 ? "" : "s"}).`);
 }
 
 interface Times {
@@ -125,12 +127,94 @@ function attacks(): string {
   return [table(head, rows), paragraph(told)].join("\n\n");
 }
 
+interface StepTime {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
+interface Streamed extends Measured {
+  readonly width: number;
+  readonly batch: number;
+  readonly size: number;
+  readonly workers: number;
+}
+
+interface Streaming extends Streamed {
+  readonly images: number;
+  readonly resident: StepTime;
+  readonly streamed: StepTime;
+  readonly ratio: number;
+  readonly ratios: readonly number[];
+}
+
+/** Steps on images in files beside the same on images in memory. */
+function streaming(): string {
+  const measured = read<Streaming>("streaming");
+  const { images, width, batch, size, workers, resident, streamed, ratio, ratios } = measured;
+  const row = (what: string, { ms, cpuMs }: StepTime): string[] => [what, ms.toFixed(0), cpuMs.toFixed(0)];
+  const range = `${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)} in ${ratios.length} turns`;
+  const told = `Streamed takes ${ratio.toFixed(3)} times as long (${range}): ${images} images, width ${width}, batches of ${batch}, ${size} x ${size} pixels, ${workers} workers.`;
+  const rows = [row("in memory", resident), row("streamed", streamed)];
+  return [table(["images", "step, ms", "of processor, ms"], rows), paragraph(told), from(["streaming"], measured)].join("\n\n");
+}
+
+interface StreamingMemory extends Streamed {
+  readonly rows: readonly {
+    readonly images: number;
+    readonly listedMs: number;
+    readonly emptyMb: number;
+    readonly listedMb: number;
+    readonly peakMb: number;
+  }[];
+}
+
+/** What a process takes that trains on so many images in files. */
+function streamingMemory(): string {
+  const measured = read<StreamingMemory>("streaming-memory");
+  const rows = measured.rows.map(({ images, listedMs, ...mb }) => [
+    String(images),
+    (listedMs / 1000).toFixed(1),
+    ...[mb.emptyMb, mb.listedMb, mb.peakMb].map((value) => value.toFixed(0)),
+  ]);
+  const head = ["images", "listed in, s", "RSS before, MB", "listed, MB", `at most, with five steps of ${measured.batch}, MB`];
+  return [table(head, rows), from(["streaming-memory"], measured)].join("\n\n");
+}
+
+interface Layers extends Measured {
+  readonly batch: number;
+  readonly rows: readonly { readonly name: string; readonly pass: string; readonly count: number; readonly ours: number; readonly pytorch: number }[];
+}
+
+const PASSES = ["forward", "input", "filter"];
+
+/** Single layers of a ResNet-50, ours beside PyTorch's, and all of them as often as they are there. */
+function layers(): string {
+  const measured = read<Layers>("layers");
+  const cells = (ours: number, pytorch: number): string[] => [ours.toFixed(2), (pytorch / ours).toFixed(2)];
+  const names = [...new Set(measured.rows.map(({ name }) => name))];
+  const rows = names.map((name) => [
+    name,
+    ...PASSES.flatMap((pass) => {
+      const found = measured.rows.find((row) => row.name === name && row.pass === pass);
+      return found ? cells(found.ours, found.pytorch) : ["", ""];
+    }),
+  ]);
+  const total = (pass: string, side: "ours" | "pytorch"): number =>
+    measured.rows.filter((row) => row.pass === pass).reduce((sum, row) => sum + row.count * row[side], 0);
+  const all = ["all, as often as they are there", ...PASSES.flatMap((pass) => cells(total(pass, "ours"), total(pass, "pytorch")))];
+  const head = ["layer", ...["forward", "input's gradient", "filter's gradient"].flatMap((pass) => [`${pass}, ms`, "PyTorch / ours"])];
+  return [table(head, [...rows, all]), paragraph(`Batches of ${measured.batch}.`), from(["layers"], measured)].join("\n\n");
+}
+
 const REGIONS: Readonly<Record<string, () => string>> = {
   "steps-native": () => sideBySide("steps-native"),
   "steps-webassembly": () => sideBySide("steps-webassembly"),
   scaling,
   steady,
   attacks,
+  streaming,
+  "streaming-memory": streamingMemory,
+  layers,
 };
 
 /** A region of docs/benchmarks.md by its name; undefined if there is none. */
