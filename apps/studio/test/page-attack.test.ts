@@ -10,7 +10,8 @@ import { evaluate, openVictim, readEvaluation } from "@gradalign/runs/node";
 import { createDevice } from "@gradalign/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { trainConfigOf } from "../src/train-config.ts";
-import { dataset, download, FINGERPRINT, findings, inState, longestTask, openPage, page, queryOf, SETTINGS, start, text, useStudio } from "./support/studio.ts";
+import { dataset, download, FINGERPRINT, inState, longestTask, openPage, page, queryOf, SETTINGS, start, text, useStudio } from "./support/studio.ts";
+import { expectUsable } from "./support/usable.ts";
 
 useStudio();
 
@@ -106,15 +107,7 @@ test("a file's robust accuracy builds up with its interval, the page stays free,
   expect(readEvaluation(join(root, name.replace(".tar", "")))).toEqual(record);
   expect(await page.locator("#found figure").count()).toBe(Math.min(24, record.outcomes.filter(({ brokenBy }) => brokenBy !== null).length));
 
-  for (const [colorScheme, width] of [
-    ["light", 1280],
-    ["dark", 390],
-  ] as const) {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 844 });
-    expect(await findings()).toEqual([]);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
-  }
+  await expectUsable(page);
   await page.setViewportSize({ width: 1280, height: 844 });
 });
 

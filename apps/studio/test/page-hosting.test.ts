@@ -68,7 +68,7 @@ describe("on a static host", () => {
       await inState("broken");
       expect(await text("#problem")).toMatch(/^The images could not be had: \/somewhere\/data\/list\.json: the server answered 404/);
       await page.setInputFiles("[name=data]", { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no images") });
-      await expect.poll(() => text("#problem")).toMatch(/these 1 files are no data set: drop all files of one of CIFAR-10 \(data_batch_1\.bin/);
+      await expect.poll(() => text("#problem")).toMatch(/this file is no data set: drop all files of one of CIFAR-10 \(data_batch_1\.bin/);
       await page.setInputFiles(
         "[name=data]",
         readdirSync(join(site, "data")).map((name) => inSite(name)),
@@ -85,6 +85,19 @@ describe("on a static host", () => {
       expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
       expect(await text("#device")).not.toContain("one thread only");
       expect(measurements(await save())).toEqual(expected);
+
+      // What are no images takes nothing away: neither those that are here nor what was trained on them.
+      for (const wrong of [
+        () => page.setInputFiles("[name=data]", { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no images") }),
+        () => page.fill("[name=data-url]", "http://[").then(() => page.click("#fetch-data")),
+      ]) {
+        await wrong();
+        await expect.poll(() => text("#problem")).toMatch(/^The images could not be had: .*\. Those that were here stay\./);
+        await page.click("#problem >> text=Close");
+      }
+      expect(measurements(await save())).toEqual(expected);
+      expect(await page.isDisabled("#start")).toBe(false);
+      expect(new URL(page.url()).searchParams.get("data")).toBe(`${plain.url}data/list.json`);
     } finally {
       isolated.close();
     }

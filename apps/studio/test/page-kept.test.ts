@@ -12,7 +12,6 @@ import {
   dataset,
   download,
   FINGERPRINT,
-  findings,
   inNode,
   inState,
   LONG,
@@ -28,6 +27,7 @@ import {
   timeless,
   useStudio,
 } from "./support/studio.ts";
+import { findings } from "./support/usable.ts";
 
 useStudio();
 
@@ -47,7 +47,7 @@ test("a training survives a reload in its middle: opened and continued it has th
   await inState("idle");
   await page.waitForSelector(".kept-training");
   expect(await text(".kept-training")).toMatch(/^FGSM, ε 10\/255, seed 3 and FGSM \+ GradAlign, ε 10\/255, seed 3 on stripes, epoch [1-5]\.0/);
-  expect(await findings()).toEqual([]);
+  expect(await findings(page)).toEqual([]);
   await page.click(".kept-training >> text=Open");
   await inState("paused");
   const before = (await save())[0]?.evaluations.length as number;

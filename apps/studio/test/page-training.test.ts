@@ -3,7 +3,6 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
-  findings,
   inNode,
   inState,
   iteration,
@@ -21,6 +20,7 @@ import {
   type timeless,
   useStudio,
 } from "./support/studio.ts";
+import { expectUsable } from "./support/usable.ts";
 
 useStudio();
 
@@ -90,7 +90,7 @@ describe("a training of both sides", () => {
       context.fillRect(0, 0, 8, 8);
       return canvas.toDataURL().split(",")[1] as string;
     });
-    await page.setInputFiles(".look .own input[type=file]", { name: "red.png", mimeType: "image/png", buffer: Buffer.from(red, "base64") });
+    await page.setInputFiles(".look .drop input[type=file]", { name: "red.png", mimeType: "image/png", buffer: Buffer.from(red, "base64") });
     await expect.poll(() => text(".look .picker .label")).toBe("an image of yours");
     const corner = () =>
       page
@@ -104,8 +104,8 @@ describe("a training of both sides", () => {
     await page.fill("input[type=color]", "#0000ff");
     await page.locator(".sketch canvas").click({ position: { x: 4, y: 4 } });
     await expect.poll(corner).toEqual([0, 0, 255, 255]);
-    await page.setInputFiles(".look .own input[type=file]", { name: "note.png", mimeType: "image/png", buffer: Buffer.from("no image") });
-    await expect.poll(() => text(".look .own .wrong")).toContain("note.png is no image");
+    await page.setInputFiles(".look .drop input[type=file]", { name: "note.png", mimeType: "image/png", buffer: Buffer.from("no image") });
+    await expect.poll(() => text(".look .drop .wrong")).toContain("note.png is no image");
     await page.click("text=Draw on it");
   });
 
@@ -131,15 +131,7 @@ describe("a training of both sides", () => {
     await page.selectOption("[name=across]", "pgd");
     await page.waitForSelector("[data-look=left] svg[aria-description*='PGD:']");
     // On a telephone everything has room; nobody is left out, in light and dark.
-    for (const [colorScheme, width] of [
-      ["light", 1280],
-      ["dark", 390],
-    ] as const) {
-      await page.emulateMedia({ colorScheme });
-      await page.setViewportSize({ width, height: 844 });
-      expect(await findings()).toEqual([]);
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
-    }
+    await expectUsable(page);
     const query = new URL(page.url()).searchParams;
     expect(Object.fromEntries(query)).toMatchObject({ epsilon: "10", seed: "3", at: "3", image: "1", across: "pgd", "left.method": "fgsm" });
     expect(query.get("right.zero")).toMatch(/^\d$/);

@@ -1,16 +1,16 @@
 /** @file The page of runs in headless Chromium, from the real server: what processes write is seen as they write it, compared, saved; runs are started. */
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Evaluation, imageDataset, resolveTrainConfig } from "@gradalign/robustness";
 import { combinations, readValues } from "@gradalign/runs";
-import { type Perform, planOf, runId, type StudioServer, startStudioServer } from "@gradalign/runs/node";
-import axe from "axe-core";
+import { noteEvent, planOf, type RunStarter, runId, type StudioServer, startStudioServer, type WorkOutcome } from "@gradalign/runs/node";
 import type { Browser, Download, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { addEvaluation, madeUpEvaluations, writeRun } from "../../../packages/runs/test/support/run-folder.ts";
 import { launchChromium } from "../../../tools/browser.ts";
+import { expectUsable, findings } from "./support/usable.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -24,12 +24,13 @@ let browser: Browser;
 let page: Page;
 let server: StudioServer;
 
+const stopped = (signal: AbortSignal) => new Promise<WorkOutcome>((resolve) => signal.addEventListener("abort", () => resolve({ kind: "stopped" })));
+const resume: RunStarter["resume"] = (_, signal) => stopped(signal);
 /** Writes some measurements of a run, and goes on until it is stopped. */
-const perform: Perform = async ({ runs, run }, signal) => {
+const perform: RunStarter["perform"] = async ({ runs, run }, signal) => {
   const attempt = join(runs, run.id);
   writeRun(attempt, { config: run.config as never, evaluations: 3 });
-  await new Promise((resolve) => signal.addEventListener("abort", resolve));
-  return { kind: "stopped" };
+  return stopped(signal);
 };
 
 async function serve(folder: string, port = 0): Promise<void> {
@@ -41,7 +42,7 @@ async function serve(folder: string, port = 0): Promise<void> {
     });
     return planOf("from the studio", { kind: "sweep", varied: ["method", "seed"] }, runs);
   };
-  const starter = { token: "secret", runs: folder, datasets: ["cifar10"], jobs: 1, perform, plan };
+  const starter = { token: "secret", runs: folder, datasets: ["cifar10"], jobs: 1, perform, resume, plan };
   server = await startStudioServer({
     dataset,
     runs: { folders: [folder], starter, code: { version: "0.1.0", commit: null } },
@@ -90,14 +91,6 @@ const poll = <Value>(value: () => Promise<Value>) => expect.poll(value, { timeou
 const text = (selector: string) => page.textContent(selector);
 const panel = (quantity: string) => page.locator(`[data-quantity=${quantity}] svg[data-axes]`);
 const linesOf = (quantity: string) => panel(quantity).locator("[aria-label=line] path").count();
-/** Serious findings of axe-core, as the rule and the elements. */
-const findings = async (): Promise<string[]> => {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
-};
 
 async function downloads(button: string, count: number): Promise<Download[]> {
   const found: Download[] = [];
@@ -120,6 +113,21 @@ test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives 
   expect(await text("tr[data-run='0/fgsm-1']")).toMatch(/^fgsm-1finished30\.0 of 30\d+\.\d %\d+\.\d %\d+\.\d %0\.\d\dCatastrophic overfitting$/);
   // Every collapse and the alarm are on the curves.
   expect(await panel("test_pgd_acc").locator("[aria-label=dot] path title").textContent()).toBe("fgsm-0: alarm at epoch 10.0: alignment fell");
+
+  // Sorted by a column, either way, and filtered by names and settings.
+  const names = () => page.locator("#runs tbody .name").allTextContents();
+  const head = page.locator("#runs th", { hasText: "PGD-10" });
+  await head.locator("button").click();
+  await poll(async () => (await names()).map((name) => name.slice(0, -2))).toEqual([...Array(3).fill("fgsm"), ...Array(3).fill("gradalign")]);
+  expect(await head.getAttribute("aria-sort")).toBe("ascending");
+  await head.locator("button").click();
+  await poll(names).toEqual(["gradalign-0", "gradalign-1", "gradalign-2", "fgsm-0", "fgsm-1", "fgsm-2"]);
+  await page.fill("[name=filter]", "seed=1 fgsm");
+  await poll(names).toEqual(["gradalign-1", "fgsm-1"]);
+  await page.fill("[name=filter]", "method=fgsm-gradalign seed=2");
+  await poll(names).toEqual(["gradalign-2"]);
+  expect(new URL(page.url()).searchParams.get("sort")).toBe("-pgd");
+  await page.fill("[name=filter]", "");
 
   // Mean and deviation over seeds.
   await page.selectOption("[name=group]", "seeds");
@@ -156,6 +164,14 @@ test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives 
   const rows = readFileSync(await csv.path(), "utf8").split("\n");
   expect(rows[0]).toBe("line,quantity,epoch,value,deviation");
   expect(rows).toHaveLength(1 + 2 * 5 * 60 + 1);
+  const [evaluations] = (await downloads("Evaluations as CSV", 1)) as [Download];
+  const [header = "", ...lines] = readFileSync(await evaluations.path(), "utf8")
+    .trimEnd()
+    .split("\n");
+  expect(lines).toHaveLength(6 * 60);
+  const cells = Object.fromEntries(header.split(",").map((name, i) => [name, lines.find((line) => line.startsWith("fgsm-1,"))?.split(",")[i]]));
+  const [first] = madeUpEvaluations(11);
+  expect(cells).toMatchObject({ run: "fgsm-1", iteration: "0", test_pgd_acc: String(first?.test_pgd_acc), filter_norm_4: String(first?.filter_norms?.[3]) });
   const svgs = await downloads("Panels as SVG", 5);
   const svg = readFileSync(await (svgs[0] as Download).path(), "utf8");
   expect(svg).toContain('xmlns="http://www.w3.org/2000/svg"');
@@ -183,15 +199,7 @@ test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives 
     expect.stringMatching(/^fgsm\d+\.\d % ± \d+\.\d3 of 3, 3 overfitted$/),
     expect.stringMatching(/^fgsm-gradalign\d+\.\d % ± \d+\.\d3 of 3$/),
   ]);
-  for (const [colorScheme, width] of [
-    ["light", 1280],
-    ["dark", 390],
-  ] as const) {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 844 });
-    expect(await findings()).toEqual([]);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
-  }
+  await expectUsable(page);
 });
 
 test("what a process writes is seen at once, in every tab, also after folder and server were gone for a while; names are text", async () => {
@@ -236,13 +244,22 @@ test("what a process writes is seen at once, in every tab, also after folder and
 
 test("runs are started from the form, wait, are stopped, and seen; without the token there is no form", async () => {
   const folder = join(root, "started");
-  mkdirSync(folder);
+  writeRun(join(folder, "plain"), { evaluations: 3 });
   await serve(folder);
   await open();
   expect(await page.locator("#start").count()).toBe(0);
   await page.close();
   await open("", "#token=secret");
   expect(page.url()).toBe(`${server.url}runs.html`);
+  // A run of another command goes on here, and is stopped here; why it failed is in its log.
+  await page.click("[aria-label='Resume plain']");
+  await page.waitForSelector("tr[data-run='0/plain'] [class='state running']");
+  await page.click("[aria-label='Stop plain']");
+  await page.waitForSelector("[aria-label='Resume plain']");
+  noteEvent(join(folder, "plain"), { type: "failed", message: "the disk is full" });
+  await page.waitForSelector("tr[data-run='0/plain'][data-state=failed]");
+  await page.click("tr[data-run='0/plain'] .name");
+  await poll(() => text("#log")).toMatch(/failed message the disk is full$/);
   await page.click("#start > summary");
   await page.fill("[name=method]", "fgsm, fgsm-gradalign");
   await page.fill("[name=seed]", "0, 1");
@@ -250,7 +267,7 @@ test("runs are started from the form, wait, are stopped, and seen; without the t
   expect(await text("#setting-epsilon-wrong")).toContain("a share of the pixel range");
   await page.fill("[name=epsilon]", "");
   expect(await text("#start button[type=submit]")).toBe("Start 4 runs");
-  expect(await findings()).toEqual([]);
+  expect(await findings(page)).toEqual([]);
   await page.click("#start button[type=submit]");
   await poll(() => page.locator("#queue li").count()).toBe(3);
   await page.waitForSelector("tbody tr [class='state running']");

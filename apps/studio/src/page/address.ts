@@ -17,6 +17,8 @@ export interface Address {
   readonly at: number | null;
   readonly zeroed: BySide<readonly number[]>;
   readonly direction: Subject["direction"];
+  /** The saved model of the server's runs that is attacked. */
+  readonly model: { readonly run: string; readonly which: "last" | "best" } | null;
   /** Where the list of the images is; null for those beside the page. */
   readonly data: string | null;
 }
@@ -31,6 +33,7 @@ export const START: Address = {
   at: null,
   zeroed: { left: [], right: [] },
   direction: "random",
+  model: null,
   data: null,
 };
 
@@ -45,7 +48,7 @@ export function readSetting(name: string, text: string): ReturnType<typeof parse
 }
 
 /** The address as the text after the question mark. */
-export function writeAddress({ choice, claim, backend, pace, image, at, zeroed, direction, data }: Address): string {
+export function writeAddress({ choice, claim, backend, pace, image, at, zeroed, direction, model, data }: Address): string {
   const query = new URLSearchParams();
   for (const part of ["shared", ...SIDES] as const) {
     const prefix = part === "shared" ? "" : `${part}.`;
@@ -58,6 +61,12 @@ export function writeAddress({ choice, claim, backend, pace, image, at, zeroed, 
   if (at !== null) query.set("at", String(Number(at.toFixed(2))));
   for (const side of SIDES) if (zeroed[side].length > 0) query.set(`${side}.zero`, zeroed[side].map((filter) => filter + 1).join("."));
   if (direction !== START.direction) query.set("across", direction);
+  if (model)
+    for (const [name, value] of [
+      ["attack", model.run],
+      ["which", model.which],
+    ] as const)
+      query.set(name, value);
   if (data !== null) query.set("data", data);
   return query.toString();
 }
@@ -105,6 +114,9 @@ export function readAddress(search: string): { readonly address: Address; readon
     } else if (key === "image") {
       if (Number.isInteger(number) && number >= 0) rest.image = number;
       else refuse(key, "a test image's number from 0");
+    } else if (key === "attack") rest.model = { run: text, which: query.get("which") === "best" ? "best" : "last" };
+    else if (key === "which") {
+      if (text !== "last" && text !== "best") refuse(key, "last or best");
     } else if (key === "data") {
       if (/^(https?:\/\/|[^:]*$)/.test(text)) rest.data = text;
       else refuse(key, "an address");

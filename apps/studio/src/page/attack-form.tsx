@@ -11,7 +11,7 @@ const NORMS: Readonly<Record<string, string>> = { linf: "l∞", l2: "l2", l1: "l
 
 /** The form. */
 export function AttackForm() {
-  const { state } = useStudio();
+  const { studio, state } = useStudio();
   const { room, attack } = useAttacks();
   const { chosen, form, phase, problem } = attack;
   const busy = phase !== "idle";
@@ -43,7 +43,7 @@ export function AttackForm() {
           label="Drop a model here (.safetensors, .pth, .onnx, a run folder), or choose it"
           folders
           disabled={busy}
-          onFiles={(files) => room.choose({ type: "files", files })}
+          onFiles={(files) => studio.chooseModel({ type: "files", files })}
         />
         {SIDES.map((side) => {
           const run = state.runs?.[side];
@@ -53,7 +53,7 @@ export function AttackForm() {
               type="button"
               data-take={side}
               disabled={busy || !run || run.evaluations.length === 0}
-              onClick={() => run && room.choose({ type: "side", side, label: run.label, at: state.address.at })}
+              onClick={() => run && studio.chooseModel({ type: "side", side, label: run.label, at: state.address.at })}
             >
               Take the {side} network
             </button>

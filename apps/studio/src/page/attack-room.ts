@@ -85,8 +85,13 @@ export class AttackRoom extends Watched<AttackState> {
     this.#send = send;
   }
 
-  choose(chosen: ModelChoice | null): void {
+  choose(chosen: ModelChoice): void {
     this.set({ chosen, problem: null });
+  }
+
+  /** Says why the model that was asked for is not there. */
+  refuse(problem: string): void {
+    this.set({ problem });
   }
 
   /** Writes into the form; another norm has another usual radius. */

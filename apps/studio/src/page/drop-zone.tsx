@@ -9,6 +9,8 @@ export interface DropZoneProps {
   readonly name: string;
   readonly label: string;
   readonly accept?: string;
+  /** Whether one file is wanted, not several. */
+  readonly single?: boolean;
   /** Whether folders can be chosen too, by a field of their own. */
   readonly folders?: boolean;
   readonly disabled?: boolean;
@@ -17,14 +19,14 @@ export interface DropZoneProps {
 }
 
 /** Takes files and folders. */
-export function DropZone({ name, label, accept, folders = false, disabled = false, onFiles, children }: DropZoneProps) {
+export function DropZone({ name, label, accept, single = false, folders = false, disabled = false, onFiles, children }: DropZoneProps) {
   const [over, setOver] = useState(false);
   const take = (files: readonly NamedFile[]): void => {
     if (files.length > 0 && !disabled) onFiles(files);
   };
   return (
     <fieldset
-      class={`own drop${over ? " over" : ""}`}
+      class={`drop${over ? " over" : ""}`}
       aria-label={label}
       disabled={disabled}
       onDragOver={(event) => {
@@ -39,7 +41,7 @@ export function DropZone({ name, label, accept, folders = false, disabled = fals
       }}
     >
       <label class="file">
-        {label} <input type="file" name={name} multiple accept={accept} onChange={({ currentTarget }) => take(chosenFiles(currentTarget.files))} />
+        {label} <input type="file" name={name} multiple={!single} accept={accept} onChange={({ currentTarget }) => take(chosenFiles(currentTarget.files))} />
       </label>
       {folders && (
         <label class="file">

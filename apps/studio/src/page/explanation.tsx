@@ -1,19 +1,17 @@
 /** @file The claims of the paper, each with its settings, and beside the page's own run the result that is committed. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
+import { useLoaded } from "./hooks.ts";
 import { PRESETS } from "./presets.ts";
 import { useStudio } from "./use-studio.ts";
 
-type Results = typeof import("virtual:results")["results"];
+const load = () => import("virtual:results");
 
 /** Presets to choose from, and what the chosen one shows. */
 export function Explanation() {
   const { studio, state } = useStudio();
   const chosen = PRESETS.find(({ id }) => id === state.address.claim);
-  const [results, setResults] = useState<Results | null>(null);
   const [open, setOpen] = useState(false);
-  useEffect(() => {
-    if (open && !results) void import("virtual:results").then((loaded) => setResults(loaded.results));
-  }, [open, results]);
+  const results = useLoaded(load, open)?.results;
   const result = chosen && results?.[chosen.experiment];
   return (
     <section class="card explanation" aria-label="Claims of the paper">

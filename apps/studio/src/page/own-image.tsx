@@ -1,6 +1,8 @@
 /** @file An image of the visitor's own: from a file, or drawn over the one that is looked at. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { NamedFile } from "../files.ts";
 import type { DataDescription } from "../protocol.ts";
+import { DropZone } from "./drop-zone.tsx";
 
 /** What is read in, and what it begins with. */
 export interface OwnImageProps {
@@ -17,29 +19,17 @@ const BRUSH = 2.5;
 export function OwnImage({ shape, under, onImage }: OwnImageProps) {
   const [drawing, setDrawing] = useState(false);
   const [wrong, setWrong] = useState<string | null>(null);
-  const take = async (file: File | undefined): Promise<void> => {
-    if (!file) return;
+  const take = async ([first]: readonly NamedFile[]): Promise<void> => {
+    if (!first) return;
     try {
-      onImage(await pixelsOfFile(file, shape));
+      onImage(await pixelsOfFile(first.file, shape));
       setWrong(null);
     } catch {
-      setWrong(`${file.name} is no image that this browser can read; choose a PNG, JPEG or WebP file.`);
+      setWrong(`${first.path} is no image that this browser can read; choose a PNG, JPEG or WebP file.`);
     }
   };
   return (
-    <fieldset
-      class="own"
-      aria-label="An image of your own"
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={(event) => {
-        event.preventDefault();
-        void take(event.dataTransfer?.files[0]);
-      }}
-    >
-      <label class="file">
-        Your image (or drop it here)
-        <input type="file" accept="image/*" onChange={({ currentTarget }) => void take(currentTarget.files?.[0])} />
-      </label>
+    <DropZone name="own-image" label="Your image (or drop it here)" accept="image/*" single onFiles={(files) => void take(files)}>
       <button type="button" aria-pressed={drawing} onClick={() => setDrawing(!drawing)}>
         Draw on it
       </button>
@@ -49,7 +39,7 @@ export function OwnImage({ shape, under, onImage }: OwnImageProps) {
         </p>
       )}
       {drawing && <Sketch shape={shape} under={under} onImage={onImage} />}
-    </fieldset>
+    </DropZone>
   );
 }
 
@@ -123,7 +113,7 @@ function Sketch({ shape, under, onImage }: OwnImageProps) {
 }
 
 /** An image file, its middle cut to the data's shape. */
-async function pixelsOfFile(file: File, shape: DataDescription["shape"]): Promise<Float32Array> {
+async function pixelsOfFile(file: Blob, shape: DataDescription["shape"]): Promise<Float32Array> {
   const [, height, width] = shape;
   const bitmap = await createImageBitmap(file);
   const canvas = new OffscreenCanvas(width, height);

@@ -1,6 +1,7 @@
 /** @file What the page knows: the state of everything shown, what the worker reports, what people ask for. Nothing here draws. */
 import { majorityShare, type Outcome, runOutcome, type TrainConfig, type TrainEvent } from "@gradalign/robustness";
 import { bytes, count, duration } from "@gradalign/runs";
+import type { ModelChoice } from "../attack-protocol.ts";
 import { bounded } from "../bounded.ts";
 import type { NamedFile } from "../files.ts";
 import { type Backend, type BySide, type Command, type DataSource, type OpenedSide, type Report, SIDES, type Side } from "../protocol.ts";
@@ -25,6 +26,10 @@ export class Studio extends Watched<State> {
   /** The model that is attacked. */
   readonly attacks: AttackRoom = new AttackRoom((command) => this.#send(command));
   #round = 0;
+  /** The address of images that are asked for; null for those beside the page. */
+  #wanted: string | null;
+  /** What there was before they were. */
+  #before: Partial<State> = {};
   /** Whether what is made of the image is in sight: else nobody looks. */
   #inSight = false;
 
@@ -36,7 +41,7 @@ export class Studio extends Watched<State> {
       progress: 0,
       numbers: [],
       device: null,
-      problem: problems.length > 0 ? problems.join(" ") : null,
+      problem: null,
       data: null,
       address,
       own: null,
@@ -45,10 +50,13 @@ export class Studio extends Watched<State> {
       kept: [],
       keptProblem: null,
     });
+    this.#wanted = address.data;
     this.#worker.onmessage = ({ data }: MessageEvent<Report>) => this.#receive(data);
     this.#worker.onerror = ({ message }) => this.#break(`The training worker failed: ${message || "its script could not be loaded"}. Load this page again.`);
-    this.#send({ type: "load", from: this.#list() });
+    this.retry();
+    if (problems.length > 0) this.set({ problem: problems.join(" ") });
     this.#look();
+    void this.#fetchModel();
   }
 
   /** The complete settings of a side, or in words why they are none. */
@@ -105,6 +113,12 @@ export class Studio extends Watched<State> {
     const rest = zeroed[side].filter((other) => other !== filter);
     this.#move({ zeroed: { ...zeroed, [side]: rest.length < zeroed[side].length ? rest : [...rest, filter].sort((a, b) => a - b) } });
     this.#look();
+  }
+
+  /** Takes the model that is attacked. */
+  chooseModel(model: ModelChoice): void {
+    this.#move({ model: null });
+    this.attacks.choose(model);
   }
 
   chooseDirection(direction: Address["direction"]): void {
@@ -173,23 +187,25 @@ export class Studio extends Watched<State> {
     this.#send({ type: "export", side, form });
   }
 
-  /** Takes images from elsewhere. */
+  /** Takes images from elsewhere; those that are here stay, with what was trained on them, until the others are. */
   load(from: DataSource): void {
-    this.#round++;
-    this.attacks.leave();
-    this.set({ phase: "loading", headline: "Fetching the images", progress: 0, numbers: [], problem: null, data: null, runs: null, looks: {} });
+    const { phase, headline, progress, numbers } = this.state;
+    this.#before = { phase, headline, progress, numbers };
+    this.set({ phase: "loading", headline: "Fetching the images", progress: 0, numbers: [], problem: null });
     this.#send({ type: "load", from });
   }
 
   /** Takes them from a list of parts, which the address keeps. */
   loadFrom(url: string): void {
-    this.#move({ data: url });
+    this.#wanted = url;
     this.retry();
   }
 
-  /** Fetches the images that the address says, else those that lie beside the page. */
+  /** Fetches the images that were asked for last, else those that lie beside the page. */
   retry(): void {
-    this.load(this.#list());
+    const wanted = this.#wanted ?? "data/list.json";
+    if (URL.canParse(wanted, document.baseURI)) this.load({ type: "list", url: new URL(wanted, document.baseURI).href });
+    else this.#lack(`${wanted} is no address; write one such as https://example.org/data/list.json`);
   }
 
   dismiss(): void {
@@ -218,7 +234,10 @@ export class Studio extends Watched<State> {
       case "ready": {
         const { name, trainImages, testLabels } = report.data;
         const numbers = [`${count(trainImages)} training and ${count(testLabels.length)} test images of ${name}`];
-        this.set({ phase: "idle", data: report.data, headline: "Ready", progress: 0, numbers });
+        this.#round++;
+        this.attacks.leave();
+        this.set({ phase: "idle", data: report.data, headline: "Ready", progress: 0, numbers, runs: null, looks: {}, own: null });
+        if (this.#wanted !== this.state.address.data) this.#move({ data: this.#wanted });
         break;
       }
       case "device":
@@ -237,7 +256,7 @@ export class Studio extends Watched<State> {
         if (report.round === this.#round) this.#end(this.state.phase === "stopping" ? "stopped" : "ended");
         break;
       case "failed":
-        if (report.round === null) this.#break(`The images could not be had: ${report.message}`);
+        if (report.round === null) this.#lack(report.message);
         else if (report.round !== this.#round) return;
         else if (report.from === null) {
           this.set({ problem: report.message });
@@ -334,12 +353,30 @@ export class Studio extends Watched<State> {
     this.set({ phase: "idle", headline: { ended: "Done", stopped: "Stopped", failed: "Failed" }[how], numbers });
   }
 
+  /** Images that were asked for could not be had: there are those that were here, or none. */
+  #lack(why: string): void {
+    const problem = `The images could not be had: ${why}`;
+    if (this.state.data === null) return this.#break(problem);
+    this.#wanted = this.state.address.data;
+    this.set({ ...this.#before, problem: `${problem}. Those that were here stay.` });
+  }
+
   #break(problem: string): void {
     this.set({ phase: "broken", headline: "Not working", problem });
   }
 
-  #list(): DataSource {
-    return { type: "list", url: new URL(this.state.address.data ?? "data/list.json", document.baseURI).href };
+  /** Fetches the model that the address says. */
+  async #fetchModel(): Promise<void> {
+    const { model } = this.state.address;
+    if (!model) return;
+    try {
+      const response = await fetch(`runs/model?${new URLSearchParams(model)}`);
+      if (!response.ok) throw new Error((await response.text()).trim());
+      const [, name = "model.safetensors"] = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "") ?? [];
+      this.attacks.choose({ type: "files", files: [{ path: name, file: await response.blob() }] });
+    } catch (error) {
+      this.attacks.refuse(`The ${model.which} model of ${model.run} could not be had: ${messageOf(error)}`);
+    }
   }
 
   #look(): void {

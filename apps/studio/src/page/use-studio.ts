@@ -1,15 +1,15 @@
 /** @file The studio in components, and the drawings, which are loaded when there is something to draw. */
 import { createContext } from "preact";
-import { useContext, useEffect, useReducer, useState } from "preact/hooks";
+import { useContext } from "preact/hooks";
 import type { AttackRoom, AttackState } from "./attack-room.ts";
+import { useLoaded, useWatched } from "./hooks.ts";
 import type { State } from "./state.ts";
 import type { Studio } from "./studio.ts";
-import type { Watched } from "./watched.ts";
 
 /** The studio that a page shows. */
 export const StudioContext = createContext<Studio | null>(null);
 
-/** The studio and its state, drawn again when that changes: once a frame, or, in a hidden page, when it is back in front. */
+/** The studio and its state. */
 export function useStudio(): { readonly studio: Studio; readonly state: State } {
   const studio = useContext(StudioContext) as Studio;
   return { studio, state: useWatched(studio) };
@@ -21,22 +21,9 @@ export function useAttacks(): { readonly room: AttackRoom; readonly attack: Atta
   return { room: attacks, attack: useWatched(attacks) };
 }
 
-function useWatched<T extends object>(watched: Watched<T>): T {
-  const [, again] = useReducer<number, void>((n) => n + 1, 0);
-  useEffect(() => watched.watch(() => again()), [watched]);
-  return watched.state;
-}
-
-type Charts = typeof import("./charts.ts");
-let loading: Promise<Charts> | null = null;
+const load = () => import("./charts.ts");
 
 /** The drawings, once they are needed; null until they are there. */
-export function useCharts(needed: boolean): Charts | null {
-  const [charts, setCharts] = useState<Charts | null>(null);
-  useEffect(() => {
-    if (!needed || charts) return;
-    loading ??= import("./charts.ts");
-    void loading.then((loaded) => setCharts(loaded));
-  }, [needed, charts]);
-  return charts;
+export function useCharts(needed: boolean): Awaited<ReturnType<typeof load>> | null {
+  return useLoaded(load, needed);
 }

@@ -28,7 +28,9 @@ export async function datasetOfFiles(dropped: readonly NamedFile[]): Promise<Loa
   const definition = known.find((one) => one.files.every(({ name }) => files.has(name)));
   if (!definition) {
     const sets = known.map(({ title, files: own }) => `${title} (${own.map(({ name }) => name).join(", ")})`);
-    throw new DataError(`these ${dropped.length} files are no data set: drop all files of one of ${sets.join("; ")}, or ${LIST} with its parts`);
+    throw new DataError(
+      `${dropped.length === 1 ? "this file is" : `these ${dropped.length} files are`} no data set: drop all files of one of ${sets.join("; ")}, or ${LIST} with its parts`,
+    );
   }
   const sums = await Promise.all(definition.files.map((file) => checkFile(file, files.get(file.name) as Blob)));
   const open = (name: string): AsyncIterable<Uint8Array> => pieces(files.get(name) as Blob);

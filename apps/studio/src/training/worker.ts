@@ -4,7 +4,7 @@
  */
 import { TrainingError } from "@gradalign/robustness";
 import type { Device } from "@gradalign/tensor";
-import { type Backend, type BySide, type Command, type DeviceDescription, type Report, SIDES, type Side, type Subject } from "../protocol.ts";
+import { type Backend, type BySide, type Command, type DataSource, type DeviceDescription, type Report, SIDES, type Side, type Subject } from "../protocol.ts";
 import { fetchDataset, type LoadedData } from "./fetch-dataset.ts";
 import { keepers, type TrainingLabel, unbegun } from "./keepers.ts";
 import type { Pair } from "./pair.ts";
@@ -28,7 +28,7 @@ const library = () => import("./library.ts");
 
 const report = (message: Report): void => postMessage(message);
 const storage = keepers(report);
-let data: Promise<LoadedData> | null = null;
+let data: LoadedData | null = null;
 let opened: { readonly backend: Backend; readonly device: Promise<Device> } | null = null;
 let round: Round | null = null;
 let subject: Subject | null = null;
@@ -40,8 +40,7 @@ let attacking: AbortController | null = null;
 addEventListener("message", ({ data: command }: MessageEvent<Command>) => {
   switch (command.type) {
     case "load":
-      data = loadData(command.from);
-      data.catch((error: unknown) => report({ type: "failed", round: null, message: messageOf(error), from: null }));
+      void load(command.from);
       void storage.tell();
       break;
     case "train":
@@ -81,25 +80,38 @@ addEventListener("message", ({ data: command }: MessageEvent<Command>) => {
   }
 });
 
-async function loadData(from: Extract<Command, { type: "load" }>["from"]): Promise<LoadedData> {
-  leaveRound();
+/** Takes images from elsewhere. Until they are here, and where they cannot be had, those that are here stay, with what was made of them. */
+async function load(from: DataSource): Promise<void> {
+  try {
+    const loaded = await loadData(from);
+    leaveRound();
+    data = loaded;
+    const { name, classNames, shape, flip, crop, train, test } = loaded.dataset;
+    report({ type: "ready", data: { name, classNames, shape, flip, crop, trainImages: train.count, testLabels: test.labels } });
+  } catch (error) {
+    report({ type: "failed", round: null, message: messageOf(error), from: null });
+  }
+}
+
+async function loadData(from: DataSource): Promise<LoadedData> {
+  if (from.type === "files") return import("./load-data.ts").then(({ datasetOfFiles }) => datasetOfFiles(from.files));
   const started = performance.now();
-  const loaded =
-    from.type === "files"
-      ? await import("./load-data.ts").then(({ datasetOfFiles }) => datasetOfFiles(from.files))
-      : await fetchDataset(from.url, (receivedBytes, totalBytes) => {
-          const rate = receivedBytes / (performance.now() - started);
-          report({ type: "data", receivedBytes, totalBytes, etaSeconds: (totalBytes - receivedBytes) / rate / 1000 });
-        });
-  const { name, classNames, shape, flip, crop, train, test } = loaded.dataset;
-  report({ type: "ready", data: { name, classNames, shape, flip, crop, trainImages: train.count, testLabels: test.labels } });
-  return loaded;
+  return fetchDataset(from.url, (receivedBytes, totalBytes) => {
+    const rate = receivedBytes / (performance.now() - started);
+    report({ type: "data", receivedBytes, totalBytes, etaSeconds: (totalBytes - receivedBytes) / rate / 1000 });
+  });
+}
+
+/** The images that are here. */
+function images(): LoadedData {
+  if (!data) throw new Error("the images are not here yet");
+  return data;
 }
 
 async function begin({ round: number, settings, labels, backend, pace }: Extract<Command, { type: "train" }>): Promise<void> {
   leaveRound();
   try {
-    const { dataset } = await (data as Promise<LoadedData>);
+    const { dataset } = images();
     const { trainConfigOf } = await library();
     const sides = unbegun({ left: trainConfigOf(settings.left, dataset), right: trainConfigOf(settings.right, dataset) });
     await perform(await makeRound(number, sides, { id: newId(), labels, backend, dataName: dataset.name }, pace));
@@ -112,14 +124,14 @@ async function begin({ round: number, settings, labels, backend, pace }: Extract
 async function reopen({ round: number, id, pace }: Extract<Command, { type: "reopen" }>): Promise<void> {
   const [{ checkSides, describeSides }, found] = [await library(), await storage.open(id)];
   if (!found) throw new Error("the browser does not keep this training any more");
-  checkSides(found.sides, await (data as Promise<LoadedData>));
+  checkSides(found.sides, images());
   await makeRound(number, found.sides, found.label, pace);
   report({ type: "opened", round: number, sides: describeSides(found.sides) });
 }
 
 /** Run folders that were dropped, halted. */
 async function openFolders({ round: number, files, settings, backend, pace }: Extract<Command, { type: "open" }>): Promise<void> {
-  const [{ checkSides, describeSides, openRunFolders }, loaded] = [await library(), await (data as Promise<LoadedData>)];
+  const [{ checkSides, describeSides, openRunFolders }, loaded] = [await library(), images()];
   const { sides, labels } = await openRunFolders(files, settings, loaded.dataset);
   checkSides(sides, loaded);
   await makeRound(number, sides, { id: newId(), labels, backend, dataName: loaded.dataset.name }, pace);
@@ -128,7 +140,7 @@ async function openFolders({ round: number, files, settings, backend, pace }: Ex
 
 async function makeRound(number: number, sides: BySide<KeptSide>, label: TrainingLabel, pace: number | null): Promise<Round> {
   leaveRound();
-  const { dataset, fingerprint } = await (data as Promise<LoadedData>);
+  const { dataset, fingerprint } = images();
   const { Pair, createProbe } = await library();
   const pair: Pair = new Pair(
     {
@@ -198,7 +210,7 @@ async function attack({ attack: number, request }: Extract<Command, { type: "att
   const own = new AbortController();
   attacking = own;
   try {
-    const [{ attackModel, openModel }, loaded] = [await import("./attack-library.ts"), await (data as Promise<LoadedData>)];
+    const [{ attackModel, openModel }, loaded] = [await import("./attack-library.ts"), images()];
     const model = await openModel(request, loaded.dataset, round?.pair ?? null);
     const device = await deviceFor(request.backend);
     await attackModel(model, { request, loaded, device, signal: own.signal, tell: (message) => report({ ...message, attack: number }) });
@@ -212,7 +224,7 @@ async function attack({ attack: number, request }: Extract<Command, { type: "att
 async function exportSide({ side, form }: Extract<Command, { type: "export" }>): Promise<void> {
   if (!round) return;
   const { exportedSide } = await import("./export-side.ts");
-  const { test } = (await (data as Promise<LoadedData>)).dataset;
+  const { test } = images().dataset;
   const { threads, backend } = await deviceFor(round.backend);
   report({ type: "exported", ...exportedSide(round.pair.side(side), form, { threads, backend }, test.labels) });
 }

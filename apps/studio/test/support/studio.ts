@@ -5,7 +5,6 @@ import { type Evaluation, imageDataset, type ResidentDataset, train } from "@gra
 import type { TrainingSettings } from "@gradalign/runs";
 import { type StudioServer, startStudioServer } from "@gradalign/runs/node";
 import { createDevice } from "@gradalign/tensor";
-import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, vi } from "vitest";
 import { launchChromium } from "../../../../tools/browser.ts";
@@ -115,15 +114,6 @@ export const measured = () => page.waitForFunction(() => /\d %/.test(document.qu
 export const lookInside = () => page.locator(".look").scrollIntoViewIfNeeded();
 /** Waits until a side has looked at the image. */
 export const looked = (side = "right") => page.waitForSelector(`[data-look=${side}] .cosine`);
-
-/** Serious findings of axe-core, as the rule and the elements. */
-export async function findings(): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
-}
 
 /** What takes the page's main thread longest while something is done, in milliseconds of the processor: others may share it. */
 export async function longestTask(work: () => Promise<unknown>): Promise<number> {
