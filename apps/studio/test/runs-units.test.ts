@@ -90,6 +90,8 @@ describe("the address", () => {
       zoom: [1.5, 20],
       focus: "0/a&b",
       filter: "seed=1",
+      order: { column: "pgd", down: true },
+      matrix: { source: "0/a b", axes: ["method", ""], measure: "train_loss" },
     } as const;
     expect(readChoice(writeChoice(choice))).toEqual(choice);
     expect(writeChoice(START)).toBe("");

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { askToStop, readLog } from "@gradalign/runs/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeRecordFiles } from "./support/record-files.ts";
 
@@ -84,17 +85,24 @@ test("killed at two moments and resumed, a run ends with the bits of an undistur
 test.each([
   ["Ctrl-C", "SIGINT", 130],
   ["a closed terminal", "SIGHUP", 129],
+  ["a request in its folder", "request", 130],
 ] as const)("%s finishes the step, writes a checkpoint and a report, and says how to resume", async (_, stop, expected) => {
   const run = join(folder, `interrupted-${stop}`);
-  let interrupted = false;
+  let [asked, interrupted] = [false, false];
   const { code, stderr } = await gradalign(["train", ...flags, "--epochs", "500", "--out", run], (event, child) => {
-    if (event.type === "evaluation") child.kill(stop);
+    if (event.type === "evaluation" && !asked) {
+      asked = true;
+      if (stop === "request") askToStop(run);
+      else child.kill(stop);
+    }
     if (event.type === "end") interrupted = (event as unknown as { interrupted: boolean }).interrupted;
   });
   expect(code).toBe(expected);
   expect(interrupted).toBe(true);
   expect(stderr).toMatch(`gradalign train --resume ${run}`);
   expect(readdirSync(run)).toEqual(expect.arrayContaining(["checkpoints", "metrics.jsonl", "report.html"]));
+  expect(readdirSync(run)).not.toContain("stop.request");
+  expect(readLog(run).map(({ type }) => type)).toEqual(["start", "end"]);
 });
 
 test("a run whose reader leaves stops in order, too", async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Experiment, experiments, madeUpImages } from "@gradalign/experiments";
 import { resolveTrainConfig } from "@gradalign/robustness";
 import { csv } from "@gradalign/runs";
-import { runId } from "@gradalign/runs/node";
+import { runId, submittedPlans } from "@gradalign/runs/node";
 import { DataError } from "@gradalign/tensor";
 import { parseHTML } from "linkedom";
 import { afterAll, describe, expect, test } from "vitest";
@@ -54,6 +54,10 @@ describe("at smoke scale", () => {
     const others = new Set(experiments.flatMap((experiment) => experiment.trainings("smoke").map(({ config }) => config.dataset)));
     for (const name of others)
       if (name !== "cifar10" && !name?.startsWith("made-up")) expect(stderr).toMatch(new RegExp(`${name} cannot be had .*made-up images stand in for it`));
+    // The studio shows all of them as one grid.
+    const [plan] = submittedPlans(out);
+    expect(plan).toMatchObject({ name: names.join(", "), origin: { kind: "experiments", experiments: names } });
+    expect(plan?.runs.filter(({ id }) => !existsSync(join(out, "trainings", id, "finished.json")))).toEqual([]);
   });
 
   test.each(names)("%s has a self-contained page and its data", (name) => {

@@ -34,11 +34,10 @@ export { planReport, type SeedGroup, seedGroups, spread, spreadText } from "./pa
 export { compareReport, runReport } from "./pages/report.ts";
 export type { FinalAttack as PlannedAttack, Plan, PlannedRun, PlanOrigin, PlanStatus, QueuedState, RunStatus } from "./plan/plan.ts";
 export { type Combination, combinations, expand, isOf, type SettingLists, type Sweep, sizeOf, variedSettings } from "./plan/sweep.ts";
-export type { RunEvent, RunView } from "./run/events.ts";
+export type { LogLine, RunEvent, RunView } from "./run/events.ts";
 export type { FilterSnapshot, OverfittingPoint, ReportRun, RobustnessRecord, RunMachine } from "./run/run-data.ts";
 export {
   type EvaluationsAnswer,
-  type LogLine,
   type PlanSummary,
   type QueueEntry,
   type RunState,

@@ -33,9 +33,10 @@ export {
   publishRun,
   resultDigest,
 } from "./folder/node-attempts.ts";
-export { type AttackPart, noteRobustness, readRobustness, readSession } from "./folder/node-notes.ts";
+export { type AttackPart, noteEvent, noteRobustness, readLog, readRobustness, readSession } from "./folder/node-notes.ts";
 export { chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";
 export { createRun, isRunFolder, isRunLock, openRun, type Run, withRunLock } from "./folder/node-run.ts";
+export { askToStop } from "./folder/node-stop.ts";
 export { type Converted, type ConvertOptions, convertModel, type WrittenFormat } from "./models/node-convert.ts";
 export { modelFile, ofFile } from "./models/node-model-file.ts";
 export { type OpenedVictim, type OpenOptions, openVictim } from "./models/node-open-victim.ts";
@@ -60,7 +61,6 @@ export {
 } from "./plan/node-plan-status.ts";
 export { CODE, type DataKind, runId } from "./plan/node-run-id.ts";
 export { cutIntoParts, type DataList, type DataPart, type ServedData } from "./serve/node-data-parts.ts";
-export type { Perform } from "./serve/node-run-queue.ts";
 export type { RunStarter, RunsOptions } from "./serve/node-runs-service.ts";
 export { type StudioServer, type StudioServerOptions, startStudioServer } from "./serve/node-server.ts";
 export { writeSite } from "./serve/node-site.ts";

@@ -10,6 +10,22 @@ export interface Quantity extends Series {
 /** All quantities. */
 export const QUANTITIES: readonly Quantity[] = CURVE_GROUPS.flatMap((group) => group.series.map((series) => ({ ...series, group })));
 
+/** The column that the table is in order of. */
+export interface Order {
+  readonly column: string;
+  readonly down: boolean;
+}
+
+/** Which matrix is shown. */
+export interface MatrixChoice {
+  /** A plan, by its folder and id; null for all runs. */
+  readonly source: string | null;
+  /** Settings down and across, the second empty for none; null for those that the page chooses. */
+  readonly axes: readonly [string, string] | null;
+  /** The quantity in the cells. */
+  readonly measure: string;
+}
+
 /** What is chosen. */
 export interface Choice {
   /** Keys of the runs that are compared; null for those that the page chooses. */
@@ -25,6 +41,9 @@ export interface Choice {
   /** The run whose details are shown. */
   readonly focus: string | null;
   readonly filter: string;
+  /** Of the table. */
+  readonly order: Order;
+  readonly matrix: MatrixChoice;
 }
 
 /** Without anything in the address. */
@@ -37,10 +56,12 @@ export const START: Choice = {
   zoom: null,
   focus: null,
   filter: "",
+  order: { column: "name", down: false },
+  matrix: { source: null, axes: null, measure: "test_pgd_acc" },
 };
 
 /** The address as the text after the question mark. */
-export function writeChoice({ selected, hidden, quantities, smoothing, grouping, zoom, focus, filter }: Choice): string {
+export function writeChoice({ selected, hidden, quantities, smoothing, grouping, zoom, focus, filter, order, matrix }: Choice): string {
   const query = new URLSearchParams();
   if (selected) for (const key of selected.length > 0 ? selected : [""]) query.append("run", key);
   for (const name of hidden) query.append("hide", name);
@@ -50,6 +71,10 @@ export function writeChoice({ selected, hidden, quantities, smoothing, grouping,
   if (zoom) query.set("epochs", zoom.map((epoch) => Number(epoch.toFixed(3))).join("-"));
   if (focus !== null) query.set("look", focus);
   if (filter !== "") query.set("filter", filter);
+  if (order.column !== START.order.column || order.down) query.set("sort", `${order.down ? "-" : ""}${order.column}`);
+  if (matrix.source !== null) query.set("plan", matrix.source);
+  if (matrix.axes) for (const name of matrix.axes) query.append("axis", name);
+  if (matrix.measure !== START.matrix.measure) query.set("cells", matrix.measure);
   return query.toString();
 }
 
@@ -61,6 +86,8 @@ export function readChoice(search: string): Choice {
   const group = query.get("group") ?? "";
   const [, from, to] = /^([\d.]+)-([\d.]+)$/.exec(query.get("epochs") ?? "") ?? [];
   const zoom = [Number(from), Number(to)] as const;
+  const [, down, column] = /^(-?)(\w*)$/.exec(query.get("sort") ?? "") ?? [];
+  const [rows, columns] = query.getAll("axis");
   return {
     selected: lists("run"),
     hidden: lists("hide") ?? START.hidden,
@@ -70,5 +97,11 @@ export function readChoice(search: string): Choice {
     zoom: zoom[1] > zoom[0] ? zoom : null,
     focus: query.get("look"),
     filter: query.get("filter") ?? START.filter,
+    order: { column: column || START.order.column, down: down === "-" },
+    matrix: {
+      source: query.get("plan"),
+      axes: rows !== undefined && columns !== undefined ? [rows, columns] : null,
+      measure: QUANTITIES.find(({ key }) => key === query.get("cells"))?.key ?? START.matrix.measure,
+    },
   };
 }

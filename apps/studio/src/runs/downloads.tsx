@@ -1,5 +1,6 @@
 /** @file What is compared, saved: numbers as CSV, panels as SVG and PNG. */
 import { type CsvRow, csv } from "@gradalign/runs";
+import { saveFile } from "../page/save-file.ts";
 import type { Quantity } from "./address.ts";
 import { type Group, type LoadedRun, lineOf } from "./aggregate.ts";
 import { paintedSvg, pngOf } from "./picture-of.ts";
@@ -24,7 +25,7 @@ export function Downloads({ groups, quantities, runs, smoothing }: DownloadsProp
       <button type="button" disabled={runs.length === 0} onClick={() => eachPanel((name, svg) => save(`${name}.svg`, "image/svg+xml", paintedSvg(svg)))}>
         Panels as SVG
       </button>
-      <button type="button" disabled={runs.length === 0} onClick={() => eachPanel((name, svg) => void pngOf(svg).then((png) => saveBlob(`${name}.png`, png)))}>
+      <button type="button" disabled={runs.length === 0} onClick={() => eachPanel((name, svg) => void pngOf(svg).then((png) => saveFile(`${name}.png`, png)))}>
         Panels as PNG
       </button>
     </div>
@@ -60,13 +61,5 @@ function eachPanel(work: (name: string, svg: SVGSVGElement) => void): void {
 }
 
 function save(name: string, type: string, text: string): void {
-  saveBlob(name, new Blob([text], { type }));
-}
-
-function saveBlob(name: string, blob: Blob): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  saveFile(name, new Blob([text], { type }));
 }

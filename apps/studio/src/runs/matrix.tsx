@@ -1,7 +1,7 @@
 /** @file Plans and grids as matrices that fill: two settings across, in each cell its runs, how far they are and what they gave. */
 import { type PlanSummary, percent, type RunSummary } from "@gradalign/runs";
-import { useMemo, useState } from "preact/hooks";
-import { QUANTITIES, type Quantity } from "./address.ts";
+import { useMemo } from "preact/hooks";
+import { type MatrixChoice, QUANTITIES, type Quantity } from "./address.ts";
 import { differingSettings, lastSpread } from "./aggregate.ts";
 import { useRuns } from "./use-runs.ts";
 
@@ -17,14 +17,16 @@ interface GridRun {
 /** Where a grid's runs are from: a plan, or all that there are. */
 const ALL = "all";
 
+/** What a plan is chosen by. */
+const keyOf = ({ folder, plan }: PlanSummary): string => `${folder} ${plan}`;
+
 /** A matrix of a plan, or of all runs. */
 export function Matrix() {
   const { studio, state } = useRuns();
   const { plans, runs, choice } = state;
-  const [source, setSource] = useState(ALL);
-  const [axes, setAxes] = useState<readonly [string, string] | null>(null);
-  const [measure, setMeasure] = useState("test_pgd_acc");
-  const plan = plans.find(({ folder, plan: id }) => `${folder} ${id}` === source);
+  const { source, axes, measure } = choice.matrix;
+  const plan = plans.find((one) => keyOf(one) === source);
+  const change = (to: Partial<MatrixChoice>): void => studio.choose({ matrix: { ...choice.matrix, ...to } });
   const grid = useMemo(() => gridOf(plan, runs), [plan, runs]);
   const settings = useMemo(() => bySize(grid), [grid]);
   if (grid.length < 2 || settings.length === 0) return null;
@@ -51,23 +53,19 @@ export function Matrix() {
         {select(
           "Runs",
           "matrix-source",
-          plan ? source : ALL,
+          plan ? keyOf(plan) : ALL,
           (value) => {
-            setSource(value);
-            setAxes(null);
+            change({ source: value === ALL ? null : value, axes: null });
           },
-          [
-            [ALL, `all ${runs.size} runs`],
-            ...plans.map(({ folder, plan: id, name, finished, total }) => [`${folder} ${id}`, `${name}: ${finished} of ${total}`] as const),
-          ],
+          [[ALL, `all ${runs.size} runs`], ...plans.map((one) => [keyOf(one), `${one.name}: ${one.finished} of ${one.total}`] as const)],
         )}
-        {select("Rows", "matrix-rows", rows, (value) => setAxes([value, columns]), named)}
-        {select("Columns", "matrix-columns", columns, (value) => setAxes([rows, value]), [["", "none"], ...named])}
+        {select("Rows", "matrix-rows", rows, (value) => change({ axes: [value, columns] }), named)}
+        {select("Columns", "matrix-columns", columns, (value) => change({ axes: [rows, value] }), [["", "none"], ...named])}
         {select(
           "Show",
           "matrix-measure",
           measure,
-          setMeasure,
+          (value) => change({ measure: value }),
           QUANTITIES.map(({ key, label }) => [key, label] as const),
         )}
       </div>

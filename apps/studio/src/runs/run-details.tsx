@@ -57,6 +57,7 @@ function Details({ run }: { readonly run: RunSummary }) {
               <a href={`runs/model?${new URLSearchParams({ run: key, which })}`} download>
                 safetensors
               </a>
+              , <a href={`./?${new URLSearchParams({ attack: key, which })}`}>attack it in the browser</a>
               {robustness
                 .filter((record) => record.which === which)
                 .map(({ attack, epsilon, n, cleanAccuracy, robustAccuracy, confidence95: [low, high] }) => (

@@ -1,6 +1,7 @@
 /** @file The runs as a table: what they are, how far they are, how they stand; which are compared; start, stop and resume. */
 import { percent, type QueueEntry, type RunSummary, VERDICTS } from "@gradalign/runs";
-import { useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
+import type { Order } from "./address.ts";
 import { useRuns } from "./use-runs.ts";
 
 interface Column {
@@ -28,8 +29,8 @@ const MOST_ROWS = 200;
 /** All runs, and what waits to be one. */
 export function RunList() {
   const { studio, state } = useRuns();
-  const { runs, queue, choice, connection } = state;
-  const [order, setOrder] = useState<{ readonly column: string; readonly down: boolean }>({ column: "name", down: false });
+  const { runs, queue, choice, isLooking } = state;
+  const { order } = choice;
   const selected = new Set(studio.selected);
   const fitting = useMemo(() => filtered([...runs.values()], choice.filter, order), [runs, choice.filter, order]);
   const rows = fitting.slice(0, MOST_ROWS);
@@ -53,7 +54,7 @@ export function RunList() {
         </label>
       </div>
       {runs.size === 0 ? (
-        <p class="note">{connection === "connecting" ? "Looking for runs." : "There are no runs yet: start one here, or with gradalign train."}</p>
+        <p class="note">{isLooking ? "Looking for runs." : "There are no runs yet: start one here, or with gradalign train."}</p>
       ) : (
         <div class="scroll">
           <table class="runs">
@@ -74,7 +75,7 @@ export function RunList() {
                 </th>
                 {COLUMNS.map(({ id, title, show }) => (
                   <th key={id} class={show ? "number" : ""} aria-sort={order.column === id ? (order.down ? "descending" : "ascending") : "none"}>
-                    <button type="button" class="plain" onClick={() => setOrder({ column: id, down: order.column === id && !order.down })}>
+                    <button type="button" class="plain" onClick={() => studio.choose({ order: { column: id, down: order.column === id && !order.down } })}>
                       {title}
                       {order.column === id ? (order.down ? " ▾" : " ▴") : ""}
                     </button>
@@ -159,44 +160,50 @@ function Row({ run, isIn, entry }: { readonly run: RunSummary; readonly isIn: bo
         );
       })}
       <td>
-        {entry ? (
-          <Stop entry={entry} />
-        ) : (
-          state.datasets &&
-          state.resumable.includes(key) && (
-            <button type="button" onClick={() => void studio.ask({ action: "resume", run: key })} aria-label={`Resume ${name}`}>
-              Resume
-            </button>
-          )
-        )}
+        <Actions run={run} entry={entry} />
       </td>
     </tr>
   );
 }
 
-function Stop({ entry }: { readonly entry: QueueEntry }) {
+/** What can be done with a run now; nothing without the token. */
+function Actions({ run: { key, name }, entry }: { readonly run: RunSummary; readonly entry: QueueEntry | undefined }) {
+  const { state } = useRuns();
+  if (entry) return <Stop entry={entry} />;
+  if (state.stoppable.includes(key)) return <Ask action="stop" run={key} word="Stop" name={name} />;
+  return state.resumable.includes(key) ? <Ask action="resume" run={key} word="Resume" name={name} /> : null;
+}
+
+function Stop({ entry: { key, label, state } }: { readonly entry: QueueEntry }) {
+  return <Ask action="stop" run={key} word={state === "waiting" ? "Remove" : "Stop"} name={label} disabled={state === "stopping"} />;
+}
+
+interface AskProps {
+  readonly action: "stop" | "resume";
+  readonly run: string;
+  readonly word: string;
+  readonly name: string;
+  readonly disabled?: boolean;
+}
+
+function Ask({ action, run, word, name, disabled = false }: AskProps) {
   const { studio, state } = useRuns();
   if (!state.datasets) return null;
   return (
-    <button
-      type="button"
-      disabled={entry.state === "stopping"}
-      onClick={() => void studio.ask({ action: "stop", run: entry.key })}
-      aria-label={`${entry.state === "waiting" ? "Remove" : "Stop"} ${entry.label}`}
-    >
-      {entry.state === "waiting" ? "Remove" : "Stop"}
+    <button type="button" disabled={disabled} onClick={() => void studio.ask({ action, run })} aria-label={`${word} ${name}`}>
+      {word}
     </button>
   );
 }
 
 /** Those whose names or settings have all words of the filter, in order of a column. */
-function filtered(runs: readonly RunSummary[], filter: string, { column, down }: { readonly column: string; readonly down: boolean }): RunSummary[] {
+function filtered(runs: readonly RunSummary[], filter: string, { column, down }: Order): RunSummary[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = ({ name, state, settings }: RunSummary): boolean => {
     const text = [name, state, ...Object.entries(settings).map(([setting, value]) => `${setting}=${value}`)].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   };
-  const { value } = COLUMNS.find(({ id }) => id === column) as Column;
+  const { value } = COLUMNS.find(({ id }) => id === column) ?? (COLUMNS[0] as Column);
   const before = (a: RunSummary, b: RunSummary): number => {
     const [x, y] = [value(a), value(b)];
     // What was not measured is last either way.

@@ -10,6 +10,7 @@ import {
   type RunsRequest,
   TOKEN_HEADER,
 } from "@gradalign/runs";
+import { Watched } from "../page/watched.ts";
 import { type Choice, readChoice, writeChoice } from "./address.ts";
 import type { LoadedRun } from "./aggregate.ts";
 
@@ -22,8 +23,11 @@ export interface State {
   readonly queue: readonly QueueEntry[];
   /** On which runs can be started; null where none can, or without a token. */
   readonly datasets: readonly string[] | null;
+  readonly stoppable: readonly string[];
   readonly resumable: readonly string[];
   readonly remarks: readonly string[];
+  /** Whether the folders are still looked through for the first time. */
+  readonly isLooking: boolean;
   readonly choice: Choice;
   /** What was asked of the server and refused. */
   readonly problem: string | null;
@@ -35,35 +39,24 @@ const MOST_CHOSEN = 8;
 const PATIENCE = 2000;
 
 /** The page's state, and all ways to change it. */
-export class StudioRuns {
-  #state: State;
-  readonly #watchers = new Set<() => void>();
+export class StudioRuns extends Watched<State> {
   readonly #token: string | null;
   readonly #asked = new Set<string>();
 
   constructor(search: string, token: string | null) {
-    this.#token = token;
-    this.#state = {
-      ...{ connection: "connecting", runs: new Map(), evaluations: new Map(), plans: [], queue: [], datasets: null, resumable: [], remarks: [] },
+    super({
+      ...{ connection: "connecting", runs: new Map(), evaluations: new Map(), plans: [], queue: [], datasets: null },
+      ...{ stoppable: [], resumable: [], remarks: [], isLooking: true },
       choice: readChoice(search),
       problem: null,
-    };
+    });
+    this.#token = token;
     this.#listen();
-  }
-
-  get state(): State {
-    return this.#state;
-  }
-
-  /** Calls a function after every change; returns how to end that. */
-  watch(watcher: () => void): () => void {
-    this.#watchers.add(watcher);
-    return () => this.#watchers.delete(watcher);
   }
 
   /** The runs that are compared: those chosen, else the first that can be read, the running ones before others. */
   get selected(): readonly string[] {
-    const { choice, runs } = this.#state;
+    const { choice, runs } = this.state;
     if (choice.selected) return choice.selected.filter((key) => runs.has(key));
     const readable = [...runs.values()].filter(({ evaluations }) => evaluations > 0);
     const first = [...readable.filter(({ state }) => state === "running"), ...readable.filter(({ state }) => state !== "running")].slice(0, MOST_CHOSEN);
@@ -72,7 +65,7 @@ export class StudioRuns {
 
   /** Those with what is known of their evaluations. */
   get compared(): LoadedRun[] {
-    const { runs, evaluations } = this.#state;
+    const { runs, evaluations } = this.state;
     return this.selected.flatMap((key) => {
       const summary = runs.get(key);
       return summary ? [{ summary, evaluations: evaluations.get(key) ?? [] }] : [];
@@ -80,8 +73,8 @@ export class StudioRuns {
   }
 
   choose(change: Partial<Choice>): void {
-    this.#set({ choice: { ...this.#state.choice, ...change } });
-    const query = writeChoice(this.#state.choice);
+    this.set({ choice: { ...this.state.choice, ...change } });
+    const query = writeChoice(this.state.choice);
     history.replaceState(null, "", `${location.pathname}${query === "" ? "" : `?${query}`}`);
     this.#fetchSelected();
   }
@@ -94,7 +87,7 @@ export class StudioRuns {
 
   /** Draws a line, or does not. */
   toggleLine(name: string): void {
-    const { hidden } = this.#state.choice;
+    const { hidden } = this.state.choice;
     this.choose({ hidden: hidden.includes(name) ? hidden.filter((other) => other !== name) : [...hidden, name] });
   }
 
@@ -106,16 +99,16 @@ export class StudioRuns {
         headers: { "Content-Type": "application/json", ...(this.#token === null ? {} : { [TOKEN_HEADER]: this.#token }) },
         body: JSON.stringify(request),
       });
-      this.#set({ problem: response.ok ? null : (await response.text()).trim() });
+      this.set({ problem: response.ok ? null : (await response.text()).trim() });
       return response.ok;
     } catch {
-      this.#set({ problem: "The server cannot be reached; start gradalign studio again." });
+      this.set({ problem: "The server cannot be reached; start gradalign studio again." });
       return false;
     }
   }
 
   dismiss(): void {
-    this.#set({ problem: null });
+    this.set({ problem: null });
   }
 
   /** A run's log; empty where none was kept. */
@@ -126,9 +119,9 @@ export class StudioRuns {
 
   #listen(): void {
     const source = new EventSource("runs/events");
-    source.onopen = () => this.#set({ connection: "open" });
+    source.onopen = () => this.set({ connection: "open" });
     source.onerror = () => {
-      this.#set({ connection: "lost" });
+      this.set({ connection: "lost" });
       // The browser asks again by itself, unless it was answered and refused.
       if (source.readyState !== EventSource.CLOSED) return;
       setTimeout(() => this.#listen(), PATIENCE);
@@ -139,23 +132,28 @@ export class StudioRuns {
   #receive(message: RunsMessage): void {
     switch (message.type) {
       case "runs": {
-        const runs = message.all ? new Map<string, RunSummary>() : new Map(this.#state.runs);
+        const runs = message.all ? new Map<string, RunSummary>() : new Map(this.state.runs);
         for (const key of message.removed) runs.delete(key);
         for (const run of message.changed) runs.set(run.key, run);
         const sorted = new Map([...runs].sort(([, a], [, b]) => (a.name < b.name ? -1 : 1)));
-        const evaluations = new Map([...this.#state.evaluations].filter(([key]) => runs.has(key)));
-        this.#set({ runs: sorted, evaluations });
+        const evaluations = new Map([...this.state.evaluations].filter(([key]) => runs.has(key)));
+        this.set({ runs: sorted, evaluations });
         this.#fetchSelected();
         break;
       }
       case "plans":
-        this.#set({ plans: message.plans });
+        this.set({ plans: message.plans });
         break;
       case "queue":
-        this.#set({ queue: message.queue, resumable: message.resumable, datasets: this.#token === null ? null : message.datasets });
+        this.set({
+          queue: message.queue,
+          stoppable: message.stoppable,
+          resumable: message.resumable,
+          datasets: this.#token === null ? null : message.datasets,
+        });
         break;
       case "remarks":
-        this.#set({ remarks: message.remarks });
+        this.set({ remarks: message.remarks, isLooking: message.isLooking });
     }
   }
 
@@ -166,19 +164,19 @@ export class StudioRuns {
   /** Fetches the evaluations that are not here yet; of a run that went back all. */
   async #fetchEvaluations(key: string): Promise<void> {
     const isLevel = (): boolean => {
-      const [summary, known] = [this.#state.runs.get(key), this.#state.evaluations.get(key) ?? []];
+      const [summary, known] = [this.state.runs.get(key), this.state.evaluations.get(key) ?? []];
       return !summary || (known.length === summary.evaluations && known.at(-1)?.iteration === summary.last?.iteration);
     };
     if (this.#asked.has(key) || isLevel()) return;
     this.#asked.add(key);
     let isNews = false;
     try {
-      const known = this.#state.evaluations.get(key) ?? [];
+      const known = this.state.evaluations.get(key) ?? [];
       const query = new URLSearchParams({ run: key, from: String(known.length), after: String(known.at(-1)?.iteration ?? -1) });
       const response = await fetch(`runs/evaluations?${query}`);
       if (!response.ok) return;
       const { from, evaluations } = (await response.json()) as EvaluationsAnswer;
-      this.#set({ evaluations: new Map(this.#state.evaluations).set(key, [...known.slice(0, from), ...evaluations]) });
+      this.set({ evaluations: new Map(this.state.evaluations).set(key, [...known.slice(0, from), ...evaluations]) });
       isNews = evaluations.length > 0;
     } catch {
       // The server is gone; when it is back it tells all runs anew.
@@ -187,10 +185,5 @@ export class StudioRuns {
     }
     // More may have been told of meanwhile.
     if (isNews) void this.#fetchEvaluations(key);
-  }
-
-  #set(change: Partial<State>): void {
-    this.#state = { ...this.#state, ...change };
-    for (const watcher of this.#watchers) watcher();
   }
 }

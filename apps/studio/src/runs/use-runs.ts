@@ -1,29 +1,21 @@
 /** @file The page's state in components, and the drawings, which are loaded when there is something to draw. */
 import { createContext } from "preact";
-import { useContext, useEffect, useReducer, useState } from "preact/hooks";
+import { useContext } from "preact/hooks";
+import { useLoaded, useWatched } from "../page/hooks.ts";
 import type { State, StudioRuns } from "./studio-runs.ts";
 
 /** What a page shows. */
 export const RunsContext = createContext<StudioRuns | null>(null);
 
-/** The runs and their state, drawn again when that changes. */
+/** The runs and their state. */
 export function useRuns(): { readonly studio: StudioRuns; readonly state: State } {
   const studio = useContext(RunsContext) as StudioRuns;
-  const [, again] = useReducer<number, void>((n) => n + 1, 0);
-  useEffect(() => studio.watch(() => again()), [studio]);
-  return { studio, state: studio.state };
+  return { studio, state: useWatched(studio) };
 }
 
-type Drawings = typeof import("./draw.ts");
-let loading: Promise<Drawings> | null = null;
+const load = () => import("./draw.ts");
 
 /** The drawings, once they are needed; null until they are there. */
-export function useDrawings(needed: boolean): Drawings | null {
-  const [drawings, setDrawings] = useState<Drawings | null>(null);
-  useEffect(() => {
-    if (!needed || drawings) return;
-    loading ??= import("./draw.ts");
-    void loading.then((loaded) => setDrawings(loaded));
-  }, [needed, drawings]);
-  return drawings;
+export function useDrawings(needed: boolean): Awaited<ReturnType<typeof load>> | null {
+  return useLoaded(load, needed);
 }

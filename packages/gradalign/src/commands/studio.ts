@@ -131,7 +131,7 @@ async function loadForPage(name: string, trainSize: Settings["trainSize"], conte
 }
 
 /** Starts runs in the first of the folders that is no run itself, on known data sets and the page's own. */
-function starterIn(folders: readonly string[], jobs: number, dataset: string, { perform }: StudioProcesses, context: Context): RunStarter {
+function starterIn(folders: readonly string[], jobs: number, dataset: string, { perform, resume }: StudioProcesses, context: Context): RunStarter {
   const known = [...Object.keys(datasets), ...(isDatasetName(dataset) ? [] : [dataset])];
   return {
     token: randomBytes(24).toString("base64url"),
@@ -139,6 +139,7 @@ function starterIn(folders: readonly string[], jobs: number, dataset: string, { 
     datasets: known,
     jobs,
     perform,
+    resume,
     async plan(written) {
       const sourceOf = (name: string): string => `--${externalName(name)}`;
       const lists = Object.entries({ dataset, ...written }).map(([name, text]) => {

@@ -2,10 +2,11 @@
 
 import { basename } from "node:path";
 import { externalName } from "@gradalign/robustness";
-import { FileError, requireWritable } from "@gradalign/robustness/node";
-import { defaultTexts, FINAL_DEFAULTS, resolveSettings, type Settings, type SourceOf, settingNames, shellWord } from "@gradalign/runs";
+import { BusyError, FileError, requireWritable } from "@gradalign/robustness/node";
+import { defaultTexts, FINAL_DEFAULTS, type RunView, resolveSettings, type Settings, type SourceOf, settingNames, shellWord } from "@gradalign/runs";
 import {
   isRunFolder,
+  noteEvent,
   openDevice,
   openRun,
   ownRun,
@@ -27,6 +28,7 @@ import { defaultRunFolder, requireFreeFolder } from "../run/run-folder.ts";
 import { readConfigFile } from "../settings/config-file.ts";
 import { addSettingFlags, settingsFromFlags } from "../settings/setting-flags.ts";
 import { type Context, print } from "../terminal/context.ts";
+import { EXIT_CODE_OF_SIGNAL } from "../terminal/interrupt.ts";
 import { commandName } from "../terminal/invocation.ts";
 import { createTrainingView } from "../terminal/training-view.ts";
 import { optionHelp } from "./option-help.ts";
@@ -97,7 +99,7 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
   const track = options.track === undefined ? [] : readTrackers(options.track);
   const shown = createTrainingView({ streams: context.streams, json: options.json ?? false, runs: [config.method.name] });
   const { view, close } = trackedView(shown, track, { folder, label: basename(folder), config });
-  await interruptible(context, view, async (signal) => {
+  const work = async (signal: AbortSignal): Promise<void> => {
     const data = await loadRunData(config, (name) => loadDataset(name, context.streams.stderr, signal));
     const device = await openDevice(asked, view.note, options.json ? undefined : view.note);
     try {
@@ -111,17 +113,30 @@ async function runTrain(options: TrainFlags & Record<string, unknown>, context: 
         view,
         signal,
       };
-      const outcome = await ownRun(folder, { note: view.note, signal }, (lock) => performRun(request, lock)).catch((error: unknown) => {
-        // What was written stays good: the run goes on, and its report is written, when there is room again.
-        if (isFileFault(error) && isRunFolder(folder)) view.note(`then go on with: ${commandName()} train --resume ${shellWord(folder)}`);
-        throw error;
-      });
-      if (outcome.interrupted) view.note(`resume with: ${commandName()} train --resume ${shellWord(folder)}`);
+      const { interrupted } = await ownRun(folder, { note: view.note, signal }, (lock) => performRun(request, lock));
+      if (!interrupted) return;
+      view.note(`resume with: ${commandName()} train --resume ${shellWord(folder)}`);
+      context.exitCode = EXIT_CODE_OF_SIGNAL.SIGINT;
     } finally {
       device.close();
       await close();
     }
-  });
+  };
+  await interruptible(context, view, (signal) =>
+    work(signal).catch((error: unknown) => {
+      if (!signal.aborted && isRunFolder(folder)) tellFailure(folder, error, view);
+      throw error;
+    }),
+  );
+}
+
+/** Says in a run's log why it does not go on, and to the user what to do. */
+function tellFailure(folder: string, error: unknown, { note }: RunView): void {
+  // Another process goes on with it.
+  if (error instanceof BusyError) return;
+  noteEvent(folder, { type: "failed", message: (error as Error).message });
+  // What was written stays good: the run goes on, and its report is written, when there is room again.
+  if (isFileFault(error)) note(`then go on with: ${commandName()} train --resume ${shellWord(folder)}`);
 }
 
 /** Whether a file could not be written or read, of a checkpoint perhaps. */

@@ -2,13 +2,15 @@
  * @file What the command keeps in a run folder besides the library's files.
  *
  * `session.json`: where the run is computed and what was asked of it besides its settings; `robustness.jsonl`: one line per attack on a saved
- * model; `attack-parts.jsonl`: the same for some of the images, while an attack goes on. Only the owner of the run's lock writes here.
+ * model; `attack-parts.jsonl`: the same for some of the images, while an attack goes on; `log.jsonl`: what happened, for people. Only the owner
+ * of the run's lock writes here, but for the log, which also says why there is none.
  */
 import { appendFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { accepts, ruleOf } from "@gradalign/robustness";
 import { onFile, readIfThere, readJson, readJsonLines, writeFileAtomic } from "@gradalign/robustness/node";
 import { z } from "zod";
+import type { LogLine, RunEvent, RunView } from "../run/events.ts";
 import type { RobustnessRecord } from "../run/run-data.ts";
 import { RUN_OPTIONS, type RunSettings } from "../settings/run-options.ts";
 import { RUN_FILES, type RunSession } from "./run-files.ts";
@@ -16,10 +18,11 @@ import { RUN_FILES, type RunSession } from "./run-files.ts";
 const SESSION_FILE = RUN_FILES.session;
 const ROBUSTNESS_FILE = "robustness.jsonl";
 const PARTS_FILE = "attack-parts.jsonl";
+const LOG_FILE = "log.jsonl";
 /** What trackers keep in a run folder, by their names. */
 export const TRACKER_NOTES = { mlflow: "mlflow.json", tensorboard: "tensorboard" } as const;
 /** All notes: what goes along when a run goes on in another folder. */
-export const NOTES: readonly string[] = [SESSION_FILE, ROBUSTNESS_FILE, PARTS_FILE, ...Object.values(TRACKER_NOTES)];
+export const NOTES: readonly string[] = [SESSION_FILE, ROBUSTNESS_FILE, PARTS_FILE, LOG_FILE, ...Object.values(TRACKER_NOTES)];
 
 const asked = Object.fromEntries(
   Object.entries(RUN_OPTIONS).map(([name, option]) => [name, z.exactOptional(z.custom((value) => accepts(option, value), `must be ${ruleOf(option)}`))]),
@@ -59,6 +62,10 @@ const partForm = z.looseObject({
   loss: measured,
   seconds: z.number(),
 });
+
+const logForm = z.looseObject({ date: z.string(), type: z.string() });
+/** Events that the log does without: they come by the second, or are in the run's other files. */
+const NOT_LOGGED: readonly string[] = ["run", "data", "step", "evaluation", "checkpoint", "attacking", "robustness", "report"];
 
 /** Notes the session. */
 export function noteSession(folder: string, session: RunSession): void {
@@ -110,6 +117,35 @@ export function readRobustness(folder: string): RobustnessRecord[] {
     records.set([record.which, record.attack, record.epsilon, record.n, record.seed].join(" "), record);
   }
   return [...records.values()];
+}
+
+/** Adds an event to the run's log. One that cannot be written is not worth a run. */
+export function noteEvent(folder: string, event: RunEvent | { readonly type: "failed"; readonly message: string }): void {
+  try {
+    appendLine(join(folder, LOG_FILE), { date: new Date().toISOString(), ...event });
+  } catch {
+    // Full or gone: the run itself will say so.
+  }
+}
+
+/** The run's log so far, oldest first; one that cannot be read is as none. */
+export function readLog(folder: string): LogLine[] {
+  try {
+    return readJsonLines(join(folder, LOG_FILE), logForm, "");
+  } catch {
+    return [];
+  }
+}
+
+/** A view that keeps a log too. */
+export function loggedView(folder: string, view: RunView): RunView {
+  return {
+    event(run, event) {
+      if (!NOT_LOGGED.includes(event.type)) noteEvent(folder, event);
+      view.event(run, event);
+    },
+    note: view.note,
+  };
 }
 
 /** Adds a line; one before it that a kill cut off goes. */

@@ -13,9 +13,10 @@ import {
 import { type LoadedDataset, type Lock, type LockOptions, writeFileAtomic } from "@gradalign/robustness/node";
 import type { Device } from "@gradalign/tensor";
 import { nodeDocument } from "../figures/node-document.ts";
-import { noteSession } from "../folder/node-notes.ts";
+import { loggedView, noteSession } from "../folder/node-notes.ts";
 import { readReportRun } from "../folder/node-read-run.ts";
 import { createRun, openRun, type Run, withRunLock } from "../folder/node-run.ts";
+import { untilAskedToStop } from "../folder/node-stop.ts";
 import { runReport } from "../pages/report.ts";
 import type { RunView } from "../run/events.ts";
 import { describeRun } from "../settings/describe.ts";
@@ -62,11 +63,17 @@ export function ownRun<T>(
 }
 
 /**
- * Performs the run in a folder that the caller has locked; the report is written even when it was interrupted.
+ * Performs the run in a folder that the caller has locked, until its end, the signal, or a request in the folder; the report is written in any case.
  *
  * @throws what `train` throws; a new run that is refused leaves no file.
  */
-export async function performRun(request: RunRequest, lock: Lock): Promise<RunOutcome> {
+export function performRun(request: RunRequest, lock: Lock): Promise<RunOutcome> {
+  const { folder, view, signal } = request;
+  const onAsked = (): void => view.note("asked to stop: finishing the step and writing a checkpoint");
+  return untilAskedToStop(folder, signal, onAsked, (either) => perform({ ...request, view: loggedView(folder, view), signal: either }, lock));
+}
+
+async function perform(request: RunRequest, lock: Lock): Promise<RunOutcome> {
   const { label, folder, config, data, device, asked, view, signal } = request;
   const run = request.resume ? openRun(folder, lock) : createRun(folder, config, lock);
   const machine = machineOf(device);

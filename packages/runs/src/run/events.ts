@@ -21,3 +21,11 @@ export interface RunView {
   /** A remark to the user. */
   note(text: string): void;
 }
+
+/** A line of a run's log: an event, or why it did not go on. */
+export interface LogLine {
+  /** ISO date and time. */
+  readonly date: string;
+  readonly type: string;
+  readonly [field: string]: unknown;
+}

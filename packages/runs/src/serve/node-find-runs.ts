@@ -19,11 +19,16 @@ export interface FoundRun {
   readonly attempt: { readonly runs: string; readonly id: string } | null;
 }
 
-/** What there is in some folders. */
-export interface FoundRuns {
-  readonly runs: readonly FoundRun[];
-  /** Files of plans, with the folder of their runs. */
-  readonly plans: readonly { readonly file: string; readonly runs: string; readonly root: string }[];
+/** A plan's file, with the folder of its runs. */
+export interface FoundPlan {
+  readonly file: string;
+  readonly runs: string;
+  readonly root: string;
+}
+
+/** What there is in some folders, besides runs. */
+export interface Surroundings {
+  readonly plans: readonly FoundPlan[];
   /** Everything that was looked into. */
   readonly folders: readonly string[];
   readonly remarks: readonly string[];
@@ -32,35 +37,34 @@ export interface FoundRuns {
 /** Folders below one that is served. */
 const MOST_DEPTH = 5;
 /** More runs are not shown at once. */
-const MOST_RUNS = 2000;
+const MOST_RUNS = 5000;
 /** What is never a folder of runs. */
 const SKIPPED: readonly string[] = ["node_modules", "differing", "logs"];
 
-/** Looks for runs in folders, which may be runs themselves. */
-export function findRuns(roots: readonly string[]): FoundRuns {
-  const runs: FoundRun[] = [];
-  const plans: FoundRuns["plans"][number][] = [];
+/** Looks for runs in folders, which may be runs themselves; gives each when it is found, and in the end what else there is. */
+export function* findRuns(roots: readonly string[]): Generator<FoundRun, Surroundings> {
+  const plans: FoundPlan[] = [];
   const folders: string[] = [];
   const remarks: string[] = [];
+  let count = 0;
   for (const [i, root] of roots.entries()) {
-    const keyOf = (folder: string): string => runKey(i, root, folder);
-    const nameOf = (folder: string): string => {
-      const inside = relative(root, folder).split(sep).join("/");
-      return roots.length === 1 && inside !== "" ? inside : [basename(root), inside].filter(Boolean).join("/");
+    const found = (place: string, folder: string, attempt: FoundRun["attempt"] = null): FoundRun => {
+      count++;
+      const inside = relative(root, place).split(sep).join("/");
+      const name = roots.length === 1 && inside !== "" ? inside : [basename(root), inside].filter(Boolean).join("/");
+      return { key: runKey(i, root, place), name, root, folder, attempt };
     };
-    const add = (place: string, folder: string, attempt: FoundRun["attempt"] = null): void => {
-      runs.push({ key: keyOf(place), name: nameOf(place), root, folder, attempt });
-    };
-    const look = (folder: string, depth: number): void => {
+    const look = function* (folder: string, depth: number): Generator<FoundRun> {
       const entries = entriesOf(folder);
       folders.push(folder);
-      if (entries.some((entry) => entry.name === "config.json" && !entry.isDirectory()) && isRunFolder(folder)) return add(folder, folder);
+      if (entries.some((entry) => entry.name === "config.json" && !entry.isDirectory()) && isRunFolder(folder)) return yield found(folder, folder);
       for (const entry of entries) {
         const { name } = entry;
         const inside = join(folder, name);
+        if (count >= MOST_RUNS) return;
         // A link is none of them.
-        if (!entry.isDirectory() || name.startsWith(".") || SKIPPED.includes(name) || runs.length > MOST_RUNS) continue;
-        if (name === "attempts") lookAtAttempts(folder, inside);
+        if (!entry.isDirectory() || name.startsWith(".") || SKIPPED.includes(name)) continue;
+        if (name === "attempts") yield* lookAtAttempts(folder, inside);
         else if (name === "plans") {
           folders.push(inside);
           // The runs of a plan are beside it; those of experiments have a folder of their own there.
@@ -69,26 +73,25 @@ export function findRuns(roots: readonly string[]): FoundRuns {
             const file = join(inside, plan, "plan.json");
             if (existsSync(file) && isInside(file, root)) plans.push({ file, runs: existsSync(beside) ? beside : folder, root });
           }
-        } else if (depth < MOST_DEPTH) look(inside, depth + 1);
+        } else if (depth < MOST_DEPTH) yield* look(inside, depth + 1);
       }
     };
-    const lookAtAttempts = (all: string, attempts: string): void => {
+    const lookAtAttempts = function* (all: string, attempts: string): Generator<FoundRun> {
       folders.push(attempts);
       for (const id of foldersIn(attempts)) {
         folders.push(join(attempts, id));
         const [folder, place] = [attemptFolderIn(all, id), join(all, id)];
         if (!folder || isRunFolder(place)) continue;
         folders.push(folder);
-        add(place, folder, { runs: all, id });
+        yield found(place, folder, { runs: all, id });
       }
     };
-    if (existsSync(root)) look(root, 0);
+    if (existsSync(root)) yield* look(root, 0);
     else remarks.push(`${basename(root)} is not there; runs are shown when it is`);
   }
-  if (runs.length > MOST_RUNS) remarks.push(`there are more than ${MOST_RUNS} runs; name a folder with fewer`);
-  return { runs: runs.slice(0, MOST_RUNS), plans, folders, remarks };
+  if (count >= MOST_RUNS) remarks.push(`${MOST_RUNS} runs are shown, there may be more; name a folder with fewer`);
+  return { plans, folders, remarks };
 }
-
 /** What a run is asked for by: which folder, and its place in it. */
 export function runKey(i: number, root: string, place: string): string {
   return `${i}/${relative(root, place).split(sep).join("/")}`;

@@ -1,14 +1,15 @@
 /** @file The runs and plans of some folders as they are now, and what has changed since they were looked at before. */
 
 import { realpathSync, statSync } from "node:fs";
-import { join, resolve, sep } from "node:path";
+import { resolve, sep } from "node:path";
 import { finishedFolder } from "../folder/node-attempts.ts";
 import { readPlan } from "../plan/node-plan.ts";
 import { planStatus } from "../plan/node-plan-status.ts";
 import type { Plan, PlannedRun } from "../plan/plan.ts";
 import { describeSettings } from "../settings/describe.ts";
-import { type FoundRun, findRuns, runKey } from "./node-find-runs.ts";
+import { type FoundPlan, type FoundRun, findRuns, runKey } from "./node-find-runs.ts";
 import { type ReadRun, readRun } from "./node-run-summary.ts";
+import { turns } from "./node-turns.ts";
 import type { PlanSummary, RunSummary, ShownPlannedRun } from "./protocol.ts";
 
 /** A run that can be asked for. */
@@ -42,16 +43,19 @@ export interface RunIndex {
   readonly remarks: readonly string[];
   /** What was looked into. */
   readonly folders: readonly string[];
-  /** Looks again. */
-  look(): Change;
+  /** Looks again, a little at a time, and tells what it finds now and then. Not twice at once. */
+  look(onChange: (change: Change) => void): Promise<void>;
   /** The key of a run with that id in a folder of runs; undefined if the folder is none that is served. */
   keyOf(runs: string, id: string): string | undefined;
 }
 
+/** Milliseconds between two times that changes are told. */
+const TELL_MS = 100;
+
 /** An index over folders, which need not be there yet; `isOurs` says whether this process computes a run. */
 export function runIndex(given: readonly string[], isOurs: (key: string) => boolean): RunIndex {
   let roots = given.map(realOf);
-  let runs: ReadonlyMap<string, KnownRun> = new Map();
+  const runs = new Map<string, KnownRun>();
   let plans: PlanSummary[] = [];
   let planned: ReadonlyMap<string, Planned> = new Map();
   let remarks: readonly string[] = [];
@@ -78,10 +82,27 @@ export function runIndex(given: readonly string[], isOurs: (key: string) => bool
     read.set(file, { mark, plan });
     return plan;
   };
+  const lookAtPlans = async (found: readonly FoundPlan[], rest: () => Promise<void>): Promise<string[]> => {
+    const known = new Map<string, Planned>();
+    const summaries: PlanSummary[] = [];
+    const problems: string[] = [];
+    for (const { file, runs: all, root } of found) {
+      const plan = planIn(file);
+      try {
+        if (typeof plan === "string") throw new Error(plan);
+        for (const run of plan.runs) known.set(keyOf(all, run.id) ?? run.id, { runs: all, run });
+        summaries.push(summaryOf(plan, all, placeKey(all) ?? "", keyOf, runs));
+      } catch (error) {
+        problems.push((error as Error).message.replaceAll(`${root}${sep}`, ""));
+      }
+      await rest();
+    }
+    plans = summaries;
+    planned = known;
+    return problems;
+  };
   return {
-    get runs() {
-      return runs;
-    },
+    runs,
     get plans() {
       return plans;
     },
@@ -95,30 +116,32 @@ export function runIndex(given: readonly string[], isOurs: (key: string) => bool
       return folders;
     },
     keyOf,
-    look() {
+    async look(onChange) {
       roots = given.map(realOf);
-      const found = findRuns(roots);
-      const before = runs;
-      const now = new Map(found.runs.map((one): [string, KnownRun] => [one.key, { found: one, ...readRun(one, before.get(one.key), isOurs) }]));
-      runs = now;
-      folders = found.folders;
-      const known = new Map<string, Planned>();
-      const problems: string[] = [];
-      plans = found.plans.flatMap(({ file, runs: all, root }) => {
-        const plan = planIn(file);
-        if (typeof plan === "string") {
-          problems.push(plan.replaceAll(`${root}${sep}`, ""));
-          return [];
+      const rest = turns();
+      const seen = new Set<string>();
+      let [changed, told] = [[] as RunSummary[], performance.now()];
+      const finding = findRuns(roots);
+      let next = finding.next();
+      for (; !next.done; next = finding.next()) {
+        const { value: found } = next;
+        const before = runs.get(found.key);
+        const now = readRun(found, before, isOurs);
+        seen.add(found.key);
+        runs.set(found.key, { found, ...now });
+        if (before?.summary !== now.summary) changed.push(now.summary);
+        if (changed.length > 0 && performance.now() - told > TELL_MS) {
+          onChange({ changed, removed: [] });
+          [changed, told] = [[], performance.now()];
         }
-        for (const run of plan.runs) known.set(keyOf(all, run.id) ?? run.id, { runs: all, run });
-        return [summaryOf(plan, all, placeKey(all) ?? "", keyOf, now)];
-      });
-      planned = known;
-      remarks = [...found.remarks, ...problems];
-      return {
-        changed: [...now.values()].flatMap(({ summary }) => (before.get(summary.key)?.summary === summary ? [] : [summary])),
-        removed: [...before.keys()].filter((key) => !now.has(key)),
-      };
+        await rest();
+      }
+      const removed = [...runs.keys()].filter((key) => !seen.has(key));
+      for (const key of removed) runs.delete(key);
+      if (changed.length + removed.length > 0) onChange({ changed, removed });
+      const { plans: found, folders: all, remarks: said } = next.value;
+      folders = all;
+      remarks = [...said, ...(await lookAtPlans(found, rest))];
     },
   };
 }
@@ -129,7 +152,7 @@ function summaryOf(plan: KnownPlan, all: string, folder: string, keyOf: RunIndex
   const shown = runs.map((run): ShownPlannedRun => {
     const key = keyOf(all, run.id) ?? run.id;
     const state = known.get(key)?.summary.state;
-    const own = state === undefined || state === "unreadable" ? run.state : state === "stopped" ? "waiting" : state;
+    const own = state === undefined || state === "unreadable" ? run.state : state === "stopped" ? "waiting" : state === "stopping" ? "running" : state;
     return { ...run, key, settings: plan.settings.get(run.id) ?? {}, state: own };
   });
   const of = (state: ShownPlannedRun["state"]): number => shown.filter((run) => run.state === state).length;
@@ -148,9 +171,4 @@ function realOf(folder: string): string {
 function stamp(file: string): string {
   const found = statSync(file, { throwIfNoEntry: false });
   return found ? `${found.mtimeMs}:${found.size}` : "-";
-}
-
-/** The file that a run's log is kept in. */
-export function logFile(runs: string, id: string): string {
-  return join(runs, "logs", `${id}.jsonl`);
 }

@@ -5,10 +5,12 @@ import { join, sep } from "node:path";
 import { type Evaluation, runOutcome } from "@gradalign/robustness";
 import { readManifests } from "@gradalign/robustness/node";
 import { failuresOf, isGivenUp, workerOf } from "../folder/node-attempts.ts";
-import { readRobustness, readSession } from "../folder/node-notes.ts";
+import { readLog, readRobustness, readSession } from "../folder/node-notes.ts";
 import { chanceOf } from "../folder/node-read-run.ts";
 import { isRunOwned, openRun, type Run } from "../folder/node-run.ts";
+import { isAskedToStop } from "../folder/node-stop.ts";
 import { RUN_FILES } from "../folder/run-files.ts";
+import type { LogLine } from "../run/events.ts";
 import { describeRun, describeSettings, reproduceCommand } from "../settings/describe.ts";
 import { type FoundRun, leadsOut } from "./node-find-runs.ts";
 import type { RunState, RunSummary, ShownAlarm } from "./protocol.ts";
@@ -20,7 +22,6 @@ export interface ReadRun {
   /** What its files were like. */
   readonly mark: string;
   readonly summary: RunSummary;
-  readonly evaluations: readonly Evaluation[];
 }
 
 /** Files of a run that tell of news. */
@@ -32,44 +33,68 @@ const FILES: readonly string[] = [
   CHECKPOINTS,
   join(CHECKPOINTS, "last.json"),
   "finished.json",
+  "log.jsonl",
 ];
 
 /** Reads a run, of which it is said whether this process computes it; gives back what was read before if nothing has changed since. Never throws: a run that cannot be read says why. */
 export function readRun(found: FoundRun, before: ReadRun | undefined, isOurs: (key: string) => boolean): ReadRun {
   const isWorkedOn = worksOn(found, isOurs);
-  const mark = `${found.folder} ${isWorkedOn} ${failuresIn(found).length} ${FILES.map((name) => stamp(join(found.folder, name))).join(" ")}`;
+  const mark = `${found.folder} ${isWorkedOn} ${isAskedToStop(found.folder)} ${failuresIn(found).length} ${FILES.map((name) => stamp(join(found.folder, name))).join(" ")}`;
   if (before?.mark === mark) return before;
   try {
     const out = leadsOut(found.folder, found.root);
     if (out !== undefined) return unreadable(found, mark, `${out} is a link that leads out of the folder; nothing of the run is read`);
     const run = openRun(found.folder);
-    const evaluations = run.sealedEvaluations();
-    return { mark, evaluations, summary: summaryOf(found, run, evaluations, isWorkedOn) };
+    return { mark, summary: summaryOf(found, run, isWorkedOn) };
   } catch (error) {
     return unreadable(found, mark, (error as Error).message.replaceAll(`${found.root}${sep}`, ""));
   }
 }
 
-function summaryOf(found: FoundRun, run: Run, evaluations: readonly Evaluation[], isWorkedOn: boolean): RunSummary {
+/** A run's evaluations as they are now; none where it cannot be read. */
+export function evaluationsIn({ folder, root }: FoundRun): readonly Evaluation[] {
+  try {
+    return leadsOut(folder, root) === undefined ? openRun(folder).sealedEvaluations() : [];
+  } catch {
+    return [];
+  }
+}
+
+/** A run's log as it is now, without where the folders lie. */
+export function logIn({ folder, root }: FoundRun): LogLine[] {
+  if (leadsOut(folder, root) !== undefined) return [];
+  return readLog(folder).map((line) => JSON.parse(JSON.stringify(line).replaceAll(`${root}${sep}`, "")) as LogLine);
+}
+
+/** Why a run went no further, as its log says last; null if it does not. */
+function lastFailure(found: FoundRun): string | null {
+  const last = logIn(found).at(-1);
+  return last?.type === "failed" ? String(last["message"]) : null;
+}
+
+function summaryOf(found: FoundRun, run: Run, isWorkedOn: boolean): RunSummary {
   const { key, name, folder } = found;
   const { config } = run;
+  const evaluations = run.sealedEvaluations();
   const session = readSession(folder);
   const outcome = runOutcome(evaluations, chanceOf(run), config.method.name !== "standard", session?.majority);
   const last = evaluations.at(-1) ?? null;
   const failures = failuresIn(found);
+  const problem = failures.at(-1)?.message ?? (isWorkedOn ? null : lastFailure(found));
   const state = ((): RunState => {
-    if (isWorkedOn) return "running";
+    if (isWorkedOn) return isAskedToStop(folder) ? "stopping" : "running";
     if (isGivenUp(failures)) return "failed";
     // The last step is evaluated in any case; one that diverged has no more steps.
-    return (last?.epoch ?? 0) >= config.epochs || outcome?.kind === "diverged" ? "finished" : "stopped";
+    if ((last?.epoch ?? 0) >= config.epochs || outcome?.kind === "diverged") return "finished";
+    return problem === null || found.attempt ? "stopped" : "failed";
   })();
   return {
-    ...{ key, name, state, problem: failures.at(-1)?.message ?? null },
+    ...{ key, name, state, problem },
     description: describeRun(config),
     settings: Object.fromEntries(describeSettings(config)),
     ...{ epochs: config.epochs, evaluations: evaluations.length, last },
     // While a run goes on it may have learned nothing yet.
-    outcome: outcome && (state !== "running" || outcome.overfitting || outcome.kind === "diverged") ? { kind: outcome.kind, evidence: outcome.evidence } : null,
+    outcome: outcome && (!isWorkedOn || outcome.overfitting || outcome.kind === "diverged") ? { kind: outcome.kind, evidence: outcome.evidence } : null,
     overfitting: outcome?.overfitting ?? null,
     alarms: run.alarms.map((alarm): ShownAlarm => ({ ...alarm, epoch: epochOf(alarm.iteration, last) })),
     checkpoints: (["last", "best"] as const).flatMap((which) => {
@@ -84,7 +109,7 @@ function summaryOf(found: FoundRun, run: Run, evaluations: readonly Evaluation[]
 
 function unreadable({ key, name }: FoundRun, mark: string, problem: string): ReadRun {
   const nothing = { epochs: 0, evaluations: 0, last: null, outcome: null, overfitting: null, alarms: [], checkpoints: [], robustness: [], machine: null };
-  return { mark, evaluations: [], summary: { key, name, state: "unreadable", problem, description: "", settings: {}, command: "", ...nothing } };
+  return { mark, summary: { key, name, state: "unreadable", problem, description: "", settings: {}, command: "", ...nothing } };
 }
 
 /** Alarms know their iteration only. */

@@ -2,18 +2,21 @@
 import { timingSafeEqual } from "node:crypto";
 import { realpathSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { readJsonLines } from "@gradalign/robustness/node";
+import type { Evaluation } from "@gradalign/robustness";
 import { ConfigError, GradalignError } from "@gradalign/tensor";
 import { z } from "zod";
+import type { WorkOutcome } from "../engines/node-attempt-run.ts";
 import { forgiveFailures } from "../folder/node-attempts.ts";
+import { askToStop } from "../folder/node-stop.ts";
 import { savedSafetensors } from "../models/model-export.ts";
 import { loadSavedModel } from "../models/node-saved-model.ts";
 import { noteSubmission } from "../plan/node-plan-status.ts";
 import type { Plan } from "../plan/plan.ts";
-import { isInside } from "./node-find-runs.ts";
 import { HEADERS, readBody, refuse, sendJson } from "./node-http.ts";
-import { type KnownRun, logFile, runIndex } from "./node-run-index.ts";
-import { type Perform, studioQueue } from "./node-run-queue.ts";
+import { type Change, type KnownRun, type Planned, runIndex } from "./node-run-index.ts";
+import { type QueuedRun, studioQueue } from "./node-run-queue.ts";
+import { evaluationsIn, logIn } from "./node-run-summary.ts";
+import { oneAtATime } from "./node-turns.ts";
 import { watchFolders } from "./node-watch.ts";
 import { type EvaluationsAnswer, type RunsMessage, type RunsRequest, TOKEN_HEADER } from "./protocol.ts";
 
@@ -26,7 +29,10 @@ export interface RunStarter {
   /** Names of data sets that can be trained on here. */
   readonly datasets: readonly string[];
   readonly jobs: number;
-  readonly perform: Perform;
+  /** Computes a planned run in a process of its own, as workers do; stops with a checkpoint when the signal is aborted. */
+  perform(planned: Planned, signal: AbortSignal): Promise<WorkOutcome>;
+  /** Goes on with the run in a folder, as `gradalign train --resume` does. */
+  resume(folder: string, signal: AbortSignal): Promise<WorkOutcome>;
   /** The runs that settings, as they are written, stand for; @throws ConfigError for what they may not be. */
   plan(settings: Readonly<Record<string, string>>): Promise<Plan>;
 }
@@ -52,15 +58,17 @@ const requestForm = z.discriminatedUnion("action", [
   z.object({ action: z.literal("start"), settings: z.record(z.string(), z.string().max(2000)) }),
   z.object({ action: z.enum(["stop", "resume"]), run: z.string() }),
 ]);
-const logForm = z.looseObject({ date: z.string(), type: z.string() });
 /** Lines of a log that are shown. */
 const MOST_LINES = 500;
+/** Runs that are told at once. */
+const TOLD_AT_ONCE = 100;
 
 /** Begins to watch the folders. */
 export function runsService({ folders, starter, code }: RunsOptions): RunsService {
-  const index = runIndex(folders, (key) => starterQueue?.entries.some((entry) => entry.key === key && entry.state !== "waiting") ?? false);
+  const index = runIndex(folders, (key) => queue?.entries.some((entry) => entry.key === key && entry.state !== "waiting") ?? false);
   const pages = new Set<ServerResponse>();
   const told = new Map<string, string>();
+  let isLooking = true;
   const send = (to: Iterable<ServerResponse>, message: RunsMessage): void => {
     const text = `data: ${JSON.stringify(message)}\n\n`;
     for (const page of to) page.write(text);
@@ -73,64 +81,92 @@ export function runsService({ folders, starter, code }: RunsOptions): RunsServic
     send(pages, message);
   };
   const queueMessage = (): RunsMessage => {
-    const queue = starterQueue?.entries ?? [];
-    const isFree = (key: string): boolean => !queue.some((entry) => entry.key === key);
-    const resumable = starter
-      ? [...index.planned].flatMap(([key, { run }]) => (run.data !== "made-up" && isFree(key) && !isOver(index.runs.get(key)) ? [key] : []))
-      : [];
-    return { type: "queue", queue, datasets: starter?.datasets ?? null, resumable };
+    const entries = queue?.entries ?? [];
+    const queued = new Set(entries.map(({ key }) => key));
+    const free = (keys: Iterable<string>): string[] => (starter ? [...keys].filter((key) => !queued.has(key)) : []);
+    const stoppable = free(index.runs.keys()).filter(isStoppable);
+    const resumable = free(new Set([...index.planned.keys(), ...index.runs.keys()])).filter((key) => toResume(key) !== null);
+    return { type: "queue", queue: entries, datasets: starter?.datasets ?? null, stoppable, resumable };
   };
   const tellAll = (): void => {
     tell({ type: "plans", plans: index.plans });
     tell(queueMessage());
-    tell({ type: "remarks", remarks: index.remarks });
+    tell({ type: "remarks", remarks: [...index.remarks, ...(queue?.problems ?? [])], isLooking });
   };
-  const look = (): void => {
-    const { changed, removed } = index.look();
-    watch.follow(index.folders);
-    if (changed.length + removed.length > 0) send(pages, { type: "runs", all: false, changed, removed });
+  const tellRuns = ({ changed, removed }: Change): void => send(pages, { type: "runs", all: false, changed, removed });
+  const look = oneAtATime(async () => {
+    await index.look(tellRuns);
+    await watch.follow(index.folders);
+    isLooking = false;
     tellAll();
-  };
-  // Where nobody looks, a page that comes is told what there is then.
-  const watch = watchFolders(() => {
-    if (pages.size > 0) look();
   });
-  const starterQueue = starter
-    ? studioQueue(starter.jobs, starter.perform, () => {
-        tell(queueMessage());
+  // Where nobody looks, a page that comes is told what there is then.
+  const watch = watchFolders(async () => {
+    if (pages.size > 0) await look();
+  });
+  const queue = starter
+    ? studioQueue(starter.jobs, () => {
+        tellAll();
         watch.touch();
       })
     : null;
-  look();
+
+  /** Whether it is a run that is trained in its place, by whichever process, and not for a plan. */
+  const isPlain = (key: string, run: KnownRun | undefined): run is KnownRun => run !== undefined && run.found.attempt === null && !index.planned.has(key);
+  const isStoppable = (key: string): boolean => {
+    const run = index.runs.get(key);
+    return isPlain(key, run) && run.summary.state === "running";
+  };
+  /** What goes on with a run; null where nothing does. */
+  const toResume = (key: string): QueuedRun | null => {
+    const [run, planned] = [index.runs.get(key), index.planned.get(key)];
+    if (!starter) return null;
+    if (isPlain(key, run)) {
+      const { folder, name } = run.found;
+      return ["stopped", "failed"].includes(run.summary.state) ? { key, label: name, work: (signal) => starter.resume(folder, signal) } : null;
+    }
+    return planned && planned.run.data !== "made-up" && !isOver(run) ? queued(key, planned, starter) : null;
+  };
+
+  tellAll();
+  void look();
 
   const events = (request: IncomingMessage, response: ServerResponse): void => {
-    look();
     response.writeHead(200, { ...HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
     // A page that finds the server gone asks again a second later.
     response.write("retry: 1000\n\n");
-    send([response], { type: "runs", all: true, changed: [...index.runs.values()].map(({ summary }) => summary), removed: [] });
+    const known = [...index.runs.values()].map(({ summary }) => summary);
+    for (let first = 0; first === 0 || first < known.length; first += TOLD_AT_ONCE) {
+      send([response], { type: "runs", all: first === 0, changed: known.slice(first, first + TOLD_AT_ONCE), removed: [] });
+    }
     for (const text of told.values()) response.write(`data: ${text}\n\n`);
     pages.add(response);
     request.on("close", () => pages.delete(response));
+    void look();
   };
 
-  const act = async (asked: RunsRequest, { token: _, ...own }: RunStarter): Promise<void> => {
+  const act = async (asked: RunsRequest, own: RunStarter): Promise<void> => {
     if (asked.action === "start") {
       const plan = await own.plan(asked.settings);
       noteSubmission(own.runs, plan, { engine: "studio", jobs: [] });
-      index.look();
+      await look();
       const folder = realpathSync(own.runs);
-      const runs = plan.runs.map((run) => ({ runs: folder, run, key: index.keyOf(folder, run.id) ?? run.id }));
-      starterQueue?.add(runs.filter(({ key }) => !isOver(index.runs.get(key))));
+      const runs = plan.runs.map((run) => queued(index.keyOf(folder, run.id) ?? run.id, { runs: folder, run }, own));
+      queue?.add(runs.filter(({ key }) => !isOver(index.runs.get(key))));
     } else if (asked.action === "stop") {
-      if (!starterQueue?.stop(asked.run)) throw new ConfigError("the run is not in this server's queue; stop it where it was started");
+      if (queue?.stop(asked.run)) return;
+      const run = index.runs.get(asked.run);
+      if (!run || !isStoppable(asked.run)) throw new ConfigError("the run is not in this server's queue, or does not train; stop it where it was started");
+      askToStop(run.found.folder);
     } else if (asked.action === "resume") {
+      await look();
+      const run = toResume(asked.run);
+      if (!run) throw new ConfigError("there is nothing to go on with: the run has ended, or another process has it");
       const planned = index.planned.get(asked.run);
-      if (!planned) throw new ConfigError("no plan of the folder has the run; resume it with: gradalign train --resume FOLDER");
-      forgiveFailures(planned.runs, planned.run.id);
-      starterQueue?.add([{ ...planned, key: asked.run }]);
+      if (planned) forgiveFailures(planned.runs, planned.run.id);
+      queue?.add([run]);
     }
-    look();
+    await look();
   };
 
   return {
@@ -155,29 +191,20 @@ export function runsService({ folders, starter, code }: RunsOptions): RunsServic
       if (path === "/runs/events" && method === "GET") return events(request, response);
       const key = query.get("run") ?? "";
       const run = index.runs.get(key);
-      if (path === "/runs/evaluations" && run) return sendJson(response, evaluationsOf(run, Number(query.get("from")), Number(query.get("after"))));
-      if (path === "/runs/log" && (run || index.planned.has(key))) return sendJson(response, logOf(key));
+      if (path === "/runs/evaluations" && run) {
+        return sendJson(response, evaluationsOf(evaluationsIn(run.found), Number(query.get("from")), Number(query.get("after"))));
+      }
+      if (path === "/runs/log" && (run || index.planned.has(key))) return sendJson(response, run ? logIn(run.found).slice(-MOST_LINES) : []);
       const which = query.get("which");
       if (path === "/runs/model" && run && (which === "last" || which === "best")) return sendModel(response, run, which);
       refuse(response, 404, "not found");
     },
     async close() {
-      await starterQueue?.close();
+      await queue?.close();
       watch.close();
       for (const page of pages) page.end();
     },
   };
-
-  function logOf(key: string): unknown {
-    const planned = index.planned.get(key);
-    const file = planned && logFile(planned.runs, planned.run.id);
-    if (!file || !index.folders.some((folder) => isInside(file, folder))) return [];
-    try {
-      return readJsonLines(file, logForm, "delete it").slice(-MOST_LINES);
-    } catch {
-      return [];
-    }
-  }
 
   function sendModel(response: ServerResponse, { found, summary }: KnownRun, which: "last" | "best"): void {
     try {
@@ -200,7 +227,7 @@ export function runsService({ folders, starter, code }: RunsOptions): RunsServic
 }
 
 /** Those that a page does not have: it has the first `from`, of which the last is of iteration `after`. A run that went back is told anew. */
-function evaluationsOf({ evaluations }: KnownRun, from: number, after: number): EvaluationsAnswer {
+function evaluationsOf(evaluations: readonly Evaluation[], from: number, after: number): EvaluationsAnswer {
   const first = Number.isInteger(from) && from > 0 && evaluations[from - 1]?.iteration === after ? from : 0;
   return { from: first, evaluations: evaluations.slice(first) };
 }
@@ -213,4 +240,9 @@ function isOver(run: KnownRun | undefined): boolean {
 function isToken(sent: string | string[] | undefined, token: string): boolean {
   const [a, b] = [Buffer.from(String(sent)), Buffer.from(token)];
   return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/** A planned run for the queue. */
+function queued(key: string, planned: Planned, { perform }: RunStarter): QueuedRun {
+  return { key, label: planned.run.label, work: (signal) => perform(planned, signal) };
 }

@@ -4,7 +4,7 @@ import type { PlanStatus, RunStatus } from "../plan/plan.ts";
 import type { OverfittingPoint, RobustnessRecord, RunMachine } from "../run/run-data.ts";
 
 /** How a run stands. */
-export type RunState = "running" | "finished" | "stopped" | "failed" | "unreadable";
+export type RunState = "running" | "stopping" | "finished" | "stopped" | "failed" | "unreadable";
 
 /** An alarm of a run's guard. */
 export interface ShownAlarm {
@@ -78,24 +78,17 @@ export type RunsMessage =
       readonly queue: readonly QueueEntry[];
       /** On which data sets runs can be started here, with the token; null where none can. */
       readonly datasets: readonly string[] | null;
-      /** Keys of runs that can go on where they were stopped. */
+      /** Keys of runs that can be asked to stop, besides those of the queue, and of those that can go on where they were stopped. */
+      readonly stoppable: readonly string[];
       readonly resumable: readonly string[];
     }
-  /** What went wrong with the folders: one is gone, or there are more runs than are shown. */
-  | { readonly type: "remarks"; readonly remarks: readonly string[] };
+  /** What went wrong with the folders or the queue; and whether they are still looked through for the first time. */
+  | { readonly type: "remarks"; readonly remarks: readonly string[]; readonly isLooking: boolean };
 
 /** The evaluations from the `from`-th on. */
 export interface EvaluationsAnswer {
   readonly from: number;
   readonly evaluations: readonly Evaluation[];
-}
-
-/** A line of a run's log: an event of its training, or how that ended. */
-export interface LogLine {
-  /** ISO date and time. */
-  readonly date: string;
-  readonly type: string;
-  readonly [field: string]: unknown;
 }
 
 /** What a page asks the server to do. */

@@ -5,12 +5,14 @@ import { join } from "node:path";
 import { type Evaluation, imageDataset, resolveTrainConfig } from "@gradalign/robustness";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import type { WorkOutcome } from "../../src/engines/node-attempt-run.ts";
+import { noteEvent } from "../../src/folder/node-notes.ts";
 import { withRunLock } from "../../src/folder/node-run.ts";
+import { untilAskedToStop } from "../../src/folder/node-stop.ts";
 import { planOf } from "../../src/plan/node-plan.ts";
 import { noteSubmission } from "../../src/plan/node-plan-status.ts";
 import { runId } from "../../src/plan/node-run-id.ts";
 import type { Plan } from "../../src/plan/plan.ts";
-import type { Perform } from "../../src/serve/node-run-queue.ts";
+import type { RunStarter } from "../../src/serve/node-runs-service.ts";
 import { type StudioServer, startStudioServer } from "../../src/serve/node-server.ts";
 import { type RunSummary, type RunsMessage, TOKEN_HEADER } from "../../src/serve/protocol.ts";
 import { addEvaluation, madeUpEvaluations, writeRun } from "../support/run-folder.ts";
@@ -42,9 +44,11 @@ function planOfSeeds(...seeds: number[]): Plan {
   return planOf("by seed", { kind: "sweep", varied: ["seed"] }, runs);
 }
 
-async function serve(folders: readonly string[], perform?: Perform, jobs = 1): Promise<StudioServer> {
+type Perform = RunStarter["perform"];
+
+async function serve(folders: readonly string[], perform?: Perform, resume: RunStarter["resume"] = async () => ({ kind: "done" })): Promise<StudioServer> {
   const plan = async ({ seed = "0" }): Promise<Plan> => planOfSeeds(...seed.split(",").map(Number));
-  const starter = perform ? { token: TOKEN, runs: folders[0] as string, datasets: ["cifar10"], jobs, perform, plan } : null;
+  const starter = perform ? { token: TOKEN, runs: folders[0] as string, datasets: ["cifar10"], jobs: 1, perform, resume, plan } : null;
   const server = await startStudioServer({ dataset, runs: { folders, starter, code }, port: 0, host: "127.0.0.1", page });
   ending.push(() => server.close());
   return server;
@@ -56,11 +60,12 @@ interface Told {
   readonly plans: Extract<RunsMessage, { type: "plans" }>["plans"];
   readonly queue: Extract<RunsMessage, { type: "queue" }> | null;
   readonly remarks: readonly string[];
+  readonly isLooking: boolean;
 }
 
 /** Listens as a page does; resolves with what was told once that is as it is wanted. */
 async function listen(server: StudioServer): Promise<{ until(wanted: (told: Told) => boolean): Promise<Told>; told: Told }> {
-  const told: { -readonly [Name in keyof Told]: Told[Name] } = { runs: new Map(), plans: [], queue: null, remarks: [] };
+  const told: { -readonly [Name in keyof Told]: Told[Name] } = { runs: new Map(), plans: [], queue: null, remarks: [], isLooking: true };
   const waiting = new Set<() => void>();
   const stop = new AbortController();
   ending.push(async () => stop.abort());
@@ -80,7 +85,10 @@ async function listen(server: StudioServer): Promise<{ until(wanted: (told: Told
           for (const run of message.changed) told.runs.set(run.key, run);
         } else if (message.type === "queue") told.queue = message;
         else if (message.type === "plans") told.plans = message.plans;
-        else told.remarks = message.remarks;
+        else {
+          told.remarks = message.remarks;
+          told.isLooking = message.isLooking;
+        }
       }
       for (const look of waiting) look();
     }
@@ -185,6 +193,68 @@ describe("runs of a folder", () => {
     }
   });
 
+  test("may be thousands: what is found is told while the rest is looked for, and others are answered meanwhile", async () => {
+    const runs = newFolder();
+    const run = writeRun(join(runs, "first"), { evaluations: 2 });
+    for (let i = 0; i < 300; i++) {
+      mkdirSync(join(runs, `run-${i}`));
+      writeFileSync(join(runs, `run-${i}/config.json`), JSON.stringify(run.config));
+    }
+    const server = await serve([runs]);
+    const page = await listen(server);
+    const { isLooking, runs: first } = await page.until(({ runs: told }) => told.has("0/first"));
+    expect([isLooking, first.size < 301]).toEqual([true, true]);
+    expect((await get(server, "data/list.json")).status).toBe(200);
+    expect(page.told.isLooking).toBe(true);
+    await page.until(({ runs: told, isLooking: still }) => told.size === 301 && !still);
+    // A second page is told all of them.
+    await (await listen(server)).until(({ runs: told }) => told.size === 301);
+  });
+
+  test("that are trained in their place are asked to stop, whichever process trains them, and resumed; their logs say what went wrong", async () => {
+    const runs = newFolder();
+    const place = join(runs, "a");
+    writeRun(place, { evaluations: 5 });
+    const resumed: string[] = [];
+    let end: (outcome: WorkOutcome) => void = () => {};
+    const server = await serve([runs], handPerformed().perform, (folder) => {
+      resumed.push(folder);
+      return new Promise((resolve) => {
+        end = resolve;
+      });
+    });
+    const page = await listen(server);
+    await page.until(({ queue }) => queue?.resumable.includes("0/a") === true && queue.stoppable.length === 0);
+    expect(await act(server, { action: "stop", run: "0/a" })).toMatchObject({ status: 400, text: expect.stringContaining("stop it where it was started") });
+
+    const training = withRunLock(place, {}, () =>
+      untilAskedToStop(
+        place,
+        new AbortController().signal,
+        () => {},
+        (signal) => new Promise((resolve) => signal.addEventListener("abort", resolve)),
+      ),
+    );
+    await page.until(({ queue }) => queue?.stoppable.includes("0/a") === true && queue.resumable.length === 0);
+    expect((await act(server, { action: "resume", run: "0/a" })).text).toContain("another process has it");
+    expect((await act(server, { action: "stop", run: "0/a" })).status).toBe(200);
+    await training;
+    await page.until(({ runs: told }) => told.get("0/a")?.state === "stopped");
+
+    noteEvent(place, { type: "failed", message: `there is no room in ${place}` });
+    const { runs: told } = await page.until(({ runs: known }) => known.get("0/a")?.state === "failed");
+    expect(told.get("0/a")?.problem).toBe("there is no room in a");
+    expect(await (await get(server, `runs/log?${new URLSearchParams({ run: "0/a" })}`)).json()).toMatchObject([
+      { type: "failed", message: "there is no room in a" },
+    ]);
+    expect((await act(server, { action: "resume", run: "0/a" })).status).toBe(200);
+    await page.until(({ queue }) => queue?.queue[0]?.state === "running" && queue.resumable.length === 0);
+    expect(resumed).toEqual([place]);
+    end({ kind: "failed", message: "its process ended with SIGKILL", final: true });
+    const { remarks } = await page.until(({ queue, remarks: said }) => queue?.queue.length === 0 && said.length > 0);
+    expect(remarks).toEqual(["a: its process ended with SIGKILL"]);
+  });
+
   test("that cannot be read say why, and others are shown", async () => {
     const runs = newFolder();
     writeRun(join(runs, "good"), {});
@@ -266,10 +336,9 @@ function handPerformed(): { readonly perform: Perform; readonly begun: string[];
   const ends = new Map<string, (outcome: WorkOutcome) => void>();
   return {
     begun,
-    perform: ({ run: { label } }, signal, onEvent) =>
+    perform: ({ run: { label } }, signal) =>
       new Promise((resolve) => {
         begun.push(label);
-        onEvent({ type: "checkpoint", kind: "last", iteration: 7 });
         ends.set(label, resolve);
         signal.addEventListener("abort", () => resolve({ kind: "stopped" }));
       }),
@@ -317,12 +386,6 @@ describe("starting runs", () => {
     expect((await act(server, { action: "stop", run: first })).text).toContain("stop it where it was started");
     end("seed 2", { kind: "failed", message: "no luck", final: false });
     await expect.poll(() => begun).toEqual(["seed 0", "seed 2", "seed 2"]);
-    expect(await (await get(server, `runs/log?${new URLSearchParams({ run: page.told.queue?.queue[0]?.key as string })}`)).json()).toMatchObject([
-      { type: "started" },
-      { type: "checkpoint", iteration: 7 },
-      { type: "ended", message: "no luck" },
-      { type: "checkpoint" },
-    ]);
     await server.close();
 
     const later = handPerformed();
@@ -346,7 +409,7 @@ describe("starting runs", () => {
     const server = await serve([runs], perform);
     const refused = await act(server, { action: "start", settings: { seed: "-1" } });
     expect(refused).toMatchObject({ status: 400, text: expect.stringContaining("seed (=-1) must be") });
-    expect((await act(server, { action: "resume", run: "0/none" })).text).toContain("gradalign train --resume FOLDER");
+    expect((await act(server, { action: "resume", run: "0/none" })).text).toContain("nothing to go on with");
     expect(existsSync(join(runs, "plans"))).toBe(false);
   });
 
@@ -362,6 +425,20 @@ describe("starting runs", () => {
     const { plans, remarks } = await page.until((told) => told.plans.length === 1 && told.remarks.length === 1);
     expect(plans[0]).toMatchObject({ total: 2, finished: 1, waiting: 1, runs: [{ settings: { seed: "0" }, state: "waiting" }, { state: "finished" }] });
     expect(remarks[0]).toMatch(/^plans\/broken\/plan\.json/);
+  });
+
+  test("those of experiments have their runs in a folder beside them", async () => {
+    const runs = newFolder();
+    const plan = planOfSeeds(0, 1);
+    noteSubmission(runs, plan, { engine: "reproduce", jobs: [] });
+    writeRun(join(runs, "trainings", plan.runs[1]?.id as string), {});
+    writeRun(join(runs, "trainings", plan.runs[0]?.id as string), { evaluations: 5 });
+    const page = await listen(await serve([runs], handPerformed().perform));
+    const { plans, queue } = await page.until((told) => told.plans.length === 1 && told.runs.size === 2);
+    expect(plans[0]).toMatchObject({ folder: "0/trainings", total: 2, finished: 1, waiting: 1 });
+    expect(plans[0]?.runs.every(({ key }) => page.told.runs.has(key))).toBe(true);
+    // They go on with their experiment.
+    expect([queue?.stoppable, queue?.resumable]).toEqual([[], []]);
   });
 });
 
