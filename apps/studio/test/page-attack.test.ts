@@ -1,16 +1,30 @@
 /** @file A model attacked on the page: the estimate builds up image by image, and the record is the one that the command writes. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bytesSource } from "@gradalign/formats";
 import { arithmeticOf, describeModelFor, exportOnnx, exportSafetensors, readTar, train } from "@gradalign/robustness";
-import { type EvaluationRecord, percent } from "@gradalign/runs";
-import { evaluate, openVictim, readEvaluation } from "@gradalign/runs/node";
+import { type EvaluationRecord, percent, savedSafetensors } from "@gradalign/runs";
+import { evaluate, loadSavedModel, openVictim, readEvaluation, startStudioServer } from "@gradalign/runs/node";
 import { createDevice } from "@gradalign/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { trainConfigOf } from "../src/train-config.ts";
-import { dataset, download, FINGERPRINT, inState, longestTask, openPage, page, queryOf, SETTINGS, start, text, useStudio } from "./support/studio.ts";
+import {
+  dataset,
+  download,
+  FINGERPRINT,
+  inState,
+  longestTask,
+  openPage,
+  PAGE_FOLDER,
+  page,
+  queryOf,
+  SETTINGS,
+  start,
+  text,
+  useStudio,
+} from "./support/studio.ts";
 import { expectUsable } from "./support/usable.ts";
 
 useStudio();
@@ -154,4 +168,24 @@ test("a network that was trained on the page is attacked as its saved run folder
   unpack(bytes);
   const command = await inCommand(join(root, "cnn-fgsm-eps10-seed3"), "pgd-3-2", 16, "l2", { numerator: 1, denominator: 2 });
   expect([record.id, record.digest, record.model]).toEqual([command.id, command.digest, command.model]);
+
+  // The page of runs gives the same model, to save and to be attacked here.
+  const code = { version: "0.1.0", commit: null };
+  const folder = realpathSync(root);
+  const ofRuns = await startStudioServer({ dataset, runs: { folders: [folder], starter: null, code }, port: 0, host: "127.0.0.1", page: PAGE_FOLDER });
+  try {
+    await page.goto(`${ofRuns.url}runs.html?look=0/${name.replace(".tar", "")}`);
+    const saved = await download("#details a[download]");
+    expect(saved.name).toBe("cnn-fgsm-eps10-seed3-last.safetensors");
+    const expected = savedSafetensors(
+      loadSavedModel(join(folder, name.replace(".tar", "")), "last", () => {}),
+      code,
+    );
+    expect(saved.bytes.equals(expected)).toBe(true);
+    await page.click("#details >> text=attack it in the browser");
+    await expect.poll(() => text("#attack-model")).toBe(saved.name);
+    expect(new URL(page.url()).searchParams.get("attack")).toBe("0/cnn-fgsm-eps10-seed3");
+  } finally {
+    await ofRuns.close();
+  }
 });
