@@ -77,7 +77,7 @@ export function StartForm() {
               value={texts["dataset"] ?? ""}
               onChange={({ currentTarget: { value } }) => setTexts((before) => ({ ...before, dataset: value }))}
             >
-              <option value="">as the studio's page</option>
+              <option value="">the page's</option>
               {datasets.map((one) => (
                 <option key={one} value={one}>
                   {one}
