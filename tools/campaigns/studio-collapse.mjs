@@ -1,6 +1,6 @@
 // How long the studio's first preset takes in Chromium to the collapse, to its end, and to the recovery without the grown filter: CIFAR-10, as
 // a visitor sees it. Seconds of the clock and of the processor, and how busy the machine was. Ends with 1 if there is no collapse or no recovery.
-//   npm run campaign:studio-collapse
+//   npm run campaign:studio-collapse -- docs/images        where pictures of the end go, unless none are wanted
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -35,6 +35,20 @@ await page.waitForSelector("main[data-state=idle]");
 await tell("end");
 process.stdout.write(`left: ${await verdict.textContent()}\nright: ${await page.textContent("[data-side=right] .verdict-line")}\n`);
 await page.locator(".look").scrollIntoViewIfNeeded();
+await page.locator("[data-look=right] .cosine").waitFor();
+const folder = process.argv[2];
+if (folder !== undefined) {
+  for (const [colorScheme, width, name] of /** @type {const} */ ([
+    ["light", 1280, "studio"],
+    ["dark", 390, "studio-phone"],
+  ])) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 1000 });
+    // Figures are drawn anew, one a frame.
+    await page.waitForTimeout(3000);
+    await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+  }
+}
 await page.click("[data-look=left] .filter.grown input");
 const without = page.locator("[data-look=left] .without", { hasText: /^Without/ });
 await without.waitFor();

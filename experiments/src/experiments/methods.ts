@@ -286,6 +286,8 @@ function priceFigure(rows: readonly Row[], eps: number, attack: string, examples
   const kinds = KINDS.filter((kind) => points.some((point) => point.kind === kind));
   const most = Math.max(0.1, ...points.map(({ high }) => high));
   const within = (tick: number): boolean => points.some(({ time }) => time <= tick) && points.some(({ time }) => time >= tick);
+  const times = points.map(({ time }) => time);
+  const middle = Math.sqrt(Math.min(...times) * Math.max(...times));
   const title = `ε = ${eps}/255`;
   return {
     id: `methods-${eps}`,
@@ -294,7 +296,6 @@ function priceFigure(rows: readonly Row[], eps: number, attack: string, examples
     options: {
       ...FIGURE_SIZE,
       height: 400,
-      marginRight: 96,
       ariaLabel: `Robustness against price, ${title}`,
       ariaDescription: points.map(({ method, time, value }) => `${method}: ${percent(value)} at ${time.toFixed(2)} times FGSM's step`).join("; "),
       x: { type: "log", label: "time of a step / FGSM's (log)", tickFormat: "~g", ticks: [0.5, 0.7, 1, 1.5, 2, 3, 4, 6].filter(within) },
@@ -303,7 +304,22 @@ function priceFigure(rows: readonly Row[], eps: number, attack: string, examples
       marks: [
         Plot.ruleX(points, { x: "time", y1: "low", y2: "high", stroke: "kind", strokeOpacity: 0.35, strokeWidth: 1.5 }),
         Plot.dot(points, { x: "time", y: "value", fill: "kind", r: 3.4, title: ({ method, value }: Point) => `${method} ${percent(value)}` }),
-        Plot.text(named, { x: "time", y: "value", text: "method", fill: "currentColor", textAnchor: "start", dx: 7, stroke: "var(--surface)", strokeWidth: 4 }),
+        // Names of what is dear lie to the left of it: on a telephone there is no room beyond.
+        ...(["start", "end"] as const).map((textAnchor) =>
+          Plot.text(
+            named.filter(({ time }) => time > middle === (textAnchor === "end")),
+            {
+              x: "time",
+              y: "value",
+              text: "method",
+              fill: "currentColor",
+              textAnchor,
+              dx: textAnchor === "end" ? -7 : 7,
+              stroke: "var(--surface)",
+              strokeWidth: 4,
+            },
+          ),
+        ),
       ],
     },
   };
