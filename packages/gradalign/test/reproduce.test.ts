@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { type Experiment, experiments, madeUpImages } from "@gradalign/experiments";
 import { resolveTrainConfig } from "@gradalign/robustness";
 import { csv } from "@gradalign/runs";
-import { runId, submittedPlans } from "@gradalign/runs/node";
+import { readTrackers, runId, submittedPlans, type TrackerChoice } from "@gradalign/runs/node";
 import { DataError } from "@gradalign/tensor";
 import { parseHTML } from "linkedom";
 import { afterAll, describe, expect, test } from "vitest";
+import { tensorboardPoints } from "../../runs/test/support/tracker-servers.ts";
 import { bestSchedule, type Costs, estimate, openCostBook, stepsOf } from "../src/reproduce/costs.ts";
 import { openShelf } from "../src/reproduce/datasets.ts";
 import { gridOf, type ScaledExperiment } from "../src/reproduce/grid.ts";
@@ -29,7 +30,12 @@ async function loader(name: string) {
 async function run(
   names: readonly string[],
   out: string,
-  given: { readonly chosen?: readonly ScaledExperiment[]; readonly jobs?: number | undefined; readonly soFar?: boolean } = {},
+  given: {
+    readonly chosen?: readonly ScaledExperiment[];
+    readonly jobs?: number | undefined;
+    readonly soFar?: boolean;
+    readonly track?: readonly TrackerChoice[];
+  } = {},
 ) {
   const written = { stdout: "", stderr: "" };
   const stream = (name: keyof typeof written) => ({
@@ -39,7 +45,12 @@ async function run(
   });
   const context = { streams: { stdout: stream("stdout"), stderr: stream("stderr") }, argv: [], exitCode: 0 };
   const chosen = given.chosen ?? names.map((name) => ({ experiment: experiments.find(({ id }) => id === name)!, scale: "smoke" as const }));
-  const pages = await reproduce(chosen, { out, json: true, jobs: given.jobs, threads: 1, soFar: given.soFar ?? false }, context, loader);
+  const pages = await reproduce(
+    chosen,
+    { out, json: true, jobs: given.jobs, threads: 1, soFar: given.soFar ?? false, track: given.track ?? [] },
+    context,
+    loader,
+  );
   return { pages, events: jsonLines(written.stdout), stderr: written.stderr };
 }
 
@@ -148,7 +159,7 @@ describe("a training that diverges", () => {
 
   test.each([undefined, 2])("ends alone and is named; the grid goes on (jobs: %s)", { timeout: 120_000 }, async (jobs) => {
     const at = `${out}-${jobs}`;
-    const { pages, events, stderr } = await run([], at, { chosen: [{ experiment, scale: "smoke" }], jobs });
+    const { pages, events, stderr } = await run([], at, { chosen: [{ experiment, scale: "smoke" }], jobs, track: readTrackers("tensorboard") });
     expect(pages).toHaveLength(1);
     expect(stderr).toMatch(/too fast diverged, and counts as having no right answers: train: .* was not finite at iteration \d+/);
     const data = JSON.parse(readFileSync(join(at, "two-smoke", "data.json"), "utf8"));
@@ -162,6 +173,9 @@ describe("a training that diverges", () => {
     expect(readFileSync(pages![0]!, "utf8")).toContain("Diverged: too fast.");
     const attacked = events.flatMap(({ type, record }) => (type === "robustness" ? [(record as { which: string }).which] : []));
     expect(attacked.sort()).toEqual(["best", "best", "last"]);
+    // What --track asks for, wherever it is trained.
+    for (const { id } of data.trainings)
+      expect(tensorboardPoints(join(at, "trainings", id, "tensorboard")).some((point) => /^final\/best\/fgsm\//.test(point))).toBe(true);
     // It is done, and not begun again.
     expect((await run([], at, { chosen: [{ experiment, scale: "smoke" }], jobs })).events.map((event) => event.type)).toEqual(["experiment"]);
   });
@@ -294,6 +308,8 @@ describe("usage", () => {
     const { code, stderr } = await gradalign("reproduce", "tabel1", "--out", join(folder, "none"));
     expect(stderr).toContain('no experiment "tabel1"; did you mean "table1"?');
     expect(code).toBe(2);
+    const tracked = await gradalign("reproduce", "table1", "--track", "tensorbord", "--out", join(folder, "none"));
+    expect(tracked).toMatchObject({ code: 2, stderr: expect.stringContaining("did you mean tensorboard?") });
   });
 
   test("--list names every experiment with its steps", async () => {
