@@ -97,11 +97,13 @@ export async function openQueue(address: QueueAddress, { persistent, signal: sto
     if (text !== told) note(`queue ${shown}: ${text}`);
     told = text;
   };
-  connection.on("error", tell);
+  // Who does not wait is told by the error that it ends with.
+  if (persistent) connection.on("error", tell);
   connection.on("ready", () => {
     told = "";
   });
   await reach(connection, persistent, stop, address);
+  if (!persistent) connection.on("error", tell);
   await requireNewEnough(connection, address);
   const queue = new bullmq.Queue(QUEUE, { connection });
   queue.on("error", tell);
@@ -175,6 +177,7 @@ export async function openQueue(address: QueueAddress, { persistent, signal: sto
         const outcome = await perform(job.data, stop.signal).finally(() => stops.delete(id));
         switch (outcome.kind) {
           case "done":
+            say(`${id}: finished`);
             return null;
           case "stopped": {
             // Unless it was submitted again meanwhile.
@@ -189,6 +192,7 @@ export async function openQueue(address: QueueAddress, { persistent, signal: sto
             await job.moveToDelayed(Date.now() + LATER_MS, token).catch(() => {});
             throw new bullmq.DelayedError();
           case "failed":
+            say(`${id}: ${outcome.message.split("\n")[0]}; ${outcome.final ? "given up" : "trying again"}`);
             throw outcome.final ? new bullmq.UnrecoverableError(outcome.message) : new Error(outcome.message);
         }
       };
