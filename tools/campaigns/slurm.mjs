@@ -26,7 +26,7 @@ chmodSync(folder, 0o755);
 const cluster = await startSlurm(join(folder, "cluster"), ["MaxArraySize=5"]);
 process.on("exit", () => {
   cluster.stop();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 process.env["SLURM_CONF"] = cluster.environment.SLURM_CONF;
 let state = (seed + 1) >>> 0;
@@ -56,11 +56,16 @@ const jobs = arrayScripts(request).map(({ name, text }) => {
 writeFileSync(at("merge.sh"), mergeScript(request).text);
 sbatch(at("merge.sh"), [`--dependency=afterany:${jobs.join(":")}`]);
 const counts = { warned: 0, requeued: 0, killed: 0 };
+/** Tasks that waited when they were looked at last. */
+let before = new Set();
 while (squeue(jobs).length > 0 || execFileSync("squeue", ["--noheader"], { encoding: "utf8" }).trim() !== "") {
-  await delay(500 + 1500 * random());
-  // A requeued task waits for two minutes unless it is let go.
-  for (const held of squeue(jobs)) if (held.state === "PENDING") spawnSync("scontrol", ["update", `JobId=${held.job}_${held.task}`, "StartTime=now"]);
-  const running = squeue(jobs).filter(({ state: its }) => its === "RUNNING");
+  await delay(1000 + 2000 * random());
+  // A requeued task waits for two minutes unless it is let go; not at once, when Slurm may not know yet how it ended before.
+  const tasks = squeue(jobs);
+  const waiting = tasks.flatMap(({ job, task, state: its }) => (its === "PENDING" ? [`${job}_${task}`] : []));
+  for (const name of waiting.filter((one) => before.has(one))) spawnSync("scontrol", ["update", `JobId=${name}`, "StartTime=now"]);
+  before = new Set(waiting);
+  const running = tasks.filter(({ state: its }) => its === "RUNNING");
   const task = running[Math.floor(random() * running.length)];
   if (!task || counts.warned + counts.requeued + counts.killed >= count) continue;
   const name = `${task.job}_${task.task}`;
@@ -103,3 +108,4 @@ process.stdout.write(
     `failed and named: ${named.join(", ") || "none"}; ${JSON.stringify(counts)}; ${problems.length} problems; ${((performance.now() - began) / 1000).toFixed(0)} s\n`,
 );
 process.exitCode = problems.length > 0 ? 1 : 0;
+await cluster.stop();
