@@ -87,7 +87,7 @@ export const imagenet: Experiment = {
   title: "ImageNet, in three phases with growing images",
   paper: "ImageNet in appendix D.3",
   summary:
-    "FGSM, FGSM-RS and FGSM + GradAlign at ε = 2, 4 and 6 of 255: a ResNet trained on images of 128, then 224, then 288 pixels, one program per phase, with the optimiser's state carried through.",
+    "FGSM, FGSM-RS and FGSM + GradAlign at ε = 2, 4 and 6 of 255: a ResNet trained on images that grow (in the paper from 128 to 224 and 288 pixels), one program per phase, with the optimiser's state carried through.",
   defaultScale: "laptop",
   changes: {
     paper: [
@@ -122,11 +122,13 @@ export const imagenet: Experiment = {
     const largest = RADII[scale].at(-1) as number;
     const at = (method: string, eps: number) => rows.filter((row) => row.method === method && row.eps === eps);
     const collapses = (method: string, radii: readonly number[]): boolean => radii.some((eps) => at(method, eps).some((row) => row.overfitting_epoch !== null));
+    const fateOf = (row: (typeof rows)[number]): string =>
+      row.diverged ? "diverged" : row.overfitting_epoch === null ? "does not overfit" : `overfits at epoch ${collapseOf(row)}`;
     const words = (method: string, radii: readonly number[]): string => {
       const each = radii.flatMap((eps) => {
         const own = at(method, eps);
         const { label } = gridMethod(method);
-        return own.length === 0 ? [] : [`${label} at ${eps}/255: ${percent(own.map((row) => row.robust))} (overfits: ${own.map(collapseOf).join(", ")})`];
+        return own.length === 0 ? [] : [`${label} at ${eps}/255: ${percent(own.map((row) => row.robust))} under attack, ${own.map(fateOf).join(", ")}`];
       });
       return each.join("; ") || "not trained at this scale";
     };
