@@ -36,6 +36,11 @@ test("a folder is checked, told, and an unreadable image is an error until it is
   expect(readFileSync(join(photos, "leave-out.txt"), "utf8")).toBe("train/cat/broken.jpg\n");
   const after = await gradalign("data", "check", photos, "--workers", "0", "--json");
   expect([after.code, JSON.parse(after.stdout)]).toMatchObject([0, { splits: { train: { images: 25 } }, unreadable: [], duplicates: [{ leaks: true }] }]);
+  const whole = await gradalign("data", "check", join(photos, "val"), "--workers", "0");
+  expect([whole.code, whole.stdout.split("\n").slice(1, 3)]).toEqual([
+    0,
+    ["training: 16, 8 of each class", "evaluation: none; a training keeps a share with val-fraction=0.1"],
+  ]);
   expect((await gradalign("data", "check", join(folder, "none"))).stderr).toMatch("error: ");
 });
 

@@ -24,6 +24,8 @@ export const LIMITS = {
   imagePixels: 89_478_485,
   /** A file with one image. */
   imageFile: 128 * MIB,
+  /** Pixels of one split that is not streamed: they lie in memory while a run lasts, and in a device's, of which a WebAssembly has 4 GiB. */
+  residentSplit: 2048 * MIB,
   /** Images of one split; the labels and names of all of them are in memory. */
   images: 2 ** 26,
   /** Classes; a model's last layer has a row for each. */

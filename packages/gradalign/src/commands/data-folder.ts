@@ -159,7 +159,9 @@ function linesOf({ kind, classes, splits, formats, sizes, unreadable, duplicates
   return [
     `${kind}, ${count(classes.length)} classes`,
     `training: ${count(splits.train.images)}, ${perClass(splits.train.byClass)}`,
-    `evaluation: ${count(splits.test.images)}, ${perClass(splits.test.byClass)}`,
+    splits.test.images === 0
+      ? "evaluation: none; a training keeps a share with val-fraction=0.1"
+      : `evaluation: ${count(splits.test.images)}, ${perClass(splits.test.byClass)}`,
     `formats: ${
       Object.entries(formats)
         .map(([name, images]) => `${count(images)} ${name}`)

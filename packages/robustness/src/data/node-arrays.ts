@@ -10,12 +10,11 @@ import { type ByteSource, bytesSource, readZip } from "@gradalign/formats";
 import { DataError } from "@gradalign/tensor";
 import { fileSource } from "../files/node-byte-source.ts";
 import { readRegularFile } from "../files/node-read.ts";
+import { LIMITS } from "../limits.ts";
 import { cifar10 } from "./cifar10.ts";
 import { imageDataset, type ResidentDataset } from "./dataset.ts";
 import { npyImages, npyLabels, readNpy } from "./npy.ts";
 
-/** Bytes of one split: all of them lie in memory while a run lasts, and in a device's, of which a WebAssembly has 4 GiB. */
-const MAX_SPLIT_BYTES = 2 ** 31;
 /** Images of one severity in CIFAR-10-C's files, which have five of them. */
 const SEVERITY_IMAGES = 10_000;
 
@@ -52,8 +51,8 @@ export function readNpz(file: string): ArrayDataset {
   const entries = readZip(fileSource(file), (bytes, size) => inflateRawSync(bytes, { maxOutputLength: size }));
   return fromArrays(file, undefined, (name) => {
     const entry = entries.get(`${name}.npy`);
-    if (entry && entry.size > MAX_SPLIT_BYTES)
-      throw new DataError(`${file}: ${name} has ${entry.size} bytes, more than the limit of ${MAX_SPLIT_BYTES}; make shards of it`);
+    if (entry && entry.size > LIMITS.residentSplit)
+      throw new DataError(`${file}: ${name} has ${entry.size} bytes, more than the limit of ${LIMITS.residentSplit}; make shards of it`);
     return entry ? bytesSource(entry.read()) : undefined;
   });
 }
@@ -76,7 +75,7 @@ export function readEvaluationArray(file: string, severity?: number): ArrayDatas
   if (labels.length !== images.count)
     throw new DataError(`${labelsFile} has ${labels.length} labels, ${basename(file)} has ${images.count} images; take those of the same set`);
   const size = images.shape.reduce((product, extent) => product * extent, 1);
-  if (count * size > MAX_SPLIT_BYTES) throw new DataError(`${file} has ${count} images of ${size} bytes, more than the limit; divide it`);
+  if (count * size > LIMITS.residentSplit) throw new DataError(`${file} has ${count} images of ${size} bytes, more than the limit; divide it`);
   const split = { images: images.read(first, count), labels: labels.subarray(first, first + count) };
   const classNames = size === 3072 && split.labels.every((label) => label < 10) ? cifar10.classNames : numbered(split.labels);
   return { ...finished(file, classNames, images.shape, split, split), listed: false };
@@ -91,8 +90,8 @@ function fromArrays(name: string, names: readonly string[] | undefined, open: Op
     const labels = npyLabels(readNpy(classes, `${name}: ${y}`), `${name}: ${y}`);
     if (images.count !== labels.length)
       throw new DataError(`${name}: ${x} has ${images.count} images, ${y} ${labels.length} labels; save arrays that belong together`);
-    if (pixels.size > MAX_SPLIT_BYTES)
-      throw new DataError(`${name}: ${x} has ${pixels.size} bytes, more than the limit of ${MAX_SPLIT_BYTES}; make shards of it`);
+    if (pixels.size > LIMITS.residentSplit)
+      throw new DataError(`${name}: ${x} has ${pixels.size} bytes, more than the limit of ${LIMITS.residentSplit}; make shards of it`);
     return { shape: images.shape, images: images.read(0, images.count), labels };
   };
   const [train, test] = [split("train"), split("test")];

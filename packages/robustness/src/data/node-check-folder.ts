@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { DataError } from "@gradalign/tensor";
 import type { ImageFormat } from "../images/decode.ts";
 import { byCodePoint, type ImageTable, imageName } from "./image-table.ts";
-import { isImageFolder, listImageFolder } from "./node-image-folder.ts";
+import { type ImageFolderOptions, isImageFolder, listImageFolder } from "./node-image-folder.ts";
 import { FINDING_BYTES, readFinding } from "./node-image-inspector.ts";
 import { isParquetFolder, listParquet } from "./node-parquet.ts";
 import { isShardFolder, listShards } from "./node-shards.ts";
@@ -40,11 +40,11 @@ export interface CheckOptions {
 const CHUNK = 128;
 
 /** The tables of a folder of images, shards or Parquet files; errors as in {@link listImageFolder}, {@link listShards} and {@link listParquet}. */
-export function listTables(folder: string, valFraction: number) {
+export function listTables(folder: string, options: ImageFolderOptions & { readonly valFraction: number }) {
   if (!statSync(folder).isDirectory()) throw new DataError(`${folder} must be a folder of images, of shards or of Parquet files; name one`);
   if (isShardFolder(folder)) return { kind: "shards" as const, ignored: [], ...listShards(folder) };
-  if (isParquetFolder(folder)) return { kind: "parquet" as const, ignored: [], ...listParquet(folder, { label: "", valFraction }) };
-  if (isImageFolder(folder)) return { kind: "images" as const, ...listImageFolder(folder, { valFraction }) };
+  if (isParquetFolder(folder)) return { kind: "parquet" as const, ignored: [], ...listParquet(folder, { label: "", ...options }) };
+  if (isImageFolder(folder)) return { kind: "images" as const, ...listImageFolder(folder, options) };
   throw new DataError(`${folder} has no folders of images, no shards named train-*.tar and no Parquet files; name the folder that has them`);
 }
 
@@ -54,7 +54,7 @@ export function listTables(folder: string, valFraction: number) {
  * @throws DataError when the folder has no such form; an unreadable image is a finding, no error.
  */
 export async function checkFolder(folder: string, { valFraction = 0, workers = 0, signal, onProgress }: CheckOptions = {}): Promise<FolderCheck> {
-  const { kind, classNames, train, test, ignored } = listTables(folder, valFraction);
+  const { kind, classNames, train, test, ignored } = listTables(folder, { valFraction, trainingAlone: true });
   const total = train.count + test.count;
   const at = (i: number) => (i < train.count ? { table: train, index: i } : { table: test, index: i - train.count });
   const nameOf = (i: number): string => imageName(at(i).table, at(i).index);

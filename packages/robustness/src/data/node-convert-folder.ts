@@ -14,6 +14,7 @@ import { withLock } from "../files/node-lock.ts";
 import { readJson } from "../files/node-read.ts";
 import { imageFormat } from "../images/decode.ts";
 import { transformPipeline } from "../images/pipeline.ts";
+import { LIMITS } from "../limits.ts";
 import type { ImageTable } from "./image-table.ts";
 import { listTables } from "./node-check-folder.ts";
 import { type DecodedTable, imageBytes, readImageFile } from "./node-image-decoder.ts";
@@ -58,12 +59,18 @@ const CHUNK = 64;
  */
 export async function convertFolder(folder: string, out: string, options: ConvertOptions): Promise<{ readonly train: number; readonly test: number }> {
   const { to, size, transforms, shardImages } = options;
-  const { classNames, train, test, fingerprint } = listTables(folder, options.valFraction);
+  const { classNames, train, test, fingerprint } = listTables(folder, { valFraction: options.valFraction });
   const packed = to === "packed";
   if (packed) {
     const pipeline = transformPipeline("--transforms", transforms, size);
     if (pipeline.random || pipeline.size !== size) {
       throw new ConfigError(`--transforms (="${transforms}") must leave every image with ${size} x ${size} pixels, without drawing; end it with center-crop`);
+    }
+    const bytes = Math.max(train.count, test.count) * 3 * size * size;
+    if (bytes > LIMITS.residentSplit) {
+      throw new ConfigError(
+        `--size (=${size}) makes arrays of ${bytes} bytes, more than the ${LIMITS.residentSplit} that a training takes into memory; make them smaller, or shards: --to shards`,
+      );
     }
   }
   const chosen = packed ? { size, transforms, shardImages: null } : { size: null, transforms: null, shardImages };

@@ -33,6 +33,8 @@ export interface ImageFolder {
 export interface ImageFolderOptions {
   /** Share of each class that is kept for evaluation, where the folder has no val or test folder; 0 for none. */
   readonly valFraction?: number;
+  /** Whether there need be no evaluation images: for those who only look the images through. */
+  readonly trainingAlone?: boolean;
 }
 
 /** Images that are left out, one name a line, as `data check --leave-out` writes it. */
@@ -53,7 +55,7 @@ interface Listing {
  *
  * @throws DataError when it has no classes, a split has none of the images, or classes differ between splits.
  */
-export function listImageFolder(folder: string, { valFraction = 0 }: ImageFolderOptions = {}): ImageFolder {
+export function listImageFolder(folder: string, { valFraction = 0, trainingAlone = false }: ImageFolderOptions = {}): ImageFolder {
   const root = onFile("read", folder, () => realpathSync(folder));
   const walk = walker(root);
   const held = ["val", "test"].find((name) => hasImages(walk, name));
@@ -102,19 +104,18 @@ export function listImageFolder(folder: string, { valFraction = 0 }: ImageFolder
   if (separate && held !== undefined) {
     const found = listing(walk.has(join(held, "val_annotations.txt")) ? annotated(root, held, classes) : inClasses(held));
     test = { of: found, order: mixed(found) };
-  } else {
-    if (!(valFraction > 0)) {
-      throw new DataError(
-        `${folder} has no val or test folder with a folder for each class; add one, or keep a share of the images for evaluation: val-fraction=0.1`,
-      );
-    }
-    [train, test] = divided(train, valFraction);
+  } else if (valFraction > 0) [train, test] = divided(train, valFraction);
+  else if (!trainingAlone) {
+    throw new DataError(
+      `${folder} has no val or test folder with a folder for each class; add one, or keep a share of the images for evaluation: val-fraction=0.1`,
+    );
   }
   for (const [split, { order }] of [
     ["training", train],
     ["evaluation", test],
   ] as const) {
-    if (order.length === 0) throw new DataError(`${folder} has no ${split} images (${IMAGE_ENDINGS.join(", ")}); put some there`);
+    if (order.length === 0 && !(trainingAlone && split === "evaluation"))
+      throw new DataError(`${folder} has no ${split} images (${IMAGE_ENDINGS.join(", ")}); put some there`);
   }
   const present = new Set<number>();
   for (const i of train.order) present.add(train.of.labels[i] as number);

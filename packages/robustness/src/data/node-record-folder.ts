@@ -9,13 +9,12 @@ import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { DataError } from "@gradalign/tensor";
+import { LIMITS } from "../limits.ts";
 import { RECORD_BYTES, type RecordSplit, recordSplit } from "./cifar-records.ts";
 import { type ImageDataset, imageDataset, type ResidentDataset } from "./dataset.ts";
 import { datasets } from "./index.ts";
 import { firstBytes } from "./node-first-bytes.ts";
 
-/** Bytes of one split, 698,811 images: all of them lie in memory while a run lasts, and in a device's, of which a WebAssembly has 4 GiB. */
-const MAX_SPLIT_BYTES = 2 ** 31;
 /** Bytes of a list of class names, of which there are at most 256. */
 const MAX_LIST_BYTES = 2 ** 16;
 const PIECE_RECORDS = 1000;
@@ -96,8 +95,8 @@ function readRecords(files: readonly string[], hash: Hash, labelBytes: number): 
   const recordBytes = RECORD_BYTES - 1 + labelBytes;
   const sizes = files.map((file) => reading(file, () => sizeOf(file, recordBytes)));
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  if (total > MAX_SPLIT_BYTES) {
-    throw new DataError(`--dataset: ${files.join(", ")} must hold at most ${MAX_SPLIT_BYTES} bytes in all, got ${total}; use fewer images`);
+  if (total > LIMITS.residentSplit) {
+    throw new DataError(`--dataset: ${files.join(", ")} must hold at most ${LIMITS.residentSplit} bytes in all, got ${total}; use fewer images`);
   }
   const split = recordSplit(total / recordBytes, labelBytes);
   const piece = Buffer.alloc(PIECE_RECORDS * recordBytes);

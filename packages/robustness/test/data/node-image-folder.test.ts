@@ -70,6 +70,7 @@ test("Tiny-ImageNet's validation images get their classes from the table", () =>
 test("a fraction is kept of each class, the same one however many others there are", () => {
   for (const name of ["a", "b"]) for (let i = 0; i < 10; i++) writeFiles(folder, { [`${name}/${i}.jpg`]: imageFile(i) });
   expect(() => listImageFolder(folder)).toThrow(/val-fraction=0.1/);
+  expect(listImageFolder(folder, { trainingAlone: true })).toMatchObject({ train: { count: 20 }, test: { count: 0 } });
   const { train, test } = listImageFolder(folder, { valFraction: 0.2 });
   expect([train.count, test.count, labels(test)]).toEqual([16, 4, [0, 0, 1, 1]]);
   expect(names(train).some((name) => names(test).includes(name))).toBe(false);

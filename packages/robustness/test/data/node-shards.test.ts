@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource } from "@gradalign/formats";
@@ -100,6 +100,13 @@ function archive(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
 }
 
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
+
+test("arrays that no training would take are not begun", async () => {
+  imageFolder(folder, ["a", "b"], 22, 1);
+  const packed = convertFolder(folder, out, { ...OPTIONS, to: "packed", size: 4096, transforms: "resize:size=4096+center-crop" });
+  await expect(packed).rejects.toThrow("--size (=4096) makes arrays of 2214592512 bytes, more than the 2147483648 that a training takes into memory");
+  expect(existsSync(out)).toBe(false);
+});
 
 test("shards of others are read: names with folders and dots, several parts, classes as text", async () => {
   const [one, two] = [imageFile(0), imageFile(1)];
