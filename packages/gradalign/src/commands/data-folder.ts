@@ -31,6 +31,8 @@ Examples:
 
 /** Images, duplicates and the like that are told one by one; the others are counted. */
 const SHOWN = 20;
+/** Names of the same file that are told. */
+const SAME_SHOWN = 4;
 
 /** Adds the commands to `gradalign data`. */
 export function registerDataFolder(data: Command, context: Context): void {
@@ -153,6 +155,8 @@ function linesOf({ kind, classes, splits, formats, sizes, unreadable, duplicates
   };
   // A terminal gets no other control characters.
   const oneLine = (text: string): string => text.replace(/[\t\n]/g, (found) => JSON.stringify(found).slice(1, -1));
+  const same = (images: readonly string[]): string =>
+    images.slice(0, SAME_SHOWN).map(oneLine).join(" = ") + (images.length > SAME_SHOWN ? ` = ${count(images.length - SAME_SHOWN)} more` : "");
   const size = ([width, height]: readonly [number, number]): string => `${width} x ${height}`;
   const leaks = duplicates.filter((found) => found.leaks);
   const contradictions = duplicates.filter((found) => found.contradicts);
@@ -170,7 +174,7 @@ function linesOf({ kind, classes, splits, formats, sizes, unreadable, duplicates
     ...(sizes ? [`sizes: ${size(sizes.smallest)} to ${size(sizes.largest)}, the middle one ${size(sizes.median)}`] : []),
     ...(ignored.length > 0 ? [`passed over: ${count(ignored.length)} other files, such as ${oneLine(ignored[0] as string)}`] : []),
     `the same file more than once: ${count(duplicates.length)}, in training and evaluation ${count(leaks.length)}, in different classes ${count(contradictions.length)}`,
-    ...some([...new Set([...leaks, ...contradictions])].map(({ images }) => `  ${images.map(oneLine).join(" = ")}`)),
+    ...some([...new Set([...leaks, ...contradictions])].map(({ images }) => `  ${same(images)}`)),
     `cannot be decoded: ${count(unreadable.length)}`,
     ...some(unreadable.map(({ image, reason }) => `  ${oneLine(image)}: ${oneLine(reason)}`)),
   ];
