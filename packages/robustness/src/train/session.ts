@@ -219,15 +219,13 @@ export function createSession(
       return state();
     },
     initialize() {
-      const fresh = program.at(0).initialize(Int32Array.from(keyFor(seed, "model")));
-      const again = program.at(0).initialize(Int32Array.from(keyFor(seed, "model")));
-      current = fresh;
+      const key = Int32Array.from(keyFor(seed, "model"));
+      current = program.at(0).initialize(key);
       advance(0, 0, 0, 0, plainCall);
       // With learning rate 0 only statistics, what the method carries and the sums have moved; the optimiser starts afresh.
       const { optimizer, ...moved } = state();
-      const { optimizer: first, ...unused } = again;
-      current = { ...moved, optimizer: first };
-      disposeTree({ optimizer, unused });
+      disposeTree(optimizer);
+      current = { ...moved, optimizer: program.at(0).initializeOptimizer(key) };
     },
     restore(tensors) {
       const template = initialState(setup, sizes, tensor(new Int32Array(2)));

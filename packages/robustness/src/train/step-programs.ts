@@ -22,6 +22,8 @@ import {
 export interface StepProgram {
   /** Draws the state before the first iteration. */
   readonly initialize: Compiled<[key: Value], TrainState>;
+  /** Of that state what the optimiser has. */
+  readonly initializeOptimizer: Compiled<[key: Value], TrainState["optimizer"]>;
   /** One iteration; the state is donated. */
   readonly step: Compiled<[train: TrainState, data: TrainingData, order: Value, inputs: StepInputs], TrainState>;
   /** One iteration in micro-batches: before the first, each of them, and the update. What they add up is donated, the state to the update only. */
@@ -62,7 +64,7 @@ export function stepPrograms(device: Device): StepPrograms {
   const free = (which: (entry: Entry) => boolean): void => {
     for (const [key, entry] of entries) {
       if (!which(entry)) continue;
-      for (const program of [entry.initialize, entry.step, entry.begin, entry.accumulate, entry.update]) program.dispose();
+      for (const program of [entry.initialize, entry.initializeOptimizer, entry.step, entry.begin, entry.accumulate, entry.update]) program.dispose();
       entries.delete(key);
     }
   };
@@ -75,6 +77,7 @@ export function stepPrograms(device: Device): StepPrograms {
         free(({ users }) => users === 0);
         const made: Entry = {
           initialize: jit((seed: Value) => initialState(setup, sizes, seed), { device }),
+          initializeOptimizer: jit((seed: Value) => initialState(setup, sizes, seed).optimizer, { device }),
           step: jit(trainingStep(setup), { device, donate: [0] }),
           begin: jit(nothingAccumulated, { device }),
           accumulate: jit(accumulation(setup), { device, donate: [1] }),

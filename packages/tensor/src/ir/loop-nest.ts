@@ -69,20 +69,36 @@ function canMerge(kernel: LoopKernel, loop: number): boolean {
   return ok;
 }
 
-/** The first half of a reduction in two steps: `parts` partial results, as a new outermost independent loop.
+/** The first half of a reduction in two steps: `parts` partial results, as a new independent loop, around those that take smaller steps through memory.
  * The outputs' addresses gain that loop with stride `partStride`. */
 export function splitReduction(kernel: LoopKernel, parts: number, partStride: number): LoopKernel {
   const first = kernel.extents.length - kernel.reduced;
   const extent = kernel.extents[first]!;
   invariant(extent % parts === 0, `reduction of ${extent} split into ${parts}`);
   const turn = extent / parts;
-  const extents = [parts, ...kernel.extents.slice(0, first), turn, ...kernel.extents.slice(first + 1)];
-  const affine = (a: Affine): Affine => ({ offset: a.offset, strides: [a.strides[first]! * turn, ...a.strides] });
+  const place = loopsAround(kernel, first, turn);
+  const inserted = (list: readonly number[], value: number): number[] => [...list.slice(0, place), value, ...list.slice(place)];
+  const extents = inserted([...kernel.extents.slice(0, first), turn, ...kernel.extents.slice(first + 1)], parts);
+  const affine = (a: Affine): Affine => ({ offset: a.offset, strides: inserted(a.strides, a.strides[first]! * turn) });
   const split = transformKernel(kernel, extents, kernel.reduced, affine, (g) => ({ ...affine(g), extent: g.extent }));
   return {
     ...split,
-    outputs: split.outputs.map((output) => ({ ...output, at: { ...output.at, strides: output.at.strides.map((s, i) => (i === 0 ? partStride : s)) } })),
+    outputs: split.outputs.map((output) => ({ ...output, at: { ...output.at, strides: output.at.strides.map((s, i) => (i === place ? partStride : s)) } })),
   };
+}
+
+/** How many of the independent loops take larger steps through all that is summed than `turn` turns of a loop do. */
+function loopsAround({ outputs }: LoopKernel, loop: number, turn: number): number {
+  const summed: Affine[] = [];
+  forEachExpr(
+    outputs.map(({ value }) => value),
+    (expr) => {
+      if (expr.kind === "load" && expr.at.strides[loop] !== 0) summed.push(expr.at);
+    },
+  );
+  let around = 0;
+  while (around < loop && summed.length > 0 && summed.every(({ strides }) => Math.abs(strides[around]!) > turn * Math.abs(strides[loop]!))) around++;
+  return around;
 }
 
 /** Into how many parts to split a reduction: the largest divisor of its first loop that leaves enough work per part. */

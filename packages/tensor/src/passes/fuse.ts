@@ -13,6 +13,8 @@ const RECOMPUTE_READS = 2;
 const LONGEST_CHAIN = 96;
 /** So is one of this many moves, which cost no instructions but nest. */
 const MOST_MOVES = 64;
+/** Users of a value, at most, that are looked through for the one kernel that has all of them. */
+const MOST_USERS = 64;
 
 /** What the inlined expression of a node costs. */
 interface Cost {
@@ -94,18 +96,58 @@ export function chooseMaterialized(outputs: readonly Node[]): Set<Node> {
     for (const operand of forcedOperands(node)) if (!isMergingReshape(operand)) materialized.add(operand);
   }
   const costs = new Map<Node, Cost>();
+  /** Those that are stored only because several others use them, with what they cost. */
+  const shared = new Map<Node, Cost>();
   for (const node of order) {
     if (!materialized.has(node)) {
       const cost = combinedCost(node, costs, materialized);
-      if (shouldStore(node, users.get(node) ?? [], cost)) materialized.add(node);
-      else {
+      const why = reasonToStore(node, users.get(node) ?? [], cost);
+      if (why) materialized.add(node);
+      if (why === "shared") shared.set(node, cost);
+      if (!why) {
         costs.set(node, cost);
         continue;
       }
     }
     costs.set(node, { instructions: 0, reads: new Set([node]), strided: false, moves: 0 });
   }
+  /** Instructions of the kernels that others have been taken into. */
+  const chains = new Map([...shared].map(([node, { instructions }]) => [node, instructions]));
+  for (const node of shared.keys()) {
+    const kernel = onlyKernel(node, users, materialized);
+    if (!kernel) continue;
+    const chain = chains.get(node)! + (chains.get(kernel) ?? combinedCost(kernel, costs, materialized).instructions);
+    if (chain > LONGEST_CHAIN) continue;
+    chains.set(kernel, chain);
+    materialized.delete(node);
+  }
   return materialized;
+}
+
+/** The one kernel that all users of a value are computed in, where each of them needs the same elements of it at a time; else null. */
+function onlyKernel(value: Node, users: ReadonlyMap<Node, readonly Node[]>, materialized: ReadonlySet<Node>): Node | null {
+  let kernel: Node | null = null;
+  /** By what moves a user sees the value. */
+  const seen = new Map<Node, string>([[value, ""]]);
+  const pending = [value];
+  for (let node = pending.pop(); node; node = pending.pop()) {
+    const moves = seen.get(node)!;
+    for (const user of users.get(node) ?? []) {
+      const { kind } = operation(user.op).lower;
+      if (isOwnKernel(user) || (kind !== "elementwise" && (kind !== "view" || user.op === "broadcast" || isMergingReshape(user)))) return null;
+      const through = kind === "view" ? `${moves} ${user.id}` : moves;
+      if (seen.has(user)) {
+        if (seen.get(user) !== through) return null;
+        continue;
+      }
+      if (seen.size > MOST_USERS) return null;
+      seen.set(user, through);
+      if (!materialized.has(user)) pending.push(user);
+      else if (kernel !== null) return null;
+      else kernel = user;
+    }
+  }
+  return kernel;
 }
 
 /** A reshape that needs its operand in memory and is then only another name for it. */
@@ -128,14 +170,16 @@ function combinedCost(node: Node, costs: ReadonlyMap<Node, Cost>, materialized: 
   return { instructions, reads, strided, moves: operation(node.op).lower.kind === "elementwise" ? moves : moves + 1 };
 }
 
-function shouldStore(node: Node, users: readonly Node[], { instructions, reads, strided, moves }: Cost): boolean {
-  if (isMergingReshape(node) || node.op === "full" || node.op === "iota") return false;
-  if (instructions > LONGEST_CHAIN || moves > MOST_MOVES) return true;
+/** Why a value is stored; null where it is not. */
+function reasonToStore(node: Node, users: readonly Node[], { instructions, reads, strided, moves }: Cost): "needed" | "shared" | null {
+  if (isMergingReshape(node) || node.op === "full" || node.op === "iota") return null;
+  if (instructions > LONGEST_CHAIN || moves > MOST_MOVES) return "needed";
   const size = sizeOf(node.shape);
   const repeated = users.some((user) => user.op === "broadcast" && sizeOf(user.shape) >= 4 * size);
-  if (repeated && instructions > 0) return true;
+  if (repeated && instructions > 0) return "needed";
   // Computed in its own order the value is read and written in lanes; only the finished elements are then moved.
-  if (size >= 4096 && instructions >= 3 && users.some((user) => user.op === "transpose")) return true;
+  if (size >= 4096 && instructions >= 3 && users.some((user) => user.op === "transpose")) return "needed";
   const branches = users.length > 1;
-  return branches && (instructions > RECOMPUTE_INSTRUCTIONS || reads.size > RECOMPUTE_READS || strided);
+  if (branches && strided) return "needed";
+  return branches && (instructions > RECOMPUTE_INSTRUCTIONS || reads.size > RECOMPUTE_READS) ? "shared" : null;
 }
