@@ -64,6 +64,17 @@ test("plans are plain data: a copy prints the same", () => {
   }
 });
 
+test("random words have a plan for machine code in whole blocks of counters under one key", () => {
+  const plans = [{ count: 320 }, { count: 8192 + 32 }, { count: 100 }, { keys: 2, count: 320 }].map((words) => nativePlan({ kind: "random", ...words }));
+  expect(plans.map((plan) => plan?.tasks)).toEqual([1, 2, undefined, undefined]);
+});
+
+test("equal values of a run are one, whatever object they are", () => {
+  const twice = (): Expr => scalar("div", "float32", loadOf(0, [40, 1]), loadOf(1, [0, 0]));
+  const plan = printPlan(nativePlan(loopOf([8, 40], 1, 2, [scalar("mul", "float32", twice(), twice()), twice()]))!);
+  expect(plan.match(/div\(/g)).toHaveLength(1);
+});
+
 const x = loadOf(0, [40, 8, 1], -16);
 const relu = scalar("select", "float32", scalar("lt", "bool", constant("float32", 0), x), x, constant("float32", 0));
 const guards = [
@@ -134,7 +145,7 @@ test("a sum as a plan: turns around a run", () => {
   `);
 });
 
-test("loops that have no such plan: gathers, guards inside, reading across, narrow elements, sums in blocks", () => {
+test("loops that have no such plan: gathers along a run, guards inside, reading across, narrow results, sums in blocks", () => {
   const inside: Expr = { kind: "guard", dtype: "float32", guards, inside: x, fill: 0 };
   const index: Expr = { kind: "index", dtype: "int32", at: { offset: 0, strides: [0, 0, 1] } };
   for (const value of [

@@ -1,12 +1,10 @@
 /** @file Expressions of loop kernels as values of elements: what all of them is done on 32 bits and along an unbroken run of memory. */
 import type { Combine, LoopOutput } from "../../ir/kernel.ts";
 import type { Affine, Expr } from "../../ir/scalar.ts";
-import { type ElementOp, type ElementResult, type ElementValue, type Variable, variable } from "./language.ts";
+import { type ElementOp, type ElementPlace, type ElementResult, type ElementValue, type Variable, variable } from "./language.ts";
 
 const SIGN = -0x80000000;
 const bitsOf = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0]!;
-const bits = (value: number): ElementValue => ({ kind: "bits", bits: value });
-const apply = (op: ElementOp, ...args: readonly ElementValue[]): ElementValue => ({ kind: "op", op, args });
 
 /** A walk through a buffer, with the strides of each loop in bytes. */
 export interface Stream {
@@ -21,11 +19,17 @@ class NoForm extends Error {}
 /** Results as elements along one loop. Places that differ by a constant share a pointer. */
 export class Elements {
   readonly streams: Stream[] = [];
+  /** Whether places are computed: where elements are combined, emitters have no register left for that. */
+  gathers = false;
+  readonly #extents: readonly number[];
   readonly #inner: number;
   readonly #known = new Map<Expr, ElementValue>();
-  readonly #loads = new Map<string, ElementValue>();
+  /** Every value there is, by what it is made of, and its number. */
+  readonly #values = new Map<string, ElementValue>();
+  readonly #numbers = new Map<ElementValue, number>();
 
-  constructor(inner: number) {
+  constructor(extents: readonly number[], inner: number) {
+    this.#extents = extents;
     this.#inner = inner;
   }
 
@@ -41,15 +45,36 @@ export class Elements {
     }
   }
 
-  #place(buffer: number, at: Affine): { readonly pointer: Variable; readonly offset: number } {
-    const steps = at.strides.map((stride) => 4 * stride);
+  #place(buffer: number, at: Affine, narrow = false): ElementPlace {
+    const bytes = narrow ? 1 : 4;
+    const steps = at.strides.map((stride) => bytes * stride);
     const key = steps.join();
     let stream = this.streams.find((other) => other.buffer === buffer && other.steps.join() === key);
     if (!stream) {
       stream = { pointer: variable(`at${this.streams.length}`), buffer, steps };
       this.streams.push(stream);
     }
-    return { pointer: stream.pointer, offset: 4 * at.offset };
+    return { pointer: stream.pointer, offset: bytes * at.offset, ...(narrow ? { narrow } : {}) };
+  }
+
+  /** The one value that is made like this. Equal values of a kernel are computed once: machine code joins no operations. */
+  #intern(value: ElementValue): ElementValue {
+    const { pointer, ...from } = value.kind === "load" ? value : value.kind === "op" && value.from ? value.from : { pointer: null };
+    const args = value.kind === "op" ? [value.op, ...value.args.map((arg) => this.#numbers.get(arg))] : [value.kind, value.kind === "bits" ? value.bits : ""];
+    const key = JSON.stringify([...args, pointer?.name, from]);
+    const known = this.#values.get(key);
+    if (known) return known;
+    this.#values.set(key, value);
+    this.#numbers.set(value, this.#numbers.size);
+    return value;
+  }
+
+  #bits(value: number): ElementValue {
+    return this.#intern({ kind: "bits", bits: value });
+  }
+
+  #apply(op: ElementOp, ...args: readonly ElementValue[]): ElementValue {
+    return this.#intern({ kind: "op", op, args });
   }
 
   #value(expr: Expr): ElementValue {
@@ -63,16 +88,14 @@ export class Elements {
   #compute(expr: Expr): ElementValue {
     switch (expr.kind) {
       case "const":
-        return bits(expr.dtype === "float32" ? bitsOf(expr.value) : expr.dtype === "bool" ? -expr.value : expr.value);
+        return this.#bits(expr.dtype === "float32" ? bitsOf(expr.value) : expr.dtype === "bool" ? -expr.value : expr.value);
       case "load": {
         const step = expr.at.strides[this.#inner]!;
-        if ((expr.dtype !== "float32" && expr.dtype !== "int32") || (step !== 0 && step !== 1)) throw new NoForm();
-        const { pointer, offset } = this.#place(expr.buffer, expr.at);
-        const key = `${pointer.name} ${offset}`;
-        const load: ElementValue = this.#loads.get(key) ?? { kind: "load", pointer, offset, along: step === 1 };
-        this.#loads.set(key, load);
-        return load;
+        if (step !== 0 && step !== 1) throw new NoForm();
+        return this.#flagged(expr, this.#intern({ kind: "load", along: step === 1, ...this.#place(expr.buffer, expr.at, isNarrow(expr)) }));
       }
+      case "gather":
+        return this.#flagged(expr, this.#gather(expr));
       case "op":
         return this.#operation(expr);
       default:
@@ -80,12 +103,45 @@ export class Elements {
     }
   }
 
+  /** Flags are bytes in memory, and masks here. */
+  #flagged({ dtype }: Expr, read: ElementValue): ElementValue {
+    return dtype === "bool" ? this.#apply("xor", this.#apply("eqInt", read, this.#bits(0)), this.#bits(-1)) : read;
+  }
+
+  #gather(expr: Expr & { kind: "gather" }): ElementValue {
+    const bytes = isNarrow(expr) ? 1 : 4;
+    let at = expr.at;
+    let sum: ElementValue | undefined;
+    for (const { index, stride, extent } of expr.terms) {
+      if (index.kind === "index" && this.#isWithin(index.at, extent)) {
+        const { offset, strides } = index.at;
+        at = { offset: at.offset + stride * offset, strides: at.strides.map((own, loop) => own + stride * strides[loop]!) };
+        continue;
+      }
+      if (stride * (extent - 1) * bytes >= 2 ** 30) throw new NoForm();
+      const clipped = this.#apply("smallerInt", this.#apply("largerInt", this.#value(index), this.#bits(0)), this.#bits(extent - 1));
+      const term = stride * bytes === 1 ? clipped : this.#apply("mulInt", clipped, this.#bits(stride * bytes));
+      sum = sum ? this.#apply("addInt", sum, term) : term;
+    }
+    if (!sum || at.strides[this.#inner] !== 0) throw new NoForm();
+    this.gathers = true;
+    return this.#intern({ kind: "op", op: "gather", args: [sum], from: this.#place(expr.buffer, at, isNarrow(expr)) });
+  }
+
+  /** Whether an index is from 0 to below an extent wherever the loops are. */
+  #isWithin({ offset, strides }: Affine, extent: number): boolean {
+    const reach = (sign: number): number => strides.reduce((sum, stride, loop) => sum + Math.max(0, sign * stride) * (this.#extents[loop]! - 1), 0);
+    return offset - reach(-1) >= 0 && offset + reach(1) < extent;
+  }
+
   #operation({ op, dtype, args }: Expr & { kind: "op" }): ElementValue {
     const operand = args[op === "select" ? 1 : 0]!.dtype;
-    if (operand === "uint8" || dtype === "uint8") throw new NoForm();
+    if (dtype === "uint8" || (operand === "uint8" && op !== "toFloat" && op !== "toInt")) throw new NoForm();
     const float = operand === "float32";
     const amount = args[1];
     const [a, b, c] = args.map((arg) => this.#value(arg));
+    const apply = (name: ElementOp, ...values: readonly ElementValue[]): ElementValue => this.#apply(name, ...values);
+    const bits = (value: number): ElementValue => this.#bits(value);
     switch (op) {
       case "add":
       case "sub":
@@ -109,6 +165,9 @@ export class Elements {
       case "shiftRight":
         if (amount?.kind !== "const") throw new NoForm();
         return apply(op, a!, bits(amount.value & 31));
+      case "toInt":
+        if (operand === "uint8") return a!;
+        throw new NoForm();
       case "toFloat":
         return float ? a! : operand === "bool" ? apply("and", a!, bits(bitsOf(1))) : apply("toFloat", a!);
     }
@@ -137,6 +196,8 @@ export class Elements {
     }
   }
 }
+
+const isNarrow = ({ dtype }: Expr): boolean => dtype === "uint8" || dtype === "bool";
 
 function combining(combine: Combine, value: Expr): NonNullable<ElementResult["combine"]> {
   if (combine === "sum") return { op: value.dtype === "float32" ? "add" : "addInt", start: 0 };

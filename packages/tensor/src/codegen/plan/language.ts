@@ -54,20 +54,30 @@ export interface TileTransform {
 }
 
 /** Operations on elements of 32 bits; comparisons give all ones or zero. `lesser` and `greater` give the second operand unless the first one is less
- * or greater: with NaN and with equal ones, too. `greaterInt` compares, `largerInt` chooses. */
+ * or greater: with NaN and with equal ones, too. `greaterInt` compares, `largerInt` and `smallerInt` choose. */
 const ELEMENT_OPS = {
   float: ["add", "sub", "mul", "div", "sqrt", "floor", "lesser", "greater", "eq", "lt", "le"],
   bits: ["and", "or", "xor", "shiftLeft", "shiftRight", "select"],
-  int: ["addInt", "subInt", "eqInt", "greaterInt", "largerInt", "toFloat"],
+  int: ["addInt", "subInt", "mulInt", "eqInt", "greaterInt", "largerInt", "smallerInt", "toFloat"],
+  /** What is so many bytes from a place. */
+  memory: ["gather"],
 } as const;
 export type ElementOp = (typeof ELEMENT_OPS)[keyof typeof ELEMENT_OPS][number];
+
+/** So many bytes from where a variable points. `narrow` elements are bytes there, and numbers from 0 to 255. */
+export interface ElementPlace {
+  readonly pointer: Variable;
+  readonly offset: number;
+  readonly narrow?: boolean;
+}
 
 /** A number for each element of a run; equal objects are computed once. */
 export type ElementValue =
   | { readonly kind: "bits"; readonly bits: number }
-  /** What is so many bytes from where a variable points: the next elements' are next to it (`along`), or it is the same for all of them. */
-  | { readonly kind: "load"; readonly pointer: Variable; readonly offset: number; readonly along: boolean }
-  | { readonly kind: "op"; readonly op: ElementOp; readonly args: readonly ElementValue[] };
+  /** What is at a place: the next elements' are next to it (`along`), or it is the same for all of them. */
+  | ({ readonly kind: "load"; readonly along: boolean } & ElementPlace)
+  /** `from`: the place of a `gather`, whose operand is in bytes. */
+  | { readonly kind: "op"; readonly op: ElementOp; readonly args: readonly ElementValue[]; readonly from?: ElementPlace };
 
 /** Where a value goes. */
 export interface ElementResult {
@@ -107,6 +117,15 @@ export interface Dots {
   readonly place: readonly (readonly number[])[];
 }
 
+/** Random words of runs of eight counters, from the one in `counter` on, under the key and the stream at two addresses. */
+export interface Philox {
+  readonly key: Variable;
+  readonly stream: Variable;
+  readonly target: Variable;
+  readonly counter: Variable;
+  readonly blocks: Variable;
+}
+
 export type Step =
   /** New variables. */
   | { readonly kind: "variables"; readonly variables: readonly Variable[] }
@@ -135,8 +154,9 @@ export type Step =
   | { readonly kind: "clear"; readonly address: Variable; readonly words: number }
   /** Adds the four sums of each pair, in order, and the result to what is at its place. */
   | { readonly kind: "dots"; readonly dots: Dots }
-  /** Only for machines whose loops are planned as routines. */
+  /** These two only for machines whose loops are planned as routines. */
   | { readonly kind: "elements"; readonly run: ElementRun }
+  | { readonly kind: "philox"; readonly philox: Philox }
   /** What the columns give goes through memory at `between`. */
   | { readonly kind: "transform"; readonly transform: TileTransform; readonly source: Variable; readonly target: Variable; readonly between: Variable };
 
@@ -258,6 +278,10 @@ export class Steps {
 
   elements(run: ElementRun): this {
     return this.#push({ kind: "elements", run });
+  }
+
+  philox(philox: Philox): this {
+    return this.#push({ kind: "philox", philox });
   }
 
   transform(transform: TileTransform, source: Variable, target: Variable, between: Variable): this {

@@ -1,6 +1,6 @@
 /** @file Loop kernels as plans, in the terms of contractions: tasks, loops that move pointers, and runs of elements in the middle. It is the plan of
  * `loop-plan.ts` written out, for machines whose emitter does whole runs. WebAssembly's loops are written from that plan directly (`codegen/wasm/loop.ts`),
- * which can do what has no form here: gathers, guards inside of expressions, narrow elements, sums in blocks, reading across. */
+ * which can do what has no form here: guards inside of expressions, narrow results, sums in blocks, reading across. */
 import type { LoopKernel } from "../../ir/kernel.ts";
 import { constant, type Guard } from "../../ir/scalar.ts";
 import { Elements, type Stream } from "./elements.ts";
@@ -57,7 +57,7 @@ interface Runs {
 function mapRuns({ extents, outputs }: LoopKernel, { inner, sections, piece }: LoopPlan): Runs | null {
   const extent = extents[inner]!;
   const inPieces = piece?.loop === inner;
-  const elements = new Elements(inner);
+  const elements = new Elements(extents, inner);
   const parts: ((steps: Steps, nest: Nest) => void)[] = [];
   for (const { outputs: positions, guards, from, to } of sections) {
     if (inPieces && (from > 0 || to < extent)) return null;
@@ -76,7 +76,7 @@ function mapRuns({ extents, outputs }: LoopKernel, { inner, sections, piece }: L
       const run = (at: Steps, values: readonly ElementResult[], start: number, end: number): void => {
         if (end <= start) return;
         const count = inPieces ? nest.pieceCount() : end - start;
-        at.elements({ count, turns: [], across: false, results: moved(values, 4 * start) });
+        at.elements({ count, turns: [], across: false, results: moved(values, start) });
       };
       const segments = (at: Steps): void => {
         run(at, outside, 0, from);
@@ -95,29 +95,29 @@ function mapRuns({ extents, outputs }: LoopKernel, { inner, sections, piece }: L
   };
 }
 
-/** Results some bytes further along the run. */
-function moved(results: readonly ElementResult[], bytes: number): readonly ElementResult[] {
-  if (bytes === 0) return results;
+/** Results some elements further along the run. */
+function moved(results: readonly ElementResult[], count: number): readonly ElementResult[] {
+  if (count === 0) return results;
   const known = new Map<ElementValue, ElementValue>();
   const move = (value: ElementValue): ElementValue => {
     const before = known.get(value);
     if (before) return before;
     const after =
       value.kind === "load" && value.along
-        ? { ...value, offset: value.offset + bytes }
+        ? { ...value, offset: value.offset + (value.narrow ? 1 : 4) * count }
         : value.kind === "op"
           ? { ...value, args: value.args.map(move) }
           : value;
     known.set(value, after);
     return after;
   };
-  return results.map((result) => ({ ...result, offset: result.offset + bytes, value: move(result.value) }));
+  return results.map((result) => ({ ...result, offset: result.offset + 4 * count, value: move(result.value) }));
 }
 
 function reducedRuns({ extents, reduced, outputs, combine }: LoopKernel, { inner, strategy, piece }: LoopPlan): Runs | null {
-  const elements = new Elements(inner);
+  const elements = new Elements(extents, inner);
   const results = outputs.map((output) => elements.result(output, output.value, combine));
-  if (results.length > MOST_SUMS || results.includes(null)) return null;
+  if (results.length > MOST_SUMS || results.includes(null) || elements.gathers) return null;
   const across = strategy === "rows";
   const loops = extents.map((_, loop) => loop).slice(extents.length - reduced);
   const { streams } = elements;

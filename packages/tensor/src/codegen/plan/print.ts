@@ -54,6 +54,8 @@ function printStep(step: Step, names: ReadonlyMap<Routine, string>): string[] {
     }
     case "elements":
       return printElements(step.run);
+    case "philox":
+      return [`philox of ${step.philox.blocks.name} times eight counters from ${step.philox.counter.name} on, to ${step.philox.target.name}`];
     case "transform": {
       const { map, vectors } = step.transform;
       return [`transform ${map.inputs}x${map.inputs} to ${map.outputs}x${map.outputs}, ${4 * vectors} channels, ${step.source.name} to ${step.target.name}`];
@@ -71,10 +73,11 @@ function printElements({ count, turns, across, results }: ElementRun): string[] 
   const place = (pointer: string, offset: number, along: boolean): string => `${pointer}[${offset}${along ? " .." : ""}]`;
   const print = (value: ElementValue): string => {
     if (value.kind === "bits") return `0x${(value.bits >>> 0).toString(16)}`;
-    if (value.kind === "load") return place(value.pointer.name, value.offset, value.along);
+    if (value.kind === "load") return `${value.narrow ? "byte " : ""}${place(value.pointer.name, value.offset, value.along)}`;
     const known = names.get(value);
     if (known !== undefined) return known;
-    const text = `${value.op}(${value.args.map(print).join(", ")})`;
+    const from = value.from ? `${value.from.narrow ? "byte " : ""}${value.from.pointer.name}[${value.from.offset}], ` : "";
+    const text = `${value.op}(${from}${value.args.map(print).join(", ")})`;
     const name = `%${names.size}`;
     names.set(value, name);
     lines.push(`${name} = ${text}`);

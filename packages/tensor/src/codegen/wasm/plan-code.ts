@@ -104,7 +104,8 @@ function emitRoutine({ parameters, body }: Routine, functions: ReadonlyMap<Routi
         dots.emit(step.dots);
         break;
       case "elements":
-        return invariant(false, "WebAssembly's loops are not written from routines");
+      case "philox":
+        return invariant(false, "WebAssembly's loops and random numbers are not written from routines");
       case "transform":
         transforms.emit(step.transform, step.transform.operands.map(local), local(step.source), local(step.target), local(step.between));
         break;

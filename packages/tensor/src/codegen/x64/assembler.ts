@@ -2,15 +2,16 @@
 
 export const [RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] as const;
 
-/** What a register's number and an offset in bytes point to, and another register, one of the first eight, if it is added. */
+/** What a register's number and an offset in bytes point to, and another register, one of the first eight, if it is added, once or `scale` times. */
 export interface Memory {
   readonly base: number;
   readonly offset: number;
   readonly index?: number;
+  readonly scale?: 1 | 4;
 }
-/** A vector constant of equal elements, given by their bits. */
+/** A vector constant of equal elements, given by their bits, or of eight. */
 export interface Constant {
-  readonly bits: number;
+  readonly bits: number | readonly number[];
 }
 /** A register's number, or what is in memory. */
 export type Operand = number | Memory | Constant;
@@ -47,6 +48,13 @@ const VECTOR = {
   eqInt: [1, 1, 0x76],
   greaterInt: [1, 1, 0x66],
   largerInt: [2, 1, 0x3d],
+  smallerInt: [2, 1, 0x39],
+  mulInt: [2, 1, 0x40],
+  /** Products of the lower halves of 64-bit lanes. */
+  mulLong: [1, 1, 0xf4],
+  /** 64-bit lanes of two vectors in turn, of each half the first or the second. */
+  unpackLow: [1, 1, 0x6c],
+  unpackHigh: [1, 1, 0x6d],
   /** first + second · third, rounded once; the first is the destination. */
   fma: [2, 1, 0xb8],
 } as const;
@@ -76,7 +84,7 @@ export const VECTOR_BYTES = 32;
 export class Assembler {
   readonly #bytes: number[] = [];
   readonly #jumps: { readonly at: number; readonly label: Label; readonly end: number }[] = [];
-  readonly #constants = new Map<number, Label>();
+  readonly #constants = new Map<string, { readonly label: Label; readonly words: readonly number[] }>();
 
   get size(): number {
     return this.#bytes.length;
@@ -102,10 +110,9 @@ export class Assembler {
   /** The code, with the constants after it. */
   finish(): Uint8Array<ArrayBuffer> {
     this.align(VECTOR_BYTES);
-    for (const [bits, label] of this.#constants) {
+    for (const { label, words } of this.#constants.values()) {
       this.bind(label);
-      const bytes = new Uint8Array(new Int32Array(8).fill(bits).buffer);
-      this.emit(...bytes);
+      this.emit(...new Uint8Array(Int32Array.from(words).buffer));
     }
     const code = Uint8Array.from(this.#bytes);
     const view = new DataView(code.buffer);
@@ -249,6 +256,18 @@ export class Assembler {
   shiftLanes(direction: "left" | "right", wide: boolean, to: number, from: number, bits: number): this {
     return this.#vex(1, 1, wide, 0x72, direction === "left" ? 6 : 2, to, from, bits);
   }
+  /** The same of 64-bit lanes. */
+  shiftLong(direction: "left" | "right", to: number, from: number, bits: number): this {
+    return this.#vex(1, 1, true, 0x73, direction === "left" ? 6 : 2, to, from, bits);
+  }
+  /** Lanes 0, 2, 4, 6 of the first and the others of the second. */
+  blendOdd(to: number, even: number, odd: number): this {
+    return this.#vex(3, 1, true, 0x02, to, even, odd, 0xaa);
+  }
+  /** The integer in a register copied to all lanes. */
+  broadcastInteger(to: number, from: number): this {
+    return this.#vex(1, 1, false, 0x6e, to, 0, from).#vex(2, 1, true, 0x58, to, 0, to);
+  }
   /** Four lanes in another order, two bits for each. */
   shuffle(to: number, from: number, order: number): this {
     return this.#vex(1, 1, false, 0x70, to, 0, from, order);
@@ -263,12 +282,16 @@ export class Assembler {
   broadcast(wide: boolean, to: number, from: Memory): this {
     return this.#vex(2, 1, wide, 0x18, to, 0, from);
   }
+  /** Bytes as integers, as many as there are lanes. */
+  loadBytes(wide: boolean, to: number, from: Memory): this {
+    return this.#vex(2, 1, wide, 0x31, to, 0, from);
+  }
   /** Four floats, copied to both halves. */
   broadcastFour(to: number, from: Memory): this {
     return this.#vex(2, 1, true, 0x1a, to, 0, from);
   }
   /** Four floats into the upper half. */
-  loadUpper(to: number, from: Memory): this {
+  loadUpper(to: number, from: Memory | number): this {
     return this.#vex(3, 1, true, 0x18, to, to, from, 1);
   }
   /** One float into lane 0, the others zero. */
@@ -326,22 +349,21 @@ export class Assembler {
     const middle = (register & 7) << 3;
     if (typeof operand === "number") return this.emit(0xc0 | middle | (operand & 7));
     if ("bits" in operand) return this.emit(5 | middle).#relative(this.#constantLabel(operand.bits), after);
-    const { base, offset, index } = operand;
+    const { base, offset, index, scale } = operand;
     // Base 5 without an offset means something else, and base 4 needs a byte of its own.
     const mode = offset === 0 && (base & 7) !== 5 ? 0 : offset >= -128 && offset <= 127 ? 1 : 2;
     this.emit((mode << 6) | middle | (index === undefined ? base & 7 : 4));
-    if (index !== undefined) this.emit((index << 3) | (base & 7));
+    if (index !== undefined) this.emit((scale === 4 ? 0x80 : 0) | (index << 3) | (base & 7));
     else if ((base & 7) === 4) this.emit(0x24);
     if (mode === 1) this.emit(offset);
     return mode === 2 ? this.#int32(offset) : this;
   }
 
-  #constantLabel(bits: number): Label {
-    let label = this.#constants.get(bits);
-    if (!label) {
-      label = this.label();
-      this.#constants.set(bits, label);
-    }
-    return label;
+  #constantLabel(bits: Constant["bits"]): Label {
+    const words = typeof bits === "number" ? new Array<number>(8).fill(bits) : bits;
+    const key = words.join();
+    const known = this.#constants.get(key) ?? { label: this.label(), words };
+    this.#constants.set(key, known);
+    return known.label;
   }
 }

@@ -1,7 +1,7 @@
 /** @file Values of one vector of elements for x86-64: each computed once, in registers as long as they suffice. */
 import { invariant } from "../../base/errors.ts";
-import type { ElementValue, Variable } from "../plan/language.ts";
-import type { Assembler, Memory, Operand } from "./assembler.ts";
+import type { ElementPlace, ElementValue } from "../plan/language.ts";
+import { type Assembler, at, type Constant, type Memory, type Operand } from "./assembler.ts";
 
 /** Elements of a vector. */
 export type Width = 8 | 4 | 1;
@@ -12,7 +12,9 @@ interface Surroundings {
   readonly registers: number;
   /** Values that are in memory already, in all lanes of a whole register. */
   readonly ready: ReadonlyMap<ElementValue, Memory>;
-  readonly address: (pointer: Variable, offset: number, along: boolean) => Memory;
+  readonly address: (place: ElementPlace, along: boolean) => Memory;
+  /** A register for addresses; not there where elements are combined. */
+  readonly spare: number;
   /** Room for a vector that no register is left for. */
   readonly place: () => Memory;
   /** Is given each of the values in turn. */
@@ -27,6 +29,9 @@ export function emitElement(code: Assembler, values: readonly ElementValue[], su
 }
 
 type Operation = ElementValue & { readonly kind: "op" };
+
+/** A narrow element is read as the last of four bytes: nothing starts at the memory's very beginning, but something may end with it. */
+const BEFORE = 3;
 
 /** An operation, or a value that is wanted. */
 type Task = { readonly operation: Operation } | { readonly value: ElementValue; readonly i: number };
@@ -107,11 +112,11 @@ class Vector {
   }
 
   /** Where a whole vector of a value can be read from. */
-  #memory(value: ElementValue): Memory | { readonly bits: number } | null {
+  #memory(value: ElementValue): Memory | Constant | null {
     if (value.kind === "bits") return { bits: value.bits };
     const stored = this.#around.ready.get(value) ?? this.#spilled.get(value);
     if (stored) return stored;
-    return value.kind === "load" && value.along && this.#around.width > 1 ? this.#around.address(value.pointer, value.offset, true) : null;
+    return value.kind === "load" && value.along && !value.narrow && this.#around.width > 1 ? this.#around.address(value, true) : null;
   }
 
   #fetch(to: number, value: ElementValue): void {
@@ -121,9 +126,47 @@ class Vector {
       return;
     }
     invariant(value.kind === "load", "a value is used before it is computed");
-    const from = this.#around.address(value.pointer, value.offset, value.along);
-    if (value.along) this.#code.loadFirst(to, from);
+    const from = this.#around.address(value, value.along);
+    if (!value.narrow) this.#loadOne(to, from, value.along);
+    else if (value.along && this.#around.width > 1) this.#code.loadBytes(this.#wide, to, from);
+    else {
+      this.#loadOne(to, { ...from, offset: from.offset - BEFORE }, value.along);
+      this.#code.shiftLanes("right", this.#wide, to, to, 24);
+    }
+  }
+
+  #loadOne(to: number, from: Memory, first: boolean): void {
+    if (first) this.#code.loadFirst(to, from);
     else this.#code.broadcast(this.#wide, to, from);
+  }
+
+  /** The places of a `gather` into a register. */
+  #gather({ args: [index], from }: Operation): number {
+    const code = this.#code;
+    const { width, spare } = this.#around;
+    const offsets = this.#around.place();
+    code.vectorStore(this.#wide, offsets, this.#register(index!));
+    this.#release([index!]);
+    const { base, offset } = this.#around.address(from!, false);
+    const element = at(spare, from!.narrow ? offset - BEFORE : offset);
+    // One by one: the processor's own instruction takes twice as long.
+    const halves = Array.from({ length: Math.ceil(width / 4) }, (_, half) => {
+      const to = this.#allocate();
+      this.#held.add(to);
+      for (let lane = 0; lane < Math.min(4, width); lane++) {
+        code.load(spare, at(offsets.base, offsets.offset + 16 * half + 4 * lane)).longAdd(spare, base);
+        if (lane === 0) code.loadFirst(to, element);
+        else code.loadLane(to, element, lane);
+      }
+      return to;
+    });
+    const [to, upper] = halves as [number, number | undefined];
+    if (upper !== undefined) {
+      code.loadUpper(to, upper);
+      this.#free.push(upper);
+    }
+    if (from!.narrow) code.shiftLanes("right", this.#wide, to, to, 24);
+    return to;
   }
 
   #allocate(): number {
@@ -159,7 +202,8 @@ class Vector {
   }
 
   /** Computes an operation into a register, which may be that of an operand. */
-  #compute({ op, args }: Operation): number {
+  #compute(operation: Operation): number {
+    const { op, args } = operation;
     const code = this.#code;
     const wide = this.#wide;
     const [a, b, c] = args as readonly [ElementValue, ElementValue, ElementValue];
@@ -169,6 +213,8 @@ class Vector {
       return this.#allocate();
     };
     switch (op) {
+      case "gather":
+        return this.#gather(operation);
       case "sqrt":
       case "toFloat": {
         const from = this.#operand(a);

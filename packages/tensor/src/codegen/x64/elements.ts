@@ -1,7 +1,7 @@
 /** @file Runs of elements for x86-64: eight at a time, then four, then one. Pointers and sums stay in registers; what does not change along a run is
  * computed before it. */
 import { invariant } from "../../base/errors.ts";
-import type { ElementResult, ElementRun, ElementValue, Variable } from "../plan/language.ts";
+import type { ElementPlace, ElementResult, ElementRun, ElementValue, Variable } from "../plan/language.ts";
 import {
   type Assembler,
   at,
@@ -28,9 +28,9 @@ import { emitElement, type Width } from "./element-values.ts";
 import { MEMORY } from "./values.ts";
 
 const POINTERS = [RCX, RDX, RBX, RSI, RDI, R8, R9, R10, R11, R12, R13] as const;
-/** Bytes from the run's first element on. */
+/** Elements from the run's first one on. */
 const INDEX = RAX;
-/** Turns of the innermost loop that are left. The thread's scratch memory, whose address is there otherwise, is not for runs. */
+/** Turns of the innermost loop that are left, or an address while there are none. The thread's scratch memory, whose address is there otherwise, is not for runs. */
 const COUNTER = R14;
 /** Vector registers; sums have the last ones. */
 const REGISTERS = 16;
@@ -87,7 +87,8 @@ class Run {
     for (const { pointer, value } of run.results) {
       this.#note(pointer);
       forEachValue(value, (part) => {
-        if (part.kind === "load") this.#note(part.pointer);
+        const place = part.kind === "load" ? part : part.kind === "op" ? part.from : undefined;
+        if (place) this.#note(place.pointer);
       });
     }
   }
@@ -151,9 +152,10 @@ class Run {
     return at(RSP, VECTOR_BYTES * this.#places);
   }
 
-  #address(pointer: Variable, offset: number, along: boolean, { first, indexed }: Position): Memory {
+  #address({ pointer, offset, narrow }: ElementPlace, along: boolean, { first, indexed }: Position): Memory {
     const base = this.#pointers.get(pointer)!;
-    return along ? { base, offset: offset + 4 * first, ...(indexed ? { index: INDEX } : {}) } : at(base, offset);
+    const scale = narrow ? 1 : 4;
+    return along ? { base, offset: offset + scale * first, ...(indexed ? { index: INDEX, scale } : {}) } : at(base, offset);
   }
 
   /** Computes values at a position, and hands each over: in a register, or where it can be read from. */
@@ -163,7 +165,8 @@ class Run {
       width: position.width,
       registers,
       ready: this.#ready,
-      address: (pointer, offset, along) => this.#address(pointer, offset, along, position),
+      address: (place, along) => this.#address(place, along, position),
+      spare: COUNTER,
       place: () => this.#place(),
       use,
       anywhere,
@@ -177,8 +180,7 @@ class Run {
       position,
       REGISTERS,
       (operand, i) => {
-        const { pointer, offset } = results[i]!;
-        this.#storeAt(this.#address(pointer, offset, true, position), this.#inRegister(operand), position.width);
+        this.#storeAt(this.#address(results[i]!, true, position), this.#inRegister(operand), position.width);
       },
     );
   }
@@ -208,23 +210,30 @@ class Run {
       this.#turns(0, () => {
         for (let vector = 0; vector < vectors; vector++) this.#combine(results, ahead(vector), (i) => sums[i]![vector]!);
       });
-      results.forEach(({ pointer, offset, combine }, i) => {
+      results.forEach((result, i) => {
         sums[i]!.forEach((sum, vector) => {
-          if (position.width === 1 && combine!.op === "largerInt") this.#settleNan(sum);
-          this.#storeAt(this.#address(pointer, offset, true, ahead(vector)), sum, position.width);
+          if (position.width === 1 && result.combine!.op === "largerInt") this.#settleNan(sum);
+          this.#storeAt(this.#address(result, true, ahead(vector)), sum, position.width);
         });
       });
     });
   }
 
-  /** Combines the values at a position with sums; registers from the lowest sum on are in use. */
-  #combine(results: readonly ElementResult[], position: Position, sumOf: (i: number) => number, registers = REGISTERS - MOST_SUMS): void {
+  /** Combines the values at a position with sums, which have the last registers; of `halves` with sums of four lanes, one half after the other. */
+  #combine(results: readonly ElementResult[], position: Position, sumOf: (i: number) => number, halves = false): void {
+    const code = this.#code;
+    const upper = REGISTERS - MOST_SUMS - 1;
     this.#values(
       results.map(({ value }) => value),
       position,
-      registers,
+      halves ? upper : REGISTERS - MOST_SUMS,
       (operand, i) => {
-        this.#code.vector(results[i]!.combine!.op, position.width === 8, sumOf(i), sumOf(i), operand);
+        const { op } = results[i]!.combine!;
+        const sum = sumOf(i);
+        code.vector(op, position.width === 8 && !halves, sum, sum, operand);
+        if (!halves) return;
+        if (typeof operand === "number") code.upperHalf(upper, operand);
+        code.vector(op, false, sum, sum, typeof operand === "number" ? upper : "base" in operand ? { ...operand, offset: operand.offset + 16 } : operand);
       },
       true,
     );
@@ -240,10 +249,10 @@ class Run {
       for (const sum of [four(i), one(i)]) code.vectorLoad(false, sum, { bits: combine!.start });
     });
     this.#turns(0, () => {
-      this.#sweep([[4, 1]], (position) => this.#combine(results, position, position.width === 4 ? four : one));
+      this.#sweep([[8, 1]], (position) => this.#combine(results, position, position.width === 1 ? one : four, position.width === 8));
     });
-    results.forEach(({ combine, pointer, offset }, i) => {
-      const { op } = combine!;
+    results.forEach((result, i) => {
+      const { op } = result.combine!;
       // (0, 1, 2, 3) and (2, 3, ·, ·), then (1, ·, ·, ·), then what is left over.
       for (const order of [0x4e, 0x39]) {
         code.shuffle(0, four(i), order);
@@ -251,7 +260,7 @@ class Run {
       }
       code.vector(op, false, four(i), four(i), one(i));
       if (op === "largerInt") this.#settleNan(four(i));
-      code.storeLane(this.#address(pointer, offset, false, { width: 1, first: 0, indexed: false }), four(i), 0);
+      code.storeLane(this.#address(result, false, { width: 1, first: 0, indexed: false }), four(i), 0);
     });
   }
 
@@ -282,7 +291,7 @@ class Run {
   #sweep(sizes: readonly (readonly [width: Width, vectors: number])[], body: (position: Position, vectors: number) => void): void {
     const code = this.#code;
     const { count, across } = this.#run;
-    const all: (readonly [width: Width, vectors: number])[] = [...sizes, ...(sizes[0]![0] === 8 ? [[4, 1] as const] : []), [1, 1]];
+    const all: (readonly [width: Width, vectors: number])[] = [...sizes, [4, 1], [1, 1]];
     if (typeof count === "number") {
       let first = 0;
       for (const [width, vectors] of all) {
@@ -294,8 +303,8 @@ class Run {
           code.int("xor", INDEX, INDEX).align(32);
           const start = code.here();
           body({ width, first, indexed: true }, vectors);
-          code.intConstant("add", INDEX, 4 * step);
-          code.intConstant("cmp", INDEX, 4 * step * times).jumpIf(IF.notZero, start);
+          code.intConstant("add", INDEX, step);
+          code.intConstant("cmp", INDEX, step * times).jumpIf(IF.notZero, start);
         }
         first += times * step;
       }
@@ -310,7 +319,7 @@ class Run {
       code.intConstant("sub", LEFT, step).jumpIf(IF.less, next).align(32);
       const start = code.here();
       body({ width, first: 0, indexed: true }, vectors);
-      code.intConstant("add", INDEX, 4 * step);
+      code.intConstant("add", INDEX, step);
       code.intConstant("sub", LEFT, step).jumpIf(IF.notLess, start);
       code.bind(next).intConstant("add", LEFT, step);
     }

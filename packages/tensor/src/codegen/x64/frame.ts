@@ -62,6 +62,8 @@ function valuesOf(step: Step): readonly Value[] {
       return [step.address];
     case "dots":
       return [step.dots.window, step.dots.gradient, step.dots.sums];
+    case "philox":
+      return Object.values(step.philox);
     case "transform":
       return [step.source, step.target, step.between];
     case "variables":

@@ -5,6 +5,7 @@ import { Assembler, at, type Condition, type Label, R8, R9, R11, R12, R13, R14, 
 import { emitClear, emitDots } from "./dots.ts";
 import { ElementRuns } from "./elements.ts";
 import { frameOf } from "./frame.ts";
+import { emitPhilox } from "./philox.ts";
 import { RegisterTiles } from "./register-tile.ts";
 import { emitTransform } from "./transform.ts";
 import { MEMORY, SCRATCH, valuesIn } from "./values.ts";
@@ -114,6 +115,9 @@ function emitRoutine(code: Assembler, routine: Routine, labels: ReadonlyMap<Rout
         break;
       case "elements":
         runs.emit(step.run);
+        break;
+      case "philox":
+        emitPhilox(code, step.philox, pointer, load);
         break;
       case "transform":
         pointer(RSI, step.source);

@@ -2,7 +2,7 @@
 
 import type { PlannedKernel } from "../../codegen/plan/index.ts";
 import { type BufferRef, CONTROL, encodeProgram } from "../../codegen/wasm/program.ts";
-import type { ConvKernel, FilterGradKernel, LoopKernel, TileStrides } from "../../ir/kernel.ts";
+import type { ConvKernel, FilterGradKernel, LoopKernel, RandomKernel, TileStrides } from "../../ir/kernel.ts";
 import { windowSize } from "../../ir/kernel.ts";
 import type { LinearMap } from "../../ir/linear-map.ts";
 import { transposed } from "../../ir/linear-map.ts";
@@ -20,7 +20,7 @@ const PAGE = 65536;
 const MOST_PAGES = 4096;
 
 /** What there is native code for. */
-export type ProvenKernel = PlannedKernel | LoopKernel;
+export type ProvenKernel = PlannedKernel | LoopKernel | RandomKernel;
 
 /** What native code does wrong on this machine; null if its bits are WebAssembly's. */
 export function nativeProblem(host: NativeHost): string | null {
@@ -127,10 +127,17 @@ function bufferSizes(kernel: ProvenKernel): readonly number[] {
         note(buffer, at);
         forEachExpr([value], (expr) => {
           if (expr.kind === "load") note(expr.buffer, expr.at);
+          // Of bytes that is more than there are.
+          if (expr.kind === "gather") {
+            const reached = expr.terms.reduce((sum, { stride, extent }) => sum + stride * (extent - 1), 0);
+            note(expr.buffer, { ...expr.at, offset: expr.at.offset + reached });
+          }
         });
       }
       return Array.from(elements, (size) => size ?? 1);
     }
+    case "random":
+      return [2, 1, kernel.count];
     case "conv": {
       const count = kernel.groups?.count ?? 1;
       const filter = Math.ceil(kernel.channels / kernel.block) * kernel.block * windowSize(kernel);
@@ -256,7 +263,7 @@ export function winogradKernels(images: number, tileRows: number, tileColumns: n
 }
 
 /** A kernel of every class: every width of registers and rest of one, windows whole and apart, groups, long sums, overlapping tiles and runs. */
-export const PROOF_KERNELS: readonly PlannedKernel[] = [
+export const PROOF_KERNELS: readonly (PlannedKernel | RandomKernel)[] = [
   ...([4, 8, 12, 16] as const).flatMap((block) =>
     [block, block - 1, block + 3].map((channels) => convKernel({ batch: 2, height: 5, width: 7, inputs: 5, channels, window: 3, block })),
   ),
@@ -284,4 +291,5 @@ export const PROOF_KERNELS: readonly PlannedKernel[] = [
   ...[1, 2, 3, 4].map((channels): PlannedKernel => {
     return { kind: "planar-filter-grad", batch: 4, channels, inputs: 3, height: 5, width: 28, rows: 3, columns: 3, chunks: 2 };
   }),
+  ...[32, 96, 8192, 25_600].map((count) => ({ kind: "random", count }) as const),
 ];

@@ -2,6 +2,7 @@
 import { isPlanned, planKernel } from "../../codegen/plan/index.ts";
 import type { Plan } from "../../codegen/plan/language.ts";
 import { planLoopKernel } from "../../codegen/plan/loop.ts";
+import { planRandom } from "../../codegen/plan/random.ts";
 import type { NativeKernel } from "../../codegen/wasm/program.ts";
 import { encodeNative } from "../../codegen/x64/program.ts";
 import { X64 } from "../../codegen/x64/registers.ts";
@@ -36,6 +37,7 @@ export interface NativeCode {
 /** The plan by which a kernel becomes machine code; null where it stays WebAssembly. */
 export function nativePlan(kernel: Kernel): Plan | null {
   if (isPlanned(kernel)) return planKernel(kernel, X64);
+  if (kernel.kind === "random") return planRandom(kernel, X64);
   return kernel.kind === "loop" ? planLoopKernel(kernel, X64) : null;
 }
 

@@ -1,4 +1,5 @@
 /** @file Loop kernels for the proof of native code: every way of running one, every operation, every rest of a vector. */
+import type { DType } from "../../base/dtype.ts";
 import { stridesOf } from "../../base/shape.ts";
 import type { Combine, LoopKernel } from "../../ir/kernel.ts";
 import { constant, type Expr, type Guard, type ScalarOp, scalar } from "../../ir/scalar.ts";
@@ -9,7 +10,7 @@ const is = (name: ScalarOp, ...args: Expr[]): Expr => scalar(name, "bool", ...ar
 const int = (name: ScalarOp, ...args: Expr[]): Expr => scalar(name, "int32", ...args);
 
 /** An element of a buffer whose loops have these strides. */
-export function loadOf(buffer: number, strides: readonly number[], offset = 0, dtype: "float32" | "int32" = "float32"): Expr {
+export function loadOf(buffer: number, strides: readonly number[], offset = 0, dtype: DType = "float32"): Expr {
   return { kind: "load", dtype, buffer, at: { offset, strides } };
 }
 
@@ -62,7 +63,33 @@ function everything(count: number): LoopKernel {
   return loopOf([count], 0, 4, [terms.reduceRight((sum, term) => op("sub", op("mul", sum, float(0.5)), term), total), chosen]);
 }
 
+/** Images of bytes and of floats, cut out where computed numbers say: some are out of bounds, and flags leave out others. */
+function cut(n: number, c: number, h: number, w: number): LoopKernel {
+  const number = (buffer: number, ...strides: number[]): Expr => {
+    const some = int("and", int("shiftRight", loadOf(buffer, strides, 0, "int32"), constant("int32", 12)), constant("int32", 63));
+    return int("sub", some, constant("int32", 7));
+  };
+  const [row, y, x] = [number(0, 1, 0, 0, 0), number(1, h, 0, 1, 0), number(2, w, 0, 0, 1)];
+  const channel: Expr = { kind: "index", dtype: "int32", at: { offset: 0, strides: [0, 1, 0, 0] } };
+  const read = (buffer: number, dtype: DType): Expr => ({
+    kind: "gather",
+    dtype,
+    buffer,
+    at: { offset: 0, strides: [0, 0, 0, 0] },
+    terms: [
+      { index: row, stride: c * h * w, extent: 5 },
+      { index: channel, stride: h * w, extent: c },
+      { index: y, stride: w, extent: h },
+      { index: x, stride: 1, extent: w },
+    ],
+  });
+  const pixel = op("select", loadOf(4, [w, 0, 0, 1], 0, "bool"), op("toFloat", read(5, "uint8")), float(-1));
+  const kept = op("select", loadOf(3, [h, 0, 1, 0], 0, "bool"), op("div", pixel, float(255)), float(0));
+  return loopOf([n, c, h, w], 0, 7, [kept, op("mul", read(6, "float32"), op("toFloat", loadOf(5, [1, 0, 0, 1], 0, "uint8")))]);
+}
+
 export const PROOF_LOOPS: readonly LoopKernel[] = [
+  ...[4, 7, 13, 32].map((width) => cut(3, 2, 5, width)),
   ...[1, 2, 3, 5].map((width) => paddedRelu(2, 3, width, 16)),
   paddedRelu(1, 4, 4, 13),
   paddedRelu(3, 33, 33, 20),
