@@ -17,6 +17,7 @@ import { createGridView } from "../src/reproduce/grid-view.ts";
 import { busyRemark } from "../src/reproduce/measure-costs.ts";
 import { reproduce } from "../src/reproduce/reproduce.ts";
 import { gradalign, jsonLines } from "./support/captured.ts";
+import { writeRecordFiles } from "./support/record-files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-reproduce-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -49,7 +50,7 @@ async function run(
     chosen,
     { out, json: true, jobs: given.jobs, threads: 1, soFar: given.soFar ?? false, track: given.track ?? [] },
     context,
-    loader,
+    given.chosen ? undefined : loader,
   );
   return { pages, events: jsonLines(written.stdout), stderr: written.stderr };
 }
@@ -128,8 +129,20 @@ describe("at smoke scale", () => {
 
 describe("a training that diverges", () => {
   const out = join(folder, "diverged");
+  // Processes of their own load it too.
+  const images = join(folder, "images");
+  writeRecordFiles(images, 64, 32);
   const attacks = (["last", "best"] as const).map((which) => ({ attack: "fgsm", epsilon: 8 / 255, examples: 32, which }));
-  const small = { dataset: "cifar10", model: "cnn", epsilon: 8 / 255, epochs: 2, trainSize: 64, batchSize: 16, evalEvery: 2, evalExamples: 16 } as const;
+  const small = {
+    dataset: { name: images, crop: 0, flip: false },
+    model: "cnn",
+    epsilon: 8 / 255,
+    epochs: 2,
+    trainSize: 64,
+    batchSize: 16,
+    evalEvery: 2,
+    evalExamples: 16,
+  } as const;
   const trainings = [
     {
       label: "too fast",
