@@ -55,11 +55,13 @@ export async function emulatedTensorCores({ wrong = false } = {}): Promise<{ gpu
   const shaders: string[] = [];
   const requestAdapter = async (): Promise<GPUAdapter> => {
     const adapter = (await gpu.requestAdapter())!;
+    // Of all tiles the smallest alone: here one invocation does what a subgroup would, and larger ones take long to compile.
+    const limits = new Proxy(adapter.limits, { get: (real, name) => (name === "maxComputeInvocationsPerWorkgroup" ? 1 : Reflect.get(real, name, real)) });
     const offer = { componentType: "f16", resultComponentType: "f32", M: 4, N: 4, K: 4 };
     const { vendor, architecture, device: model, description, isFallbackAdapter } = adapter.info;
     return {
       info: { vendor, architecture, device: model, description, isFallbackAdapter, subgroupMinSize: 0, subgroupMaxSize: 1, subgroupMatrixConfigs: [offer] },
-      limits: adapter.limits,
+      limits,
       features: new Set([...adapter.features, ...PRETENDED]),
       async requestDevice({ requiredFeatures = [], ...rest }: GPUDeviceDescriptor = {}) {
         const device = await adapter.requestDevice({ ...rest, requiredFeatures: [...requiredFeatures].filter((feature) => adapter.features.has(feature)) });
