@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import LongestFirst, { LONGEST } from "./tools/longest-first.ts";
 
 /** Chromium brings SwiftShader, a Vulkan driver without a GPU, for Dawn in Node. The loader reads these when a worker process starts. */
 const CHROMIUM = "/usr/lib/chromium";
@@ -12,11 +13,14 @@ if (existsSync(`${CHROMIUM}/vk_swiftshader_icd.json`)) {
 const mayBeNative = process.platform === "linux" && process.arch === "x64" && existsSync(new URL("node_modules/koffi", import.meta.url));
 if (!mayBeNative) process.env["GRADALIGN_NATIVE"] ??= "off";
 
+/** Test files that share their process with others: what is short, needs nothing of the process itself, and mocks no module. */
+const TOGETHER = ["packages/{tensor,formats,robustness,runs}/test/**/*.test.ts"];
+const ALONE = [...LONGEST, "packages/robustness/test/browser/*.test.ts", "packages/robustness/test/train/guard.test.ts"];
+
 export default defineConfig({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },
   test: {
-    include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "experiments/test/**/*.test.ts", "examples/**/*.test.ts"],
     reporters: ["default", "./tools/summary-reporter.ts"],
     // Two cores: the engine's own threads need them more than test files do.
     maxWorkers: 2,
@@ -25,5 +29,17 @@ export default defineConfig({
     hookTimeout: 180_000,
     // So does what a page is waited for, while other tests run.
     expect: { poll: { timeout: 30_000 } },
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: ["packages/gradalign/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "experiments/test/**/*.test.ts", "examples/**/*.test.ts", ...ALONE],
+        },
+      },
+      // In a process of its own every file would load the compiler and the library again, which takes a second.
+      { extends: true, test: { name: "together", include: TOGETHER, exclude: ALONE, isolate: false } },
+    ],
   },
 });
