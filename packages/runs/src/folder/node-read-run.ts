@@ -42,6 +42,7 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
     label,
     config,
     evaluations,
+    ...(run.seal ? { testImages: run.seal.data.test } : {}),
     overfitting: outcome?.overfitting ?? null,
     ...(run.alarms.length > 0 ? { alarms: run.alarms.map((alarm) => told(alarm, run)) } : {}),
     outcome,

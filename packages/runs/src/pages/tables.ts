@@ -117,8 +117,8 @@ export function lastRecords(run: ReportRun): RobustnessRecord[] {
 }
 
 /** Test images that evaluations during training use. */
-export function evaluatedImages({ config: { dataset, evalExamples } }: ReportRun): number {
-  return isDatasetName(dataset) ? Math.min(evalExamples, datasets[dataset].splits.test) : evalExamples;
+export function evaluatedImages({ config: { dataset, evalExamples }, testImages }: ReportRun): number {
+  return Math.min(evalExamples, testImages ?? (isDatasetName(dataset) ? datasets[dataset].splits.test : evalExamples));
 }
 
 /** The number of images in words. */

@@ -57,6 +57,8 @@ export interface ReportRun {
   readonly label: string;
   readonly config: TrainConfig;
   readonly evaluations: readonly Evaluation[];
+  /** Images of the data set's test split; unknown before the first checkpoint. */
+  readonly testImages?: number;
   readonly overfitting: OverfittingPoint | null;
   /** What a guard raised, in order; none where nothing watched. */
   readonly alarms?: readonly Omit<AlarmEvent, "type">[];
