@@ -60,7 +60,9 @@ export async function attemptRun(
     await exchange?.settled(attempt);
     outcome = end === true ? published(attempt) : end === false || signal.aborted ? { kind: "stopped" } : outcomeOf(end, attempt);
   } catch (error) {
-    outcome = signal.aborted ? { kind: "stopped" } : outcomeOf(troubleOf(error), attempt);
+    // A note that somebody must put in order is no matter of time.
+    const isDamaged = !attempt && error instanceof DataError;
+    outcome = signal.aborted ? { kind: "stopped" } : isDamaged ? { kind: "failed", message: error.message, final: true } : outcomeOf(troubleOf(error), attempt);
   }
   if (attempt && (outcome.kind === "stopped" || outcome.kind === "later")) noteLeft(attempt);
   if (!attempt || !exchange) return outcome;

@@ -64,7 +64,7 @@ export interface Failure {
   readonly final: boolean;
 }
 
-const holderForm = z.object({ host: z.string(), pid: z.int(), since: z.string() });
+const holderForm = z.object({ host: z.string(), pid: z.int().min(1), since: z.string() });
 const failureForm = z.object({ attempt: z.int(), host: z.string(), date: z.string(), message: z.string(), iteration: z.int(), final: z.boolean() });
 
 /** The place of a finished run. */
@@ -167,6 +167,8 @@ function madeExclusively(file: string, text: string): boolean {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    // The disk is full: a claim that says nothing would end that of whoever works.
+    rmSync(file, { force: true });
     throw error;
   }
 }
@@ -178,7 +180,7 @@ export function holderOf(runs: string, id: string): Holder | undefined {
   try {
     return { number, ...checkForm(JSON.parse(readIfThere(join(attemptsFolder(runs, id), `${number}.json`))?.toString() ?? ""), "claim", holderForm, "") };
   } catch {
-    // A claim whose writer was killed before it had written its name.
+    // A claim whose writer was killed before it had written its name, or something else.
     return { number, host: "unknown", pid: 0, since: "unknown" };
   }
 }
@@ -189,7 +191,7 @@ export function holderOf(runs: string, id: string): Holder | undefined {
  */
 export function workerOf(runs: string, id: string): Holder | undefined {
   const holder = holderOf(runs, id);
-  if (!holder || [failureFile, leftFile].some((file) => existsSync(file(runs, id, holder.number)))) return undefined;
+  if (!holder || holder.pid === 0 || [failureFile, leftFile].some((file) => existsSync(file(runs, id, holder.number)))) return undefined;
   return holder.host !== hostname() || isRunning(holder.pid) ? holder : undefined;
 }
 

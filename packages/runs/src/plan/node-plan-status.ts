@@ -97,8 +97,19 @@ export function planStatus(runs: string, plan: Plan, queued?: ReadonlyMap<string
   };
 }
 
-function runStatus(runs: string, { id, label, config: { epochs } }: PlannedRun): RunStatus {
-  const shown = { id, label, epochs };
+function runStatus(runs: string, run: PlannedRun): RunStatus {
+  const shown = { id: run.id, label: run.label, epochs: run.config.epochs };
+  try {
+    return readStatus(runs, shown);
+  } catch (error) {
+    // What is damaged there says so, and keeps no others from being shown.
+    if (error instanceof GradalignError) return { ...shown, state: "failed", message: error.message };
+    throw error;
+  }
+}
+
+function readStatus(runs: string, shown: Pick<RunStatus, "id" | "label" | "epochs">): RunStatus {
+  const { id } = shown;
   if (isPlannedFinished(runs, { id })) {
     const diverged = divergedIn(finishedFolder(runs, id));
     return { ...shown, state: "finished", ...(diverged ? { message: `diverged: ${diverged}` } : {}) };

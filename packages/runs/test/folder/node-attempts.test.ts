@@ -1,4 +1,5 @@
 /** @file Attempts: numbered exclusively, gone on with from the furthest, stopped when a newer one is made, finished once. */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -152,6 +153,18 @@ it("of a process that is gone, that failed or was given back is nobody's work; o
   expect(works()).toBeUndefined();
   writeFileSync(file, third.token.replace(`"host":"${hostname()}"`, '"host":"elsewhere"'));
   expect(works()).toBe(3);
+  writeFileSync(file, "");
+  expect(works()).toBeUndefined();
+});
+
+it("that cannot be written, as on a full disk, leave no name behind that would end another's", () => {
+  const first = claim("a");
+  // In a process that may write no bytes, only names.
+  const script = `import("${new URL("../../dist/node.js", import.meta.url).href}").then(({ claimRun }) => claimRun(process.argv[1], "a"))`;
+  const full = spawnSync("bash", ["-c", 'trap "" XFSZ; ulimit -f 0; exec "$@"', "bash", process.execPath, "-e", script, runs], { encoding: "utf8" });
+  expect(full.stderr).toContain("cannot write");
+  expect(readdirSync(join(runs, "attempts", "a"))).toEqual(["1.json"]);
+  expect(() => first.assertHeld()).not.toThrow();
 });
 
 it("begin anew where what is there was computed in another way", async () => {

@@ -6,6 +6,7 @@ import { resolveTrainConfig } from "@gradalign/robustness";
 import { afterAll, describe, expect, test } from "vitest";
 import { expand, isOf, type PlannedRun, sizeOf, variedSettings } from "../../src/index.ts";
 import {
+  attemptRun,
   cancelPlan,
   claimRun,
   createRun,
@@ -82,7 +83,7 @@ describe("a grid", () => {
   });
 });
 
-test("the runs' folder says how far a plan has come: who works on what, what failed and why", () => {
+test("the runs' folder says how far a plan has come: who works on what, what failed and why", async () => {
   const runs = join(folder, "runs");
   mkdirSync(runs);
   const four = planOf("four", origin, [0, 1, 2, 3].map(run));
@@ -118,6 +119,14 @@ test("the runs' folder says how far a plan has come: who works on what, what fai
   const queued = planStatus(runs, four, new Map([[second.id, "failed"]]));
   expect(queued.runs.map(({ queue }) => queue)).toEqual([undefined, "failed", "missing", "missing"]);
   writeFileSync(join(runs, "plans", "damaged"), "");
+  // A note that is none keeps nobody from being shown, and its run from nothing but itself.
+  writeFileSync(join(runs, "attempts", third.id, "1.failed.json"), "garbage");
+  expect(planStatus(runs, four)).toMatchObject({
+    failed: 1,
+    runs: [{}, {}, { state: "failed", message: expect.stringMatching(/1\.failed\.json is not JSON/) }, {}],
+  });
+  const outcome = await attemptRun({ runs }, third.id, new AbortController().signal, async () => true);
+  expect(outcome).toEqual({ kind: "failed", message: expect.stringMatching(/1\.failed\.json is not JSON.*delete it/s), final: true });
   expect(submittedPlans(runs)).toEqual([four]);
   expect(planStatus(runs, four).runs[0]).toMatchObject({ state: "finished", message: "diverged: loss was not finite" });
 });
