@@ -1,11 +1,21 @@
 /** @file The page of runs in headless Chromium, from the real server: what processes write is seen as they write it, compared, saved; runs are started. */
-import { mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Evaluation, imageDataset, resolveTrainConfig } from "@gradalign/robustness";
-import { combinations, readValues } from "@gradalign/runs";
-import { noteEvent, planOf, type RunStarter, runId, type StudioServer, startStudioServer, type WorkOutcome } from "@gradalign/runs/node";
+import { combinations, type PlannedRun, readValues } from "@gradalign/runs";
+import {
+  claimRun,
+  noteEvent,
+  noteSubmission,
+  planOf,
+  type RunStarter,
+  runId,
+  type StudioServer,
+  startStudioServer,
+  type WorkOutcome,
+} from "@gradalign/runs/node";
 import type { Browser, Download, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { addEvaluation, madeUpEvaluations, writeRun } from "../../../packages/runs/test/support/run-folder.ts";
@@ -106,6 +116,14 @@ async function downloads(button: string, count: number): Promise<Download[]> {
 
 test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives the same page; everybody can use it", async () => {
   const folder = sixRuns();
+  // Of a plan one run is claimed, and of the other there is a second result.
+  const [claimed, differing] = [7, 8].map((seed) => {
+    const config = resolveTrainConfig({ dataset: "cifar10", model: "cnn", method: "pgd", epochs: 30, seed });
+    return { id: runId(config, "real", []), label: `pgd, seed ${seed}`, config, attacks: [], data: "real" };
+  }) as [PlannedRun, PlannedRun];
+  noteSubmission(folder, planOf("two", { kind: "sweep", varied: ["seed"] }, [claimed, differing]), { engine: "local", jobs: [] });
+  claimRun(folder, claimed.id);
+  mkdirSync(join(folder, "differing", `${differing.id}-1-0123456789ab`), { recursive: true });
   await serve(folder);
   await open();
   await poll(() => linesOf("test_pgd_acc")).toBe(6);
@@ -199,6 +217,12 @@ test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives 
     expect.stringMatching(/^fgsm\d+\.\d % ± \d+\.\d3 of 3, 3 overfitted$/),
     expect.stringMatching(/^fgsm-gradalign\d+\.\d % ± \d+\.\d3 of 3$/),
   ]);
+  // Who computes what of a plan.
+  await page.selectOption("[name=matrix-source]", { label: "two: 0 of 2" });
+  await page.click("#matrix summary");
+  expect(await text("#matrix")).toMatch(
+    new RegExp(`0 of 2 finished, 1 running, 1 waiting.*pgd, seed 7: ${hostname()}, process ${process.pid}, epoch 0.0 of 30.*pgd, seed 8: computed twice`, "s"),
+  );
   await expectUsable(page);
 });
 
