@@ -81,6 +81,7 @@ export async function startSlurm(folder, more = []) {
         stop: () =>
           Promise.all(
             daemons.reverse().map((daemon) => {
+              daemon.ref();
               const gone = daemon.exitCode ?? daemon.signalCode ?? new Promise((resolve) => daemon.once("exit", resolve));
               daemon.kill("SIGTERM");
               return gone;

@@ -117,10 +117,11 @@ async function downloads(button: string, count: number): Promise<Download[]> {
 test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives the same page; everybody can use it", async () => {
   const folder = sixRuns();
   // Of a plan one run is claimed, and of the other there is a second result.
-  const [claimed, differing] = [7, 8].map((seed) => {
+  const runOf = (seed: number): PlannedRun => {
     const config = resolveTrainConfig({ dataset: "cifar10", model: "cnn", method: "pgd", epochs: 30, seed });
     return { id: runId(config, "real", []), label: `pgd, seed ${seed}`, config, attacks: [], data: "real" };
-  }) as [PlannedRun, PlannedRun];
+  };
+  const [claimed, differing] = [runOf(7), runOf(8)];
   noteSubmission(folder, planOf("two", { kind: "sweep", varied: ["seed"] }, [claimed, differing]), { engine: "local", jobs: [] });
   claimRun(folder, claimed.id);
   mkdirSync(join(folder, "differing", `${differing.id}-1-0123456789ab`), { recursive: true });
