@@ -15,19 +15,20 @@ const SAMPLES = 12;
 
 const minutes = Number(process.argv[2] ?? 20);
 const split = (/** @type {number} */ count) => ({
-  images: Uint8Array.from({ length: count * 3072 }, (_, i) => (i % 3072) * (1 + (Math.floor(i / 3072) % 10))),
+  images: Uint8Array.from({ length: count * 192 }, (_, i) => (i % 192) * (1 + (Math.floor(i / 192) % 10))),
   labels: Uint8Array.from({ length: count }, (_, i) => i % 10),
 });
-const dataset = imageDataset({ name: "tiny", classNames: [..."0123456789"], shape: [3, 32, 32], train: split(128), test: split(32) });
+const dataset = imageDataset({ name: "tiny", classNames: [..."0123456789"], shape: [3, 8, 8], train: split(128), test: split(32) });
 const page = fileURLToPath(new URL("../../packages/gradalign/dist/page", import.meta.url));
 const server = await startStudioServer({ dataset, port: 0, host: "127.0.0.1", page });
 const executablePath = findChromium();
 const browser = await chromium.launch({ ...(executablePath ? { executablePath } : {}) });
 const opened = await browser.newPage();
+opened.setDefaultTimeout(3_600_000);
 opened.on("pageerror", (error) => {
   throw error;
 });
-await opened.goto(`${server.url}?epochs=${MEASUREMENTS}&train-size=128&eval-every=1&eval-examples=8&backend=wasm`);
+await opened.goto(`${server.url}?epochs=${MEASUREMENTS}&train-size=128&eval-every=1&eval-examples=4&backend=wasm`);
 await opened.waitForSelector("main[data-state=idle]");
 await opened.locator(".look").scrollIntoViewIfNeeded();
 const debug = await opened.context().newCDPSession(opened);

@@ -60,11 +60,13 @@ export function SettingField({ name, id, setting, text, otherwise, nameOf = Stri
           list={names ? `${control.id}-names` : undefined}
           inputMode={several || option.kind === "text" ? "text" : "decimal"}
           placeholder={
-            otherwise === undefined || otherwise === null
-              ? "all"
-              : typeof otherwise === "number"
-                ? String(Number(otherwise.toPrecision(4)))
-                : written(otherwise)
+            otherwise === undefined
+              ? "none"
+              : otherwise === null
+                ? "all"
+                : typeof otherwise === "number"
+                  ? String(Number(otherwise.toPrecision(4)))
+                  : written(otherwise)
           }
           value={draft ? draft.text : text}
           aria-invalid={draft !== null}

@@ -35,7 +35,10 @@ function App({ main }: { readonly main: HTMLElement }) {
         </p>
       </header>
       <p class="connection" role="status">
-        {connection === "lost" && "The server does not answer; the page goes on when it is back. What is shown is what was known last."}
+        {connection === "lost" &&
+          (state.isLooking
+            ? "No server of runs answers. Pages that gradalign studio serves show its runs; this one goes on when it does."
+            : "The server does not answer; the page goes on when it is back. What is shown is what was known last.")}
       </p>
       {remarks.map((remark) => (
         <p key={remark} class="note">
