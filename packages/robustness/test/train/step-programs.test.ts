@@ -27,6 +27,9 @@ function trained(partial: PartialTrainConfig, programs?: StepPrograms): number[]
   return params;
 }
 
+/** Of a training: the parameters' first draw, the step, and the optimiser's first state. */
+const PROGRAMS = 3;
+
 const SWEEP: readonly PartialTrainConfig[] = [
   { method: { name: "fgsm-gradalign", lambda: 0.2 }, epsilon: 8 / 255 },
   { method: { name: "fgsm-gradalign", lambda: 0.2 }, epsilon: 16 / 255 },
@@ -38,8 +41,7 @@ test("a sweep over radius, weight, step size, weight decay, learning rate and se
   const compile = vi.spyOn(device, "compile");
   const programs = stepPrograms(device);
   const swept = SWEEP.map((partial) => trained(partial, programs));
-  // The parameters' first draw, and the step.
-  expect(compile).toHaveBeenCalledTimes(2);
+  expect(compile).toHaveBeenCalledTimes(PROGRAMS);
   programs.dispose();
   compile.mockRestore();
   expect(swept).toEqual(SWEEP.map((partial) => trained(partial)));
@@ -57,10 +59,10 @@ test("what is structure has a program of its own, and programs that nobody needs
   ];
   for (const [i, partial] of [first, ...others].entries()) {
     trained(partial, programs);
-    expect(compile).toHaveBeenCalledTimes(2 * (i + 1));
+    expect(compile).toHaveBeenCalledTimes(PROGRAMS * (i + 1));
   }
   trained(first, programs);
-  expect(compile).toHaveBeenCalledTimes(2 * (others.length + 2));
+  expect(compile).toHaveBeenCalledTimes(PROGRAMS * (others.length + 2));
   programs.dispose();
   compile.mockRestore();
 });

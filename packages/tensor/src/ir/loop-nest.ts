@@ -101,6 +101,20 @@ function loopsAround({ outputs }: LoopKernel, loop: number, turn: number): numbe
   return around;
 }
 
+/** The kernel whose independent loop takes `count` steps at once, with as many times the outputs. */
+export function sideBySide(kernel: LoopKernel, loop: number, count: number): LoopKernel {
+  const extents = kernel.extents.map((extent, i) => (i === loop ? extent / count : extent));
+  const outputs = Array.from({ length: count }, (_, turn) => {
+    const affine = <T extends Affine>(at: T): T => ({
+      ...at,
+      offset: at.offset + turn * at.strides[loop]!,
+      strides: at.strides.map((stride, i) => (i === loop ? count * stride : stride)),
+    });
+    return transformKernel(kernel, extents, kernel.reduced, affine, (guard) => ({ ...affine(guard), extent: guard.extent })).outputs;
+  });
+  return { ...kernel, extents, outputs: outputs.flat() };
+}
+
 /** Into how many parts to split a reduction: the largest divisor of its first loop that leaves enough work per part. */
 export function reductionParts(kernel: LoopKernel, { enoughResults, partElements, mostParts }: Target): number {
   const first = kernel.extents.length - kernel.reduced;

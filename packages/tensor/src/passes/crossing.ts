@@ -1,7 +1,7 @@
 /** @file Loop nests that read across the order in which they write (transpositions, alone or with arithmetic), arranged so that they read
  * whole vectors all the same, which code generation then turns. */
 import type { LoopKernel } from "../ir/kernel.ts";
-import { transformKernel } from "../ir/loop-nest.ts";
+import { sideBySide } from "../ir/loop-nest.ts";
 import { rewriteExprs } from "../ir/rewrite.ts";
 import { type Affine, forEachExpr } from "../ir/scalar.ts";
 import { ExprTable } from "../ir/structure.ts";
@@ -37,20 +37,6 @@ export function arrangeCrossing(kernel: LoopKernel): LoopKernel {
   let result = kernel;
   for (const [loop, count] of turns) result = sideBySide(result, loop, count);
   return { ...result, outputs: shareEqual(result.outputs) };
-}
-
-/** The loop takes `count` steps at once. */
-function sideBySide(kernel: LoopKernel, loop: number, count: number): LoopKernel {
-  const extents = kernel.extents.map((extent, i) => (i === loop ? extent / count : extent));
-  const outputs = Array.from({ length: count }, (_, turn) => {
-    const affine = <T extends Affine>(at: T): T => ({
-      ...at,
-      offset: at.offset + turn * at.strides[loop]!,
-      strides: at.strides.map((stride, i) => (i === loop ? count * stride : stride)),
-    });
-    return transformKernel(kernel, extents, 0, affine, affine).outputs;
-  });
-  return { ...kernel, extents, outputs: outputs.flat() };
 }
 
 /** Makes equal expressions one object: what does not depend on the loop is the same in each copy. */

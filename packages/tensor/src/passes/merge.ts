@@ -7,11 +7,12 @@ import { rewriteExprs } from "../ir/rewrite.ts";
 import type { Expr, ScalarOp } from "../ir/scalar.ts";
 import { ExprTable } from "../ir/structure.ts";
 import { CPU, type Target } from "../ir/target.ts";
+import { arrangeCrossing } from "./crossing.ts";
 import type { KernelCall } from "./lower.ts";
 
 const MOST_OUTPUTS = 4;
 
-export function mergeSiblings(calls: readonly KernelCall[], { mostBuffers }: Target = CPU): KernelCall[] {
+export function mergeSiblings(calls: readonly KernelCall[], { mostBuffers, crossing }: Target = CPU): KernelCall[] {
   const merged: KernelCall[] = [];
   /** Position in `merged` of the call that last writes a value. */
   const writer = new Map<Node, number>();
@@ -20,8 +21,9 @@ export function mergeSiblings(calls: readonly KernelCall[], { mostBuffers }: Tar
   for (const call of calls) {
     const ready = Math.max(-1, ...call.buffers.map((node) => writer.get(node) ?? -1));
     const place = findPartner(call, merged, candidates, ready, mostBuffers);
-    if (place !== null) {
-      merged[place] = join(merged[place]!, call);
+    const joined = place === null ? null : join(merged[place]!, call);
+    if (place !== null && joined && !(crossing && [merged[place]!, call].some(isArranged) && !isArranged(joined))) {
+      merged[place] = joined;
       for (const node of call.buffers.slice(-call.written)) writer.set(node, place);
       continue;
     }
@@ -31,6 +33,11 @@ export function mergeSiblings(calls: readonly KernelCall[], { mostBuffers }: Tar
     if (key) candidates.set(key, [...(candidates.get(key) ?? []), position]);
   }
   return merged;
+}
+
+/** Whether a loop that reads across the order in which it writes can be arranged for it: two that can are not made one that cannot. */
+function isArranged({ kernel }: KernelCall): boolean {
+  return kernel.kind === "loop" && arrangeCrossing(kernel) !== kernel;
 }
 
 function spaceOf({ kernel }: KernelCall): string | null {

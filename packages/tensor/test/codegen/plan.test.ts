@@ -139,10 +139,21 @@ test("a sum as a plan: turns around a run", () => {
       repeat
         64 elements combined; 2 turns by at1 + 256
           at0[0] = add of at1[0 ..]
-        at0 = at0 + 4
-        at1 = at1 + 512
-      while (i := i + 1) < 40"
+          at0[4] = add of at1[512 ..]
+          at0[8] = add of at1[1024 ..]
+          at0[12] = add of at1[1536 ..]
+        at0 = at0 + 16
+        at1 = at1 + 2048
+      while (i := i + 1) < 10"
   `);
+});
+
+test("sums along rows are taken of four rows at once, or as many as divide them", () => {
+  const stored = (rows: number): number | undefined => {
+    const plan = printPlan(nativePlan(loopOf([rows, 100], 1, 1, [loadOf(0, [100, 1])]))!);
+    return plan.match(/= add of/g)?.length;
+  };
+  expect([8, 6, 10, 7].map(stored)).toEqual([4, 3, 2, 1]);
 });
 
 test("loops that have no such plan: gathers along a run, guards inside, reading across, narrow results, sums in blocks", () => {

@@ -102,3 +102,11 @@ test("a state updated in place by a gradient in another order is right", async (
   };
   expect(run(wasm)).toEqual(run(reference));
 });
+
+test("two loops that are arranged apart are not joined to one that cannot be", () => {
+  const x = new Node("input", [], {}, [16, 16, 3, 3], "float32");
+  const results = [packed(x), transpose(x, [2, 3, 0, 1])] as Node[];
+  const { calls } = compileGraph([x], results, [false]);
+  expect(calls).toHaveLength(2);
+  expect(calls.some(({ kernel }) => kernel.kind === "loop" && kernel.outputs.length > 1)).toBe(true);
+});

@@ -2,6 +2,7 @@
  * `loop-plan.ts` written out, for machines whose emitter does whole runs. WebAssembly's loops are written from that plan directly (`codegen/wasm/loop.ts`),
  * which can do what has no form here: guards inside of expressions, narrow results, sums in blocks, reading across. */
 import type { LoopKernel } from "../../ir/kernel.ts";
+import { sideBySide } from "../../ir/loop-nest.ts";
 import { constant, type Guard } from "../../ir/scalar.ts";
 import { Elements, type Stream } from "./elements.ts";
 import {
@@ -36,7 +37,8 @@ const MOST_SUMS = 4;
 const MOST_BYTES = 2 ** 31;
 
 /** The plan of a kernel whose buffers are in a table, by position: the routine's second parameter is its address. Null where there is none. */
-export function planLoopKernel(kernel: LoopKernel, machine: Machine): Plan | null {
+export function planLoopKernel(given: LoopKernel, machine: Machine): Plan | null {
+  const kernel = withRowsTogether(given);
   const loop = planLoop(kernel, true);
   if (!loop.lanes || loop.block) return null;
   const runs = loop.strategy === "map" ? mapRuns(kernel, loop) : reducedRuns(kernel, loop);
@@ -46,6 +48,15 @@ export function planLoopKernel(kernel: LoopKernel, machine: Machine): Plan | nul
     new Nest(kernel, loop, runs.streams).emit(steps, task, table, runs.emit);
   });
   return planner.plan(loop.tasks);
+}
+
+/** Sums along rows are taken of a few rows at once: each waits for its last addition, and others can be done meanwhile. */
+function withRowsTogether(kernel: LoopKernel): LoopKernel {
+  const { extents, reduced, combine, outputs } = kernel;
+  const rows = extents.length - reduced - 1;
+  if (combine !== "sum" || rows < 0 || outputs.length > 1 || planLoop(kernel, true).strategy !== "rows") return kernel;
+  const together = [MOST_SUMS, 3, 2].find((count) => extents[rows]! % count === 0);
+  return together ? sideBySide(kernel, rows, together) : kernel;
 }
 
 /** What is done where all loops that are not part of runs have an index. */

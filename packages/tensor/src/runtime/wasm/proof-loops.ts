@@ -99,6 +99,7 @@ export const PROOF_LOOPS: readonly LoopKernel[] = [
   loopOf([64, 16, 99], 1, 2, [loadOf(0, [1584, 1, 16]), op("mul", loadOf(0, [1584, 1, 16]), loadOf(1, [1584, 1, 16])), loadOf(1, [0, 1, 0])]),
   loopOf([24, 5, 6], 2, 1, [op("abs", loadOf(0, [1, 144, 24]))], "max"),
   // Along rows.
+  ...[2, 3, 4].map((rows) => loopOf([5, rows, 3, 37], 2, 1, [loadOf(0, [rows * 111, 37, 500, 1])])),
   ...[4, 6, 10, 64, 1023].map((count) => loopOf([7, count], 1, 2, [op("mul", loadOf(0, [count, 1]), loadOf(1, [1, 0])), loadOf(0, [count, 1])])),
   loopOf([5, 3, 100], 2, 1, [op("abs", loadOf(0, [300, 100, 1]))], "max"),
   loopOf([4, 2, 64], 2, 1, [op("sub", loadOf(0, [64, 256, 1]), float(0.1))]),
