@@ -43,7 +43,7 @@ const recovers = async () => {
 
 await page.click("#start");
 const verdict = page.locator("[data-side=left] .verdict-line");
-await Promise.race([verdict.filter({ hasText: "Catastrophic overfitting" }).waitFor(), page.waitForSelector("main[data-state=idle]")]);
+await Promise.race([verdict.filter({ hasText: /Catastrophic overfitting/ }).waitFor(), page.waitForSelector("main[data-state=idle]")]);
 const hasCollapsed = /Catastrophic overfitting/.test((await verdict.textContent()) ?? "");
 await tell(hasCollapsed ? "collapse" : "no collapse");
 let hasRecovered = hasCollapsed && (await recovers());

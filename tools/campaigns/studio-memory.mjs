@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 import { findChromium } from "../ensure-chromium.mjs";
 
 /** Measurements of each side in a training, and of the first preset in a day: 117 in a training of about two and a half minutes. */
-const [MEASUREMENTS, A_DAY] = [600, 67_000];
+const [MEASUREMENTS, A_DAY] = [3000, 67_000];
 const SAMPLES = 12;
 
 const minutes = Number(process.argv[2] ?? 20);

@@ -39,7 +39,7 @@ const MOST_DEPTH = 5;
 /** More runs are not shown at once. */
 const MOST_RUNS = 5000;
 /** What is never a folder of runs. */
-const SKIPPED: readonly string[] = ["node_modules", "differing", "logs"];
+const SKIPPED: readonly string[] = ["node_modules", "differing"];
 
 /** Looks for runs in folders, which may be runs themselves; gives each when it is found, and in the end what else there is. */
 export function* findRuns(roots: readonly string[]): Generator<FoundRun, Surroundings> {
