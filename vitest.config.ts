@@ -22,8 +22,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["source"] } },
   test: {
     reporters: ["default", "./tools/summary-reporter.ts"],
-    // Two cores: the engine's own threads need them more than test files do.
-    maxWorkers: 2,
+    // On two cores: files wait for servers, browsers and clocks as well.
+    maxWorkers: 3,
     // Shaders compile slowly where the CPU imitates a GPU.
     testTimeout: 180_000,
     hookTimeout: 180_000,
