@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 import LongestFirst, { LONGEST } from "./tools/longest-first.ts";
 
@@ -15,7 +15,14 @@ if (!mayBeNative) process.env["GRADALIGN_NATIVE"] ??= "off";
 
 /** Test files that share their process with others: what is short, needs nothing of the process itself, and mocks no module. */
 const TOGETHER = ["packages/{tensor,formats,robustness,runs}/test/**/*.test.ts"];
-const ALONE = [...LONGEST, "packages/robustness/test/browser/*.test.ts", "packages/robustness/test/train/guard.test.ts"];
+const ALONE = [...LONGEST, "packages/robustness/test/browser/*.test.ts", ...mocking()];
+
+function mocking(): string[] {
+  const files = ["tensor", "formats", "robustness", "runs"].flatMap((name) =>
+    readdirSync(`packages/${name}/test`, { recursive: true, encoding: "utf8" }).map((file) => `packages/${name}/test/${file}`),
+  );
+  return files.filter((file) => file.endsWith(".test.ts") && /\bvi\.(mock|stub|useFake)/.test(readFileSync(file, "utf8")));
+}
 
 export default defineConfig({
   resolve: { conditions: ["source"] },

@@ -22,7 +22,8 @@ const { values: options } = parseArgs({
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const layers = JSON.parse(readFileSync(here("resnet50-layers.json"), "utf8"));
 const ours = (...more) => new Partner(process.execPath, [here("ours-layers.mjs"), ...more]);
-const sides = { ours: ours(), ...(options.base ? { base: ours(options.base) } : {}) };
+// Beside another build both are WebAssembly: machine code is called by one build's program.
+const sides = options.base ? { ours: ours(here("../packages/tensor")), base: ours(options.base) } : { ours: ours() };
 let torch = null;
 if (options.python) {
   sides.pytorch = new Partner(options.python, [here("baselines/pytorch_layers.py")]);

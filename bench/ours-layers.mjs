@@ -3,13 +3,16 @@
  * Images lie in memory as they do inside of a network, channels last; only the network's own images have their planes apart. */
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
+import { nodeNative } from "gradalign/node";
 
 /** Another build may be measured: its folder of packages/tensor. */
 const { conv2d, createDevice, grad, jit, maxPool2d, mul, sum, tensor, transpose } = await import(
   process.argv[2] ? pathToFileURL(`${process.argv[2]}/dist/index.js`).href : "@gradalign/tensor"
 );
 
-const device = await createDevice({ backend: "wasm", threads: 1 });
+// Machine code as the command would take it, unless a build is named.
+const { host } = process.argv[2] ? { host: null } : nodeNative(false);
+const device = await createDevice({ backend: "wasm", threads: 1, ...(host ? { native: host } : {}) });
 let program = null;
 
 const noise = (shape) => {

@@ -6,7 +6,7 @@ import { type Affine, forEachExpr, type Guard } from "./scalar.ts";
 import type { Target } from "./target.ts";
 
 /** Rewrites every index of a kernel. */
-export function transformKernel(
+function transformKernel(
   kernel: LoopKernel,
   extents: readonly number[],
   reduced: number,
