@@ -81,9 +81,6 @@ export function RunList() {
                     </button>
                   </th>
                 ))}
-                <th>
-                  <span class="unseen">actions</span>
-                </th>
               </tr>
             </thead>
             <tbody>
@@ -144,7 +141,7 @@ function Row({ run, isIn, entry }: { readonly run: RunSummary; readonly isIn: bo
         if (id === "state")
           return (
             <td key={id} title={problem ?? undefined}>
-              <span class={`state ${entry?.state ?? run.state}`}>{entry?.state ?? run.state}</span>
+              <span class={`state ${entry?.state ?? run.state}`}>{entry?.state ?? run.state}</span> <Actions run={run} entry={entry} />
             </td>
           );
         if (id === "epoch")
@@ -159,9 +156,6 @@ function Row({ run, isIn, entry }: { readonly run: RunSummary; readonly isIn: bo
           </td>
         );
       })}
-      <td>
-        <Actions run={run} entry={entry} />
-      </td>
     </tr>
   );
 }
