@@ -36,15 +36,17 @@ export interface Compiled<Arguments extends readonly unknown[], Result> {
 /** The same tree with leaves that a caller may pass. */
 export type Concrete<T> = T extends Node ? Argument : T extends object ? { [K in keyof T]: Concrete<T[K]> } : T;
 
+type Type = Pick<Node, "shape" | "dtype">;
+
 interface Entry {
   /** The arguments that were traced: trees of placeholders, and these in order. */
   readonly traced: readonly unknown[];
   readonly inputs: readonly Node[];
   readonly donated: readonly boolean[];
   readonly executable: Executable;
-  readonly result: unknown;
-  /** The results in order. */
-  readonly outputs: readonly Node[];
+  /** A tree like the result, and the types of the result's leaves in order. What was traced is not kept: it is larger than the program. */
+  readonly structure: unknown;
+  readonly types: readonly Type[];
   /** Tensors the function closes over; they must stay in memory. */
   readonly constants: readonly Tensor[];
 }
@@ -88,7 +90,7 @@ export function jit<Arguments extends readonly unknown[], Result>(
         entry.executable,
         leaves.map((leaf) => leaf.bufferOn(target)),
       );
-      return treeUnflatten(entry.result, tensorsOf(entry.outputs, results)) as Computed<Result>;
+      return treeUnflatten(entry.structure, tensorsOf(entry.types, results)) as Computed<Result>;
     } finally {
       for (const leaf of temporary) leaf.dispose();
     }
@@ -125,8 +127,8 @@ export function evaluate<T>(tree: T & TreeOf<T, Node>, device?: Device): Compute
   }
 }
 
-function tensorsOf(nodes: readonly Node[], buffers: readonly DeviceBuffer[]): Tensor[] {
-  return buffers.map((buffer, i) => new Tensor(nodes[i]!.shape, nodes[i]!.dtype, buffer));
+function tensorsOf(types: readonly Type[], buffers: readonly DeviceBuffer[]): Tensor[] {
+  return buffers.map((buffer, i) => new Tensor(types[i]!.shape, types[i]!.dtype, buffer));
 }
 
 function traced(rule: string, leaf: unknown): Node {
@@ -162,7 +164,13 @@ function compile(f: (...args: never) => unknown, args: readonly unknown[], leave
   const outputs = treeLeaves(result).map((leaf) => traced("jit: the function must return a tree of tensors", leaf));
   const donated = placeholders.flatMap((arg, i) => treeLeaves(arg).map(() => donate.includes(i)));
   const constants = topologicalOrder(outputs).filter((node): node is Tensor => node instanceof Tensor);
-  return { traced: placeholders, inputs, donated, executable: compileGraph(inputs, outputs, donated, device), result, outputs, constants };
+  const executable = compileGraph(inputs, outputs, donated, device);
+  const types = outputs.map(({ shape, dtype }) => ({ shape, dtype }));
+  const structure = treeUnflatten(
+    result,
+    types.map(() => null),
+  );
+  return { traced: placeholders, inputs, donated, executable, structure, types, constants };
 }
 
 function compileGraph(inputs: readonly Node[], outputs: readonly Node[], donated: readonly boolean[], device: Device): Executable {

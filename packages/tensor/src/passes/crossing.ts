@@ -11,8 +11,16 @@ const LANES = 4;
 /** Results of one turn, at most: code grows with them. */
 const MOST_RESULTS = 80;
 
+const arranged = new WeakMap<LoopKernel, LoopKernel>();
+
 /** The same kernel with so many turns of outer loops side by side that what it reads across lies next to each other in whole vectors. */
 export function arrangeCrossing(kernel: LoopKernel): LoopKernel {
+  const known = arranged.get(kernel) ?? arrange(kernel);
+  arranged.set(kernel, known);
+  return known;
+}
+
+function arrange(kernel: LoopKernel): LoopKernel {
   const { extents, outputs, reduced } = kernel;
   const inner = extents.length - 1;
   if (reduced > 0 || extents[inner]! < LANES || outputs.some((output) => output.at.strides[inner] !== 1)) return kernel;

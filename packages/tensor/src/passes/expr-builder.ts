@@ -15,6 +15,11 @@ export function bufferOwner(node: Node): Node {
   return owner;
 }
 
+/** Whether a value is read from memory where it is used. */
+export function isStored(node: Node, materialized: ReadonlySet<Node>): boolean {
+  return materialized.has(node) || isMergingReshape(node);
+}
+
 /** Builds the expression of a value at affine indices, inlining everything that has no buffer. */
 export class ExprBuilder {
   readonly buffers: Node[] = [];
@@ -36,10 +41,9 @@ export class ExprBuilder {
     this.#known.set(node, known);
     let value = known.get(key);
     if (!value) {
-      const inlined = !this.#materialized.has(node) && !isMergingReshape(node);
-      value = inlined
-        ? this.compute(node, index)
-        : this.#table.intern({ kind: "load", dtype: node.dtype, buffer: this.#buffer(node), at: this.#flatten(index, stridesOf(node.shape)) });
+      value = isStored(node, this.#materialized)
+        ? this.#table.intern({ kind: "load", dtype: node.dtype, buffer: this.#buffer(node), at: this.#flatten(index, stridesOf(node.shape)) })
+        : this.compute(node, index);
       known.set(key, value);
     }
     return value;

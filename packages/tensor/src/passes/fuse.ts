@@ -89,7 +89,13 @@ function ownInstructions(node: Node): number {
 export function chooseMaterialized(outputs: readonly Node[]): Set<Node> {
   const order = topologicalOrder(outputs);
   const users = new Map<Node, Node[]>();
-  for (const node of order) for (const input of new Set(node.inputs)) users.set(input, [...(users.get(input) ?? []), node]);
+  for (const node of order) {
+    for (const input of new Set(node.inputs)) {
+      const its = users.get(input);
+      if (its) its.push(node);
+      else users.set(input, [node]);
+    }
+  }
   const materialized = new Set<Node>(order.filter((node) => isLeaf(node) || isRoot(node)));
   for (const output of outputs) materialized.add(output);
   for (const node of order) {

@@ -42,6 +42,7 @@ export function permute(values: Numbers, permutation: Numbers): number[] {
 /** The value with its axes in the wanted order. What was computed element by element from one other value (a mask, a clamp) is not
  * moved itself: it is computed from that value's rearranged copy, which other users share. */
 export function arrange(placed: Placed, wanted: Numbers): Node {
+  if (same(placed.permutation, wanted)) return placed.node;
   const arranged = new Map<Placed, Node>();
   const pending = [placed];
   for (let current = pending.at(-1); current; current = pending.at(-1)) {

@@ -61,24 +61,31 @@ export function planMemory({ calls, inputs, outputs, donated, half = new Set(), 
  * it only at the element being written. */
 function assignOutputs({ calls, inputs, outputs, donated }: PlanRequest, lastUse: ReadonlyMap<Node, number>, places: Map<Node, Place>): number[] {
   const taken = new Set<number>();
+  const kindOf = (node: Node): string => `${node.dtype} ${byteLength(node)}`;
+  const byKind = new Map<string, number[]>();
+  inputs.forEach((input, i) => {
+    if (donated[i]) byKind.set(kindOf(input), [...(byKind.get(kindOf(input)) ?? []), i]);
+  });
   const preferred = (output: Node, position: number): number[] => {
-    const fits = inputs.flatMap((input, i) =>
-      donated[i] && !taken.has(i) && byteLength(input) === byteLength(output) && input.dtype === output.dtype ? [i] : [],
-    );
+    const fits = (byKind.get(kindOf(output)) ?? []).filter((i) => !taken.has(i));
     // States come and go in the same order, so the input at the same position is the likeliest.
     return fits.sort((a, b) => Math.abs(a - position) - Math.abs(b - position));
   };
+  const results = new Set(outputs);
+  /** The times at which each result is written. */
+  const writers = new Map<Node, number[]>(outputs.map((output) => [output, []]));
+  calls.forEach(({ buffers, written }, time) => {
+    for (const node of buffers.slice(-written)) writers.get(node)?.push(time);
+  });
   return outputs.map((output, position) => {
     if (places.has(output)) return -1;
     places.set(output, { kind: "output", index: position });
-    const writers = calls.flatMap((call, time) => (call.buffers.slice(-call.written).includes(output) ? [time] : []));
-    if (writers.length !== 1) return -1;
-    const time = writers[0]!;
+    const [time, another] = writers.get(output)!;
+    if (time === undefined || another !== undefined) return -1;
     for (const candidate of preferred(output, position)) {
       const input = inputs[candidate]!;
       const last = lastUse.get(input) ?? -1;
-      const isOutput = outputs.includes(input);
-      if (isOutput || last > time || (last === time && !readsInPlace(calls[time]!, input, output))) continue;
+      if (results.has(input) || last > time || (last === time && !readsInPlace(calls[time]!, input, output))) continue;
       taken.add(candidate);
       return candidate;
     }
@@ -118,8 +125,9 @@ function placeInArena(
   }
   const slots: Slot[] = [];
   let total = 0;
-  for (const node of [...nodes].sort((a, b) => byteLength(b, half) - byteLength(a, half) || a.id - b.id)) {
-    const size = Math.max(alignment, Math.ceil((byteLength(node, half) + gap) / alignment) * alignment);
+  const sized = nodes.map((node) => ({ node, bytes: byteLength(node, half) }));
+  for (const { node, bytes } of sized.sort((a, b) => b.bytes - a.bytes || a.node.id - b.node.id)) {
+    const size = Math.max(alignment, Math.ceil((bytes + gap) / alignment) * alignment);
     const [first, last] = [firstUse.get(node)!, lastUse.get(node)!];
     /** The lowest place at or above `at` that lies in one region. */
     const within = (at: number): number =>

@@ -2,21 +2,21 @@
  * the nodes already built. What no result depends on disappears by not being visited. */
 import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
+import { NodeKinds } from "../ir/node-kinds.ts";
 import { isLeaf, rewrite, withInputs } from "../ir/rewrite.ts";
-import { structuralKey } from "../ir/structure.ts";
 import { broadcast, full, reshape, transpose } from "../ops/build.ts";
 import { operation } from "../ops/definition.ts";
 import { inversePermutation } from "../ops/transpose.ts";
 
-export function simplify(roots: readonly Node[]): Node[] {
+export function simplify(roots: readonly Node[], kinds: NodeKinds = new NodeKinds()): Node[] {
   const known = new Map<string, Node>();
   const interned = new Set<Node>();
   /** The one node equal to this one. A rule may build helper nodes: they are interned too, so that equal ones meet. */
   const intern = (node: Node): Node => {
     if (interned.has(node) || isLeaf(node)) return node;
     const unique = withInputs(node, node.inputs.map(intern));
-    const { op, inputs, attrs, shape, dtype } = unique;
-    const key = structuralKey([op, inputs.map((input) => input.id), attrs, shape, dtype]);
+    let key = String(kinds.numberOf(unique));
+    for (const input of unique.inputs) key += ` ${input.id}`;
     const found = known.get(key) ?? unique;
     known.set(key, found);
     interned.add(found);

@@ -1,6 +1,5 @@
 /** @file WebAssembly functions as byte lists. Offsets of loads and stores are always immediates, because address arithmetic in registers
  * costs a third of a micro-kernel's speed. */
-import { signed, unsigned } from "./leb128.ts";
 import { OP, type WasmType } from "./opcodes.ts";
 
 export type Block = () => void;
@@ -25,29 +24,46 @@ export class FunctionBuilder {
     for (const byte of bytes) this.code.push(byte);
     return this;
   }
+  /** A byte, then a number as unsigned LEB128. */
+  #with(byte: number, value: number): this {
+    this.code.push(byte);
+    let rest = value >>> 0;
+    for (; rest > 127; rest >>>= 7) this.code.push((rest & 127) | 128);
+    this.code.push(rest);
+    return this;
+  }
+  /** An access to memory, whose address is on the stack. */
+  #access(code: number, alignment: number, offset: number): this {
+    this.code.push(code);
+    return this.#with(alignment, offset);
+  }
   op(...codes: number[]): this {
     return this.emit(...codes);
   }
   simd(code: number): this {
-    return this.emit(0xfd, ...unsigned(code));
+    return this.#with(0xfd, code);
   }
   get(local: number): this {
-    return this.emit(0x20, ...unsigned(local));
+    return this.#with(0x20, local);
   }
   set(local: number): this {
-    return this.emit(0x21, ...unsigned(local));
+    return this.#with(0x21, local);
   }
   tee(local: number): this {
-    return this.emit(0x22, ...unsigned(local));
+    return this.#with(0x22, local);
   }
   globalGet(index: number): this {
-    return this.emit(0x23, ...unsigned(index));
+    return this.#with(0x23, index);
   }
   globalSet(index: number): this {
-    return this.emit(0x24, ...unsigned(index));
+    return this.#with(0x24, index);
   }
   i32(value: number): this {
-    return this.emit(0x41, ...signed(value));
+    this.code.push(0x41);
+    let rest = value | 0;
+    for (; rest > 63 || rest < -64; rest >>= 7) this.code.push((rest & 127) | 128);
+    this.code.push(rest & 127);
+    return this;
   }
   /** A 64-bit constant from a non-negative integer below 2^53. */
   i64(value: number): this {
@@ -71,54 +87,54 @@ export class FunctionBuilder {
     return this;
   }
   call(index: number): this {
-    return this.emit(0x10, ...unsigned(index));
+    return this.#with(0x10, index);
   }
 
   /** Loads and stores take the address from the stack and a constant byte offset. */
   i32Load(offset = 0): this {
-    return this.emit(0x28, 2, ...unsigned(offset));
+    return this.#access(0x28, 2, offset);
   }
   f32Load(offset = 0): this {
-    return this.emit(0x2a, 2, ...unsigned(offset));
+    return this.#access(0x2a, 2, offset);
   }
   f64Load(offset = 0): this {
-    return this.emit(0x2b, 3, ...unsigned(offset));
+    return this.#access(0x2b, 3, offset);
   }
   f64Store(offset = 0): this {
-    return this.emit(0x39, 3, ...unsigned(offset));
+    return this.#access(0x39, 3, offset);
   }
   i32Load8(offset = 0): this {
-    return this.emit(0x2d, 0, ...unsigned(offset));
+    return this.#access(0x2d, 0, offset);
   }
   i32Store(offset = 0): this {
-    return this.emit(0x36, 2, ...unsigned(offset));
+    return this.#access(0x36, 2, offset);
   }
   f32Store(offset = 0): this {
-    return this.emit(0x38, 2, ...unsigned(offset));
+    return this.#access(0x38, 2, offset);
   }
   i32Store8(offset = 0): this {
-    return this.emit(0x3a, 0, ...unsigned(offset));
+    return this.#access(0x3a, 0, offset);
   }
   v128Load(offset = 0): this {
-    return this.simd(0).emit(2, ...unsigned(offset));
+    return this.simd(0).#with(2, offset);
   }
   /** One 32-bit element copied to all lanes. */
   v128LoadSplat(offset = 0): this {
-    return this.simd(9).emit(2, ...unsigned(offset));
+    return this.simd(9).#with(2, offset);
   }
   /** One 32-bit element into lane 0, the others zero. */
   v128LoadZero(offset = 0): this {
-    return this.simd(92).emit(2, ...unsigned(offset));
+    return this.simd(92).#with(2, offset);
   }
   /** Address and vector from the stack: replaces one lane. */
   v128LoadLane(lane: number, offset = 0): this {
-    return this.simd(86).emit(2, ...unsigned(offset), lane);
+    return this.simd(86).#with(2, offset).emit(lane);
   }
   v128Store(offset = 0): this {
-    return this.simd(11).emit(2, ...unsigned(offset));
+    return this.simd(11).#with(2, offset);
   }
   v128StoreLane(lane: number, offset = 0): this {
-    return this.simd(90).emit(2, ...unsigned(offset), lane);
+    return this.simd(90).#with(2, offset).emit(lane);
   }
   extractLaneF32(lane: number): this {
     return this.simd(31).emit(lane);
@@ -145,21 +161,21 @@ export class FunctionBuilder {
   }
 
   atomicAdd(offset = 0): this {
-    return this.emit(0xfe, 0x1e, 2, ...unsigned(offset));
+    return this.emit(0xfe).#access(0x1e, 2, offset);
   }
   atomicLoad(offset = 0): this {
-    return this.emit(0xfe, 0x10, 2, ...unsigned(offset));
+    return this.emit(0xfe).#access(0x10, 2, offset);
   }
   atomicStore(offset = 0): this {
-    return this.emit(0xfe, 0x17, 2, ...unsigned(offset));
+    return this.emit(0xfe).#access(0x17, 2, offset);
   }
   /** Address, expected value, timeout in ns (i64) from the stack; pushes the reason for waking. */
   atomicWait(offset = 0): this {
-    return this.emit(0xfe, 0x01, 2, ...unsigned(offset));
+    return this.emit(0xfe).#access(0x01, 2, offset);
   }
   /** Address and count from the stack; pushes how many woke. */
   atomicNotify(offset = 0): this {
-    return this.emit(0xfe, 0x00, 2, ...unsigned(offset));
+    return this.emit(0xfe).#access(0x00, 2, offset);
   }
 
   /** A loop; inside, `continue(0)` (branch depth 0) starts the next turn. */
@@ -185,10 +201,10 @@ export class FunctionBuilder {
     return this.emit(0x0b);
   }
   branch(depth: number): this {
-    return this.emit(0x0c, ...unsigned(depth));
+    return this.#with(0x0c, depth);
   }
   branchIf(depth: number): this {
-    return this.emit(0x0d, ...unsigned(depth));
+    return this.#with(0x0d, depth);
   }
 
   /** Runs `body` for local = from, from+step, … while local < to (all known and at least one turn is certain). */

@@ -12,21 +12,6 @@ export function unsigned(value: number): number[] {
   return out;
 }
 
-/** Signed LEB128 of a 32-bit integer. */
-export function signed(value: number): number[] {
-  const out: number[] = [];
-  let rest = value | 0;
-  for (;;) {
-    const low = rest & 127;
-    rest >>= 7;
-    if ((rest === 0 && !(low & 64)) || (rest === -1 && low & 64)) {
-      out.push(low);
-      return out;
-    }
-    out.push(low | 128);
-  }
-}
-
 /** A text in UTF-8, after its length in bytes. */
 export function text(value: string): number[] {
   const bytes = new TextEncoder().encode(value);

@@ -1,9 +1,8 @@
 /** @file A program as one WebAssembly module. Its `run` function calls the kernels in order; threads claim tasks of the current
- * kernel from atomic counters, and go on to the next when none is left; they wait before a kernel that needs what others are still at. Equal kernels
- * share code: only addresses differ. */
+ * kernel from atomic counters, and go on to the next when none is left; they wait before a kernel that needs what others are still at. Calls of one
+ * kernel share its code: only addresses differ. */
 import { checkExtents } from "../../ir/extents.ts";
 import type { Kernel } from "../../ir/kernel.ts";
-import { structuralKey } from "../../ir/structure.ts";
 import { isPlanned, planKernel } from "../plan/index.ts";
 import { wasmMachine } from "../plan/machine.ts";
 import { FunctionBuilder } from "./function-builder.ts";
@@ -85,12 +84,14 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
   };
   const imports = native ? [{ name: "native", params: Array<typeof I32>(6).fill(I32) }] : [];
   const module: ModuleContext = { add: (f) => imports.length + functions.push(f) - 1, scratch, relaxed, wide };
-  const known = new Map<string, KernelCode>();
+  const known = new Map<Kernel, KernelCode>();
   const codes = calls.map(({ kernel, buffers }) => {
-    const key = structuralKey(kernel);
-    const machineCode = known.has(key) ? undefined : native?.(kernel);
-    const code = known.get(key) ?? (machineCode ? emitNative(machineCode, buffers.length, module) : emitKernel(kernel, module));
-    known.set(key, code);
+    let code = known.get(kernel);
+    if (!code) {
+      const machineCode = native?.(kernel);
+      code = machineCode ? emitNative(machineCode, buffers.length, module) : emitKernel(kernel, module);
+      known.set(kernel, code);
+    }
     return code;
   });
   const meeting = memory.shared ? { done: module.add(doneFunction()), wait: module.add(waitFunction()) } : null;

@@ -82,16 +82,28 @@ export const VECTOR_BYTES = 32;
 
 /** Code under construction. Integer instructions are of 32 bits unless named otherwise; `wide` vectors have eight floats, others four. */
 export class Assembler {
-  readonly #bytes: number[] = [];
+  #bytes = new Uint8Array(1 << 16);
+  #size = 0;
   readonly #jumps: { readonly at: number; readonly label: Label; readonly end: number }[] = [];
   readonly #constants = new Map<string, { readonly label: Label; readonly words: readonly number[] }>();
 
   get size(): number {
-    return this.#bytes.length;
+    return this.#size;
   }
 
   emit(...bytes: number[]): this {
-    for (const byte of bytes) this.#bytes.push(byte & 255);
+    for (const byte of bytes) this.#byte(byte);
+    return this;
+  }
+
+  /** The lowest eight bits. */
+  #byte(byte: number): this {
+    if (this.#size === this.#bytes.length) {
+      const larger = new Uint8Array(2 * this.#size);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    this.#bytes[this.#size++] = byte;
     return this;
   }
 
@@ -114,7 +126,7 @@ export class Assembler {
       this.bind(label);
       this.emit(...new Uint8Array(Int32Array.from(words).buffer));
     }
-    const code = Uint8Array.from(this.#bytes);
+    const code = this.#bytes.slice(0, this.#size);
     const view = new DataView(code.buffer);
     for (const { at: place, label, end } of this.#jumps) view.setInt32(place, label.place - end, true);
     return code;
@@ -145,7 +157,7 @@ export class Assembler {
     const place = this.size;
     this.#int32(0);
     return (value) => {
-      for (let i = 0; i < 4; i++) this.#bytes[place + i] = (value >> (8 * i)) & 255;
+      for (let i = 0; i < 4; i++) this.#bytes[place + i] = value >> (8 * i);
     };
   }
   /** Of 64 bits. */
@@ -315,7 +327,10 @@ export class Assembler {
   }
 
   #int32(value: number): this {
-    return this.emit(value, value >> 8, value >> 16, value >> 24);
+    return this.#byte(value)
+      .#byte(value >> 8)
+      .#byte(value >> 16)
+      .#byte(value >> 24);
   }
 
   /** A distance from the next instruction, which begins so many bytes after it. */
@@ -326,36 +341,40 @@ export class Assembler {
 
   #integer(w: 0 | 1, opcode: readonly number[], register: number, operand: Operand): this {
     this.#rex(w, register, typeof operand === "number" ? operand : "base" in operand ? operand.base : 0);
-    return this.emit(...opcode).#modRm(register, operand);
+    for (const byte of opcode) this.#byte(byte);
+    return this.#modRm(register, operand);
   }
 
   #rex(w: 0 | 1, register: number, base: number): void {
     const prefix = 0x40 | (w << 3) | (register >= 8 ? 4 : 0) | (base >= 8 ? 1 : 0);
-    if (prefix !== 0x40) this.emit(prefix);
+    if (prefix !== 0x40) this.#byte(prefix);
   }
 
   #vex(map: number, prefix: number, wide: boolean, opcode: number, register: number, second: number, operand: Operand, immediate?: number): this {
     const base = typeof operand === "number" ? operand : "base" in operand ? operand.base : 0;
     const low = ((~second & 15) << 3) | (wide ? 4 : 0) | prefix;
     const r = register >= 8 ? 0 : 0x80;
-    if (map === 1 && base < 8) this.emit(0xc5, r | low);
-    else this.emit(0xc4, r | 0x40 | (base >= 8 ? 0 : 0x20) | map, low);
-    this.emit(opcode).#modRm(register, operand, immediate === undefined ? 0 : 1);
-    return immediate === undefined ? this : this.emit(immediate);
+    if (map === 1 && base < 8) this.#byte(0xc5).#byte(r | low);
+    else
+      this.#byte(0xc4)
+        .#byte(r | 0x40 | (base >= 8 ? 0 : 0x20) | map)
+        .#byte(low);
+    this.#byte(opcode).#modRm(register, operand, immediate === undefined ? 0 : 1);
+    return immediate === undefined ? this : this.#byte(immediate);
   }
 
   /** `after`: bytes of the instruction that follow. */
   #modRm(register: number, operand: Operand, after = 0): this {
     const middle = (register & 7) << 3;
-    if (typeof operand === "number") return this.emit(0xc0 | middle | (operand & 7));
-    if ("bits" in operand) return this.emit(5 | middle).#relative(this.#constantLabel(operand.bits), after);
+    if (typeof operand === "number") return this.#byte(0xc0 | middle | (operand & 7));
+    if ("bits" in operand) return this.#byte(5 | middle).#relative(this.#constantLabel(operand.bits), after);
     const { base, offset, index, scale } = operand;
     // Base 5 without an offset means something else, and base 4 needs a byte of its own.
     const mode = offset === 0 && (base & 7) !== 5 ? 0 : offset >= -128 && offset <= 127 ? 1 : 2;
-    this.emit((mode << 6) | middle | (index === undefined ? base & 7 : 4));
-    if (index !== undefined) this.emit((scale === 4 ? 0x80 : 0) | (index << 3) | (base & 7));
-    else if ((base & 7) === 4) this.emit(0x24);
-    if (mode === 1) this.emit(offset);
+    this.#byte((mode << 6) | middle | (index === undefined ? base & 7 : 4));
+    if (index !== undefined) this.#byte((scale === 4 ? 0x80 : 0) | (index << 3) | (base & 7));
+    else if ((base & 7) === 4) this.#byte(0x24);
+    if (mode === 1) this.#byte(offset);
     return mode === 2 ? this.#int32(offset) : this;
   }
 

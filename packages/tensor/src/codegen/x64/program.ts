@@ -16,21 +16,23 @@ const ARGUMENTS = [RDI, RSI, RDX, RCX, R8, R9] as const;
 const SAVED = [RBX, RBP, R12, R13, R14, R15] as const;
 /** Code that is entered at its start, as a C function of six 32-bit integers: the place of a plan's entry in the code, the task, three buffers, and the
  * thread's scratch memory; all addresses from the memory's start on. */
-interface NativeProgram {
-  readonly code: Uint8Array<ArrayBuffer>;
-  /** Per plan, the place of its entry. */
-  readonly entries: readonly number[];
-}
+export class NativeEncoder {
+  readonly #code = new Assembler();
 
-export function encodeNative(plans: readonly Plan[], memory: bigint): NativeProgram {
-  const code = new Assembler();
-  emitStart(code, memory);
-  const entries = plans.map(({ routines }) => {
+  constructor(memory: bigint) {
+    emitStart(this.#code, memory);
+  }
+
+  /** Adds the code of a plan; returns the place of its entry. */
+  add({ routines }: Plan): number {
     const labels = new Map<Routine, Label>();
-    for (const routine of routines) labels.set(routine, emitRoutine(code, routine, labels));
+    for (const routine of routines) labels.set(routine, emitRoutine(this.#code, routine, labels));
     return labels.get(routines.at(-1)!)!.place;
-  });
-  return { code: code.finish(), entries };
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#code.finish();
+  }
 }
 
 function emitStart(code: Assembler, memory: bigint): void {

@@ -37,6 +37,39 @@ export interface WasmOptions {
   readonly native?: NativeHost;
 }
 
+/** A program in place: what running and timing it need. */
+interface Linked {
+  readonly id: number;
+  readonly exports: WebAssembly.Exports;
+  readonly native: NativeCode | undefined;
+  /** Control block and address table. */
+  readonly fixed: Block;
+  readonly control: number;
+  readonly controlBytes: number;
+  readonly table: number;
+  /** Entries of the table: inputs, then constants, then results. */
+  readonly addresses: number;
+  readonly arenaBytes: number;
+  readonly scratchOffset: number;
+  readonly codeBytes: number;
+  readonly constants: readonly WasmBuffer[];
+  readonly results: readonly Pick<DeviceBuffer, "dtype" | "count">[];
+  /** Per result: the donated input whose buffer it takes over, or -1. */
+  readonly reused: readonly number[];
+  readonly donated: readonly boolean[];
+  readonly calls: readonly LinkedCall[];
+}
+
+interface LinkedCall {
+  readonly kernel: Kernel;
+  readonly refs: readonly BufferRef[];
+  /** Of the buffers. */
+  readonly bytes: number;
+  /** Name of the exported function. */
+  readonly name: string;
+  readonly tasks: number;
+}
+
 type RunFunction = (thread: number, control: number, table: number, arena: number) => void;
 
 /** Opens a device with its own memory and threads.
@@ -96,100 +129,114 @@ class WasmDevice implements Device {
   compile(program: Program): Executable {
     this.#checkOpen();
     const started = performance.now();
-    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, this.#wide || this.#native ? WIDE_CPU : CPU);
-    const kernels = calls.map(({ kernel }) => kernel);
-    const native = this.#native && compileNative(kernels, this.#native, this.#memory.memory);
-    const slots = new SlotTable(program);
-    const waits = waitsOf(calls, plan);
-    const { bytes, controlBytes, arenaBytes, scratchOffset, entries } = encodeProgram(
-      calls.map(({ kernel, buffers }, i) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))), waits: waits[i]! })),
-      {
-        memory: this.#memory,
-        threads: this.threads,
-        arenaBytes: plan.arenaBytes,
-        relaxed: this.#relaxed,
-        wide: this.#wide,
-        ...(native ? { native: native.kernel } : {}),
-      },
-    );
-    const id = this.#nextProgram++;
-    const tableOffset = Math.ceil(controlBytes / 64) * 64;
-    const fixed = this.#memory.allocate(tableOffset + 4 * slots.count);
-    const dispose = (): void => {
-      this.#pool?.unload(id);
-      this.#memory.release(fixed);
-      native?.free();
-    };
-    let exports: WebAssembly.Exports;
-    try {
-      exports = this.#load(id, bytes, native);
-      if (arenaBytes > this.#arena.size) this.#arena = this.#memory.exchange(this.#arena, arenaBytes);
-    } catch (error) {
-      dispose();
-      throw error;
-    }
-    const run = exports["run"] as RunFunction;
-    const [control, table] = [fixed.address, fixed.address + tableOffset];
-    this.#words(control, CONTROL.size / 4).fill(0);
-    const constants = [...program.constants.values()] as WasmBuffer[];
-    const fresh = outputs.filter((_, i) => plan.reused[i]! < 0);
+    const linked = this.#link(program);
+    const { id, calls, control, controlBytes, table, addresses, scratchOffset, native, results, reused, donated } = linked;
+    const run = linked.exports["run"] as RunFunction;
+    const fresh = results.filter((_, i) => reused[i]! < 0).map(({ dtype, count }) => count * BYTES[dtype]);
     /** Allocates results and writes every address the run needs; `execute` does the work. Where memory does not suffice, nothing has happened. */
     const perform = (inputs: readonly DeviceBuffer[], execute: () => void): DeviceBuffer[] => {
       this.#checkOpen();
-      const blocks = this.#memory.allocateAll(fresh.map((node) => sizeOf(node.shape) * BYTES[node.dtype])).values();
-      const buffers = outputs.map(({ dtype, shape }, i): WasmBuffer => {
-        const source = plan.reused[i]!;
+      const blocks = this.#memory.allocateAll(fresh).values();
+      const buffers = results.map(({ dtype, count }, i): WasmBuffer => {
+        const source = reused[i]!;
         const block = source < 0 ? blocks.next().value! : (inputs[source] as WasmBuffer).block;
-        return { device: this, dtype, count: sizeOf(shape), released: "no", block };
+        return { device: this, dtype, count, released: "no", block };
       });
-      const addresses = [...(inputs as readonly WasmBuffer[]), ...constants, ...buffers].map((buffer) => buffer.block.address);
+      const buffersOutside = [...(inputs as readonly WasmBuffer[]), ...linked.constants, ...buffers];
       try {
         this.#pool?.rest();
-        this.#words(table, addresses.length).set(addresses);
+        this.#words(table, addresses).set(buffersOutside.map((buffer) => buffer.block.address));
         this.#words(control + CONTROL.size, controlBytes / 4 - CONTROL.size / 4).fill(0);
         execute();
       } catch (cause) {
         throw this.#lose(cause);
       }
-      for (const source of plan.reused) if (source >= 0) inputs[source]!.released = "donated";
+      for (const source of reused) if (source >= 0) inputs[source]!.released = "donated";
       inputs.forEach((buffer, i) => {
-        if (program.donated[i] && buffer.released === "no") this.#release(buffer as WasmBuffer, "donated");
+        if (donated[i] && buffer.released === "no") this.#release(buffer as WasmBuffer, "donated");
       });
       return buffers;
     };
     let plans: readonly string[] | undefined;
     return {
-      stats: { kernels: calls.length, arenaBytes, codeBytes: bytes.length + (native?.bytes ?? 0), compileMs: performance.now() - started },
+      stats: { kernels: calls.length, arenaBytes: linked.arenaBytes, codeBytes: linked.codeBytes, compileMs: performance.now() - started },
       run: (inputs) =>
         perform(inputs, () => {
           this.#pool?.run(id, { control, table, arena: this.#arena.address });
           run(0, control, table, this.#arena.address);
         }),
       profile: (inputs) => {
-        plans ??= kernels.map((kernel) => this.#printPlan(kernel, native?.kernel(kernel) !== undefined));
+        plans ??= calls.map(({ kernel }) => this.#printPlan(kernel, native?.kernel(kernel) !== undefined));
         const texts = plans;
         const times: KernelTime[] = [];
-        const results = perform(inputs, () => {
-          (exports["scratch"] as (address: number) => void)(this.#arena.address + scratchOffset);
-          calls.forEach(({ kernel, buffers }, i) => {
-            const { name, tasks } = entries[i]!;
-            const entry = exports[name] as (task: number, ...addresses: number[]) => void;
-            const addresses = buffers.map((node) => {
-              const ref = slots.refOf(plan.places.get(node));
-              return ref.kind === "arena" ? this.#arena.address + ref.offset : this.#words(table, slots.count)[ref.slot]!;
-            });
+        const buffers = perform(inputs, () => {
+          (linked.exports["scratch"] as (address: number) => void)(this.#arena.address + scratchOffset);
+          calls.forEach(({ kernel, refs, bytes, name, tasks }, i) => {
+            const entry = linked.exports[name] as (task: number, ...addresses: number[]) => void;
+            const places = refs.map((ref) => (ref.kind === "arena" ? this.#arena.address + ref.offset : this.#words(table, addresses)[ref.slot]!));
             const start = performance.now();
-            for (let task = 0; task < tasks; task++) entry(task, ...addresses);
+            for (let task = 0; task < tasks; task++) entry(task, ...places);
             const ms = performance.now() - start;
-            const bytes = buffers.reduce((n, node) => n + byteLength(node), 0);
             const code = native?.kernel(kernel) ? "native" : "wasm";
             times.push({ kernel: describeKernel(kernel), ms, flops: kernelFlops(kernel), bytes, code, plan: texts[i]! });
           });
         });
-        return { results, times: Promise.resolve(times) };
+        return { results: buffers, times: Promise.resolve(times) };
       },
-      dispose,
+      dispose: () => this.#unload(linked),
     };
+  }
+
+  /** Compiles and loads a program. The result holds nothing of its graph, which may be much larger. */
+  #link(program: Program): Linked {
+    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, this.#wide || this.#native ? WIDE_CPU : CPU);
+    const kernels = calls.map(({ kernel }) => kernel);
+    const native = this.#native && compileNative(kernels, this.#native, this.#memory.memory);
+    const slots = new SlotTable(program);
+    const waits = waitsOf(calls, plan);
+    const placed = calls.map(({ kernel, buffers }, i) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))), waits: waits[i]! }));
+    const { bytes, controlBytes, arenaBytes, scratchOffset, entries } = encodeProgram(placed, {
+      memory: this.#memory,
+      threads: this.threads,
+      arenaBytes: plan.arenaBytes,
+      relaxed: this.#relaxed,
+      wide: this.#wide,
+      ...(native ? { native: native.kernel } : {}),
+    });
+    const id = this.#nextProgram++;
+    const tableOffset = Math.ceil(controlBytes / 64) * 64;
+    const fixed = this.#memory.allocate(tableOffset + 4 * slots.count);
+    let exports: WebAssembly.Exports;
+    try {
+      exports = this.#load(id, bytes, native);
+      if (arenaBytes > this.#arena.size) this.#arena = this.#memory.exchange(this.#arena, arenaBytes);
+    } catch (error) {
+      this.#unload({ id, fixed, native });
+      throw error;
+    }
+    const [control, table] = [fixed.address, fixed.address + tableOffset];
+    this.#words(control, CONTROL.size / 4).fill(0);
+    return {
+      ...{ id, exports, fixed, control, controlBytes, table, arenaBytes, scratchOffset, native },
+      addresses: slots.count,
+      codeBytes: bytes.length + (native?.bytes ?? 0),
+      constants: [...program.constants.values()] as WasmBuffer[],
+      results: outputs.map(({ dtype, shape }) => ({ dtype, count: sizeOf(shape) })),
+      reused: plan.reused,
+      donated: program.donated,
+      calls: calls.map(({ kernel, buffers }, i) => ({
+        kernel,
+        refs: placed[i]!.buffers,
+        bytes: buffers.reduce((n, node) => n + byteLength(node), 0),
+        ...entries[i]!,
+      })),
+    };
+  }
+
+  #unload({ id, fixed, native }: Pick<Linked, "id" | "fixed" | "native">): void {
+    this.#pool?.unload(id);
+    this.#memory.release(fixed);
+    native?.free();
   }
 
   upload(dtype: DType, data: HostArray): DeviceBuffer {

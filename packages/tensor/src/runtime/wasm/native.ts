@@ -4,11 +4,10 @@ import type { Plan } from "../../codegen/plan/language.ts";
 import { planLoopKernel } from "../../codegen/plan/loop.ts";
 import { planRandom } from "../../codegen/plan/random.ts";
 import type { NativeKernel } from "../../codegen/wasm/program.ts";
-import { encodeNative } from "../../codegen/x64/program.ts";
+import { NativeEncoder } from "../../codegen/x64/program.ts";
 import { X64 } from "../../codegen/x64/registers.ts";
 import { checkExtents } from "../../ir/extents.ts";
 import type { Kernel } from "../../ir/kernel.ts";
-import { structuralKey } from "../../ir/structure.ts";
 
 /** A function in machine code: the place of an entry in its code, a task, three buffers and scratch memory. */
 export type NativeFunction = (entry: number, task: number, first: number, second: number, third: number, scratch: number) => void;
@@ -43,23 +42,16 @@ export function nativePlan(kernel: Kernel): Plan | null {
 
 /** Makes the code for those kernels that have a plan; the memory must not move. */
 export function compileNative(kernels: readonly Kernel[], host: NativeHost, memory: WebAssembly.Memory): NativeCode {
-  const keys = new Map(kernels.map((kernel) => [kernel, structuralKey(kernel)]));
-  const different = new Map(kernels.map((kernel) => [keys.get(kernel)!, kernel]));
-  const planned = [...different].flatMap(([key, kernel]) => {
+  const encoder = new NativeEncoder(host.addressOf(new Uint8Array(memory.buffer)));
+  const natives = new Map<Kernel, NativeKernel>();
+  for (const kernel of new Set(kernels)) {
     checkExtents(kernel);
     const plan = nativePlan(kernel);
-    return plan ? [{ key, plan, table: kernel.kind === "loop" }] : [];
-  });
-  const { code, entries } = encodeNative(
-    planned.map(({ plan }) => plan),
-    host.addressOf(new Uint8Array(memory.buffer)),
-  );
-  const natives = new Map(
-    planned.map(({ key, plan, table }, i): [string, NativeKernel] => [
-      key,
-      { tasks: plan.tasks, entry: entries[i]!, scratchBytes: Math.ceil(plan.scratchBytes / 4) * 4, table },
-    ]),
-  );
+    if (!plan) continue;
+    const scratchBytes = Math.ceil(plan.scratchBytes / 4) * 4;
+    natives.set(kernel, { tasks: plan.tasks, entry: encoder.add(plan), scratchBytes, table: kernel.kind === "loop" });
+  }
+  const code = encoder.finish();
   const { address, free } = host.load(code);
-  return { address, call: host.bind(address), bytes: code.length, kernel: (kernel) => natives.get(keys.get(kernel)!), free };
+  return { address, call: host.bind(address), bytes: code.length, kernel: (kernel) => natives.get(kernel), free };
 }
