@@ -30,6 +30,8 @@ export interface Target {
   readonly wideScatter: boolean;
   /** Loops that read across the order in which they write are arranged for caches and vector lanes. */
   readonly crossing: boolean;
+  /** Kernels that make large values of the same images one after another are done for a few images at a time, which stay in a core's caches. */
+  readonly chains: boolean;
   /** Large intermediate values are stored in float16. */
   readonly half: boolean;
   /** Buffers of a merged kernel, at most. */
@@ -53,6 +55,7 @@ export const CPU: Target = {
   fusedFilterGradBytes: 2 ** 20,
   wideScatter: true,
   crossing: true,
+  chains: true,
   half: false,
   mostBuffers: 12,
 };
@@ -76,6 +79,7 @@ export const GPU: Target = {
   fusedFilterGradBytes: 0,
   wideScatter: false,
   crossing: false,
+  chains: false,
   half: false,
   mostBuffers: 8,
 };

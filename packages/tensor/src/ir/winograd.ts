@@ -70,6 +70,9 @@ export const STEP = AT.outputs;
 export const SKEW = 16;
 /** Tiles of a row, at most, in a filter gradient of one kernel: it sums over a row in registers. */
 export const GRADIENT_TILES = 64;
+/** Bytes of transformed tiles that a thread keeps at a time, about; more only where so few tiles would not pay for reading the filter. */
+export const TILE_BYTES = 320 << 10;
+const LEAST_TILES = 8;
 
 interface Channels {
   readonly inputs: number;
@@ -81,6 +84,11 @@ export interface Tiling {
   readonly images: number;
   readonly tileRows: number;
   readonly tileColumns: number;
+}
+
+/** Tiles that a convolution transforms, multiplies and transforms back at a time, about. */
+export function tilesAtATime({ inputs, outputs }: Channels): number {
+  return Math.max(LEAST_TILES, TILE_BYTES / (4 * POSITIONS * (inputs + outputs)));
 }
 
 /** The products of all positions: tiles [tiles, inputs] times a filter [inputs, outputs] each, with so many elements from one position's to the next's. */

@@ -1,6 +1,7 @@
 /** @file Which kernels have to wait for which: those that read what another one writes, and those that write what another one reads or writes. All
  * others may run at the same time. */
 import type { Node } from "../ir/graph.ts";
+import { unitsOf } from "../ir/parts.ts";
 import type { KernelCall } from "./lower.ts";
 import { byteLength, type MemoryPlan } from "./plan-memory.ts";
 
@@ -16,21 +17,24 @@ interface Access {
   readonly writes: readonly Stretch[];
 }
 
-/** Per call, the earlier calls it waits for. A call is named once at most, since whoever has waited for it knows ever after that it is done; those
- * that nobody waits for have to be waited for in the end. */
+/** Per unit, a chain or a call alone, the earlier units it waits for. One is named once at most, since whoever has waited for it knows ever after that it is
+ * done; those that nobody waits for have to be waited for in the end. */
 export function waitsOf(calls: readonly KernelCall[], { places, reused }: Pick<MemoryPlan, "places" | "reused">): readonly (readonly number[])[] {
   const stretchesOf = (nodes: readonly Node[]): Stretch[] =>
     nodes.flatMap((node) => {
       const place = places.get(node);
-      if (!place || place.kind === "constant") return [];
+      if (!place || place.kind === "constant" || place.kind === "local") return [];
       if (place.kind === "arena") return [{ block: "arena", start: place.offset, end: place.offset + byteLength(node) }];
       const input = place.kind === "input" ? place.index : (reused[place.index] ?? -1);
       return [{ block: input < 0 ? `output ${place.index}` : `input ${input}`, start: 0, end: Number.POSITIVE_INFINITY }];
     });
-  /** Calls that nobody has waited for yet. */
+  /** Units that nobody has waited for yet. */
   let open: { readonly index: number; readonly access: Access }[] = [];
-  return calls.map(({ buffers, written }, index) => {
-    const access = { reads: stretchesOf(buffers.slice(0, -written)), writes: stretchesOf(buffers.slice(-written)) };
+  return unitsOf(calls).map((unit, index) => {
+    const access = {
+      reads: unit.flatMap(({ buffers, written }) => stretchesOf(buffers.slice(0, -written))),
+      writes: unit.flatMap(({ buffers, written }) => stretchesOf(buffers.slice(-written))),
+    };
     const waits: number[] = [];
     open = open.filter((earlier) => {
       if (!meet(earlier.access, access)) return true;

@@ -6,6 +6,7 @@ import { Node, topologicalOrder } from "../ir/graph.ts";
 import type { Kernel, LoopKernel } from "../ir/kernel.ts";
 import { coalesce, reductionParts, splitReduction } from "../ir/loop-nest.ts";
 import { NodeKinds } from "../ir/node-kinds.ts";
+import type { Chain } from "../ir/parts.ts";
 import { isLeaf } from "../ir/rewrite.ts";
 import type { Affine } from "../ir/scalar.ts";
 import { LONGEST_REDUCTION } from "../ir/sums.ts";
@@ -22,6 +23,10 @@ export interface KernelCall {
   readonly buffers: readonly Node[];
   /** How many of the last buffers are written. */
   readonly written: number;
+  /** Where it belongs to a chain the kernel does one part, and each buffer starts so many bytes further on for the next part: none where all parts read the
+   * same, and where what they write is kept in the thread's own memory. */
+  readonly chain?: Chain;
+  readonly steps?: readonly number[];
 }
 
 /** What is known of the graph while it is lowered. */

@@ -4,6 +4,7 @@ import type { Kernel } from "../ir/kernel.ts";
 import { NodeKinds } from "../ir/node-kinds.ts";
 import { structuralKey } from "../ir/structure.ts";
 import { CPU, type Target } from "../ir/target.ts";
+import { chainCalls } from "./chains.ts";
 import { checkPhysical } from "./contractions/index.ts";
 import { arrangeCrossing } from "./crossing.ts";
 import { assignLayout } from "./layout.ts";
@@ -29,7 +30,7 @@ export function compileGraph(inputs: readonly Node[], outputs: readonly Node[], 
   const physical = assignLayout(logical, target);
   checkPhysical(physical);
   const results = distinct(simplify(physical, kinds));
-  const calls = mergeSiblings(lowerGraph(results, target, kinds), target);
+  const calls = chainCalls(mergeSiblings(lowerGraph(results, target, kinds), target), results, target);
   const half = target.half ? chooseHalf(calls, results) : new Set<Node>();
   const plan = planMemory({ calls, inputs, outputs: results, donated, half, target });
   return { calls: withFinalKernels(calls, target), plan, half, outputs: results };

@@ -3,6 +3,7 @@
 import { BYTES } from "../base/dtype.ts";
 import { sizeOf } from "../base/shape.ts";
 import type { Node } from "../ir/graph.ts";
+import { type Chain, unitsOf } from "../ir/parts.ts";
 import { type Affine, forEachExpr } from "../ir/scalar.ts";
 import { CPU, type Target } from "../ir/target.ts";
 import type { KernelCall } from "./lower.ts";
@@ -10,6 +11,8 @@ import type { KernelCall } from "./lower.ts";
 /** Where a value is. */
 export type Place =
   | { readonly kind: "arena"; readonly offset: number }
+  /** In the memory that each thread has of its own, for one part of a chain at a time. */
+  | { readonly kind: "local"; readonly offset: number }
   | { readonly kind: "input"; readonly index: number }
   | { readonly kind: "constant"; readonly node: Node }
   | { readonly kind: "output"; readonly index: number };
@@ -17,6 +20,8 @@ export type Place =
 export interface MemoryPlan {
   readonly places: ReadonlyMap<Node, Place>;
   readonly arenaBytes: number;
+  /** Bytes of each thread's own memory. */
+  readonly localBytes: number;
   /** Per output: the donated input whose buffer it takes over, or -1. */
   readonly reused: readonly number[];
 }
@@ -43,23 +48,30 @@ export function planMemory({ calls, inputs, outputs, donated, half = new Set(), 
   });
   const lastUse = new Map<Node, number>();
   const firstUse = new Map<Node, number>();
-  calls.forEach((call, time) => {
-    for (const node of call.buffers) {
+  // The kernels of a chain are at work at the same time.
+  const units = unitsOf(calls);
+  units.forEach((unit, time) => {
+    for (const node of unit.flatMap(({ buffers }) => buffers)) {
       lastUse.set(node, time);
       if (!firstUse.has(node)) firstUse.set(node, time);
     }
   });
-  const reused = assignOutputs({ calls, inputs, outputs, donated }, lastUse, places);
+  const localBytes = placeLocally(calls, places, target);
+  const reused = assignOutputs({ units, inputs, outputs, donated }, lastUse, places);
   const values = [...firstUse.keys()].filter((node) => !places.has(node));
   for (const node of values.filter((value) => value.op === "constant")) places.set(node, { kind: "constant", node });
   const arena = values.filter((value) => value.op !== "constant");
   const arenaBytes = placeInArena(arena, firstUse, lastUse, places, half, target);
-  return { places, arenaBytes, reused };
+  return { places, arenaBytes, localBytes, reused };
 }
 
 /** An output may overwrite a donated input of its type if no later kernel reads that input, and the writing kernel itself reads
  * it only at the element being written. */
-function assignOutputs({ calls, inputs, outputs, donated }: PlanRequest, lastUse: ReadonlyMap<Node, number>, places: Map<Node, Place>): number[] {
+function assignOutputs(
+  { units, inputs, outputs, donated }: Omit<PlanRequest, "calls"> & { readonly units: readonly (readonly KernelCall[])[] },
+  lastUse: ReadonlyMap<Node, number>,
+  places: Map<Node, Place>,
+): number[] {
   const taken = new Set<number>();
   const kindOf = (node: Node): string => `${node.dtype} ${byteLength(node)}`;
   const byKind = new Map<string, number[]>();
@@ -72,20 +84,21 @@ function assignOutputs({ calls, inputs, outputs, donated }: PlanRequest, lastUse
     return fits.sort((a, b) => Math.abs(a - position) - Math.abs(b - position));
   };
   const results = new Set(outputs);
-  /** The times at which each result is written. */
-  const writers = new Map<Node, number[]>(outputs.map((output) => [output, []]));
-  calls.forEach(({ buffers, written }, time) => {
-    for (const node of buffers.slice(-written)) writers.get(node)?.push(time);
+  /** The calls that write each result, and when. */
+  const writers = new Map<Node, { readonly call: KernelCall; readonly time: number }[]>(outputs.map((output) => [output, []]));
+  units.forEach((unit, time) => {
+    for (const call of unit) for (const node of call.buffers.slice(-call.written)) writers.get(node)?.push({ call, time });
   });
   return outputs.map((output, position) => {
     if (places.has(output)) return -1;
     places.set(output, { kind: "output", index: position });
-    const [time, another] = writers.get(output)!;
-    if (time === undefined || another !== undefined) return -1;
+    const [writer, another] = writers.get(output)!;
+    if (!writer || another) return -1;
+    const { call, time } = writer;
     for (const candidate of preferred(output, position)) {
       const input = inputs[candidate]!;
       const last = lastUse.get(input) ?? -1;
-      if (results.has(input) || last > time || (last === time && !readsInPlace(calls[time]!, input, output))) continue;
+      if (results.has(input) || last > time || (last === time && !readsInPlace(call, input, output))) continue;
       taken.add(candidate);
       return candidate;
     }
@@ -106,6 +119,21 @@ function readsInPlace({ kernel, buffers }: KernelCall, input: Node, output: Node
     });
   }
   return inPlace;
+}
+
+/** Places what a chain keeps of one part at a time, one value behind the other. */
+function placeLocally(calls: readonly KernelCall[], places: Map<Node, Place>, { alignment }: Target): number {
+  const used = new Map<Chain, number>();
+  for (const { buffers, written, chain, steps } of calls) {
+    if (!chain) continue;
+    for (const [i, node] of buffers.entries()) {
+      if (i < buffers.length - written || steps![i]! > 0 || places.has(node)) continue;
+      const offset = used.get(chain) ?? 0;
+      places.set(node, { kind: "local", offset });
+      used.set(chain, offset + Math.ceil(byteLength(node) / chain.parts / alignment) * alignment);
+    }
+  }
+  return Math.max(0, ...used.values());
 }
 
 /** Largest first, each at the lowest offset that is free during its whole life. */

@@ -4,7 +4,9 @@ import { BYTES, type DType, type HostArray, hostArray } from "../base/dtype.ts";
 import { sizeOf } from "../base/shape.ts";
 import { encodeProgram } from "../codegen/wasm/program.ts";
 import { GPU, type Target, WIDE_CPU } from "../ir/target.ts";
+import type { KernelCall } from "../passes/lower.ts";
 import { compileGraph } from "../passes/pipeline.ts";
+import type { MemoryPlan } from "../passes/plan-memory.ts";
 import type { Device, DeviceBuffer, Executable, Program } from "./backend.ts";
 
 /** A device like the one given, for finding out how much memory a computation needs: `memory().peakBytes` after it. */
@@ -34,7 +36,7 @@ export function planningDevice(like: Pick<Device, "backend" | "threads" | "preci
     compile({ inputs, outputs, donated }: Program): Executable {
       const started = performance.now();
       const { calls, plan } = compileGraph(inputs, outputs, donated, target);
-      const arenaBytes = backend === "webgpu" ? plan.arenaBytes : wasmArena(calls, plan.arenaBytes, threads);
+      const arenaBytes = backend === "webgpu" ? plan.arenaBytes : wasmArena(calls, plan, threads);
       arena = Math.max(arena, arenaBytes);
       count(0);
       return {
@@ -63,8 +65,8 @@ export function planningDevice(like: Pick<Device, "backend" | "threads" | "preci
 }
 
 /** With what each thread needs for itself, which is known once there is code. */
-function wasmArena(calls: ReturnType<typeof compileGraph>["calls"], arenaBytes: number, threads: number): number {
+function wasmArena(calls: readonly KernelCall[], { arenaBytes, localBytes }: MemoryPlan, threads: number): number {
   const memory = { shared: threads > 1, initialPages: 64, maximumPages: 65536 };
-  const buffers = calls.map(({ kernel, buffers: nodes }) => ({ kernel, buffers: nodes.map((_, slot) => ({ kind: "slot", slot }) as const) }));
-  return encodeProgram(buffers, { memory, threads, arenaBytes, relaxed: true, wide: true }).arenaBytes;
+  const buffers = calls.map((call) => ({ ...call, buffers: call.buffers.map((_, slot) => ({ kind: "slot", slot }) as const) }));
+  return encodeProgram(buffers, { memory, threads, arenaBytes, localBytes, relaxed: true, wide: true }).arenaBytes;
 }

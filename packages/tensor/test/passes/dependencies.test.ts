@@ -45,7 +45,7 @@ test("in a training step every two kernels that meet are in order, and many othe
   const waits = waitsOf(calls, plan);
   const blockOf = (node: Node): [block: string, start: number, end: number] => {
     const place = plan.places.get(node)!;
-    if (place.kind === "arena") return ["arena", place.offset, place.offset + byteLength(node)];
+    if (place.kind === "arena" || place.kind === "local") return [place.kind, place.offset, place.offset + byteLength(node)];
     if (place.kind === "constant") return [`constant ${place.node.id}`, 0, 1];
     const taken = place.kind === "output" ? plan.reused[place.index]! : place.index;
     return [taken < 0 ? `output ${place.kind === "output" ? place.index : ""}` : `input ${taken}`, 0, 1];

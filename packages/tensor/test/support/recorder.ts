@@ -49,10 +49,15 @@ function printPlan(name: string, { calls, plan, half }: CompiledGraph, program: 
   const place = (node: Node): string => {
     const found = plan.places.get(node);
     if (!found) return "nowhere";
-    const where = found.kind === "arena" ? found.offset : found.kind === "constant" ? constants.indexOf(found.node) : found.index;
+    const where = found.kind === "arena" || found.kind === "local" ? found.offset : found.kind === "constant" ? constants.indexOf(found.node) : found.index;
     return `${found.kind} ${where}${half.has(node) ? " as float16" : ""}`;
   };
-  const schedule = calls.map((call) => {
+  /** A chain stands in brackets, behind the number of its parts. */
+  const bracketed = (i: number, text: string): string => {
+    const [before, { chain }, after] = [calls[i - 1]?.chain, calls[i]!, calls[i + 1]?.chain];
+    return `${chain && chain !== before ? `${chain.parts}(` : ""}${text}${chain && chain !== after ? ")" : ""}`;
+  };
+  const schedule = calls.map((call, i) => {
     const text = printKernel(call.kernel);
     let known = kernels.get(text);
     if (!known) {
@@ -63,12 +68,12 @@ function printPlan(name: string, { calls, plan, half }: CompiledGraph, program: 
       known = { id, lines: detail === "brief" ? `${title}, text ${hash(text)}` : detail === "whole" ? whole : `${whole}\n${indented(codeText(code))}` };
       kernels.set(text, known);
     }
-    return { kernel: `k${known.id}`, places: call.buffers.map(place).join(", ") };
+    return { kernel: `k${known.id}`, places: call.buffers.map(place).join(", "), bracketed: (text: string) => bracketed(i, text) };
   });
   const order =
     detail !== "brief"
-      ? schedule.map(({ kernel, places }) => `${kernel}(${places})`)
-      : [`places ${hash(schedule.map(({ places }) => places).join("\n"))}`, ...lines(schedule.map(({ kernel }) => kernel))];
+      ? schedule.map(({ kernel, places, bracketed: inChain }) => inChain(`${kernel}(${places})`))
+      : [`places ${hash(schedule.map(({ places }) => places).join("\n"))}`, ...lines(schedule.map(({ kernel, bracketed: inChain }) => inChain(kernel)))];
   const reused = plan.reused.flatMap((input, output) => (input < 0 ? [] : [`output ${output} takes input ${input}`]));
   return [
     `== ${name}: ${calls.length} calls of ${kernels.size} kernels, arena of ${plan.arenaBytes} bytes${reused.length > 0 ? `, ${reused.join(", ")}` : ""}`,

@@ -3,7 +3,7 @@
 import { invariant } from "../../base/errors.ts";
 import type { TileStrides, WinogradConvKernel, WinogradFilterGradKernel } from "../../ir/kernel.ts";
 import type { LinearMap } from "../../ir/linear-map.ts";
-import { GRADIENT_TILES, SKEW, type Tiling, tileFilterGradients, tileProducts } from "../../ir/winograd.ts";
+import { GRADIENT_TILES, SKEW, TILE_BYTES, type Tiling, tileFilterGradients, tileProducts, tilesAtATime } from "../../ir/winograd.ts";
 import { planConv } from "./conv.ts";
 import { planFilterGradPass } from "./filter-grad.ts";
 import { add, below, div, isZero, letBe, min, mul, rem, SCRATCH_ADDRESS, type Steps, sub, type Value, type Variable, variable } from "./language.ts";
@@ -11,9 +11,6 @@ import { evenPart } from "./pixels.ts";
 import type { Planner, Tasks } from "./planner.ts";
 import { planTileTransform } from "./tile-transform.ts";
 
-/** Bytes of transformed tiles that are kept at a time, about; more only where so few tiles would not pay for reading the filter. */
-const TILE_BYTES = 320 << 10;
-const LEAST_TILES = 8;
 /** Bytes of a cache line. */
 const LINE = 64;
 /** Lines that are fetched one after the other, at most. */
@@ -23,10 +20,8 @@ const FETCHED_LINES = 8;
  * and computes the same bits again. Buffers: x, filter, y. */
 export function planWinogradConv(kernel: WinogradConvKernel, planner: Planner): Tasks {
   const { images, tileRows, tileColumns, inputs, outputs, before, after } = kernel;
-  const positions = before.outputs ** 2;
   const rows = images * tileRows;
-  const wanted = Math.max(LEAST_TILES, TILE_BYTES / (4 * positions * (inputs + outputs)));
-  const run = evenPart(rows, Math.max(1, Math.floor(wanted / tileColumns)));
+  const run = evenPart(rows, Math.max(1, Math.floor(tilesAtATime(kernel) / tileColumns)));
   const tiles = new TileRun({ images, tileRows, tileColumns }, run, planner);
   const v = tiles.reserve("v", inputs, before.outputs);
   const m = tiles.reserve("m", outputs, before.outputs);

@@ -3,6 +3,7 @@
  * kernel share its code: only addresses differ. */
 import { checkExtents } from "../../ir/extents.ts";
 import type { Kernel } from "../../ir/kernel.ts";
+import { type Chain, unitsOf } from "../../ir/parts.ts";
 import { isPlanned, planKernel } from "../plan/index.ts";
 import { wasmMachine } from "../plan/machine.ts";
 import { FunctionBuilder } from "./function-builder.ts";
@@ -14,24 +15,27 @@ import { emitPlan } from "./plan-code.ts";
 import { emitRandom } from "./random.ts";
 import { emitScatter } from "./scatter.ts";
 
-/** A buffer of a kernel call: a fixed place in the arena, or entry `slot` of the run's address table. */
-export type BufferRef = { readonly kind: "arena"; readonly offset: number } | { readonly kind: "slot"; readonly slot: number };
+/** A buffer of a kernel call: a fixed place in the arena or in the thread's own memory, or entry `slot` of the run's address table. */
+export type BufferRef = { readonly kind: "arena" | "local"; readonly offset: number } | { readonly kind: "slot"; readonly slot: number };
 
 interface ProgramCall {
   readonly kernel: Kernel;
   readonly buffers: readonly BufferRef[];
-  /** The earlier calls that must be done before; if not given, all of them. */
+  /** Of a chain: the bytes that each buffer starts further on for the next part. */
+  readonly chain?: Chain;
+  readonly steps?: readonly number[];
+  /** Of a call alone or the first one of a chain: the earlier ones of these, by number, that must be done before; if not given, all of them. */
   readonly waits?: readonly number[];
 }
 
 /** Byte offsets in the control block that threads share. */
 export const CONTROL = {
-  /** Twice the number of kernels done, plus 1 once the program is given up. */
+  /** Twice the number of units done (kernels alone, or chains), plus 1 once the program is given up. */
   generation: 0,
   /** Threads asleep until the generation changes. */
   sleeping: 64,
-  /** Size of the fixed part, which keeps its contents between runs. Counters that start at 0 follow: per kernel the tasks claimed of each thread's
-   * share, then per kernel the tasks done. */
+  /** Size of the fixed part, which keeps its contents between runs. Counters that start at 0 follow: per unit the tasks claimed of each thread's
+   * share, then per unit the tasks done. */
   size: 128,
 } as const;
 
@@ -44,10 +48,12 @@ interface EncodedProgram {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Bytes of control block that a run needs. */
   readonly controlBytes: number;
-  /** Bytes of arena that a run needs: the intermediate values, then scratch memory for each thread. */
+  /** Bytes of arena that a run needs: the intermediate values, then scratch memory for each thread, with what is local to it behind. */
   readonly arenaBytes: number;
   /** Where in the arena the first thread's scratch memory starts. */
   readonly scratchOffset: number;
+  /** Where in the arena what is local to the first thread starts. */
+  readonly localOffset: number;
   /** Per call, for profiling: the name of the exported kernel function and its number of tasks. */
   readonly entries: readonly { readonly name: string; readonly tasks: number }[];
 }
@@ -67,6 +73,8 @@ export interface ProgramOptions {
   readonly threads: number;
   /** Bytes of the intermediate values. */
   readonly arenaBytes: number;
+  /** Bytes of what is local to a thread. */
+  readonly localBytes?: number;
   readonly relaxed: boolean;
   readonly wide: boolean;
   /** Where given: the kernels that there is machine code for. */
@@ -75,7 +83,10 @@ export interface ProgramOptions {
 
 /** Encodes `run(thread, control, table, arena)`, `abort(control)`, which makes every thread that waits in `run` trap, and `scratch(address)` for those
  * who call kernels themselves. The address table holds one i32 per slot. With unshared memory the module contains no atomics and serves one thread. */
-export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, arenaBytes, relaxed, wide, native }: ProgramOptions): EncodedProgram {
+export function encodeProgram(
+  calls: readonly ProgramCall[],
+  { memory, threads, arenaBytes, localBytes = 0, relaxed, wide, native }: ProgramOptions,
+): EncodedProgram {
   const functions: FunctionBuilder[] = [];
   let scratchBytes = 0;
   const scratch = (bytes: number): number => {
@@ -96,16 +107,18 @@ export function encodeProgram(calls: readonly ProgramCall[], { memory, threads, 
   });
   const meeting = memory.shared ? { done: module.add(doneFunction()), wait: module.add(waitFunction()) } : null;
   const scratchOffset = alignUp(arenaBytes);
-  const run = module.add(runFunction(calls, codes, { threads, meeting, scratchOffset, scratchBytes }));
+  const units = unitsOf(calls.map((call, i) => ({ ...call, code: codes[i]! })));
+  const run = module.add(runFunction(units, { threads, meeting, scratchOffset, scratchBytes, localBytes }));
   const scratchSetter = module.add(new FunctionBuilder([I32]).get(0).globalSet(SCRATCH));
   const entries = codes.map(({ entry, tasks }) => ({ name: `kernel${entry}`, tasks }));
   const abort = memory.shared ? { abort: module.add(abortFunction()) } : {};
   const exports = { run, ...abort, scratch: scratchSetter, ...Object.fromEntries(codes.map(({ entry }) => [`kernel${entry}`, entry])) };
   return {
     bytes: encodeModule(functions, exports, memory, imports),
-    controlBytes: CONTROL.size + 4 * (threads + 1) * calls.length,
-    arenaBytes: scratchOffset + threads * scratchBytes,
+    controlBytes: CONTROL.size + 4 * (threads + 1) * units.length,
+    arenaBytes: scratchOffset + threads * (scratchBytes + localBytes),
     scratchOffset,
+    localOffset: scratchOffset + scratchBytes,
     entries,
   };
 }
@@ -154,35 +167,58 @@ interface RunOptions {
   readonly scratchOffset: number;
   /** Bytes of a thread's scratch memory. */
   readonly scratchBytes: number;
+  /** Bytes of what is local to it, behind that. */
+  readonly localBytes: number;
 }
+
+type CodedCall = ProgramCall & { readonly code: KernelCode };
 
 /** run(thread, control, table, arena). Every thread has a share of a kernel's tasks, the same part each time, so that what it wrote in
  * one kernel is still in its caches for the next; done with its own it takes what is left of the others'. A thread that has no task in hand is not
  * waited for: while the system runs something else in its place, the others do its share. A kernel whose tasks are all claimed is left, and waited for
- * before the first one that needs it. */
-function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[], options: RunOptions): FunctionBuilder {
-  const { threads, meeting, scratchOffset, scratchBytes } = options;
+ * before the first one that needs it. The tasks of a chain are its parts. */
+function runFunction(units: readonly (readonly CodedCall[])[], options: RunOptions): FunctionBuilder {
+  const { threads, meeting, scratchOffset, scratchBytes, localBytes } = options;
   const f = new FunctionBuilder([I32, I32, I32, I32]);
   const [task, turn, share, end] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
-  f.get(ARENA).i32(scratchOffset).op(OP.i32_add).get(THREAD).i32(scratchBytes).op(OP.i32_mul, OP.i32_add).globalSet(SCRATCH);
+  f.get(ARENA)
+    .i32(scratchOffset)
+    .op(OP.i32_add)
+    .get(THREAD)
+    .i32(scratchBytes + localBytes)
+    .op(OP.i32_mul, OP.i32_add)
+    .globalSet(SCRATCH);
   const done = meeting ? f.local(I32) : -1;
-  const counterOf = (i: number): number => CONTROL.size + 4 * (threads * calls.length + i);
+  const step = units.some(([first]) => first!.chain) ? f.local(I32) : -1;
+  const counterOf = (i: number): number => CONTROL.size + 4 * (threads * units.length + i);
   const pushCounter = (i: number): FunctionBuilder => f.get(CONTROL_BLOCK).get(CONTROL_BLOCK).i32(counterOf(i)).op(OP.i32_add);
-  /** Calls that were not waited for. */
+  /** Units that were not waited for. */
   const open = new Set<number>();
   const wait = (i: number): void => {
-    if (meeting) pushCounter(i).i32(codes[i]!.tasks).call(meeting.wait);
+    if (meeting) pushCounter(i).i32(tasksOf(units[i]!)).call(meeting.wait);
     open.delete(i);
   };
-  calls.forEach(({ buffers, waits = [...open] }, i) => {
-    const { tasks, entry } = codes[i]!;
+  /** Calls a kernel for a task, on the buffers of a part. */
+  const callKernel = ({ buffers, steps, code }: CodedCall, of: number): void => {
+    f.get(of);
+    buffers.forEach((ref, i) => {
+      if (ref.kind === "slot") f.get(TABLE).i32Load(4 * ref.slot);
+      else if (ref.kind === "arena") f.get(ARENA).i32(ref.offset).op(OP.i32_add);
+      else
+        f.globalGet(SCRATCH)
+          .i32(scratchBytes + ref.offset)
+          .op(OP.i32_add);
+      const bytes = steps?.[i] ?? 0;
+      if (bytes > 0) f.get(task).i32(bytes).op(OP.i32_mul, OP.i32_add);
+    });
+    f.call(code.entry);
+  };
+  units.forEach((unit, i) => {
+    const { chain, waits = [...open] } = unit[0]!;
+    const tasks = tasksOf(unit);
     const callTask = (): void => {
-      f.get(task);
-      for (const ref of buffers) {
-        if (ref.kind === "arena") f.get(ARENA).i32(ref.offset).op(OP.i32_add);
-        else f.get(TABLE).i32Load(4 * ref.slot);
-      }
-      f.call(entry);
+      if (!chain) return callKernel(unit[0]!, task);
+      for (const call of unit) f.countedLoop(step, 0, call.code.tasks, 1, () => callKernel(call, step));
     };
     if (!meeting) {
       f.countedLoop(task, 0, tasks, 1, callTask);
@@ -215,6 +251,8 @@ function runFunction(calls: readonly ProgramCall[], codes: readonly KernelCode[]
   open.forEach(wait);
   return f;
 }
+
+const tasksOf = (unit: readonly CodedCall[]): number => unit[0]!.chain?.parts ?? unit[0]!.code.tasks;
 
 /** (control, counter, done, tasks): notes that a thread did so many tasks of a kernel. Who does the last wakes those who wait. */
 function doneFunction(): FunctionBuilder {

@@ -8,6 +8,7 @@ import { printPlan } from "../../codegen/plan/print.ts";
 import { type BufferRef, CONTROL, encodeProgram } from "../../codegen/wasm/program.ts";
 import type { Node } from "../../ir/graph.ts";
 import type { Kernel } from "../../ir/kernel.ts";
+import { type Chain, unitsOf } from "../../ir/parts.ts";
 import { describeKernel, kernelFlops } from "../../ir/print.ts";
 import { printKernel } from "../../ir/print-kernel.ts";
 import { CPU, WIDE_CPU } from "../../ir/target.ts";
@@ -51,6 +52,7 @@ interface Linked {
   readonly addresses: number;
   readonly arenaBytes: number;
   readonly scratchOffset: number;
+  readonly localOffset: number;
   readonly codeBytes: number;
   readonly constants: readonly WasmBuffer[];
   readonly results: readonly Pick<DeviceBuffer, "dtype" | "count">[];
@@ -62,6 +64,9 @@ interface Linked {
 
 interface LinkedCall {
   readonly kernel: Kernel;
+  /** Of a chain: the bytes that each buffer starts further on for the next part. */
+  readonly chain?: Chain;
+  readonly steps?: readonly number[];
   readonly refs: readonly BufferRef[];
   /** Of the buffers. */
   readonly bytes: number;
@@ -168,18 +173,32 @@ class WasmDevice implements Device {
       profile: (inputs) => {
         plans ??= calls.map(({ kernel }) => this.#printPlan(kernel, native?.kernel(kernel) !== undefined));
         const texts = plans;
-        const times: KernelTime[] = [];
+        const spent = calls.map(() => 0);
+        const addressOf = (ref: BufferRef): number => {
+          if (ref.kind === "slot") return this.#words(table, addresses)[ref.slot]!;
+          return this.#arena.address + (ref.kind === "local" ? linked.localOffset : 0) + ref.offset;
+        };
         const buffers = perform(inputs, () => {
           (linked.exports["scratch"] as (address: number) => void)(this.#arena.address + scratchOffset);
-          calls.forEach(({ kernel, refs, bytes, name, tasks }, i) => {
-            const entry = linked.exports[name] as (task: number, ...addresses: number[]) => void;
-            const places = refs.map((ref) => (ref.kind === "arena" ? this.#arena.address + ref.offset : this.#words(table, addresses)[ref.slot]!));
-            const start = performance.now();
-            for (let task = 0; task < tasks; task++) entry(task, ...places);
-            const ms = performance.now() - start;
-            const code = native?.kernel(kernel) ? "native" : "wasm";
-            times.push({ kernel: describeKernel(kernel), ms, flops: kernelFlops(kernel), bytes, code, plan: texts[i]! });
-          });
+          let first = 0;
+          for (const unit of unitsOf(calls)) {
+            for (let part = 0; part < (unit[0]!.chain?.parts ?? 1); part++) {
+              unit.forEach(({ refs, steps, name, tasks }, i) => {
+                const entry = linked.exports[name] as (task: number, ...addresses: number[]) => void;
+                const places = refs.map((ref, buffer) => addressOf(ref) + part * (steps?.[buffer] ?? 0));
+                const start = performance.now();
+                for (let task = 0; task < tasks; task++) entry(task, ...places);
+                spent[first + i]! += performance.now() - start;
+              });
+            }
+            first += unit.length;
+          }
+        });
+        const times = calls.map(({ kernel, bytes, chain }, i): KernelTime => {
+          const parts = chain?.parts ?? 1;
+          const code = native?.kernel(kernel) ? "native" : "wasm";
+          const name = `${chain ? `${parts} times ` : ""}${describeKernel(kernel)}`;
+          return { kernel: name, ms: spent[i]!, flops: parts * kernelFlops(kernel), bytes, code, plan: texts[i]! };
         });
         return { results: buffers, times: Promise.resolve(times) };
       },
@@ -194,11 +213,14 @@ class WasmDevice implements Device {
     const native = this.#native && compileNative(kernels, this.#native, this.#memory.memory);
     const slots = new SlotTable(program);
     const waits = waitsOf(calls, plan);
-    const placed = calls.map(({ kernel, buffers }, i) => ({ kernel, buffers: buffers.map((node) => slots.refOf(plan.places.get(node))), waits: waits[i]! }));
-    const { bytes, controlBytes, arenaBytes, scratchOffset, entries } = encodeProgram(placed, {
+    const placed = unitsOf(calls).flatMap((unit, i) =>
+      unit.map((call) => ({ ...call, buffers: call.buffers.map((node) => slots.refOf(plan.places.get(node))), waits: waits[i]! })),
+    );
+    const { bytes, controlBytes, arenaBytes, scratchOffset, localOffset, entries } = encodeProgram(placed, {
       memory: this.#memory,
       threads: this.threads,
       arenaBytes: plan.arenaBytes,
+      localBytes: plan.localBytes,
       relaxed: this.#relaxed,
       wide: this.#wide,
       ...(native ? { native: native.kernel } : {}),
@@ -217,15 +239,16 @@ class WasmDevice implements Device {
     const [control, table] = [fixed.address, fixed.address + tableOffset];
     this.#words(control, CONTROL.size / 4).fill(0);
     return {
-      ...{ id, exports, fixed, control, controlBytes, table, arenaBytes, scratchOffset, native },
+      ...{ id, exports, fixed, control, controlBytes, table, arenaBytes, scratchOffset, localOffset, native },
       addresses: slots.count,
       codeBytes: bytes.length + (native?.bytes ?? 0),
       constants: [...program.constants.values()] as WasmBuffer[],
       results: outputs.map(({ dtype, shape }) => ({ dtype, count: sizeOf(shape) })),
       reused: plan.reused,
       donated: program.donated,
-      calls: calls.map(({ kernel, buffers }, i) => ({
+      calls: calls.map(({ kernel, buffers, chain, steps }, i) => ({
         kernel,
+        ...(chain && steps ? { chain, steps } : {}),
         refs: placed[i]!.buffers,
         bytes: buffers.reduce((n, node) => n + byteLength(node), 0),
         ...entries[i]!,
@@ -354,6 +377,7 @@ class SlotTable {
     invariant(place !== undefined, "a kernel uses a value without a place");
     switch (place.kind) {
       case "arena":
+      case "local":
         return place;
       case "input":
         return { kind: "slot", slot: place.index };

@@ -22,7 +22,8 @@ export function patternOf(bindings: readonly BufferBinding[]): string {
 export function expectedPlace(place: Place, reused: readonly number[], constants: readonly unknown[]): string {
   switch (place.kind) {
     case "arena":
-      return `arena ${place.offset}`;
+    case "local":
+      return `${place.kind} ${place.offset}`;
     case "constant":
       return `constant ${constants.indexOf(place.node)}`;
     case "input":

@@ -30,11 +30,13 @@ export interface ProgramHost {
   submit(encode: (encoder: GPUCommandEncoder) => void): void;
 }
 
-type OutsidePlace = Exclude<Place, { kind: "arena" }>;
+/** Without chains nothing is local to a thread. */
+type GpuPlace = Exclude<Place, { kind: "local" }>;
+type OutsidePlace = Exclude<GpuPlace, { kind: "arena" }>;
 
 /** What a kernel call needs at run time; `half` says which buffers are float16 in memory. */
 interface Dispatch extends StoredKernel {
-  readonly places: readonly Place[];
+  readonly places: readonly GpuPlace[];
   /** By which buffers lie in one place. */
   readonly pipelines: Map<string, Pipeline>;
   /** Which buffers lie outside of the arena. */
@@ -74,7 +76,7 @@ export class GpuProgram implements Executable {
     this.#dispatches = calls.map(({ kernel, buffers }): Dispatch => {
       const places = buffers.map((node) => {
         const place = plan.places.get(node);
-        invariant(place !== undefined, "a kernel uses a value without a place");
+        invariant(place !== undefined && place.kind !== "local", "a kernel uses a value without a place");
         return place;
       });
       return {
