@@ -165,7 +165,7 @@ describe("eval", () => {
 
 test("export writes PyTorch's names and layouts", async () => {
   const file = join(folder, "model.safetensors");
-  const { code } = await gradalign("export", run, "--format", "safetensors", "--out", file);
+  const { code } = await gradalign("export", run, "--out", file);
   expect(code).toBe(0);
   const { tensors } = decodeSafetensors(readFileSync(file));
   const shapes = Object.fromEntries([...tensors].map(([name, tensor]) => [name, tensor.shape]));
@@ -174,7 +174,9 @@ test("export writes PyTorch's names and layouts", async () => {
 
 test("export writes an ONNX graph that import can use", async () => {
   const file = join(folder, "model.onnx");
-  expect((await gradalign("export", run, "--format", "onnx", "--out", file)).code).toBe(0);
+  const refused = await gradalign("export", run, "--format", "safetensors", "--out", file);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("must not end in .onnx with --format safetensors")]);
+  expect((await gradalign("export", run, "--out", file)).code).toBe(0);
   const { stdout } = await gradalign("import", file);
   expect(stdout).toContain("opset: 17\n");
   expect(stdout).toContain(

@@ -1,11 +1,11 @@
 /** @file `gradalign convert`: a model's file in another format. */
-import { extname } from "node:path";
 import { bytes } from "@gradalign/runs";
-import { convertModel, isRunFolder, type WrittenFormat } from "@gradalign/runs/node";
+import { convertModel, isRunFolder } from "@gradalign/runs/node";
 import { ConfigError } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { writeOutput } from "../run/output.ts";
 import { addModelFlags, imageShape, type ModelFlags, modelOptions } from "../settings/model-options.ts";
+import { formatOfName } from "../settings/written-format.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 
 const HELP = `
@@ -30,7 +30,7 @@ export function registerConvert(program: Command, context: Context): void {
     .requiredOption("--out <file>", "file to write: .safetensors or .onnx")
     .addHelpText("after", HELP)
     .action(async (path: string, flags: ConvertFlags) => {
-      const format = WRITTEN[extname(flags.out).toLowerCase()];
+      const format = formatOfName(flags.out);
       if (!format) throw new ConfigError(`--out (="${flags.out}") must end in .safetensors or .onnx`);
       if (isRunFolder(path)) throw new ConfigError(`"${path}" must be a file, it is a run; write gradalign export ${path} --out ${flags.out}`);
       const { content, notes } = await convertModel(path, format, { ...modelOptions(flags), shape: imageShape("--shape", flags.shape) });
@@ -39,5 +39,3 @@ export function registerConvert(program: Command, context: Context): void {
       print(context, `${flags.out}: ${format}, ${bytes(content.length)}`);
     });
 }
-
-const WRITTEN: Readonly<Record<string, WrittenFormat>> = { ".safetensors": "safetensors", ".onnx": "onnx" };

@@ -8,6 +8,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { writeOutput } from "../run/output.ts";
 import { whichOption } from "../settings/which-option.ts";
+import { formatOfName } from "../settings/written-format.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 
 const HELP = `
@@ -19,14 +20,13 @@ huggingface writes a folder of model.safetensors, config.json and a model card (
 evaluate first. Every format holds the network, settings, radius, seed, commit and checksums: "gradalign eval" opens it without flags.
 
 Examples:
-  gradalign export runs/my-run --format safetensors --out model.safetensors
-  gradalign export runs/my-run --which best --out best.safetensors
-  gradalign export runs/my-run --format onnx --out model.onnx
+  gradalign export runs/my-run --out model.safetensors
+  gradalign export runs/my-run --which best --out best.onnx
   gradalign export runs/my-run --which best --format huggingface --out my-model`;
 
 interface ExportFlags {
   readonly which?: Which;
-  readonly format: "safetensors" | "onnx" | "huggingface";
+  readonly format?: "safetensors" | "onnx" | "huggingface";
   readonly aliases: Aliases;
   readonly out: string;
 }
@@ -38,11 +38,20 @@ export function registerExport(program: Command, context: Context): void {
     .description("write a saved model's weights for PyTorch, as ONNX, or as a folder for the Hugging Face hub")
     .argument("<run|checkpoint>", "run folder, or last.json or best.json in its checkpoints folder")
     .addOption(whichOption())
-    .addOption(new Option("--format <format>", "what to write").choices(["safetensors", "onnx", "huggingface"]).default("safetensors"))
+    .addOption(
+      new Option("--format <format>", "what to write (default: what the name of --out ends in, else safetensors)").choices([
+        "safetensors",
+        "onnx",
+        "huggingface",
+      ]),
+    )
     .addOption(new Option("--aliases <whose>", "write the first layers a second time for the paper's own classes").choices(["authors", "none"]).default("none"))
     .requiredOption("--out <file>", "file to write; with huggingface a folder")
     .addHelpText("after", HELP)
-    .action((path: string, { out, format, aliases, which }: ExportFlags) => {
+    .action((path: string, { out, format: wanted, aliases, which }: ExportFlags) => {
+      const named = formatOfName(out);
+      const format = wanted ?? named ?? "safetensors";
+      if (named && format !== named) throw new ConfigError(`--out (="${out}") must not end in .${named} with --format ${format}`);
       if (aliases !== "none" && format !== "safetensors") throw new ConfigError(`--aliases (=${aliases}) must be left out with --format ${format}`);
       const saved = loadSavedModel(path, which, (text) => remark(context, text));
       const code = provenance();
