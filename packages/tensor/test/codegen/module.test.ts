@@ -68,6 +68,18 @@ describe("a program", () => {
     expect(functions(compile(twice, [8, 8], ALONE))).toBe(once);
   });
 
+  test.each([
+    ["one thread", ALONE],
+    ["several threads", SHARED],
+  ])("of %s has functions of limited length, however many its kernels are", (_, options) => {
+    const chain = (length: number) => (x: Node) => Array.from({ length }).reduce((y: Value) => matmul(y, x), x);
+    const longest = (length: number): number => {
+      const functions = disassemble(compile(chain(length), [8, 8], options), { threads: options.memory.shared }).split("(func ");
+      return Math.max(...functions.map((text) => text.split("\n").length));
+    };
+    expect(longest(600)).toBe(longest(200));
+  });
+
   test("is a function of the graph alone", () => {
     expect(compile(f, [5, 37], SHARED)).toEqual(compile(f, [5, 37], SHARED));
   });

@@ -62,6 +62,30 @@ test("one to four threads compute the same bits", async () => {
   expect(one!.every((values) => values.every(Number.isFinite))).toBe(true);
 });
 
+test("a program of hundreds of kernels, which is in several functions", async () => {
+  const turned = (x: Value): Value => {
+    let y = x;
+    for (let i = 0; i < 150; i++) y = sub(y, mul(mean(y, [i % 2], { keepDims: true }), 0.5));
+    return y;
+  };
+  const x = Float32Array.from({ length: 40 * 50 }, (_, i) => Math.sin(i));
+  const results = [1, 2, 3].map(async (threads) => {
+    const device = await createDevice({ backend: "wasm", threads });
+    afterAll(() => device.close());
+    const f = jit((given: Value) => turned(reshape(given, [40, 50])), { device });
+    const result = f(x).data();
+    expect(f.stats()!.kernels).toBeGreaterThan(200);
+    return result;
+  });
+  const [one, ...others] = await Promise.all(results);
+  for (const other of others) expect(other).toEqual(one);
+  const reference = await createDevice({ backend: "reference" });
+  const expected = jit((given: Value) => turned(reshape(given, [40, 50])), { device: reference })(x).data();
+  one!.forEach((value, i) => {
+    expect(value).toBeCloseTo(expected[i]!, 4);
+  });
+});
+
 test("many short programs on several threads", async () => {
   const device = await createDevice({ backend: "wasm", threads: 4 });
   afterAll(() => device.close());

@@ -34,8 +34,8 @@ export const CONTROL = {
   generation: 0,
   /** Threads asleep until the generation changes. */
   sleeping: 64,
-  /** Size of the fixed part, which keeps its contents between runs. Counters that start at 0 follow: per unit the tasks claimed of each thread's
-   * share, then per unit the tasks done. */
+  /** Size of the fixed part, which keeps its contents between runs. Counters that start at 0 follow, for each unit: the tasks claimed of each thread's
+   * share, then the tasks done. */
   size: 128,
 } as const;
 
@@ -107,8 +107,8 @@ export function encodeProgram(
   });
   const meeting = memory.shared ? { done: module.add(doneFunction()), wait: module.add(waitFunction()) } : null;
   const scratchOffset = alignUp(arenaBytes);
-  const units = unitsOf(calls.map((call, i) => ({ ...call, code: codes[i]! })));
-  const run = module.add(runFunction(units, { threads, meeting, scratchOffset, scratchBytes, localBytes }));
+  const units = unitCalls(calls, codes, module, scratchBytes);
+  const run = module.add(runFunction(units, module, { threads, meeting, scratchOffset, scratchBytes, localBytes }));
   const scratchSetter = module.add(new FunctionBuilder([I32]).get(0).globalSet(SCRATCH));
   const entries = codes.map(({ entry, tasks }) => ({ name: `kernel${entry}`, tasks }));
   const abort = memory.shared ? { abort: module.add(abortFunction()) } : {};
@@ -157,7 +157,11 @@ function emitNative({ tasks, entry, scratchBytes, table }: NativeKernel, buffers
   return { tasks, entry: module.add(f) };
 }
 
+const RUN = [I32, I32, I32, I32] as const;
 const [THREAD, CONTROL_BLOCK, TABLE, ARENA] = [0, 1, 2, 3] as const;
+
+/** Calls in one function, at most: for long functions engines take time and memory out of proportion. */
+const MOST_CALLS = 64;
 
 interface RunOptions {
   readonly threads: number;
@@ -171,16 +175,60 @@ interface RunOptions {
   readonly localBytes: number;
 }
 
-type CodedCall = ProgramCall & { readonly code: KernelCode };
+/** A kernel alone or a chain, of which each task is a part. */
+interface UnitCall extends Pick<ProgramCall, "buffers" | "waits"> {
+  readonly code: KernelCode;
+}
 
-/** run(thread, control, table, arena). Every thread has a share of a kernel's tasks, the same part each time, so that what it wrote in
- * one kernel is still in its caches for the next; done with its own it takes what is left of the others'. A thread that has no task in hand is not
- * waited for: while the system runs something else in its place, the others do its share. A kernel whose tasks are all claimed is left, and waited for
- * before the first one that needs it. The tasks of a chain are its parts. */
-function runFunction(units: readonly (readonly CodedCall[])[], options: RunOptions): FunctionBuilder {
+/** Chains as kernels. Chains of the same kernels share a function. */
+function unitCalls(calls: readonly ProgramCall[], codes: readonly KernelCode[], module: ModuleContext, scratchBytes: number): UnitCall[] {
+  const known = new Map<string, KernelCode>();
+  return unitsOf(calls.map((call, i) => ({ ...call, code: codes[i]! }))).map((unit) => {
+    const { chain, waits, buffers, code } = unit[0]!;
+    const waiting = waits ? { waits } : {};
+    if (!chain) return { code, buffers, ...waiting };
+    const outside = unit.map((call) => call.buffers.filter(({ kind }) => kind !== "local"));
+    const key = JSON.stringify([
+      chain.parts,
+      unit.map((call) => [call.code.entry, call.steps, call.buffers.map((ref) => (ref.kind === "local" ? ref.offset : -1))]),
+    ]);
+    const joined = known.get(key) ?? { tasks: chain.parts, entry: module.add(partFunction(unit, outside.flat().length, scratchBytes)) };
+    known.set(key, joined);
+    return { code: joined, buffers: outside.flat(), ...waiting };
+  });
+}
+
+/** (part, buffers … of all kernels, but for what is local): does a part of a chain. */
+function partFunction(unit: readonly (ProgramCall & { readonly code: KernelCode })[], buffers: number, scratchBytes: number): FunctionBuilder {
+  const f = new FunctionBuilder(new Array<typeof I32>(1 + buffers).fill(I32));
+  const [part, step] = [0, f.local(I32)];
+  let next = 1;
+  for (const { code, buffers: refs, steps } of unit) {
+    const first = next;
+    f.countedLoop(step, 0, code.tasks, 1, () => {
+      f.get(step);
+      next = first;
+      refs.forEach((ref, i) => {
+        if (ref.kind === "local") {
+          f.globalGet(SCRATCH)
+            .i32(scratchBytes + ref.offset)
+            .op(OP.i32_add);
+          return;
+        }
+        f.get(next++);
+        const bytes = steps?.[i] ?? 0;
+        if (bytes > 0) f.get(part).i32(bytes).op(OP.i32_mul, OP.i32_add);
+      });
+      f.call(code.entry);
+    });
+  }
+  return f;
+}
+
+/** run(thread, control, table, arena): the calls in order, in functions of some calls each where they are many. */
+function runFunction(calls: readonly UnitCall[], module: ModuleContext, options: RunOptions): FunctionBuilder {
   const { threads, meeting, scratchOffset, scratchBytes, localBytes } = options;
-  const f = new FunctionBuilder([I32, I32, I32, I32]);
-  const [task, turn, share, end] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+  const f = new FunctionBuilder(RUN);
   f.get(ARENA)
     .i32(scratchOffset)
     .op(OP.i32_add)
@@ -188,71 +236,136 @@ function runFunction(units: readonly (readonly CodedCall[])[], options: RunOptio
     .i32(scratchBytes + localBytes)
     .op(OP.i32_mul, OP.i32_add)
     .globalSet(SCRATCH);
-  const done = meeting ? f.local(I32) : -1;
-  const step = units.some(([first]) => first!.chain) ? f.local(I32) : -1;
-  const counterOf = (i: number): number => CONTROL.size + 4 * (threads * units.length + i);
-  const pushCounter = (i: number): FunctionBuilder => f.get(CONTROL_BLOCK).get(CONTROL_BLOCK).i32(counterOf(i)).op(OP.i32_add);
-  /** Units that were not waited for. */
-  const open = new Set<number>();
-  const wait = (i: number): void => {
-    if (meeting) pushCounter(i).i32(tasksOf(units[i]!)).call(meeting.wait);
-    open.delete(i);
+  const shared = meeting && new SharedCalls(calls, module, threads, meeting);
+  const emit = (part: FunctionBuilder, from: number, to: number): void => {
+    if (shared) for (let i = from; i < to; i++) shared.emit(part, i);
+    else emitPlain(part, calls.slice(from, to));
   };
-  /** Calls a kernel for a task, on the buffers of a part. */
-  const callKernel = ({ buffers, steps, code }: CodedCall, of: number): void => {
-    f.get(of);
-    buffers.forEach((ref, i) => {
-      if (ref.kind === "slot") f.get(TABLE).i32Load(4 * ref.slot);
-      else if (ref.kind === "arena") f.get(ARENA).i32(ref.offset).op(OP.i32_add);
-      else
-        f.globalGet(SCRATCH)
-          .i32(scratchBytes + ref.offset)
-          .op(OP.i32_add);
-      const bytes = steps?.[i] ?? 0;
-      if (bytes > 0) f.get(task).i32(bytes).op(OP.i32_mul, OP.i32_add);
-    });
-    f.call(code.entry);
-  };
-  units.forEach((unit, i) => {
-    const { chain, waits = [...open] } = unit[0]!;
-    const tasks = tasksOf(unit);
-    const callTask = (): void => {
-      if (!chain) return callKernel(unit[0]!, task);
-      for (const call of unit) f.countedLoop(step, 0, call.code.tasks, 1, () => callKernel(call, step));
-    };
-    if (!meeting) {
-      f.countedLoop(task, 0, tasks, 1, callTask);
-      return;
+  if (calls.length <= MOST_CALLS) emit(f, 0, calls.length);
+  else {
+    for (let from = 0; from < calls.length; from += MOST_CALLS) {
+      const part = new FunctionBuilder(RUN);
+      emit(part, from, Math.min(calls.length, from + MOST_CALLS));
+      for (const parameter of RUN.keys()) f.get(parameter);
+      f.call(module.add(part));
     }
-    waits.forEach(wait);
-    open.add(i);
-    const first = CONTROL.size + 4 * threads * i;
+  }
+  shared?.emitEnd(f);
+  return f;
+}
+
+/** Pushes the addresses of a call's buffers. */
+function pushBuffers(f: FunctionBuilder, buffers: readonly BufferRef[]): void {
+  for (const ref of buffers) {
+    if (ref.kind === "slot") f.get(TABLE).i32Load(4 * ref.slot);
+    else f.get(ARENA).i32(ref.offset).op(OP.i32_add);
+  }
+}
+
+/** Calls for one thread: task by task. */
+function emitPlain(f: FunctionBuilder, calls: readonly UnitCall[]): void {
+  const task = f.local(I32);
+  // Not needed, but part of every module that goldens know.
+  for (let i = 0; i < 3; i++) f.local(I32);
+  for (const { buffers, code } of calls) {
+    f.countedLoop(task, 0, code.tasks, 1, () => {
+      f.get(task);
+      pushBuffers(f, buffers);
+      f.call(code.entry);
+    });
+  }
+}
+
+/** Calls for several threads. Every thread has a share of a kernel's tasks, the same part each time, so that what it wrote in one kernel is still in its
+ * caches for the next; done with its own it takes what is left of the others'. A thread that has no task in hand is not waited for: while the system
+ * runs something else in its place, the others do its share. A kernel whose tasks are all claimed is left, and waited for before the first one that
+ * needs it. */
+class SharedCalls {
+  readonly #calls: readonly UnitCall[];
+  readonly #module: ModuleContext;
+  readonly #threads: number;
+  readonly #meeting: NonNullable<RunOptions["meeting"]>;
+  /** The function of each kernel that claims and does its tasks. */
+  readonly #jobs = new Map<KernelCode, number>();
+  /** Calls that were not waited for. */
+  readonly #open = new Set<number>();
+
+  constructor(calls: readonly UnitCall[], module: ModuleContext, threads: number, meeting: NonNullable<RunOptions["meeting"]>) {
+    this.#calls = calls;
+    this.#module = module;
+    this.#threads = threads;
+    this.#meeting = meeting;
+  }
+
+  emit(f: FunctionBuilder, i: number): void {
+    const { buffers, code, waits = [...this.#open] } = this.#calls[i]!;
+    for (const earlier of waits) this.#wait(f, earlier);
+    this.#open.add(i);
+    let job = this.#jobs.get(code);
+    if (job === undefined) {
+      job = this.#module.add(this.#job(code, buffers.length));
+      this.#jobs.set(code, job);
+    }
+    f.get(THREAD).get(CONTROL_BLOCK);
+    this.#pushCounters(f, i, 0);
+    pushBuffers(f, buffers);
+    f.call(job);
+  }
+
+  /** Waits for all calls. */
+  emitEnd(f: FunctionBuilder): void {
+    for (const i of this.#open) this.#wait(f, i);
+  }
+
+  #wait(f: FunctionBuilder, i: number): void {
+    f.get(CONTROL_BLOCK);
+    this.#pushCounters(f, i, this.#threads);
+    f.i32(this.#calls[i]!.code.tasks).call(this.#meeting.wait);
+    this.#open.delete(i);
+  }
+
+  /** Pushes the address of one of a call's counters. */
+  #pushCounters(f: FunctionBuilder, i: number, counter: number): void {
+    f.get(CONTROL_BLOCK)
+      .i32(CONTROL.size + 4 * ((this.#threads + 1) * i + counter))
+      .op(OP.i32_add);
+  }
+
+  /** (thread, control, counters, buffers …): claims tasks of a kernel and does them, as long as there are any. */
+  #job({ tasks, entry }: KernelCode, buffers: number): FunctionBuilder {
+    const threads = this.#threads;
+    const [thread, control, counters, first] = [0, 1, 2, 3];
+    const f = new FunctionBuilder(new Array<typeof I32>(first + buffers).fill(I32));
+    const [task, turn, share, end, done] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
     const pushBorder = (): void => {
       f.i32(tasks).op(OP.i32_mul).i32(threads).op(OP.i32_div_u);
     };
-    f.i32(0).tee(turn).set(done);
     f.loop(() => {
-      f.get(THREAD).get(turn).op(OP.i32_add).i32(threads).op(OP.i32_rem_u).tee(share).i32(1).op(OP.i32_add);
+      f.get(thread).get(turn).op(OP.i32_add).i32(threads).op(OP.i32_rem_u).tee(share).i32(1).op(OP.i32_add);
       pushBorder();
       f.set(end);
       f.block(() => {
         f.loop(() => {
-          f.get(CONTROL_BLOCK).get(share).i32(2).op(OP.i32_shl, OP.i32_add).i32(1).atomicAdd(first).get(share);
+          f.get(counters).get(share).i32(2).op(OP.i32_shl, OP.i32_add).i32(1).atomicAdd().get(share);
           pushBorder();
           f.op(OP.i32_add).tee(task).get(end).op(OP.i32_ge_u).branchIf(1);
-          callTask();
-          f.get(done).i32(1).op(OP.i32_add).set(done).branch(0);
+          f.get(task);
+          for (let i = 0; i < buffers; i++) f.get(first + i);
+          f.call(entry).get(done).i32(1).op(OP.i32_add).set(done).branch(0);
         });
       });
       f.get(turn).i32(1).op(OP.i32_add).tee(turn).i32(threads).op(OP.i32_lt_s).branchIf(0);
     });
-    pushCounter(i).get(done).i32(tasks).call(meeting.done);
-  });
-  open.forEach(wait);
-  return f;
+    f.get(control)
+      .get(counters)
+      .i32(4 * threads)
+      .op(OP.i32_add)
+      .get(done)
+      .i32(tasks)
+      .call(this.#meeting.done);
+    return f;
+  }
 }
-
-const tasksOf = (unit: readonly CodedCall[]): number => unit[0]!.chain?.parts ?? unit[0]!.code.tasks;
 
 /** (control, counter, done, tasks): notes that a thread did so many tasks of a kernel. Who does the last wakes those who wait. */
 function doneFunction(): FunctionBuilder {
