@@ -6,22 +6,26 @@ import { structuralKey } from "./structure.ts";
 export class NodeKinds {
   readonly #numbers = new Map<string, number>();
   readonly #known = new Map<Node, number>();
-  /** As text; nodes that are made from others often have the same object. */
-  readonly #attributes = new Map<object, string>();
+  /** Attributes and shapes as text; nodes that are made from others often have the same object. */
+  readonly #texts = new Map<object, string>();
 
   numberOf(node: Node): number {
     const known = this.#known.get(node);
     if (known !== undefined) return known;
     const { op, attrs, shape, dtype } = node;
-    let attributes = this.#attributes.get(attrs);
-    if (attributes === undefined) {
-      attributes = structuralKey(attrs);
-      this.#attributes.set(attrs, attributes);
-    }
-    const key = `${op} ${dtype}[${shape.join()}]${attributes}`;
+    const key = `${op} ${dtype} ${this.#textOf(shape)}${this.#textOf(attrs)}`;
     const number = this.#numbers.get(key) ?? this.#numbers.size;
     this.#numbers.set(key, number);
     this.#known.set(node, number);
     return number;
+  }
+
+  #textOf(part: object): string {
+    let text = this.#texts.get(part);
+    if (text === undefined) {
+      text = structuralKey(part);
+      this.#texts.set(part, text);
+    }
+    return text;
   }
 }

@@ -39,11 +39,22 @@ export class ExprTable {
   /** The table's expression that equals this one, whose operands are the table's already. */
   intern(expr: Expr): Expr {
     if (this.has(expr)) return expr;
-    const key = structuralKey(expr, (object) => this.#ids.get(object));
+    const key = this.#keyOf(expr);
     const found = this.#known.get(key);
     if (found) return found;
     this.#known.set(key, expr);
     this.#ids.set(expr, this.#ids.size);
     return expr;
+  }
+
+  /** The frequent kinds are written out: compilation spends much of its time here. */
+  #keyOf(expr: Expr): string {
+    if (expr.kind === "load") return `#${expr.buffer} ${expr.dtype} ${expr.at.offset} ${expr.at.strides.join()}`;
+    if (expr.kind === "op") {
+      let key = `${expr.op} ${expr.dtype}`;
+      for (const arg of expr.args) key += ` ${this.#ids.get(arg)}`;
+      if (expr.args.every((arg) => this.has(arg))) return key;
+    }
+    return structuralKey(expr, (object) => this.#ids.get(object));
   }
 }

@@ -78,9 +78,11 @@ export function operation(name: string): Operation {
   return found;
 }
 
+const NONE: Attributes = Object.freeze({});
+
 /** Builds a checked node. All numbers that operations are given pass here: lists and positions must be integers, and `value` an element of the
  * result's type. */
-export function apply(name: string, inputs: readonly Node[], attrs: Attributes = {}): Node {
+export function apply(name: string, inputs: readonly Node[], attrs: Attributes = NONE): Node {
   const op = name.replace(/-./g, (dash) => dash.charAt(1).toUpperCase());
   for (const [key, given] of Object.entries(attrs)) {
     if (Array.isArray(given)) checkIntegers(op, key, given);

@@ -59,14 +59,20 @@ export class Elements {
 
   /** The one value that is made like this. Equal values of a kernel are computed once: machine code joins no operations. */
   #intern(value: ElementValue): ElementValue {
-    const { pointer, ...from } = value.kind === "load" ? value : value.kind === "op" && value.from ? value.from : { pointer: null };
-    const args = value.kind === "op" ? [value.op, ...value.args.map((arg) => this.#numbers.get(arg))] : [value.kind, value.kind === "bits" ? value.bits : ""];
-    const key = JSON.stringify([...args, pointer?.name, from]);
+    const key = this.#keyOf(value);
     const known = this.#values.get(key);
     if (known) return known;
     this.#values.set(key, value);
     this.#numbers.set(value, this.#numbers.size);
     return value;
+  }
+
+  #keyOf(value: ElementValue): string {
+    if (value.kind === "bits") return `bits ${value.bits}`;
+    if (value.kind === "load") return `${placeKey(value)} ${value.along}`;
+    let key = value.op as string;
+    for (const arg of value.args) key += ` ${this.#numbers.get(arg)}`;
+    return value.from ? `${key} ${placeKey(value.from)}` : key;
   }
 
   #bits(value: number): ElementValue {
@@ -196,6 +202,8 @@ export class Elements {
     }
   }
 }
+
+const placeKey = ({ pointer, offset, narrow }: ElementPlace): string => `${pointer.name} ${offset} ${narrow ?? false}`;
 
 const isNarrow = ({ dtype }: Expr): boolean => dtype === "uint8" || dtype === "bool";
 

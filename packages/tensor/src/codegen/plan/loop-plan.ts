@@ -71,7 +71,7 @@ export function planLoop(kernel: LoopKernel, wide: boolean): LoopPlan {
 }
 
 /** Chooses by what memory looks like along each candidate loop. */
-function chooseShape(kernel: LoopKernel): LoopShape {
+export function chooseShape(kernel: LoopKernel): LoopShape {
   const { extents, reduced, outputs } = kernel;
   const values = outputs.map((output) => output.value);
   const last = extents.length - 1;

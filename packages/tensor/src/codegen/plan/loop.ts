@@ -25,7 +25,7 @@ import {
   variable,
   wordAt,
 } from "./language.ts";
-import { type LoopPlan, planLoop, valueInside } from "./loop-plan.ts";
+import { chooseShape, type LoopPlan, planLoop, valueInside } from "./loop-plan.ts";
 import type { Machine } from "./machine.ts";
 import { Planner } from "./planner.ts";
 
@@ -54,7 +54,7 @@ export function planLoopKernel(given: LoopKernel, machine: Machine): Plan | null
 function withRowsTogether(kernel: LoopKernel): LoopKernel {
   const { extents, reduced, combine, outputs } = kernel;
   const rows = extents.length - reduced - 1;
-  if (combine !== "sum" || rows < 0 || outputs.length > 1 || planLoop(kernel, true).strategy !== "rows") return kernel;
+  if (combine !== "sum" || rows < 0 || outputs.length > 1 || chooseShape(kernel).strategy !== "rows") return kernel;
   const together = [MOST_SUMS, 3, 2].find((count) => extents[rows]! % count === 0);
   return together ? sideBySide(kernel, rows, together) : kernel;
 }

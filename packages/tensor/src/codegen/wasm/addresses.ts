@@ -72,7 +72,8 @@ export class Addresses {
   push(buffer: number, at: Affine, dtype: DType, terms: readonly GatherTerm[] = []): void {
     const { f, inner, indices } = this.#scope;
     const bytes = BYTES[dtype];
-    const key = structuralKey([buffer, at, bytes, terms], (object) => ("kind" in object ? this.#numberOf(object) : undefined));
+    const place = `${buffer} ${bytes} ${at.offset} ${at.strides.join()}`;
+    const key = terms.length === 0 ? place : place + structuralKey(terms, (object) => ("kind" in object ? this.#numberOf(object) : undefined));
     let base = this.#bases.get(key);
     if (!base) {
       base = { local: f.local(I32), buffer, at, bytes, terms };

@@ -1,7 +1,6 @@
 /** @file Loads of lanes that lie apart, where four of a kernel's loads lie next to each other: four vectors across the lanes, turned in registers. */
 import { BYTES } from "../../base/dtype.ts";
 import type { Expr } from "../../ir/scalar.ts";
-import { structuralKey } from "../../ir/structure.ts";
 import type { Addresses, LoopScope } from "./addresses.ts";
 import { I32, V128 } from "./opcodes.ts";
 
@@ -61,5 +60,5 @@ export class TransposedLoads {
 }
 
 function placeOf({ buffer, at }: Load, offset: number): string {
-  return structuralKey([buffer, offset, at.strides]);
+  return `${buffer} ${offset} ${at.strides.join()}`;
 }
