@@ -14,9 +14,23 @@ interface Part {
   readonly steps: readonly number[];
 }
 
+const known = new WeakMap<Kernel, Map<string, Part | null>>();
+
 /** One of so many equal parts of a kernel, whose buffers have so many elements each. No part uses another one's share of a buffer that has shares. Null
  * where the kernel has no such parts. */
 export function partOf(kernel: Kernel, parts: number, sizes: readonly number[]): Part | null {
+  const ofKernel = known.get(kernel) ?? new Map<string, Part | null>();
+  known.set(kernel, ofKernel);
+  const key = `${parts} ${sizes.join()}`;
+  let part = ofKernel.get(key);
+  if (part === undefined) {
+    part = makePart(kernel, parts, sizes);
+    ofKernel.set(key, part);
+  }
+  return part;
+}
+
+function makePart(kernel: Kernel, parts: number, sizes: readonly number[]): Part | null {
   /** Nothing lies outside of a buffer: where the strides of all images make up the whole of it, what belongs to one is within its stride. */
   const ofImages = (images: number, strides: readonly number[], part: Kernel): Part | null =>
     images % parts === 0 && strides.every((stride, i) => stride === 0 || stride * images === sizes[i]) && strides.at(-1) !== 0

@@ -20,13 +20,22 @@ interface Access {
 /** Per unit, a chain or a call alone, the earlier units it waits for. One is named once at most, since whoever has waited for it knows ever after that it is
  * done; those that nobody waits for have to be waited for in the end. */
 export function waitsOf(calls: readonly KernelCall[], { places, reused }: Pick<MemoryPlan, "places" | "reused">): readonly (readonly number[])[] {
+  const stretchOf = (node: Node): Stretch | null => {
+    const place = places.get(node);
+    if (!place || place.kind === "constant" || place.kind === "local") return null;
+    if (place.kind === "arena") return { block: "arena", start: place.offset, end: place.offset + byteLength(node) };
+    const input = place.kind === "input" ? place.index : (reused[place.index] ?? -1);
+    return { block: input < 0 ? `output ${place.index}` : `input ${input}`, start: 0, end: Number.POSITIVE_INFINITY };
+  };
+  const known = new Map<Node, Stretch | null>();
   const stretchesOf = (nodes: readonly Node[]): Stretch[] =>
     nodes.flatMap((node) => {
-      const place = places.get(node);
-      if (!place || place.kind === "constant" || place.kind === "local") return [];
-      if (place.kind === "arena") return [{ block: "arena", start: place.offset, end: place.offset + byteLength(node) }];
-      const input = place.kind === "input" ? place.index : (reused[place.index] ?? -1);
-      return [{ block: input < 0 ? `output ${place.index}` : `input ${input}`, start: 0, end: Number.POSITIVE_INFINITY }];
+      let stretch = known.get(node);
+      if (stretch === undefined) {
+        stretch = stretchOf(node);
+        known.set(node, stretch);
+      }
+      return stretch ?? [];
     });
   /** Units that nobody has waited for yet. */
   let open: { readonly index: number; readonly access: Access }[] = [];
