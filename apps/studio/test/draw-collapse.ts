@@ -1,6 +1,6 @@
 /** @file Runs in a browser: draws the panels of a training that overfits at epoch 12.3, looked back at epoch 6. */
 import type { Evaluation } from "@gradalign/robustness";
-import { drawPanel, drawSlice, drawSurface, PANELS } from "../src/page/charts.ts";
+import { drawEstimate, drawPanel, drawSlice, drawSurface, PANELS } from "../src/page/charts.ts";
 
 /** What each panel shows of it. */
 export function drawCollapse(): { words: string[]; dashed: number; lines: number; cursors: number }[] {
@@ -26,4 +26,14 @@ export function drawBump(): (string | null)[] {
   const losses = Float32Array.from({ length: size * size }, (_, i) => 3 - 4 * (at(i % size) - 0.5) ** 2 - 0.1 * at(Math.floor(i / size)));
   const surface = { size, from, to, losses, direction: "random" as const };
   return [drawSurface(surface, 400), drawSlice(surface, 4, 400)].map((svg) => svg.getAttribute("aria-description"));
+}
+
+/** The labels of the curve of an attack's axis, in letters as large as on a telephone, each with how much of it is cut off. */
+export function drawAxis(): { words: string | null; cut: number }[] {
+  const svg = drawEstimate([{ images: 8, robust: 0.5, low: 0.4, high: 0.6 }], 16, 300) as SVGSVGElement;
+  svg.style.cssText = "font-size: 14.5px; font-family: sans-serif";
+  document.body.append(svg);
+  const { left } = svg.getBoundingClientRect();
+  const labels = [...svg.querySelectorAll("[aria-label='y-axis tick label'] text")];
+  return labels.map((label) => ({ words: label.textContent, cut: Math.max(0, left - label.getBoundingClientRect().left) }));
 }

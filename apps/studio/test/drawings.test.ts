@@ -19,6 +19,10 @@ describe("a drawing", () => {
     ]);
   });
 
+  test("of an attack has its shares in full beside it", async () => {
+    expect(await opened.call("page", "drawAxis")).toEqual([0, 20, 40, 60, 80, 100].map((share) => ({ words: `${share} %`, cut: 0 })));
+  });
+
   test("of a loss says where the bump is that FGSM steps over", async () => {
     expect(await opened.call("page", "drawBump")).toEqual([
       "From 0.63 to 3.03; image: 2.00, FGSM: 2.00.",

@@ -24,6 +24,17 @@ test("the form is made of the declared options: it refuses what they refuse, and
   await expect.poll(() => new URL(page.url()).searchParams.get("epsilon")).toBe("10");
   await page.fill("[name=epochs]", "1.5");
   expect(await text("#setting-epochs-wrong")).toContain("must be an integer of at least 1");
+  // Nothing is started with what the field had before.
+  await page.waitForSelector("#start:disabled");
+  expect(await text("#start-wrong")).toMatch(/^Nothing is started while a setting is wrong: epochs \(=1\.5\) must be/);
+  await page.fill("[name=epochs]", "1");
+  await page.waitForSelector("#start:enabled");
+  // Of a method that is left nothing is wrong any more.
+  await page.selectOption("[name='left.method']", "fgsm-gradalign");
+  await page.fill("[name='left.lambda']", "x");
+  await page.waitForSelector("#start:disabled");
+  await page.selectOption("[name='left.method']", "fgsm");
+  await page.waitForSelector("#start:enabled");
 
   // Another method has other options; λ follows from the radius until it is given.
   expect(await page.locator("[name='left.lambda']").count()).toBe(0);
@@ -40,11 +51,23 @@ test("the form is made of the declared options: it refuses what they refuse, and
   await page.waitForSelector(".committed svg");
 });
 
-test("an address that says nonsense is told, and the rest of it is taken", async () => {
-  await openPage("?epsilon=0.5&seed=7&left.lambda=x&colour=red&at=-1&right.zero=a");
+test("an address that says nonsense is told, and the rest of it is taken; of images there is the last", async () => {
+  await openPage("?epsilon=0.5&seed=7&left.lambda=x&colour=red&at=-1&right.zero=a&image=123456");
+  await inState("idle");
   await page.waitForSelector("#problem");
   const said = (await text("#problem")) ?? "";
   for (const name of ["epsilon", "lambda", "colour", "at=-1", "right.zero"]) expect(said).toContain(name);
+  expect(said).toContain("There is no test image 123456, they go from 0 to 149");
+  expect(new URL(page.url()).searchParams.get("image")).toBe("149");
+  for (const [written, taken] of [
+    ["99999", "149"],
+    ["-3", "0"],
+    ["1.5", "2"],
+  ] as const) {
+    await page.fill("[name=image]", written);
+    await page.locator("[name=image]").blur();
+    await expect.poll(() => page.inputValue("[name=image]")).toBe(taken);
+  }
   expect(await page.inputValue("[name=seed]")).toBe("7");
   expect(await page.inputValue("[name=epsilon]")).toBe("10");
 });

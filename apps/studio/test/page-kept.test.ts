@@ -86,12 +86,13 @@ test("a run folder of the command is opened and goes on on the page; what the pa
   await page.setInputFiles("[name=run-folder]", join(root, "half"));
   await inState("paused");
   expect(measurements(await save()).map((all) => all.length)).toEqual([3, 0]);
-  expect(await page.inputValue("[name='left.epsilon']")).toBe("10");
+  // Beside it the page's method is trained with the run's settings.
+  expect(await page.inputValue("[name=epsilon]")).toBe("10");
   await page.click("text=Continue");
   await inState("idle");
   const saved = measurements(await save());
   expect(saved[0]).toEqual(expected[0]);
-  expect(saved[1]).toEqual((await inNode({ ...SETTINGS, epsilon: 4 }, ["fgsm-gradalign"]))[0]);
+  expect(saved[1]).toEqual(expected[1]);
 
   const { name, bytes } = await download("[data-side=left] [data-save=run]");
   expect(name).toBe("cnn-fgsm-eps10-seed3.tar");
@@ -107,6 +108,13 @@ test("a run folder of the command is opened and goes on on the page; what the pa
   const safetensors = await download("[data-side=left] [data-save=safetensors]");
   writeFileSync(join(root, safetensors.name), safetensors.bytes);
   expect((await openVictim(join(root, safetensors.name))).judged.architecture).toEqual({ name: "cnn", filters: 4 });
+
+  // Opened again it has ended, and only its neighbour goes on.
+  await page.setInputFiles("[name=run-folder]", folder);
+  await inState("paused");
+  expect(await text("[data-side=left] .verdict-line")).toContain("ended at epoch 6.0");
+  await page.click("#stop");
+  await inState("idle");
 
   await page.setInputFiles("[name=run]", { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no run") });
   await expect.poll(() => text("#problem")).toContain("there must be one run folder or two among the files, got none");

@@ -3,6 +3,7 @@ import { crc32 } from "@gradalign/runs";
 import { describe, expect, test } from "vitest";
 import { bounded } from "../src/bounded.ts";
 import { readAddress, START, settingsOf, writeAddress } from "../src/page/address.ts";
+import { type AttackForm, AttackRoom } from "../src/page/attack-room.ts";
 import { PRESETS } from "../src/page/presets.ts";
 import { choiceOf } from "../src/page/settings-of-run.ts";
 import { trainConfigOf } from "../src/train-config.ts";
@@ -119,5 +120,23 @@ describe("settings of a training that came from elsewhere", () => {
     const found = choiceOf(configs, data);
     expect({ left: trainConfigOf(settingsOf(found, "left"), data), right: trainConfigOf(settingsOf(found, "right"), data) }).toEqual(configs);
     for (const side of ["shared", "left", "right"] as const) expect(Object.keys(found[side]).length).toBeLessThanOrEqual(5);
+  });
+});
+
+describe("the form of an attack", () => {
+  const said = (form: Partial<AttackForm>): string | null => {
+    const room = new AttackRoom(() => {});
+    room.choose({ type: "files", files: [] });
+    room.write(form);
+    room.start("wasm");
+    // What the worker answers is in the command's words.
+    if (room.state.problem === null) room.receive({ type: "attack-failed", attack: 1, message: `--arch (="nope") must be one of a; name it with --arch` });
+    return room.state.problem;
+  };
+
+  test("says in its own words what is wrong", () => {
+    expect(said({ attack: " " })).toBe("attack must be the name of one, e.g. pgd-50-10 or autoattack.");
+    expect(said({ std: "0" })).toBe(`std (="0") must be numbers above 0 with commas between, e.g. 0.49,0.48,0.45.`);
+    expect(said({ arch: "nope" })).toBe(`network (="nope") must be one of a; name it with network`);
   });
 });

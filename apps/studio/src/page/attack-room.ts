@@ -151,7 +151,7 @@ export class AttackRoom extends Watched<AttackState> {
         this.set({ phase: "idle" });
         break;
       case "attack-failed":
-        this.set({ phase: "idle", problem: report.message });
+        this.set({ phase: "idle", problem: inForm(report.message) });
         break;
     }
   }
@@ -172,8 +172,14 @@ export class AttackRoom extends Watched<AttackState> {
   }
 }
 
+/** A message in the form's words: what are flags to the command are fields here. */
+function inForm(message: string): string {
+  return message.replaceAll("--arch", "network").replace(/--(?=[a-z])/g, "");
+}
+
 /** Throws ConfigError, or another error in words, for what is none. */
 function requestOf(model: ModelChoice, { attack, norm, epsilon, count, seed, arch, mean, std }: AttackForm, backend: Backend): AttackRequest {
+  if (attack.trim() === "") throw new Error("attack must be the name of one, e.g. pgd-50-10 or autoattack.");
   const radius = readRadius(norm, epsilon, "ε");
   if (epsilonOf(radius) === 0) throw new Error("ε must be above 0: in a ball of radius 0 there is nothing but the image.");
   const whole = (name: string, text: string, least: number): number => {
@@ -186,7 +192,7 @@ function requestOf(model: ModelChoice, { attack, norm, epsilon, count, seed, arc
     if (text.trim() === "") return undefined;
     const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
     if (!values.every((value) => Number.isFinite(value) && (name === "mean" || value > 0)))
-      throw new Error(`${name} (="${text}") must be numbers with commas between, e.g. 0.49,0.48,0.45.`);
+      throw new Error(`${name} (="${text}") must be numbers${name === "std" ? " above 0" : ""} with commas between, e.g. 0.49,0.48,0.45.`);
     return values;
   };
   const [means, stds] = [numbers("mean", mean), numbers("std", std)];

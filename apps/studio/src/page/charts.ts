@@ -106,9 +106,9 @@ export function drawEstimate(points: readonly EstimatePoint[], images: number, w
         : "No image yet.",
       width,
       height: 160,
-      marginLeft: 44,
+      marginLeft: 56,
       x: { domain: [0, images], label: "images" },
-      y: { domain: [0, 1], label: null, ticks: 5, tickFormat: (value: number) => percent(value), grid: true },
+      y: { domain: [0, 1], label: null, ticks: 5, tickFormat: (value: number) => `${Math.round(100 * value)} %`, grid: true },
       marks: [
         Plot.areaY(points, { x: "images", y1: "low", y2: "high", fill: "var(--pgd)", fillOpacity: 0.18 }),
         Plot.lineY(points, { x: "images", y: "robust", stroke: "var(--pgd)", strokeWidth: 2 }),

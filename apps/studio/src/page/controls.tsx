@@ -33,19 +33,24 @@ export function Controls() {
     const kept = name === "method" ? Object.fromEntries(Object.entries(rest).filter(([other]) => SETTINGS.get(other)?.place?.section !== "method")) : rest;
     studio.choose({ ...choice, [part]: value === undefined ? kept : { ...kept, [name]: value } });
   };
-  const fields = (part: keyof Choice, names: readonly string[], of: Side) =>
-    names.map((name) => (
+  const field = (part: keyof Choice, name: string, of: Side) => {
+    const id = part === "shared" ? name : `${part}.${name}`;
+    return (
       <SettingField
         key={name}
         name={name}
-        id={part === "shared" ? name : `${part}.${name}`}
+        id={id}
         setting={SETTINGS.get(name) as Setting}
         text={choice[part][name] === undefined ? "" : written(choice[part][name])}
         otherwise={defaults(of)[name]}
         {...(name === "method" ? { isRequired: true, nameOf: methodLabel } : {})}
         onText={(text) => change(part, name, readSetting(name, text))}
+        draft={state.drafts[id]}
+        onDraft={(draft) => studio.setDraft(id, draft)}
       />
-    ));
+    );
+  };
+  const fields = (part: keyof Choice, names: readonly string[], of: Side) => names.map((name) => field(part, name, of));
   return (
     <form class="card" id="settings" onSubmit={(event) => event.preventDefault()}>
       <fieldset disabled={disabled}>

@@ -1,5 +1,5 @@
 /** @file What components of both pages need: state that others change, and parts of the program that are loaded when they are needed. */
-import { useEffect, useReducer, useState } from "preact/hooks";
+import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { Watched } from "./watched.ts";
 
 /** A state, drawn again when it changes: once a frame, or, in a hidden page, when it is back in front. */
@@ -16,4 +16,26 @@ export function useLoaded<T extends object>(load: () => Promise<T>, needed: bool
     if (needed && !loaded) void load().then((found) => setLoaded(() => found));
   }, [load, needed, loaded]);
   return loaded;
+}
+
+/** Gives a function by which the keyboard's focus is moved on when what has it goes or is disabled: to the first element of these that can have it then. */
+export function useFocusMove(): (...to: readonly string[]) => void {
+  const wanted = useRef<{ readonly from: Element | null; readonly to: readonly string[] } | null>(null);
+  useEffect(() => {
+    const { activeElement, body } = document;
+    if (!wanted.current) return;
+    const { from, to } = wanted.current;
+    const isLost = activeElement === null || activeElement === body || activeElement.matches(":disabled");
+    // Where it is elsewhere by now it stays.
+    if (!isLost && activeElement !== from) wanted.current = null;
+    const next = isLost
+      ? to.map((selector) => document.querySelector<HTMLElement>(selector)).find((element) => element && !element.matches(":disabled"))
+      : null;
+    if (!next) return;
+    wanted.current = null;
+    next.focus({ preventScroll: true });
+  });
+  return (...to) => {
+    wanted.current = { from: document.activeElement, to };
+  };
 }

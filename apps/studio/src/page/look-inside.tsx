@@ -27,7 +27,7 @@ export function LookInside() {
       <h2>One image, seen by both networks</h2>
       <div class="card picker">
         <label>
-          Test image{" "}
+          Test image{data && ` (0 to ${images - 1})`}{" "}
           <input
             name="image"
             type="number"
@@ -35,8 +35,9 @@ export function LookInside() {
             max={images - 1}
             value={image}
             onChange={({ currentTarget }) => {
-              const chosen = Number(currentTarget.value);
-              if (currentTarget.value !== "" && Number.isInteger(chosen) && chosen >= 0 && chosen < images) studio.lookAt(chosen);
+              const chosen = currentTarget.value === "" ? image : Math.min(images - 1, Math.max(0, Math.round(Number(currentTarget.value))));
+              currentTarget.value = String(chosen);
+              if (chosen !== image || own) studio.lookAt(chosen);
             }}
           />
         </label>
@@ -134,7 +135,7 @@ function Inside({ side, look, data, most }: { readonly side: Side; readonly look
           <div class="name">cosine at x and x + η</div>
         </div>
       </div>
-      {filters && <FilterView filters={filters} onToggle={(filter) => studio.toggleFilter(side, filter)} />}
+      {filters && <FilterView filters={filters} chosen={state.address.zeroed[side]} onToggle={(filter) => studio.toggleFilter(side, filter)} />}
     </>
   );
 }
@@ -148,8 +149,11 @@ function Answers({ answer, classNames, target }: { readonly answer: Float32Array
       {best.map(({ share, i }) => (
         <li key={i} class={i === target ? "right" : "wrong-class"}>
           <span class="bar" style={{ width: `${100 * share}%` }} />
-          <span class="text">
-            {classNames[i]} {i === target ? "✓" : ""} {percent(share)}
+          <span class="text" title={classNames[i]}>
+            <span class="class">
+              {classNames[i]} {i === target ? "✓" : ""}
+            </span>{" "}
+            <span>{percent(share)}</span>
           </span>
         </li>
       ))}
@@ -160,7 +164,14 @@ function Answers({ answer, classNames, target }: { readonly answer: Float32Array
 /** Most filters that are shown. */
 const MOST_FILTERS = 16;
 
-function FilterView({ filters, onToggle }: { readonly filters: Filters; readonly onToggle: (filter: number) => void }) {
+interface FilterViewProps {
+  readonly filters: Filters;
+  /** Those that are to be zero, also before they were looked without. */
+  readonly chosen: readonly number[];
+  readonly onToggle: (filter: number) => void;
+}
+
+function FilterView({ filters, chosen, onToggle }: FilterViewProps) {
   const { shape, weights, norms, outgoing, grown, zeroed, without } = filters;
   const [count, channels, height, width] = shape;
   const area = height * width;
@@ -168,7 +179,7 @@ function FilterView({ filters, onToggle }: { readonly filters: Filters; readonly
   const order = Array.from({ length: count }, (_, i) => i);
   const strength = (i: number): number => (norms[i] as number) * (outgoing[i] as number);
   // Those that are set to zero must stay there to be switched on again.
-  if (count > MOST_FILTERS) order.sort((a, b) => Number(zeroed.includes(b)) - Number(zeroed.includes(a)) || strength(b) - strength(a)).length = MOST_FILTERS;
+  if (count > MOST_FILTERS) order.sort((a, b) => Number(chosen.includes(b)) - Number(chosen.includes(a)) || strength(b) - strength(a)).length = MOST_FILTERS;
   return (
     <>
       <h4>Filters of the first layer</h4>
@@ -193,7 +204,7 @@ function FilterView({ filters, onToggle }: { readonly filters: Filters; readonly
               ‖w‖ {(norms[filter] as number).toFixed(2)}, ‖u‖ {(outgoing[filter] as number).toFixed(2)}
             </div>
             <label class="switch">
-              <input type="checkbox" data-filter={filter} checked={zeroed.includes(filter)} onChange={() => onToggle(filter)} /> set to zero
+              <input type="checkbox" data-filter={filter} checked={chosen.includes(filter)} onChange={() => onToggle(filter)} /> set to zero
             </label>
           </div>
         ))}

@@ -1,10 +1,30 @@
 /** @file One setting as a field of a form, made from its declaration: what it may be, and what it is when it is left out. */
 import { externalName, type Option } from "@gradalign/robustness";
 import { declarationOf, helpOf, type Setting, type TrainingSettings, written } from "@gradalign/runs";
-import { useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { messageOf } from "./address.ts";
 
 const LABELS: Readonly<Record<string, string>> = { epsilon: "ε in 1/255", lambda: "λ", lr: "learning rate" };
+
+/** What was written that a setting may not be, and why not. */
+export interface Draft {
+  readonly text: string;
+  readonly wrong: string;
+}
+
+/** What is wrong in the fields of a form, by their ids. */
+export type Drafts = Readonly<Record<string, Draft>>;
+
+/** With another draft of a field, or without any. */
+export function withDraft(drafts: Drafts, id: string, draft: Draft | null): Drafts {
+  const { [id]: _, ...rest } = drafts;
+  return draft ? { ...rest, [id]: draft } : rest;
+}
+
+/** Why nothing can be started; null when all fields are right. */
+export function firstWrong(drafts: Drafts): string | null {
+  return Object.values(drafts)[0]?.wrong ?? null;
+}
 
 /** What a field is made of. */
 export interface SettingFieldProps {
@@ -25,19 +45,35 @@ export interface SettingFieldProps {
   readonly several?: boolean;
   /** Takes what was written; throws for what the setting may not be. */
   readonly onText: (text: string) => void;
+  /** What is wrong in it now, which its form must know: nothing is started meanwhile. */
+  readonly draft: Draft | undefined;
+  readonly onDraft: (draft: Draft | null) => void;
 }
 
 /** The field. A text that the setting may not be stays in it with what is wrong, and is not taken. */
-export function SettingField({ name, id, setting, text, otherwise, nameOf = String, isRequired = false, several = false, onText }: SettingFieldProps) {
-  const [draft, setDraft] = useState<{ readonly text: string; readonly wrong: string } | null>(null);
+export function SettingField({
+  name,
+  id,
+  setting,
+  text,
+  otherwise,
+  nameOf = String,
+  isRequired = false,
+  several = false,
+  onText,
+  draft,
+  onDraft,
+}: SettingFieldProps) {
+  // A field that goes takes along what was wrong in it.
+  useEffect(() => () => onDraft(null), []);
   const option: Option = declarationOf(setting);
   const control = { id: `setting-${id}`, name: id, title: helpOf(name) };
   const take = (written: string): void => {
     try {
       onText(written);
-      setDraft(null);
+      onDraft(null);
     } catch (error) {
-      setDraft({ text: written, wrong: messageOf(error) });
+      onDraft({ text: written, wrong: messageOf(error) });
     }
   };
   const names = option.kind === "choice" ? option.names : option.kind === "boolean" ? ["yes", "no"] : null;
@@ -69,7 +105,7 @@ export function SettingField({ name, id, setting, text, otherwise, nameOf = Stri
                   : written(otherwise)
           }
           value={draft ? draft.text : text}
-          aria-invalid={draft !== null}
+          aria-invalid={draft !== undefined}
           aria-describedby={draft ? `${control.id}-wrong` : undefined}
           onInput={({ currentTarget }) => take(currentTarget.value)}
         />

@@ -3,6 +3,7 @@ import type { Evaluation, TrainConfig, TrainEvent } from "@gradalign/robustness"
 import { labelOf } from "../names.ts";
 import type { BySide, DataDescription, DeviceDescription, KeptTraining, Look, OpenedSide } from "../protocol.ts";
 import type { Address } from "./address.ts";
+import type { Drafts } from "./setting-field.tsx";
 
 /** What can be done now. */
 export type Phase = "loading" | "idle" | "training" | "pausing" | "paused" | "stopping" | "broken";
@@ -31,6 +32,8 @@ export interface State {
   readonly problem: string | null;
   readonly data: DataDescription | null;
   readonly address: Address;
+  /** What is wrong in the form's fields. */
+  readonly drafts: Drafts;
   /** Pixels of an image of one's own that is looked at instead of the test image. */
   readonly own: Float32Array | null;
   readonly runs: BySide<Run> | null;

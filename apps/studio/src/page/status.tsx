@@ -1,4 +1,6 @@
 /** @file What is going on, on what machine, and what went wrong. */
+
+import { useFocusMove } from "./hooks.ts";
 import { saveFile } from "./save-file.ts";
 import type { Run } from "./state.ts";
 import { useStudio } from "./use-studio.ts";
@@ -10,6 +12,8 @@ const PACES: readonly (number | null)[] = [null, 100, 30, 10];
 export function Status() {
   const { studio, state } = useStudio();
   const { phase, headline, progress, numbers, device, problem, address } = state;
+  const moveFocus = useFocusMove();
+  const wrong = phase === "idle" ? studio.wrong : null;
   const what =
     device &&
     (device.backend === "wasm"
@@ -32,18 +36,40 @@ export function Status() {
         ))}
       </div>
       <div class="buttons">
-        <button type="button" id="start" class="primary" disabled={phase !== "idle"} onClick={() => studio.start()}>
+        <button
+          type="button"
+          id="start"
+          class="primary"
+          disabled={phase !== "idle" || wrong !== null}
+          aria-describedby={wrong === null ? undefined : "start-wrong"}
+          onClick={() => {
+            moveFocus("#pause");
+            studio.start();
+          }}
+        >
           Start
         </button>
         <button
           type="button"
           id="pause"
           disabled={phase !== "training" && phase !== "paused"}
-          onClick={() => (phase === "paused" ? studio.resume() : studio.pause())}
+          onClick={() => {
+            moveFocus("#pause");
+            if (phase === "paused") studio.resume();
+            else studio.pause();
+          }}
         >
           {phase === "paused" ? "Continue" : "Pause"}
         </button>
-        <button type="button" id="stop" disabled={phase !== "training" && phase !== "paused"} onClick={() => studio.stop()}>
+        <button
+          type="button"
+          id="stop"
+          disabled={phase !== "training" && phase !== "paused"}
+          onClick={() => {
+            moveFocus("#start");
+            studio.stop();
+          }}
+        >
           Stop
         </button>
         <select
@@ -63,6 +89,11 @@ export function Status() {
           Save JSON
         </button>
       </div>
+      {wrong !== null && (
+        <p class="wrong" id="start-wrong">
+          Nothing is started while a setting is wrong: {wrong}
+        </p>
+      )}
       {problem !== null && (
         <p class="verdict overfitted" id="problem" role="alert">
           {problem}{" "}

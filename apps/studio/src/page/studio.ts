@@ -4,13 +4,14 @@ import { bytes, count, duration } from "@gradalign/runs";
 import type { ModelChoice } from "../attack-protocol.ts";
 import { bounded } from "../bounded.ts";
 import type { NamedFile } from "../files.ts";
-import { type Backend, type BySide, type Command, type DataSource, type OpenedSide, type Report, SIDES, type Side } from "../protocol.ts";
+import { type Backend, type BySide, type Command, type DataSource, type Look, type OpenedSide, type Report, SIDES, type Side } from "../protocol.ts";
 import { trainConfigOf } from "../train-config.ts";
 import TrainingWorker from "../training/worker.ts?worker";
 import { type Address, messageOf, readAddress, settingsOf, writeAddress } from "./address.ts";
 import { AttackRoom } from "./attack-room.ts";
 import type { Choice, Preset } from "./presets.ts";
 import { saveFile } from "./save-file.ts";
+import { type Draft, firstWrong, withDraft } from "./setting-field.tsx";
 import { choiceOf } from "./settings-of-run.ts";
 import { openedRun, type Run, type State, unbegunRun } from "./state.ts";
 import { Watched } from "./watched.ts";
@@ -44,6 +45,7 @@ export class Studio extends Watched<State> {
       problem: null,
       data: null,
       address,
+      drafts: {},
       own: null,
       runs: null,
       looks: {},
@@ -72,8 +74,20 @@ export class Studio extends Watched<State> {
     this.#move({ choice, claim: null });
   }
 
+  /** Keeps what is wrong in a field of the form, or that nothing is. */
+  setDraft(id: string, draft: Draft | null): void {
+    const { drafts } = this.state;
+    if (draft || id in drafts) this.set({ drafts: withDraft(drafts, id, draft) });
+  }
+
+  /** Why no training can be started with what is in the form; null if one can. */
+  get wrong(): string | null {
+    return firstWrong(this.state.drafts) ?? SIDES.map((side) => this.config(side)).find((config) => typeof config === "string") ?? null;
+  }
+
   /** Settings of a claim of the paper. */
   choosePreset({ id, choice }: Preset): void {
+    this.set({ drafts: {} });
     this.#move({ choice, claim: id });
   }
 
@@ -128,11 +142,9 @@ export class Studio extends Watched<State> {
 
   start(): void {
     const { address, phase } = this.state;
-    if (phase !== "idle") return;
-    const [left, right] = SIDES.map((side) => this.config(side));
-    const wrong = [left, right].find((config) => typeof config === "string");
-    if (wrong !== undefined || left === undefined || right === undefined) return this.set({ problem: typeof wrong === "string" ? wrong : null });
-    const runs = { left: unbegunRun(left as TrainConfig), right: unbegunRun(right as TrainConfig) };
+    if (phase !== "idle" || this.wrong !== null) return;
+    const [left, right] = SIDES.map((side) => unbegunRun(this.config(side) as TrainConfig)) as [Run, Run];
+    const runs = { left, right };
     const { choice, backend, pace } = address;
     this.#move({ at: null });
     this.set({
@@ -219,8 +231,8 @@ export class Studio extends Watched<State> {
     if (overfitting) return { kind: "overfitted", evidence: overfitting.evidence };
     const majority = majorityShare(data.testLabels.subarray(0, config.evalExamples));
     const outcome = runOutcome(evaluations, 1 / data.classNames.length, config.method.name !== "standard", majority);
-    // While a run goes on it may have learned nothing yet.
-    return outcome && (end !== null || outcome.kind === "diverged" || outcome.kind === "healthy") ? outcome : { kind: "healthy", evidence: "" };
+    // A run that has not come to its end may have learned nothing yet.
+    return outcome && (end === "ended" || outcome.kind === "diverged" || outcome.kind === "healthy") ? outcome : { kind: "healthy", evidence: "" };
   }
 
   #receive(report: Report): void {
@@ -238,6 +250,7 @@ export class Studio extends Watched<State> {
         this.attacks.leave();
         this.set({ phase: "idle", data: report.data, headline: "Ready", progress: 0, numbers, runs: null, looks: {}, own: null });
         if (this.#wanted !== this.state.address.data) this.#move({ data: this.#wanted });
+        this.#requireImage(testLabels.length);
         break;
       }
       case "device":
@@ -247,6 +260,7 @@ export class Studio extends Watched<State> {
         if (report.round === this.#round) this.#receiveEvent(report.side, report.event);
         break;
       case "look":
+        this.#requireFilters(report.side, report.look);
         this.set({ looks: { ...this.state.looks, [report.side]: report.look } });
         break;
       case "paused":
@@ -317,11 +331,34 @@ export class Studio extends Watched<State> {
     const choice = choiceOf({ left: runs.left.config, right: runs.right.config }, data ?? EXPECTED);
     this.#move({ at: null, choice, claim: null });
     this.set({
-      ...{ runs, looks: {}, phase: done ? "idle" : "paused", headline: done ? "Opened; it has ended" : "Opened" },
+      ...{ drafts: {}, runs, looks: {}, phase: done ? "idle" : "paused", headline: done ? "Opened; it has ended" : "Opened" },
       progress: reached / Math.max(1, runs.left.config.epochs),
       numbers: [`epoch ${reached.toFixed(1)} of ${runs.left.config.epochs}`],
     });
     this.#look();
+  }
+
+  /** An address may ask for an image that there is not: the last one is shown, and said to be. */
+  #requireImage(images: number): void {
+    const { image } = this.state.address;
+    if (image < images) return;
+    this.#move({ image: images - 1 });
+    this.#remark(`There is no test image ${image}, they go from 0 to ${images - 1}; the last one is shown.`);
+  }
+
+  /** Or for filters to be set to zero that the network has not. */
+  #requireFilters(side: Side, { filters }: Look): void {
+    const { zeroed } = this.state.address;
+    const rest = filters ? zeroed[side].filter((filter) => filter < filters.shape[0]) : zeroed[side];
+    if (!filters || rest.length === zeroed[side].length) return;
+    this.#move({ zeroed: { ...zeroed, [side]: rest } });
+    this.#remark(`The ${side} network has filters 1 to ${filters.shape[0]}; others cannot be set to zero.`);
+  }
+
+  /** Says something beside what is said already. */
+  #remark(text: string): void {
+    const { problem } = this.state;
+    this.set({ problem: problem === null ? text : `${problem} ${text}` });
   }
 
   #update(side: Side, change: Partial<Run>): void {
@@ -348,9 +385,11 @@ export class Studio extends Watched<State> {
 
   #end(how: "ended" | "stopped" | "failed"): void {
     for (const side of SIDES) this.#update(side, { end: how });
-    const last = this.state.runs?.left.evaluations.at(-1);
-    const numbers = last ? [`iteration ${count(last.iteration)} of ${count(this.state.runs?.left.iterations ?? 0)}, epoch ${last.epoch.toFixed(1)}`] : [];
-    this.set({ phase: "idle", headline: { ended: "Done", stopped: "Stopped", failed: "Failed" }[how], numbers });
+    const { evaluations = [], iterations = 0 } = this.state.runs?.left ?? {};
+    const last = evaluations.at(-1);
+    const numbers = last ? [`iteration ${count(last.iteration)} of ${count(iterations)}, epoch ${last.epoch.toFixed(1)}`] : [];
+    const progress = last ? last.iteration / Math.max(1, iterations) : 0;
+    this.set({ phase: "idle", headline: { ended: "Done", stopped: "Stopped", failed: "Failed" }[how], numbers, progress });
   }
 
   /** Images that were asked for could not be had: there are those that were here, or none. */

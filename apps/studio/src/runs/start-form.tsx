@@ -2,7 +2,7 @@
 import { allSettings, FINAL_DEFAULTS, RUN_OPTIONS, readValues, resolveSettings, type Setting, settingsOfConfig, type TrainingSettings } from "@gradalign/runs";
 import { useMemo, useState } from "preact/hooks";
 import { messageOf } from "../page/address.ts";
-import { SettingField } from "../page/setting-field.tsx";
+import { type Drafts, firstWrong, SettingField, withDraft } from "../page/setting-field.tsx";
 import { useRuns } from "./use-runs.ts";
 
 const SETTINGS = allSettings();
@@ -13,6 +13,7 @@ const FIRST: readonly string[] = ["model", "method", "epsilon", "epochs", "seed"
 export function StartForm() {
   const { studio, state } = useRuns();
   const [texts, setTexts] = useState<Readonly<Record<string, string>>>({});
+  const [drafts, setDrafts] = useState<Drafts>({});
   const [isSent, setSent] = useState(false);
   const { datasets } = state;
   const given = useMemo(() => firstOfEach(texts), [texts]);
@@ -37,6 +38,7 @@ export function StartForm() {
   const first = [...new Set([...FIRST, ...own])].filter((name) => names.includes(name));
   const sent = Object.fromEntries(Object.entries(texts).filter(([name, text]) => text.trim() !== "" && (name === "dataset" || names.includes(name))));
   const runs = Object.entries(sent).reduce((product, [name, text]) => product * (name === "dataset" ? 1 : readValues(name, text).length), 1);
+  const wrong = firstWrong(drafts) ?? (typeof resolved === "string" ? resolved : null);
   const field = (name: string) => (
     <SettingField
       key={name}
@@ -50,6 +52,8 @@ export function StartForm() {
         if (text.trim() !== "") readValues(name, text);
         setTexts((before) => ({ ...before, [name]: text }));
       }}
+      draft={drafts[name]}
+      onDraft={(draft) => setDrafts((before) => withDraft(before, name, draft))}
     />
   );
   const start = async (): Promise<void> => {
@@ -91,13 +95,13 @@ export function StartForm() {
           <summary>More settings</summary>
           <fieldset>{names.filter((name) => !first.includes(name)).map(field)}</fieldset>
         </details>
-        {typeof resolved === "string" && (
-          <p class="wrong" role="alert">
-            {resolved}
+        {wrong !== null && (
+          <p class="wrong" id="start-wrong">
+            Nothing is started while a setting is wrong: {wrong}
           </p>
         )}
         <div class="buttons">
-          <button type="submit" class="primary" disabled={isSent || typeof resolved === "string"}>
+          <button type="submit" class="primary" disabled={isSent || wrong !== null} aria-describedby={wrong === null ? undefined : "start-wrong"}>
             {runs === 1 ? "Start a run" : `Start ${runs} runs`}
           </button>
         </div>

@@ -1,7 +1,8 @@
 /** @file Trainings that are opened: run folders, or what the browser kept; as sides that go on. */
-import { detectOverfitting, identityOf, type ResidentDataset, requireSameData } from "@gradalign/robustness";
+import { detectOverfitting, identityOf, type ResidentDataset, requireSameData, type TrainConfig } from "@gradalign/robustness";
 import type { TrainingSettings } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
+import { fewestSettings, isOfMethod } from "../fewest-settings.ts";
 import type { NamedFile } from "../files.ts";
 import { labelOf } from "../names.ts";
 import type { OpenedSide } from "../protocol.ts";
@@ -12,9 +13,9 @@ import { runFolders } from "./run-folders.ts";
 import type { KeptSide } from "./shelf.ts";
 
 /**
- * Both sides of dropped run folders: the two in order, or one on the left, and on the right its settings' training from the beginning.
+ * Both sides of dropped run folders: the two in order, or one on the left, and beside it a training from the beginning that differs in its method alone.
  *
- * @param settings of the page, for the side that no folder is for.
+ * @param settings of the page, for the method of the side that no folder is for.
  * @throws ConfigError when there is no run folder or more than two; what is wrong with a folder.
  */
 export async function openRunFolders(
@@ -29,11 +30,17 @@ export async function openRunFolders(
     );
   }
   const [left, right] = (await Promise.all(folders.map(({ read }) => read()))).map(({ config, last, best }): KeptSide => {
-    // Whether it has ended is found out when it goes on.
-    return { config, last, best, done: false };
+    // The last step is evaluated in any case.
+    return { config, last, best, done: (last.evaluations?.at(-1)?.epoch ?? 0) >= config.epochs };
   }) as [KeptSide, KeptSide?];
-  const sides = { left, right: right ?? { config: trainConfigOf(settings.right, dataset), last: null, best: null, done: false } };
+  const sides = { left, right: right ?? { config: beside(left.config, settings.right, dataset), last: null, best: null, done: false } };
   return { sides, labels: { left: labelOf(sides.left.config), right: labelOf(sides.right.config) } };
+}
+
+/** A training beside another: its settings, with the method of these. */
+function beside(config: TrainConfig, settings: TrainingSettings, dataset: ResidentDataset): TrainConfig {
+  const of = (all: TrainingSettings, isMethod: boolean) => Object.fromEntries(Object.entries(all).filter(([name]) => isOfMethod(name) === isMethod));
+  return trainConfigOf({ ...of(fewestSettings(config, dataset), false), ...of(settings, true) }, dataset);
 }
 
 /**
