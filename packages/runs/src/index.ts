@@ -47,6 +47,7 @@ export {
   type ShownAlarm,
   type ShownCheckpoint,
   type ShownPlannedRun,
+  type StartAnswer,
   TOKEN_HEADER,
 } from "./serve/protocol.ts";
 export { partialConfig, resolveSettings, type SourceOf, settingsOfConfig, written } from "./settings/convert.ts";

@@ -18,8 +18,10 @@ export function RunDetails() {
 }
 
 function Details({ run }: { readonly run: RunSummary }) {
-  const { studio } = useRuns();
-  const { key, name, description, state, problem, outcome, overfitting, alarms, checkpoints, robustness, machine, command, settings } = run;
+  const { studio, state: all } = useRuns();
+  const { key, name, description, problem, outcome, overfitting, alarms, checkpoints, robustness, machine, command, resume, settings } = run;
+  // What is planned goes on with its plan.
+  const isPlanned = all.plans.some((plan) => plan.runs.some((planned) => planned.key === key));
   return (
     <section class="card" aria-label={`Run ${name}`} id="details">
       <div class="line">
@@ -74,10 +76,15 @@ function Details({ run }: { readonly run: RunSummary }) {
       <details>
         <summary>Settings, and the run again</summary>
         <pre>{command}</pre>
-        {state === "stopped" && <pre>gradalign train --resume {name}</pre>}
+        {resume !== null && !isPlanned && (
+          <>
+            <p class="note">From the folder in which the studio was started, it goes on with</p>
+            <pre>{resume}</pre>
+          </>
+        )}
         {machine && (
           <p class="note">
-            {machine.version} on Node {machine.node}, {machine.backend}, {machine.threads} threads
+            {machine.version} on Node {machine.node}, {machine.backend}, {machine.threads} {machine.threads === 1 ? "thread" : "threads"}
           </p>
         )}
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys */}
@@ -131,7 +138,7 @@ function Log({ run }: { readonly run: RunSummary }) {
 function wordsOf(fields: Readonly<Record<string, unknown>>): string {
   return Object.entries(fields)
     .filter(([name, value]) => name !== "run" && (typeof value !== "object" || value === null))
-    .map(([name, value]) => `${name} ${String(value)}`)
+    .map(([name, value]) => `${name} ${typeof value === "number" ? (Number.isInteger(value) ? value : Number(value.toPrecision(6))) : String(value)}`)
     .join(", ");
 }
 

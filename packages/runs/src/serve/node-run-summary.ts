@@ -1,8 +1,8 @@
 /** @file A run's folder as the page of runs shows it, read again only when one of its files has changed. */
 import { statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join, sep } from "node:path";
-import { type Evaluation, runOutcome } from "@gradalign/robustness";
+import { isAbsolute, join, relative, sep } from "node:path";
+import { type Evaluation, type Outcome, runOutcome } from "@gradalign/robustness";
 import { readManifests } from "@gradalign/robustness/node";
 import { failuresOf, isGivenUp, workerOf } from "../folder/node-attempts.ts";
 import { readLog, readRobustness, readSession } from "../folder/node-notes.ts";
@@ -11,7 +11,7 @@ import { isRunOwned, openRun, type Run } from "../folder/node-run.ts";
 import { isAskedToStop } from "../folder/node-stop.ts";
 import { RUN_FILES } from "../folder/run-files.ts";
 import type { LogLine } from "../run/events.ts";
-import { describeRun, describeSettings, reproduceCommand } from "../settings/describe.ts";
+import { describeRun, describeSettings, reproduceCommand, shellWord } from "../settings/describe.ts";
 import { type FoundRun, leadsOut } from "./node-find-runs.ts";
 import type { RunState, RunSummary, ShownAlarm } from "./protocol.ts";
 
@@ -93,8 +93,7 @@ function summaryOf(found: FoundRun, run: Run, isWorkedOn: boolean): RunSummary {
     description: describeRun(config),
     settings: Object.fromEntries(describeSettings(config)),
     ...{ epochs: config.epochs, evaluations: evaluations.length, last },
-    // While a run goes on it may have learned nothing yet.
-    outcome: outcome && (!isWorkedOn || outcome.overfitting || outcome.kind === "diverged") ? { kind: outcome.kind, evidence: outcome.evidence } : null,
+    outcome: outcome && isKnown(outcome, state) ? { kind: outcome.kind, evidence: outcome.evidence } : null,
     overfitting: outcome?.overfitting ?? null,
     alarms: run.alarms.map((alarm): ShownAlarm => ({ ...alarm, epoch: epochOf(alarm.iteration, last) })),
     checkpoints: (["last", "best"] as const).flatMap((which) => {
@@ -104,12 +103,37 @@ function summaryOf(found: FoundRun, run: Run, isWorkedOn: boolean): RunSummary {
     robustness: readRobustness(folder),
     machine: session?.machine ?? null,
     command: reproduceCommand(config),
+    resume: ["stopped", "failed"].includes(state) ? resumeCommand(found) : null,
   };
 }
 
 function unreadable({ key, name }: FoundRun, mark: string, problem: string): ReadRun {
-  const nothing = { epochs: 0, evaluations: 0, last: null, outcome: null, overfitting: null, alarms: [], checkpoints: [], robustness: [], machine: null };
+  const nothing = {
+    epochs: 0,
+    evaluations: 0,
+    last: null,
+    outcome: null,
+    overfitting: null,
+    alarms: [],
+    checkpoints: [],
+    robustness: [],
+    machine: null,
+    resume: null,
+  };
   return { mark, summary: { key, name, state: "unreadable", problem, description: "", settings: {}, command: "", ...nothing } };
+}
+
+/** Whether more steps will not make it untrue: a run that has not come to its end may have learned nothing yet. */
+function isKnown({ kind, overfitting }: Outcome, state: RunState): boolean {
+  if (overfitting || kind === "diverged" || state === "finished") return true;
+  return kind === "healthy" && state !== "running" && state !== "stopping";
+}
+
+/** What goes on with a run that is trained in its place, from the folder in which the server was started; null where its folder is not below that one. */
+function resumeCommand({ folder, attempt }: FoundRun): string | null {
+  const path = relative(process.cwd(), folder);
+  const isBelow = path !== ".." && !path.startsWith(`..${sep}`) && !isAbsolute(path);
+  return attempt || !isBelow ? null : `gradalign train --resume ${shellWord(path || ".")}`;
 }
 
 /** Alarms know their iteration only. */

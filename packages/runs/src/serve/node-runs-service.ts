@@ -18,7 +18,7 @@ import { type QueuedRun, studioQueue } from "./node-run-queue.ts";
 import { evaluationsIn, logIn } from "./node-run-summary.ts";
 import { oneAtATime } from "./node-turns.ts";
 import { watchFolders } from "./node-watch.ts";
-import { type EvaluationsAnswer, type RunsMessage, type RunsRequest, TOKEN_HEADER } from "./protocol.ts";
+import { type EvaluationsAnswer, type RunsMessage, type RunsRequest, type StartAnswer, TOKEN_HEADER } from "./protocol.ts";
 
 /** How runs are started here. */
 export interface RunStarter {
@@ -55,7 +55,7 @@ export interface RunsService {
 }
 
 const requestForm = z.discriminatedUnion("action", [
-  z.object({ action: z.literal("start"), settings: z.record(z.string(), z.string().max(2000)) }),
+  z.object({ action: z.literal("start"), settings: z.custom<Readonly<Record<string, string>>>(isSettings) }),
   z.object({ action: z.enum(["stop", "resume"]), run: z.string() }),
 ]);
 /** Lines of a log that are shown. */
@@ -145,16 +145,21 @@ export function runsService({ folders, starter, code }: RunsOptions): RunsServic
     void look();
   };
 
-  const act = async (asked: RunsRequest, own: RunStarter): Promise<void> => {
+  const act = async (asked: RunsRequest, own: RunStarter): Promise<StartAnswer | null> => {
+    let answer: StartAnswer | null = null;
     if (asked.action === "start") {
       const plan = await own.plan(asked.settings);
       noteSubmission(own.runs, plan, { engine: "studio", jobs: [] });
       await look();
       const folder = realpathSync(own.runs);
       const runs = plan.runs.map((run) => queued(index.keyOf(folder, run.id) ?? run.id, { runs: folder, run }, own));
-      queue?.add(runs.filter(({ key }) => !isOver(index.runs.get(key))));
+      const waiting = new Set(queue?.entries.map(({ key }) => key));
+      const isThere = ({ key }: QueuedRun): boolean => waiting.has(key) || isOver(index.runs.get(key));
+      queue?.add(runs.filter((run) => !isThere(run)));
+      const there = runs.filter(isThere).map(({ label }) => label);
+      answer = { queued: runs.length - there.length, there };
     } else if (asked.action === "stop") {
-      if (queue?.stop(asked.run)) return;
+      if (queue?.stop(asked.run)) return null;
       const run = index.runs.get(asked.run);
       if (!run || !isStoppable(asked.run)) throw new ConfigError("the run is not in this server's queue, or does not train; stop it where it was started");
       askToStop(run.found.folder);
@@ -167,6 +172,7 @@ export function runsService({ folders, starter, code }: RunsOptions): RunsServic
       queue?.add([run]);
     }
     await look();
+    return answer;
   };
 
   return {
@@ -181,8 +187,7 @@ export function runsService({ folders, starter, code }: RunsOptions): RunsServic
         const asked = requestForm.safeParse(await readBody(request));
         if (!asked.success) return refuse(response, 400, "this is no request to start, stop or resume a run");
         try {
-          await act(asked.data, starter);
-          return sendJson(response, {});
+          return sendJson(response, (await act(asked.data, starter)) ?? {});
         } catch (error) {
           return refuse(response, error instanceof GradalignError ? 400 : 500, (error as Error).message);
         }
@@ -224,6 +229,12 @@ export function runsService({ folders, starter, code }: RunsOptions): RunsServic
       refuse(response, 404, error instanceof GradalignError ? error.message.replaceAll(found.root, "") : "the model cannot be read");
     }
   }
+}
+
+/** Whether they are texts by their names. A name that objects have a meaning of their own for would be lost on the way. */
+function isSettings(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || Object.hasOwn(value, "__proto__")) return false;
+  return Object.values(value).every((text) => typeof text === "string" && text.length <= 2000);
 }
 
 /** Those that a page does not have: it has the first `from`, of which the last is of iteration `after`. A run that went back is told anew. */

@@ -46,6 +46,8 @@ export interface RunSummary {
   readonly machine: RunMachine | null;
   /** The command that gives the same run again. */
   readonly command: string;
+  /** The command that goes on with it, where the server was started; null where none is known. */
+  readonly resume: string | null;
 }
 
 /** A run of the studio's own queue. */
@@ -95,6 +97,12 @@ export interface EvaluationsAnswer {
 export type RunsRequest =
   /** Settings as they are written; numbers and names may be several, with commas between: each combination is a run. */
   { readonly action: "start"; readonly settings: Readonly<Record<string, string>> } | { readonly action: "stop" | "resume"; readonly run: string };
+
+/** What became of a request to start runs: how many were put into the queue, and the labels of those that are there already. */
+export interface StartAnswer {
+  readonly queued: number;
+  readonly there: readonly string[];
+}
 
 /** The header that a token is sent in. */
 export const TOKEN_HEADER = "x-gradalign-token";

@@ -1,15 +1,15 @@
 /** @file The runs that the studio's server serves: told live, whoever writes them; nothing outside of the folders. */
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import type { Evaluation } from "@gradalign/robustness";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { WorkOutcome } from "../../src/engines/node-attempt-run.ts";
 import { noteEvent } from "../../src/folder/node-notes.ts";
 import { withRunLock } from "../../src/folder/node-run.ts";
 import { untilAskedToStop } from "../../src/folder/node-stop.ts";
 import type { StudioServer } from "../../src/serve/node-server.ts";
 import { addEvaluation, madeUpEvaluations, writeRun } from "../support/run-folder.ts";
-import { act, dataset, get, handPerformed, servedRuns } from "../support/served-runs.ts";
+import { act, dataset, get, handPerformed, planOfSeeds, servedRuns } from "../support/served-runs.ts";
 
 const { folder, newFolder, start, serve, listen } = servedRuns();
 
@@ -159,6 +159,38 @@ describe("runs of a folder", () => {
     const { runs: told } = await page.until(({ runs: known }) => known.size === 2);
     expect(told.get("0/bad")).toMatchObject({ state: "unreadable", problem: expect.stringContaining("metrics.jsonl, line 1, field iteration") });
     expect(told.get("0/bad")?.problem).not.toContain(runs);
+  });
+
+  test("that were stopped say with what command they go on, from where the server was started; what is not known yet is not said of them", async () => {
+    const runs = newFolder();
+    const early = (madeUpEvaluations(null).slice(0, 5) as Evaluation[]).map((evaluation) => ({ ...evaluation, test_clean_acc: 0.1, test_pgd_acc: 0.1 }));
+    const id = planOfSeeds(0).runs[0]?.id as string;
+    for (const [place, evaluations] of [
+      ["plain run", early],
+      [`attempts/${id}/1`, early],
+      ["ended", [...early, { ...(early[4] as Evaluation), iteration: 11_700, epoch: 30 }]],
+    ] as const) {
+      writeRun(join(runs, place), { evaluations: 0 });
+      for (const evaluation of evaluations) addEvaluation(join(runs, place), evaluation);
+    }
+    writeFileSync(join(runs, `attempts/${id}/1.json`), "{}");
+    const where = vi.spyOn(process, "cwd").mockReturnValue(folder);
+    try {
+      const page = await listen(await serve([runs, join(runs, "plain run")]));
+      const { runs: told } = await page.until(({ runs: known }) => known.size === 4);
+      const inside = relative(folder, runs);
+      const shown = [...told.values()].map(({ key, state, outcome, resume }) => [key, state, outcome?.kind ?? null, resume]);
+      expect(new Set(shown)).toEqual(
+        new Set([
+          [`0/${id}`, "stopped", null, null],
+          ["0/ended", "finished", "learned nothing", null],
+          ["0/plain run", "stopped", null, `gradalign train --resume '${inside}/plain run'`],
+          ["1/", "stopped", null, `gradalign train --resume '${inside}/plain run'`],
+        ]),
+      );
+    } finally {
+      where.mockRestore();
+    }
   });
 
   test("of several folders, and one that is a run itself, are told apart", async () => {

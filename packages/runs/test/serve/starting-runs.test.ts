@@ -24,6 +24,13 @@ describe("starting runs", () => {
     }
     expect((await act(server, { ...start, settings: { seed: "0".repeat(100_000) } })).status).toBe(400);
     expect((await fetch(`${server.url}runs/do`, { headers: { [TOKEN_HEADER]: TOKEN } })).status).toBe(405);
+    // As text: of an object the key would be its prototype.
+    const named = await fetch(`${server.url}runs/do`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", [TOKEN_HEADER]: TOKEN },
+      body: `{"action": "start", "settings": {"seed": "0", "__proto__": "1"}}`,
+    });
+    expect(named.status).toBe(400);
     expect(begun).toEqual([]);
     const readOnly = await serve([newFolder()]);
     expect(await act(readOnly, start)).toEqual({ status: 403, text: "this server shows runs and starts none" });
@@ -34,13 +41,13 @@ describe("starting runs", () => {
     const { perform, begun, end } = handPerformed();
     const server = await serve([runs], perform);
     const page = await listen(server);
-    expect(await act(server, { action: "start", settings: { seed: "0,1,2" } })).toEqual({ status: 200, text: "{}" });
+    expect(await act(server, { action: "start", settings: { seed: "0,1,2" } })).toEqual({ status: 200, text: `{"queued":3,"there":[]}` });
     const states = ({ queue }: Told) => queue?.queue.map(({ label, state }) => `${label} ${state}`).join(", ");
     await page.until((told) => states(told) === "seed 0 running, seed 1 waiting, seed 2 waiting");
     expect(page.told.plans[0]).toMatchObject({ name: "by seed", total: 3, waiting: 3 });
     const [first, second] = (page.told.queue?.queue ?? []).map(({ key }) => key) as [string, string];
     // Started again, it is still there once.
-    await act(server, { action: "start", settings: { seed: "1" } });
+    expect((await act(server, { action: "start", settings: { seed: "1" } })).text).toBe(`{"queued":0,"there":["seed 1"]}`);
     await act(server, { action: "stop", run: second });
     await page.until((told) => states(told) === "seed 0 running, seed 2 waiting");
     expect(page.told.queue?.resumable).toEqual([second]);
@@ -63,6 +70,7 @@ describe("starting runs", () => {
     later.end("seed 0", { kind: "done" });
     await again.until((told) => told.queue?.queue.length === 0 && told.plans.find(({ total }) => total === 3)?.finished === 1);
     expect(again.told.runs.get(first)?.state).toBe("finished");
+    expect((await act(restarted, { action: "start", settings: { seed: "0" } })).text).toBe(`{"queued":0,"there":["seed 0"]}`);
     expect(again.told.queue?.resumable).not.toContain(first);
   });
 
