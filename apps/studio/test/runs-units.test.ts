@@ -3,6 +3,7 @@ import type { SeriesRow } from "@gradalign/runs";
 import { describe, expect, test } from "vitest";
 import { QUANTITIES, type Quantity, readChoice, START, writeChoice } from "../src/runs/address.ts";
 import { differingSettings, groupsOf, type LoadedRun, lastSpread, lineOf, smoothed, valueAt } from "../src/runs/aggregate.ts";
+import { fitsFilter } from "../src/runs/filter.ts";
 
 const row = (epoch: number, value: number): SeriesRow => ({ epoch, value, series: "s", run: "r" });
 const PGD = QUANTITIES.find(({ key }) => key === "test_pgd_acc") as Quantity;
@@ -42,8 +43,9 @@ describe("groups", () => {
       ["c", 1],
     ]);
     expect(names("seeds")).toEqual([
-      ["method fgsm, steps none", 2],
-      ["method pgd, steps 2", 1],
+      // The steps follow from the method.
+      ["method fgsm", 2],
+      ["method pgd", 1],
     ]);
     expect(names("by seed")).toEqual([
       ["seed 0", 2],
@@ -79,6 +81,14 @@ describe("groups", () => {
   });
 });
 
+test("a filter asks for whole values of settings, and for parts of names", () => {
+  const run = { name: "sweep/seed=12 wide", state: "finished", settings: { seed: "10", epochs: "30", epsilon: "8/255" } } as const;
+  const fits = (filter: string) => fitsFilter(run, filter);
+  for (const filter of ["", "seed=10", "epochs=30 SEED=10", "epsilon=8", "epsilon=8/255", "wide fin", "seed=", "epoch"])
+    expect([filter, fits(filter)]).toEqual([filter, true]);
+  for (const filter of ["seed=1", "epochs=3", "epsilon=80", "seed=10 none", "lr=0.1"]) expect([filter, fits(filter)]).toEqual([filter, false]);
+});
+
 describe("the address", () => {
   test("gives back what was chosen", () => {
     const choice = {
@@ -93,13 +103,22 @@ describe("the address", () => {
       order: { column: "pgd", down: true },
       matrix: { source: "0/a b", axes: ["method", ""], measure: "train_loss" },
     } as const;
-    expect(readChoice(writeChoice(choice))).toEqual(choice);
+    expect(readChoice(writeChoice(choice))).toEqual({ choice, problems: [] });
     expect(writeChoice(START)).toBe("");
-    expect(readChoice("")).toEqual(START);
-    for (const selected of [[], null]) expect(readChoice(writeChoice({ ...START, selected, quantities: [] }))).toMatchObject({ selected, quantities: [] });
+    expect(readChoice("")).toEqual({ choice: START, problems: [] });
+    for (const selected of [[], null])
+      expect(readChoice(writeChoice({ ...START, selected, quantities: [] })).choice).toMatchObject({ selected, quantities: [] });
   });
 
-  test("that says nonsense is taken as far as it can be", () => {
-    expect(readChoice("smooth=2&group=x&epochs=5-1&show=nothing&look=0/a")).toEqual({ ...START, quantities: [], focus: "0/a" });
+  test("that says nonsense is taken as far as it can be, and says what it is not", () => {
+    const { choice, problems } = readChoice("smooth=2&group=x&epochs=5-1&show=nothing&look=0/a&colour=red");
+    expect(choice).toEqual({ ...START, quantities: [], focus: "0/a" });
+    expect(problems.map((problem) => /^The address says (\w+=\S+), which/.exec(problem)?.[1]).sort()).toEqual([
+      "colour=red",
+      "epochs=5-1",
+      "group=x",
+      "show=nothing",
+      "smooth=2",
+    ]);
   });
 });

@@ -129,7 +129,7 @@ test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives 
   await open();
   await poll(() => linesOf("test_pgd_acc")).toBe(6);
   expect(await text("#runs h2")).toBe("6 runs");
-  expect(await text("tr[data-run='0/fgsm-1']")).toMatch(/^fgsm-1finished30\.0 of 30\d+\.\d %\d+\.\d %\d+\.\d %0\.\d\dCatastrophic overfitting$/);
+  expect(await text("tr[data-run='0/fgsm-1']")).toMatch(/^fgsm-1finished ?30\.0 of 30\d+\.\d %\d+\.\d %\d+\.\d %0\.\d\dCatastrophic overfitting$/);
   // Every collapse and the alarm are on the curves.
   expect(await panel("test_pgd_acc").locator("[aria-label=dot] path title").textContent()).toBe("fgsm-0: alarm at epoch 10.0: alignment fell");
 
@@ -146,6 +146,9 @@ test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives 
   await page.fill("[name=filter]", "method=fgsm-gradalign seed=2");
   await poll(names).toEqual(["gradalign-2"]);
   expect(new URL(page.url()).searchParams.get("sort")).toBe("-pgd");
+  await page.fill("[name=filter]", "seed=11");
+  await poll(() => text("#runs .note")).toContain("None of them fits “seed=11”");
+  expect(await text("#runs h2")).toBe("0 of 6 runs");
   await page.fill("[name=filter]", "");
 
   // Mean and deviation over seeds.
@@ -162,6 +165,11 @@ test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives 
   await page.click("text=What is drawn");
   await page.check("[name=show][value=train_loss]");
   await panel("train_loss").waitFor();
+
+  // Epochs that are none are not taken, and do not stay.
+  await page.fill("[name=from]", "40");
+  await page.locator("[name=from]").blur();
+  expect(await page.inputValue("[name=from]")).toBe("0");
 
   // A drag over a figure looks closer; its axis and the fields then say where.
   await panel("test_pgd_acc").evaluate((svg) => svg.scrollIntoView({ block: "center" }));
@@ -210,6 +218,8 @@ test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives 
   expect(await text("#details")).toMatch(
     /Catastrophic overfitting at iteration \d+.*Alarm at iteration 3900 \(epoch 10\.0\): alignment fell\..*last: iteration 11700, epoch 30\.0/s,
   );
+  await page.waitForSelector("#details h2:focus");
+  await poll(() => page.evaluate(() => Math.abs(document.querySelector("#details")?.getBoundingClientRect().top ?? Number.NaN) < 40)).toBe(true);
   expect(await page.locator("#difference thead th").allTextContents()).toEqual(expect.arrayContaining(["run", "method", "seed"]));
   // Rows by method, seeds in the cells.
   await page.selectOption("[name=matrix-rows]", "method");
@@ -225,6 +235,8 @@ test("runs are compared: grouped, smoothed, hidden, zoomed, saved; a link gives 
     new RegExp(`0 of 2 finished, 1 running, 1 waiting.*pgd, seed 7: ${hostname()}, process ${process.pid}, epoch 0.0 of 30.*pgd, seed 8: computed twice`, "s"),
   );
   await expectUsable(page);
+  await page.setViewportSize({ width: 320, height: 844 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
 });
 
 test("what a process writes is seen at once, in every tab, also after folder and server were gone for a while; names are text", async () => {
@@ -292,12 +304,23 @@ test("runs are started from the form, wait, are stopped, and seen; without the t
   expect(await text("#setting-epsilon-wrong")).toContain("a share of the pixel range");
   await page.fill("[name=epsilon]", "");
   expect(await text("#start button[type=submit]")).toBe("Start 4 runs");
+  // Two equal values are one.
+  await page.fill("[name=seed]", "0, 0, 1");
+  expect(await text("#start button[type=submit]")).toBe("Start 4 runs");
+  await page.fill("[name=seed]", "0, 1x");
+  await page.waitForSelector("#start button[type=submit]:disabled");
+  await page.fill("[name=seed]", "0, 1");
   expect(await findings(page)).toEqual([]);
   await page.click("#start button[type=submit]");
   await poll(() => page.locator("#queue li").count()).toBe(3);
   await page.waitForSelector("tbody tr [class='state running']");
-  await page.click("[aria-label^='Remove fgsm, seed 1']");
+  // The same again is nothing new, which is said.
+  await page.click("#start button[type=submit]");
+  await poll(() => text("#started")).toMatch(/^0 runs were put into the queue; there already: fgsm, seed 0; .*fgsm-gradalign, seed 1\.$/);
+  await page.focus("[aria-label^='Remove fgsm, seed 1']");
+  await page.keyboard.press("Enter");
   await poll(() => page.locator("#queue li").count()).toBe(2);
+  await page.waitForSelector("#queue ul:focus");
   await page.click("[aria-label^='Stop fgsm, seed 0']");
   // The next takes its turn.
   await poll(() => page.locator("#queue li").count()).toBe(1);

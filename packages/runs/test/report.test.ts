@@ -3,7 +3,9 @@
 import type { Outcome } from "@gradalign/robustness";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
-import { spread } from "../src/figures/panel.ts";
+import { figureMarkup } from "../src/figures/draw.ts";
+import { nodeDocument } from "../src/figures/node-document.ts";
+import { panelFigure, spread } from "../src/figures/panel.ts";
 import { runStyle } from "../src/figures/series.ts";
 import type { ReportRun, RobustnessRecord } from "../src/run/run-data.ts";
 import { compareReport, runReport } from "./support/reports.ts";
@@ -263,4 +265,28 @@ test("evaluations and attacks can be saved as CSV with all digits", () => {
   expect(first.split(",")[heading.split(",").indexOf("test_pgd_acc")]).toBe(String(overfitted.evaluations[0]?.test_pgd_acc));
   expect(saved("evaluations.csv")).toHaveLength(2 + overfitted.evaluations.length + aligned.evaluations.length);
   expect(saved("saved-models.csv")).toHaveLength(2 + 4);
+});
+
+test("a line's label is moved for its neighbours alone: lines that end elsewhere keep theirs at their ends", () => {
+  const lines = ["a", "b", "c"].map((name) => ({ name, legend: name, short: name, color: "red", dash: "" }));
+  const rows = [
+    ["a", 10],
+    ["b", 10],
+    ["c", 5],
+  ].flatMap(([run, end]) => [0, end as number].map((epoch) => ({ epoch, value: 0.5, series: "s", run: run as string })));
+  const options = {
+    title: "t",
+    description: "d",
+    rows,
+    by: "run",
+    lines,
+    collapses: [],
+    epochs: 30,
+    y: { domain: [0, 1] },
+    bound: undefined,
+    width: 600,
+  } as const;
+  const markup = figureMarkup(panelFigure(options as never), nodeDocument());
+  const [a, b, c] = [..."abc"].map((name) => Number(new RegExp(`translate\\([\\d.]+,([\\d.]+)\\)"[^>]*>${name}<`).exec(markup)?.[1]));
+  expect([a, (b as number) - (a as number)]).toEqual([c, 11]);
 });

@@ -76,6 +76,8 @@ export function drawPanel({ title, series, scale }: Panel, curve: Curve, width: 
       x: "epoch",
       y: "value",
       maxRadius: Number.POSITIVE_INFINITY,
+      // It is drawn anew for every place of the pointer, and is no part of the image's description.
+      ariaHidden: "true",
       stroke: "series",
       // In ems: a telephone has room for half a panel beside a point.
       lineWidth: width < 400 ? 10 : 24,

@@ -60,6 +60,9 @@ export const START: Choice = {
   matrix: { source: null, axes: null, measure: "test_pgd_acc" },
 };
 
+/** What an address may say. */
+const NAMES: readonly string[] = ["run", "hide", "show", "smooth", "group", "epochs", "look", "filter", "sort", "plan", "axis", "cells"];
+
 /** The address as the text after the question mark. */
 export function writeChoice({ selected, hidden, quantities, smoothing, grouping, zoom, focus, filter, order, matrix }: Choice): string {
   const query = new URLSearchParams();
@@ -78,9 +81,13 @@ export function writeChoice({ selected, hidden, quantities, smoothing, grouping,
   return query.toString();
 }
 
-/** What an address says; what it says wrong is left out. */
-export function readChoice(search: string): Choice {
+/** What an address says, and in words what of it could not be understood, which is left out. */
+export function readChoice(search: string): { readonly choice: Choice; readonly problems: readonly string[] } {
   const query = new URLSearchParams(search);
+  const problems: string[] = [];
+  const require = (name: string, isRight: boolean, rule: string): void => {
+    if (query.has(name) && !isRight) problems.push(`The address says ${name}=${query.getAll(name).join(", ")}, which must be ${rule}; it is left out.`);
+  };
   const lists = (name: string): readonly string[] | null => (query.has(name) ? query.getAll(name).filter((value) => value !== "") : null);
   const smoothing = Number(query.get("smooth") ?? 0);
   const group = query.get("group") ?? "";
@@ -88,7 +95,18 @@ export function readChoice(search: string): Choice {
   const zoom = [Number(from), Number(to)] as const;
   const [, down, column] = /^(-?)(\w*)$/.exec(query.get("sort") ?? "") ?? [];
   const [rows, columns] = query.getAll("axis");
-  return {
+  const isQuantity = (name: string): boolean => QUANTITIES.some(({ key }) => key === name);
+  for (const name of new Set(query.keys())) {
+    if (!NAMES.includes(name)) problems.push(`The address says ${name}=${query.get(name)}, which is no setting here; it is left out.`);
+  }
+  require("smooth", smoothing >= 0 && smoothing < 1, "a number from 0 to below 1");
+  require("group", group === "run" || group === "seeds" || group.startsWith("by "), "run, seeds or “by” and a setting");
+  require("epochs", zoom[1] > zoom[0], "two epochs such as 2-30");
+  require("show", query.getAll("show").every((name) => name === "" || isQuantity(name)), `of ${QUANTITIES.map(({ key }) => key).join(", ")}`);
+  require("cells", isQuantity(query.get("cells") ?? ""), `one of ${QUANTITIES.map(({ key }) => key).join(", ")}`);
+  require("sort", column !== undefined, "a column, after a minus if it falls");
+  require("axis", rows !== undefined && columns !== undefined, "there twice, for rows and columns");
+  const choice: Choice = {
     selected: lists("run"),
     hidden: lists("hide") ?? START.hidden,
     quantities: lists("show")?.filter((key) => QUANTITIES.some((quantity) => quantity.key === key)) ?? START.quantities,
@@ -104,4 +122,5 @@ export function readChoice(search: string): Choice {
       measure: QUANTITIES.find(({ key }) => key === query.get("cells"))?.key ?? START.matrix.measure,
     },
   };
+  return { choice, problems };
 }

@@ -37,10 +37,22 @@ export function differingSettings(runs: readonly Pick<RunSummary, "settings">[])
   return names.filter((name) => new Set(runs.map(({ settings }) => settings[name])).size > 1);
 }
 
+/** The settings besides the seed that tell runs apart: what follows from another of them, as a model's own defaults from the model, is left out. */
+export function tellingSettings(runs: readonly Pick<RunSummary, "settings">[]): string[] {
+  const names = differingSettings(runs).filter((name) => name !== "seed");
+  const valuesOf = (given: readonly string[]): number => new Set(runs.map(({ settings }) => JSON.stringify(given.map((name) => settings[name] ?? null)))).size;
+  const follows = (name: string, from: string): boolean => valuesOf([from, name]) === valuesOf([from]);
+  // Of those that follow from each other the first stays.
+  return names.reduceRight<string[]>(
+    (left, name) => (left.some((other) => other !== name && follows(name, other)) ? left.filter((other) => other !== name) : left),
+    names,
+  );
+}
+
 /** The groups of runs, in order of their first run, each named by what tells it from the others. */
 export function groupsOf(runs: readonly LoadedRun[], grouping: Grouping): Group[] {
   if (grouping === "run") return runs.map((run) => ({ name: run.summary.name, runs: [run] }));
-  const names = grouping === "seeds" ? differingSettings(runs.map(({ summary }) => summary)).filter((name) => name !== "seed") : [grouping.slice("by ".length)];
+  const names = grouping === "seeds" ? tellingSettings(runs.map(({ summary }) => summary)) : [grouping.slice("by ".length)];
   const groups = new Map<string, LoadedRun[]>();
   for (const run of runs) {
     const name = names.map((one) => `${one} ${run.summary.settings[one] ?? "none"}`).join(", ") || "all runs";

@@ -122,34 +122,21 @@ function Epochs() {
   const { zoom } = state.choice;
   const most = Math.max(1, ...studio.compared.map(({ summary }) => summary.epochs));
   const [from, to] = zoom ?? [0, most];
-  const change = (a: number, b: number): void => {
-    if (a >= 0 && b > a) studio.choose({ zoom: a === 0 && b >= most ? null : [a, b] });
+  const shown = { from: Number(from.toFixed(2)), to: Number(to.toFixed(2)) };
+  /** Epochs that are none leave the field as it was. */
+  const change = (field: HTMLInputElement, name: keyof typeof shown): void => {
+    const [a, b] = name === "from" ? [Number(field.value), to] : [from, Number(field.value)];
+    if (field.value !== "" && a >= 0 && b > a) studio.choose({ zoom: a === 0 && b >= most ? null : [a, b] });
+    else field.value = String(shown[name]);
   };
   return (
     <span class="epochs">
       <label>
         Epochs{" "}
-        <input
-          type="number"
-          name="from"
-          min={0}
-          max={most}
-          step="any"
-          value={Number(from.toFixed(2))}
-          onChange={({ currentTarget }) => change(Number(currentTarget.value), to)}
-        />
+        <input type="number" name="from" min={0} max={most} step="any" value={shown.from} onChange={({ currentTarget }) => change(currentTarget, "from")} />
       </label>
       <label>
-        to{" "}
-        <input
-          type="number"
-          name="to"
-          min={0}
-          max={most}
-          step="any"
-          value={Number(to.toFixed(2))}
-          onChange={({ currentTarget }) => change(from, Number(currentTarget.value))}
-        />
+        to <input type="number" name="to" min={0} max={most} step="any" value={shown.to} onChange={({ currentTarget }) => change(currentTarget, "to")} />
       </label>
       <button type="button" disabled={zoom === null} onClick={() => studio.choose({ zoom: null })}>
         All

@@ -58,6 +58,8 @@ export function drawComparison({ quantity, groups, hidden, smoothing, zoom }: Co
       x: "epoch",
       y: "value",
       maxRadius: Number.POSITIVE_INFINITY,
+      // It is drawn anew for every place of the pointer, and is no part of the image's description.
+      ariaHidden: "true",
       stroke: "run",
       lineWidth: width < 400 ? 10 : 24,
       title: ({ run, epoch, value }: SeriesRow) => `${run}\nepoch ${epoch.toFixed(2)}: ${format(value)}`,

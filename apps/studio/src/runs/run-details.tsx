@@ -1,23 +1,37 @@
 /** @file The run that is looked at: verdict, alarms, settings beside those it is compared with, saved models, log, and how to get it again. */
 import { attackName, type LogLine, percent, type RunSummary, radius, VERDICTS } from "@gradalign/runs";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useFocusMove } from "../page/hooks.ts";
 import { differingSettings } from "./aggregate.ts";
+import { nameOf } from "./run-list.tsx";
 import { useRuns } from "./use-runs.ts";
 
 /** Details of one run, and how the settings of those compared differ. */
 export function RunDetails() {
   const { studio, state } = useRuns();
-  const run = state.choice.focus === null ? undefined : state.runs.get(state.choice.focus);
+  const { focus } = state.choice;
+  const run = focus === null ? undefined : state.runs.get(focus);
+  const moveFocus = useFocusMove();
+  // What the address opened stays where it is.
+  const atFirst = useRef(focus);
+  useEffect(() => {
+    if (focus === atFirst.current) return;
+    atFirst.current = null;
+    const heading = document.querySelector<HTMLElement>("#details h2");
+    const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    heading?.focus({ preventScroll: true });
+    heading?.closest("section")?.scrollIntoView({ block: "start", behavior: isStill ? "auto" : "smooth" });
+  }, [focus]);
   const compared = studio.compared.map(({ summary }) => summary);
   return (
     <>
-      {run && <Details run={run} />}
+      {run && <Details run={run} moveFocus={moveFocus} />}
       {compared.length > 1 && <Difference runs={compared} />}
     </>
   );
 }
 
-function Details({ run }: { readonly run: RunSummary }) {
+function Details({ run, moveFocus }: { readonly run: RunSummary; readonly moveFocus: ReturnType<typeof useFocusMove> }) {
   const { studio, state: all } = useRuns();
   const { key, name, description, problem, outcome, overfitting, alarms, checkpoints, robustness, machine, command, resume, settings } = run;
   // What is planned goes on with its plan.
@@ -25,8 +39,14 @@ function Details({ run }: { readonly run: RunSummary }) {
   return (
     <section class="card" aria-label={`Run ${name}`} id="details">
       <div class="line">
-        <h2>{name}</h2>
-        <button type="button" onClick={() => studio.choose({ focus: null })}>
+        <h2 tabIndex={-1}>{name}</h2>
+        <button
+          type="button"
+          onClick={() => {
+            moveFocus(nameOf(key), "#runs");
+            studio.choose({ focus: null });
+          }}
+        >
           Close
         </button>
       </div>

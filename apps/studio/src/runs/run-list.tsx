@@ -1,7 +1,9 @@
 /** @file The runs as a table: what they are, how far they are, how they stand; which are compared; start, stop and resume. */
 import { percent, type QueueEntry, type RunSummary, VERDICTS } from "@gradalign/runs";
 import { useMemo } from "preact/hooks";
+import { useFocusMove } from "../page/hooks.ts";
 import type { Order } from "./address.ts";
+import { fitsFilter } from "./filter.ts";
 import { useRuns } from "./use-runs.ts";
 
 interface Column {
@@ -23,13 +25,16 @@ const COLUMNS: readonly Column[] = [
   { id: "outcome", title: "outcome", value: ({ overfitting, outcome }) => (overfitting ? VERDICTS.overfitted : outcome ? VERDICTS[outcome.kind] : null) },
 ];
 
+/** The button with a run's name, as a selector. */
+export const nameOf = (key: string): string => `tr[data-run="${CSS.escape(key)}"] .name`;
 /** Rows that are shown at once; more are a filter away. */
 const MOST_ROWS = 200;
 
 /** All runs, and what waits to be one. */
 export function RunList() {
   const { studio, state } = useRuns();
-  const { runs, queue, choice, isLooking } = state;
+  const { runs, queue, choice, isLooking, connection } = state;
+  const moveFocus = useFocusMove();
   const { order } = choice;
   const selected = new Set(studio.selected);
   const fitting = useMemo(() => filtered([...runs.values()], choice.filter, order), [runs, choice.filter, order]);
@@ -37,9 +42,10 @@ export function RunList() {
   const allIn = rows.length > 0 && rows.every(({ key }) => selected.has(key));
   const waiting = queue.filter(({ key, state: how }) => how === "waiting" || !runs.has(key));
   return (
-    <section class="card" aria-label="All runs" id="runs">
+    <section class="card" aria-label="All runs" id="runs" tabIndex={-1}>
       <div class="line">
         <h2>
+          {fitting.length < runs.size && `${fitting.length} of `}
           {runs.size} {runs.size === 1 ? "run" : "runs"}
         </h2>
         <label class="search">
@@ -54,7 +60,9 @@ export function RunList() {
         </label>
       </div>
       {runs.size === 0 ? (
-        <p class="note">{isLooking ? "Looking for runs." : "There are no runs yet: start one here, or with gradalign train."}</p>
+        connection !== "lost" && <p class="note">{isLooking ? "Looking for runs." : "There are no runs yet: start one here, or with gradalign train."}</p>
+      ) : rows.length === 0 ? (
+        <p class="note">None of them fits “{choice.filter.trim()}”: parts of a name, or a setting with its whole value, such as seed=1.</p>
       ) : (
         <div class="scroll">
           <table class="runs">
@@ -85,7 +93,7 @@ export function RunList() {
             </thead>
             <tbody>
               {rows.map((run) => (
-                <Row key={run.key} run={run} isIn={selected.has(run.key)} entry={queue.find(({ key }) => key === run.key)} />
+                <Row key={run.key} run={run} isIn={selected.has(run.key)} moveFocus={moveFocus} entry={queue.find(({ key }) => key === run.key)} />
               ))}
             </tbody>
           </table>
@@ -95,10 +103,10 @@ export function RunList() {
       {waiting.length > 0 && (
         <div id="queue">
           <h3>Queue</h3>
-          <ul>
+          <ul tabIndex={-1}>
             {waiting.map((entry) => (
               <li key={entry.key} data-run={entry.key}>
-                <span class={`state ${entry.state}`}>{entry.state}</span> {entry.label} <Stop entry={entry} />
+                <span class={`state ${entry.state}`}>{entry.state}</span> {entry.label} <Stop entry={entry} moveFocus={moveFocus} />
               </li>
             ))}
           </ul>
@@ -108,7 +116,17 @@ export function RunList() {
   );
 }
 
-function Row({ run, isIn, entry }: { readonly run: RunSummary; readonly isIn: boolean; readonly entry: QueueEntry | undefined }) {
+/** What moves the focus when a button goes. */
+type MoveFocus = ReturnType<typeof useFocusMove>;
+
+interface RowProps {
+  readonly run: RunSummary;
+  readonly isIn: boolean;
+  readonly entry: QueueEntry | undefined;
+  readonly moveFocus: MoveFocus;
+}
+
+function Row({ run, isIn, entry, moveFocus }: RowProps) {
   const { studio, state } = useRuns();
   const { key, name, description, problem, epochs } = run;
   return (
@@ -141,7 +159,7 @@ function Row({ run, isIn, entry }: { readonly run: RunSummary; readonly isIn: bo
         if (id === "state")
           return (
             <td key={id} title={problem ?? undefined}>
-              <span class={`state ${entry?.state ?? run.state}`}>{entry?.state ?? run.state}</span> <Actions run={run} entry={entry} />
+              <span class={`state ${entry?.state ?? run.state}`}>{entry?.state ?? run.state}</span> <Actions run={run} entry={entry} moveFocus={moveFocus} />
             </td>
           );
         if (id === "epoch")
@@ -161,15 +179,21 @@ function Row({ run, isIn, entry }: { readonly run: RunSummary; readonly isIn: bo
 }
 
 /** What can be done with a run now; nothing without the token. */
-function Actions({ run: { key, name }, entry }: { readonly run: RunSummary; readonly entry: QueueEntry | undefined }) {
+function Actions({ run: { key, name }, entry, moveFocus }: Omit<RowProps, "isIn">) {
   const { state } = useRuns();
-  if (entry) return <Stop entry={entry} />;
-  if (state.stoppable.includes(key)) return <Ask action="stop" run={key} word="Stop" name={name} />;
-  return state.resumable.includes(key) ? <Ask action="resume" run={key} word="Resume" name={name} /> : null;
+  if (entry) return <Stop entry={entry} moveFocus={moveFocus} />;
+  if (state.stoppable.includes(key)) return <Ask action="stop" run={key} word="Stop" name={name} moveFocus={moveFocus} />;
+  return state.resumable.includes(key) ? <Ask action="resume" run={key} word="Resume" name={name} moveFocus={moveFocus} /> : null;
 }
 
-function Stop({ entry: { key, label, state } }: { readonly entry: QueueEntry }) {
-  return <Ask action="stop" run={key} word={state === "waiting" ? "Remove" : "Stop"} name={label} disabled={state === "stopping"} />;
+function Stop({ entry: { key, label, state }, moveFocus }: { readonly entry: QueueEntry; readonly moveFocus: MoveFocus }) {
+  const isStopping = state === "stopping";
+  return (
+    <>
+      <Ask action="stop" run={key} word={state === "waiting" ? "Remove" : "Stop"} name={label} disabled={isStopping} moveFocus={moveFocus} />
+      {isStopping && <span class="note"> after the measurement or step that goes on, with a checkpoint</span>}
+    </>
+  );
 }
 
 interface AskProps {
@@ -178,25 +202,29 @@ interface AskProps {
   readonly word: string;
   readonly name: string;
   readonly disabled?: boolean;
+  readonly moveFocus: MoveFocus;
 }
 
-function Ask({ action, run, word, name, disabled = false }: AskProps) {
+function Ask({ action, run, word, name, disabled = false, moveFocus }: AskProps) {
   const { studio, state } = useRuns();
   if (!state.datasets) return null;
   return (
-    <button type="button" disabled={disabled} onClick={() => void studio.ask({ action, run })} aria-label={`${word} ${name}`}>
+    <button
+      type="button"
+      disabled={disabled}
+      onClick={() => {
+        moveFocus(nameOf(run), "#queue ul", "#runs");
+        void studio.ask({ action, run });
+      }}
+      aria-label={`${word} ${name}`}
+    >
       {word}
     </button>
   );
 }
 
-/** Those whose names or settings have all words of the filter, in order of a column. */
+/** Those that fit the filter, in order of a column. */
 function filtered(runs: readonly RunSummary[], filter: string, { column, down }: Order): RunSummary[] {
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const fits = ({ name, state, settings }: RunSummary): boolean => {
-    const text = [name, state, ...Object.entries(settings).map(([setting, value]) => `${setting}=${value}`)].join(" ").toLowerCase();
-    return words.every((word) => text.includes(word));
-  };
   const { value } = COLUMNS.find(({ id }) => id === column) ?? (COLUMNS[0] as Column);
   const before = (a: RunSummary, b: RunSummary): number => {
     const [x, y] = [value(a), value(b)];
@@ -206,5 +234,5 @@ function filtered(runs: readonly RunSummary[], filter: string, { column, down }:
     if (y === null || y === undefined) return -1;
     return (x < y ? -1 : 1) * (down ? -1 : 1);
   };
-  return runs.filter(fits).sort(before);
+  return runs.filter((run) => fitsFilter(run, filter)).sort(before);
 }

@@ -1,5 +1,15 @@
 /** @file Starting runs: a form made of the declared options, in which a field may hold several values; each combination is a run. */
-import { allSettings, FINAL_DEFAULTS, RUN_OPTIONS, readValues, resolveSettings, type Setting, settingsOfConfig, type TrainingSettings } from "@gradalign/runs";
+import {
+  allSettings,
+  FINAL_DEFAULTS,
+  RUN_OPTIONS,
+  readValues,
+  resolveSettings,
+  type Setting,
+  type StartAnswer,
+  settingsOfConfig,
+  type TrainingSettings,
+} from "@gradalign/runs";
 import { useMemo, useState } from "preact/hooks";
 import { messageOf } from "../page/address.ts";
 import { type Drafts, firstWrong, SettingField, withDraft } from "../page/setting-field.tsx";
@@ -15,6 +25,7 @@ export function StartForm() {
   const [texts, setTexts] = useState<Readonly<Record<string, string>>>({});
   const [drafts, setDrafts] = useState<Drafts>({});
   const [isSent, setSent] = useState(false);
+  const [said, setSaid] = useState("");
   const { datasets } = state;
   const given = useMemo(() => firstOfEach(texts), [texts]);
   const resolved = useMemo(() => {
@@ -58,8 +69,9 @@ export function StartForm() {
   );
   const start = async (): Promise<void> => {
     setSent(true);
-    await studio.ask({ action: "start", settings: sent });
+    const answer = await studio.ask({ action: "start", settings: sent });
     setSent(false);
+    setSaid(answer ? wordsOf(answer) : "");
   };
   return (
     <details class="card" id="start">
@@ -104,10 +116,19 @@ export function StartForm() {
           <button type="submit" class="primary" disabled={isSent || wrong !== null} aria-describedby={wrong === null ? undefined : "start-wrong"}>
             {runs === 1 ? "Start a run" : `Start ${runs} runs`}
           </button>
+          <span class="note" id="started" role="status">
+            {said}
+          </span>
         </div>
       </form>
     </details>
   );
+}
+
+/** What became of runs that were asked for. */
+function wordsOf({ queued = 0, there = [] }: Partial<StartAnswer>): string {
+  const put = `${queued} ${queued === 1 ? "run was" : "runs were"} put into the queue`;
+  return there.length === 0 ? `${put}.` : `${put}; there already: ${there.slice(0, 5).join("; ")}${there.length > 5 ? ` and ${there.length - 5} more` : ""}.`;
 }
 
 /** The first value of each field, by which the others' defaults are known. */

@@ -8,6 +8,7 @@ import {
   type RunSummary,
   type RunsMessage,
   type RunsRequest,
+  type StartAnswer,
   TOKEN_HEADER,
 } from "@gradalign/runs";
 import { Watched } from "../page/watched.ts";
@@ -35,8 +36,8 @@ export interface State {
 
 /** Runs that the page chooses by itself: as many as can be told apart at a glance. */
 const MOST_CHOSEN = 8;
-/** Milliseconds until a server that refused is asked again. */
-const PATIENCE = 2000;
+/** Milliseconds until a server that refused is asked again, at first and at most: a static host never has runs. */
+const PATIENCE = { first: 2000, most: 30_000 };
 
 /** The page's state, and all ways to change it. */
 export class StudioRuns extends Watched<State> {
@@ -44,11 +45,12 @@ export class StudioRuns extends Watched<State> {
   readonly #asked = new Set<string>();
 
   constructor(search: string, token: string | null) {
+    const { choice, problems } = readChoice(search);
     super({
       ...{ connection: "connecting", runs: new Map(), evaluations: new Map(), plans: [], queue: [], datasets: null },
       ...{ stoppable: [], resumable: [], remarks: [], isLooking: true },
-      choice: readChoice(search),
-      problem: null,
+      choice,
+      problem: problems.length > 0 ? problems.join(" ") : null,
     });
     this.#token = token;
     this.#listen();
@@ -91,8 +93,8 @@ export class StudioRuns extends Watched<State> {
     this.choose({ hidden: hidden.includes(name) ? hidden.filter((other) => other !== name) : [...hidden, name] });
   }
 
-  /** Asks the server to do something; whether it has. */
-  async ask(request: RunsRequest): Promise<boolean> {
+  /** Asks the server to do something; what it answers, or null where it has not. */
+  async ask(request: RunsRequest): Promise<Partial<StartAnswer> | null> {
     try {
       const response = await fetch("runs/do", {
         method: "POST",
@@ -100,10 +102,10 @@ export class StudioRuns extends Watched<State> {
         body: JSON.stringify(request),
       });
       this.set({ problem: response.ok ? null : (await response.text()).trim() });
-      return response.ok;
+      return response.ok ? ((await response.json()) as Partial<StartAnswer>) : null;
     } catch {
       this.set({ problem: "The server cannot be reached; start gradalign studio again." });
-      return false;
+      return null;
     }
   }
 
@@ -117,14 +119,17 @@ export class StudioRuns extends Watched<State> {
     return response.ok ? ((await response.json()) as LogLine[]) : [];
   }
 
-  #listen(): void {
+  #listen(patience = PATIENCE.first): void {
     const source = new EventSource("runs/events");
-    source.onopen = () => this.set({ connection: "open" });
+    source.onopen = () => {
+      patience = PATIENCE.first;
+      this.set({ connection: "open" });
+    };
     source.onerror = () => {
       this.set({ connection: "lost" });
       // The browser asks again by itself, unless it was answered and refused.
       if (source.readyState !== EventSource.CLOSED) return;
-      setTimeout(() => this.#listen(), PATIENCE);
+      setTimeout(() => this.#listen(Math.min(PATIENCE.most, 2 * patience)), patience);
     };
     source.onmessage = ({ data }: MessageEvent<string>) => this.#receive(JSON.parse(data) as RunsMessage);
   }

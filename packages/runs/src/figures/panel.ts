@@ -128,10 +128,34 @@ function endLabels(ends: readonly (SeriesRow & { short: string })[], by: "series
   return Plot.text(
     ends,
     Plot.initializer(options, (data, facets, _channels, scales) => {
-      const at = ends.map(({ value }) => (scales.y as (value: number) => number)(scales.scales.y?.percent ? 100 * value : value));
-      return { data, facets, channels: { y: { value: spread(at, LABEL_GAP, [MARGIN_TOP, height - MARGIN_BOTTOM]) } } };
+      const [x, y] = [scales.x, scales.y] as readonly ((value: number) => number)[] as [(value: number) => number, (value: number) => number];
+      const at = ends.map(({ value }) => y(scales.scales.y?.percent ? 100 * value : value));
+      const across = ends.map(({ epoch }) => x(epoch));
+      // Lines that end elsewhere are in nobody's way.
+      for (const some of neighbours(across, 2 * LETTER)) {
+        const apart = spread(
+          some.map((i) => at[i] as number),
+          LABEL_GAP,
+          [MARGIN_TOP, height - MARGIN_BOTTOM],
+        );
+        for (const [j, i] of some.entries()) at[i] = apart[j] as number;
+      }
+      return { data, facets, channels: { y: { value: at } } };
     }),
   );
+}
+
+/** The indices of positions, group by group of those that are no further than `reach` from the next. */
+function neighbours(positions: readonly number[], reach: number): number[][] {
+  const groups: number[][] = [];
+  let last = Number.NEGATIVE_INFINITY;
+  for (const i of positions.map((_, index) => index).sort((a, b) => (positions[a] as number) - (positions[b] as number))) {
+    const position = positions[i] as number;
+    if (position - last > reach) groups.push([]);
+    groups.at(-1)?.push(i);
+    last = position;
+  }
+  return groups;
 }
 
 /** Positions between two bounds at least a gap apart (less, if there is no room), in the same order, each near where it was. */
