@@ -77,6 +77,17 @@ describe("at the paper's scale", () => {
     expect(comparisonCells("paper", ["svhn"])).toHaveLength(6 * 12 * 5);
   });
 
+  test("a laptop compares five methods at two radii, on all images, each attack watched", () => {
+    const cells = comparisonCells("laptop", ["cifar10", "svhn"]);
+    expect(cells).toHaveLength(5 * 2 * 2);
+    for (const cell of cells) {
+      const { config } = resnetTraining("laptop", cell, ["last"]);
+      expect(config).toMatchObject({ model: { name: "preact-resnet18", width: 8 }, epochs: 15, batchSize: 128, trainSize: null, guard: "warn" });
+      expect(config.schedule.peak).toBe(resnetTraining("paper", cell, ["last"]).config.schedule.peak);
+    }
+    expect(resnetTraining("laptop", { method: "standard", eps: 12, seed: 0 }, []).config).not.toHaveProperty("guard");
+  });
+
   test("the single-layer network is the paper's", () => {
     for (const { config } of fig11.trainings("paper")) {
       expect(config).toMatchObject({

@@ -1,8 +1,8 @@
 /** @file The tables of appendix D.3, without AutoAttack: clean and PGD accuracy at chosen radii, PGD-2 + GradAlign included. */
 import type { Experiment, Scale } from "../paper/experiment.ts";
 import { attackedGrid, basisOf, collapseOf, outcomesIn } from "../support/outcomes.ts";
-import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "../support/resnet-grid.ts";
-import { COMPARED, curveComparisons } from "../support/robustness-curves.ts";
+import { type Cell, gridMethod, LAPTOP_RADII, RESNET_CHANGES, resnetTraining } from "../support/resnet-grid.ts";
+import { AFFORDABLE, COMPARED, curveComparisons } from "../support/robustness-curves.ts";
 import { mean, percent } from "../support/statistics.ts";
 
 const METHODS = ["standard", ...COMPARED, "pgd-2-gradalign"] as const;
@@ -20,12 +20,9 @@ const GRID: Readonly<
     methods: METHODS,
   },
   laptop: {
-    radii: [
-      ["cifar10", 8],
-      ["cifar10", 16],
-    ],
+    radii: LAPTOP_RADII.map((eps) => ["cifar10", eps] as const),
     seeds: [0],
-    methods: METHODS,
+    methods: ["standard", ...AFFORDABLE, "pgd-2-gradalign"],
   },
   smoke: { radii: [["cifar10", 8]], seeds: [0], methods: ["standard", "fgsm-gradalign", "pgd-2-gradalign"] },
 };
@@ -48,7 +45,11 @@ export const tables: Experiment = {
   defaultScale: "laptop",
   changes: {
     paper: [...RESNET_CHANGES.paper, PGD2_GRADALIGN],
-    laptop: [...RESNET_CHANGES.laptop, "CIFAR-10 alone, one seed instead of five.", PGD2_GRADALIGN],
+    laptop: [
+      ...RESNET_CHANGES.laptop,
+      `CIFAR-10 alone, at ${LAPTOP_RADII.join(" and ")}/255; one seed instead of five; N-FGSM in place of PGD-10 and AT for Free.`,
+      PGD2_GRADALIGN,
+    ],
     smoke: [...RESNET_CHANGES.smoke, "Three methods on CIFAR-10."],
   },
   ...attackedGrid(cells, (scale, cell) => resnetTraining(scale, cell, ["last"])),

@@ -8,7 +8,7 @@ import type { Evaluation, ImageDataset, JsonObject, Model, Overfitting, Params, 
 import type { FigureOptions } from "@gradalign/runs";
 import type { Device } from "@gradalign/tensor";
 
-/** How large an experiment is run: as in the paper; in at most about half an hour on two cores; in seconds, as a test. */
+/** How large an experiment is run: as in the paper; in minutes to hours on two cores; in seconds, as a test. */
 export type Scale = "paper" | "laptop" | "smoke";
 
 /** Every scale, largest first. */
@@ -49,6 +49,8 @@ export interface FinishedTraining {
   readonly config: TrainConfig;
   readonly evaluations: readonly Evaluation[];
   readonly overfitting: Overfitting | null;
+  /** Epochs of the guard's alarms; null when it did not watch. */
+  readonly alarms: readonly number[] | null;
   /** Why it ended early, if its numbers were not finite any more; its last model then has no right answers. */
   readonly diverged: string | null;
   /** The outcome of one of the training's attacks. */

@@ -16,6 +16,7 @@ export const METHOD_COLORS: Readonly<Record<string, string>> = {
   standard: "var(--run-8)",
   fgsm: "var(--run-1)",
   "fgsm-rs": "var(--run-5)",
+  "n-fgsm": "var(--run-4)",
   "fgsm-gradalign": "var(--run-3)",
   free: "var(--run-7)",
   "pgd-2": "var(--run-6)",

@@ -27,6 +27,7 @@ export function outcomeRows(lab: Lab, cell: Cell, training: Training): Measureme
       robust_low: confidence95[0],
       robust_high: confidence95[1],
       overfitting_epoch: collapse,
+      ...(finished.alarms && { alarm_epoch: finished.alarms[0] ?? null }),
       diverged: finished.diverged !== null && attack.which === "last",
       batch_norm: training.config.model.name === "cnn" ? "none in this network" : "running statistics",
     };
@@ -63,6 +64,8 @@ export interface Outcome {
   readonly clean: number;
   readonly robust: number;
   readonly overfitting_epoch: number | null;
+  /** When the guard first alarmed; absent where it did not watch. */
+  readonly alarm_epoch?: number | null;
   /** Whether the model's numbers were not finite: it counts as having no right answers. */
   readonly diverged?: boolean;
 }

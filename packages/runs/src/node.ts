@@ -34,7 +34,7 @@ export {
   resultDigest,
 } from "./folder/node-attempts.ts";
 export { type AttackPart, noteEvent, noteRobustness, readLog, readRobustness, readSession } from "./folder/node-notes.ts";
-export { chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";
+export { alarmsOf, chanceOf, loadIfThere, readReportRun } from "./folder/node-read-run.ts";
 export { createRun, isRunFolder, isRunLock, openRun, type Run, withRunLock } from "./folder/node-run.ts";
 export { askToStop } from "./folder/node-stop.ts";
 export { type Converted, type ConvertOptions, convertModel, type WrittenFormat } from "./models/node-convert.ts";

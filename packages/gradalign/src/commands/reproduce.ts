@@ -14,7 +14,7 @@ import { type Context, print } from "../terminal/context.ts";
 import { TRACK_HELP } from "./submit.ts";
 
 const HELP = `
-Scales: paper is the paper's own setting; laptop fits two cores in at most about half an hour (each page says what it changed);
+Scales: paper is the paper's own setting; laptop fits two cores in minutes to hours (each page says what it changed);
 smoke takes seconds and only shows that everything runs.
 
 Trainings are shared between experiments and found again by a hash of all their settings: what is done is skipped, what was

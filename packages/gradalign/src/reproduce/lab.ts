@@ -4,7 +4,7 @@ import type { FinalAttack, FinishedTraining, Lab, SavedParameters, Training } fr
 import { detectOverfitting, restoreModel, wilsonInterval } from "@gradalign/robustness";
 import type { LoadedDataset } from "@gradalign/robustness/node";
 import { modelOfSnapshot } from "@gradalign/runs";
-import { chanceOf, openRun, readRobustness } from "@gradalign/runs/node";
+import { alarmsOf, chanceOf, openRun, readRobustness } from "@gradalign/runs/node";
 import { type Device, InvariantError } from "@gradalign/tensor";
 import { type GridTraining, isFinished, isSameAttack, readFinished } from "./grid.ts";
 
@@ -48,6 +48,7 @@ function finishedTraining({ id, folder, label }: GridTraining): FinishedTraining
     config,
     evaluations,
     overfitting: config.method.name === "standard" ? null : detectOverfitting(evaluations, chanceOf(run)),
+    alarms: config.guard === undefined || config.guard === "off" ? null : alarmsOf(run).map(({ epoch }) => epoch),
     diverged,
     attacked(wanted: FinalAttack) {
       if (diverged !== null && (wanted.which === "last" || !run.hasCheckpoint("best"))) return noAnswers(wanted.examples);

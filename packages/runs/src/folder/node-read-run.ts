@@ -1,17 +1,7 @@
 /** @file A run folder as a report shows it. */
 
 import { basename, resolve } from "node:path";
-import {
-  type Alarm,
-  CheckpointError,
-  datasets,
-  isDatasetName,
-  runOutcome,
-  type Snapshot,
-  selectionAccuracy,
-  timetableOf,
-  trainingSize,
-} from "@gradalign/robustness";
+import { CheckpointError, datasets, isDatasetName, runOutcome, type Snapshot, selectionAccuracy, timetableOf, trainingSize } from "@gradalign/robustness";
 import type { FilterSnapshot, ReportRun } from "../run/run-data.ts";
 import { readRobustness, readSession } from "./node-notes.ts";
 import { openRun, type Run } from "./node-run.ts";
@@ -29,6 +19,7 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
   const run = openRun(folder);
   const session = readSession(folder);
   const { config } = run;
+  const alarms = alarmsOf(run);
   const evaluations = run.sealedEvaluations();
   // Standard training never was robust: nothing can collapse.
   const outcome = runOutcome(evaluations, chanceOf(run), config.method.name !== "standard", session?.majority);
@@ -44,7 +35,7 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
     evaluations,
     ...(run.seal ? { testImages: run.seal.data.test } : {}),
     overfitting: outcome?.overfitting ?? null,
-    ...(run.alarms.length > 0 ? { alarms: run.alarms.map((alarm) => told(alarm, run)) } : {}),
+    ...(alarms.length > 0 ? { alarms } : {}),
     outcome,
     best,
     robustness: readRobustness(folder),
@@ -53,10 +44,11 @@ export function readReportRun(folder: string, label: string = basename(resolve(f
   };
 }
 
-/** An alarm with its epoch, and what was changed after it. */
-function told(alarm: Alarm, { config, seal }: Run): NonNullable<ReportRun["alarms"]>[number] {
+/** The guard's alarms with their epochs, and what was changed after each. */
+export function alarmsOf({ alarms, config, seal }: Run): NonNullable<ReportRun["alarms"]> {
   const { epochsAfter } = timetableOf(config, [trainingSize(config, seal?.data.train ?? 0)]);
-  return { ...alarm, epoch: epochsAfter(alarm.iteration), change: alarm.restored === null ? null : (config.guardChange ?? "smaller-step") };
+  const change = (restored: number | null) => (restored === null ? null : (config.guardChange ?? "smaller-step"));
+  return alarms.map((alarm) => ({ ...alarm, epoch: epochsAfter(alarm.iteration), change: change(alarm.restored) }));
 }
 
 /** Accuracy of guessing among a run's classes; before its first checkpoint, a folder's are taken to be as many as CIFAR-10's. */
