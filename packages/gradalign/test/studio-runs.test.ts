@@ -69,7 +69,7 @@ test("a run goes on after its server was killed, from its checkpoint; the next s
     status: 400,
     text: expect.stringContaining("--epsilon (=0.03) must be"),
   });
-  expect(await ask(first.url, first.token, { action: "start", settings })).toEqual({ status: 200, text: "{}" });
+  expect(await ask(first.url, first.token, { action: "start", settings })).toEqual({ status: 200, text: JSON.stringify({ queued: 1, there: [] }) });
   const begun = await until(first.url, (message) => (message.type === "runs" ? message.changed.find(({ evaluations }) => evaluations >= 3) : undefined));
   expect(begun).toMatchObject({ state: "running", settings: { method: "fgsm", "batch-size": "10" } });
   first.child.kill("SIGKILL");
