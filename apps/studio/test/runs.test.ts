@@ -104,11 +104,7 @@ const linesOf = (quantity: string) => panel(quantity).locator("[aria-label=line]
 
 async function downloads(button: string, count: number): Promise<Download[]> {
   const found: Download[] = [];
-  const all = new Promise<void>((resolve) => {
-    page.on("download", (download) => {
-      if (found.push(download) === count) resolve();
-    });
-  });
+  const all = page.waitForEvent("download", { predicate: (download) => found.push(download) === count });
   await page.click(`text=${button}`);
   await all;
   return found;
