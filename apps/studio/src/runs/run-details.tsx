@@ -18,9 +18,8 @@ export function RunDetails() {
     if (focus === atFirst.current) return;
     atFirst.current = null;
     const heading = document.querySelector<HTMLElement>("#details h2");
-    const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
     heading?.focus({ preventScroll: true });
-    heading?.closest("section")?.scrollIntoView({ block: "start", behavior: isStill ? "auto" : "smooth" });
+    heading?.closest("section")?.scrollIntoView({ block: "start" });
   }, [focus]);
   const compared = studio.compared.map(({ summary }) => summary);
   return (
