@@ -1,7 +1,8 @@
 /** @file Chains: kernels that hand large values on are done for a few images at a time, with the same bits. */
 import { add, broadcastAlong, conv2d, grad, mean, mul, relu, square, sub, sum, type Value } from "@gradalign/tensor";
 import { expect, test } from "vitest";
-import { type BufferRef, encodeProgram } from "../../src/codegen/wasm/program.ts";
+import { encodeProgram } from "../../src/codegen/wasm/program.ts";
+import type { BufferRef } from "../../src/codegen/wasm/units.ts";
 import { Node } from "../../src/ir/graph.ts";
 import { partOf, unitsOf } from "../../src/ir/parts.ts";
 import { CPU, type Target } from "../../src/ir/target.ts";

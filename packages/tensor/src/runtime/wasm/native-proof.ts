@@ -1,7 +1,9 @@
 /** @file Proof of native code: kernels of every kind and shape, on random numbers, must give the same bits as WebAssembly. */
 
 import type { PlannedKernel } from "../../codegen/plan/index.ts";
-import { type BufferRef, CONTROL, encodeProgram } from "../../codegen/wasm/program.ts";
+import { encodeProgram } from "../../codegen/wasm/program.ts";
+import { CONTROL } from "../../codegen/wasm/threads.ts";
+import type { BufferRef } from "../../codegen/wasm/units.ts";
 import type { ConvKernel, FilterGradKernel, LoopKernel, RandomKernel, TileStrides } from "../../ir/kernel.ts";
 import { windowSize } from "../../ir/kernel.ts";
 import type { LinearMap } from "../../ir/linear-map.ts";
