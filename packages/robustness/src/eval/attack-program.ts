@@ -104,6 +104,7 @@ export function attackProgram(
   const begin = programs.once(attack.init, `${kind} ${all}`, () => {
     const program = jit((...[tensors, rows, inputs]: Begin) => stateOf(traced("begin", tensors, rows, inputs, (site) => attack.init(site, options))), {
       device,
+      batchInvariant: true,
     });
     return Object.assign(program, { passes: () => counted.begin });
   });
@@ -114,7 +115,7 @@ export function attackProgram(
           traced("step", tensors, rows, inputs, (site) => attack.step(site, state, options)),
           state,
         ),
-      { device, donate: [2] },
+      { device, batchInvariant: true, donate: [2] },
     );
     return Object.assign(program, { passes: () => counted.step });
   });
@@ -124,7 +125,7 @@ export function attackProgram(
         const { result } = traced("end", tensors, rows, inputs, (site) => attack.finish(site, state, options));
         return threat.project(boxDelta(rows.x, result as Value), limit);
       },
-      { device },
+      { device, batchInvariant: true },
     );
     return Object.assign(program, { passes: () => counted.end });
   });

@@ -130,11 +130,11 @@ export function attackRounds(
         norms: threat.distance(delta),
       };
     },
-    { device },
+    { device, batchInvariant: true },
   );
   const pick = jit(
     (leaves: Readonly<Record<string, Value>>, rows: Value) => Object.fromEntries(Object.entries(leaves).map(([name, leaf]) => [name, gather(leaf, [rows])])),
-    { device },
+    { device, batchInvariant: true },
   );
   const nearness = nearestClasses(victim, device, threat);
   const total = { forward: 0, backward: 0 };
@@ -246,8 +246,9 @@ export function attackRounds(
     const { tensors } = victim;
     const at = (iteration: number) => ({ run, iteration, epsilon: radius, threat, shape: victim.shape });
     let size = fit(batch.length);
-    // Places in the batch, row by row.
+    // Places in the batch, row by row, and the rows that are not done: what is done with is in the way until the batch can be smaller.
     let live = batch.map((_, place) => place);
+    let open = [...live.keys()];
     let rows: RowTensors = {
       x: rowTensor(
         batch.map(({ image }) => image),
@@ -263,47 +264,47 @@ export function attackRounds(
     let state = program.begin(tensors, rows, at(0));
     const passed = (part: AttackPart): void => count(program.passes(part), live.length);
     passed("begin");
-    const doneRows = async (): Promise<number[]> => {
-      const flags = attack.found === undefined ? null : await (state[attack.found] as Tensor).read();
-      return [...live.keys()].filter((row) => flags === null || (flags[row] as number) > 0);
-    };
     const take = async (done: readonly number[], iteration: number): Promise<void> => {
       const delta = program.end(tensors, rows, state, at(iteration));
       const data = (await delta.read()) as Float32Array;
       for (const row of done) keep(live[row] as number, data.slice(row * pixels, (row + 1) * pixels));
       delta.dispose();
     };
-    const counted = async (leaving: Iterable<number>): Promise<void> => {
+    const counted = async (leaving: readonly number[]): Promise<void> => {
       const { zero, notFinite } = program.blind(state) as NonNullable<ReturnType<AttackProgram["blind"]>>;
       const [zeros, breaks] = await Promise.all([zero.read(), notFinite.read()]);
       for (const row of leaving) leave(live[row] as number, zeros[row] as number, breaks[row] as number);
     };
+    /** Takes what was found now: later it may be something else, and how much later depends on the others of the batch. */
+    const look = async (iteration: number): Promise<void> => {
+      const flags = attack.found === undefined ? null : await (state[attack.found] as Tensor).read();
+      const done = open.filter((row) => flags === null || (flags[row] as number) > 0);
+      if (done.length === 0) return;
+      await take(done, iteration);
+      await counted(done);
+      open = open.filter((row) => !done.includes(row));
+    };
     const steps = attack.steps(options);
     for (let iteration = 0; iteration < steps; iteration++) {
       if (attack.found !== undefined && iteration % LOOK === 0) {
-        const done = await doneRows();
-        const rest = [...live.keys()].filter((row) => !done.includes(row));
-        if (rest.length === 0 || (done.length > 0 && fit(rest.length) < size)) {
-          await take(done, iteration);
-          await counted(done);
-          live = rest.map((row) => live[row] as number);
-          if (live.length === 0) break;
-          size = fit(live.length);
-          const chosen = numbers(rest, size);
+        await look(iteration);
+        if (open.length === 0) break;
+        if (fit(open.length) < size) {
+          size = fit(open.length);
+          const chosen = numbers(open, size);
           const [fewer, moved]: [RowTensors, StateTensors] = [pick(rows, chosen) as RowTensors, pick(state, chosen)];
           dispose(chosen, ...Object.values(rows), ...Object.values(state));
           [rows, state] = [fewer, moved];
+          live = open.map((row) => live[row] as number);
+          open = [...live.keys()];
         }
       }
       state = program.step(tensors, rows, state, at(iteration));
       passed("step");
       await pause();
     }
-    if (live.length > 0) {
-      const done = await doneRows();
-      if (done.length > 0) await take(done, steps);
-      await counted(live.keys());
-    }
+    if (open.length > 0) await look(steps);
+    if (open.length > 0) await counted(open);
     dispose(...Object.values(rows), ...Object.values(state));
   };
 

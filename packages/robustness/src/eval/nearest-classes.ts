@@ -30,7 +30,7 @@ export function nearestClasses(victim: Victim, device: Device, threat: Threat) {
       const { losses, gradient } = oracle.gradient(x, (logits) => targetMarginPerExample(logits, labels, target));
       return div(neg(losses), add(dualNorm(threat, gradient), 1e-12));
     },
-    { device },
+    { device, batchInvariant: true },
   );
   return {
     async of({ x, labels, keys, ranked, rows }: RankedBatch, onPass: () => Promise<void> | void): Promise<number[][]> {

@@ -37,7 +37,7 @@ export function classifierPrograms(classifier: Classifier, device: Device): Clas
   const noKeys = (x: Value): Value => zeros([x.shape[0] as number, 2], "int32");
   const gradient = jit(
     (tensors: VictimTensors, x: Value, labels: Value): Value => ascentGradient((at) => classifier.logits(tensors, at, noKeys(x)), x, labels, device),
-    { device },
+    { device, batchInvariant: true },
   );
   const score = jit(
     (tensors: VictimTensors, x: Value, labels: Value, keys?: Value): Scores => {
@@ -48,7 +48,7 @@ export function classifierPrograms(classifier: Classifier, device: Device): Clas
         finite: convert(finiteExamples(logits), "float32"),
       };
     },
-    { device },
+    { device, batchInvariant: true },
   );
   const made = new Map<object, Map<string, { dispose(): void }>>();
   return {

@@ -61,7 +61,7 @@ export function attackRunner(
 ): AttackRunner {
   const { device } = programs;
   const program = attackProgram(programs, attack, options, threat, how);
-  const move = jit((x: Value, delta: Value): Value => add(x, delta), { device });
+  const move = jit((x: Value, delta: Value): Value => add(x, delta), { device, batchInvariant: true });
   const worse = jit(
     (best: Attempt, other: Attempt): Attempt => {
       const broken = (attempt: Attempt): Value => lt(attempt.finite, 1);
@@ -73,7 +73,7 @@ export function attackRunner(
         finite: where(wins, other.finite, best.finite),
       };
     },
-    { device },
+    { device, batchInvariant: true },
   );
 
   const attempt = async (target: AttackTarget, run: number, { epsilon, keyOf, pause, onBlind }: RunOptions): Promise<AttackResult> => {

@@ -4,7 +4,7 @@ import { TraceError } from "../base/errors.ts";
 import { checkInteger } from "../base/numbers.ts";
 import { Node, topologicalOrder } from "../ir/graph.ts";
 import { type MapLeaves, sameStructure, type TreeOf, treeLeaves, treeUnflatten } from "../ir/tree.ts";
-import type { Device, DeviceBuffer, Executable, KernelTime, ProgramStats } from "../runtime/backend.ts";
+import type { Device, DeviceBuffer, Executable, KernelTime, Program, ProgramStats } from "../runtime/backend.ts";
 import { defaultDevice } from "./device.ts";
 import { Tensor, tensor } from "./tensor.ts";
 
@@ -14,6 +14,8 @@ export interface JitOptions {
   readonly device?: Device;
   /** Arguments (by position) whose memory the results may take over; those tensors cannot be used afterwards. */
   readonly donate?: readonly number[];
+  /** Whether what is computed of an example has the same bits in every batch of eight or more; false unless set. */
+  readonly batchInvariant?: boolean;
 }
 
 /** A leaf of a compiled function's arguments. */
@@ -56,7 +58,7 @@ interface Entry {
  * @example const step = jit((params, x) => treeMap((p) => mul(p, 0.9), params), { donate: [0] }); */
 export function jit<Arguments extends readonly unknown[], Result>(
   f: (...args: Arguments) => Result,
-  { device, donate = [] }: JitOptions = {},
+  { device, donate = [], batchInvariant = false }: JitOptions = {},
 ): Compiled<Arguments, Result> {
   for (const position of donate) checkInteger("jit", "a donated argument's position", position, 0, 2 ** 31);
   const entries = new Map<Device, Entry[]>();
@@ -76,7 +78,7 @@ export function jit<Arguments extends readonly unknown[], Result>(
       entries.set(target, ofDevice);
       let entry = ofDevice.find(({ traced, inputs }) => sameStructure(args, traced) && leaves.every((leaf, i) => sameType(leaf, inputs[i]!)));
       if (!entry) {
-        entry = compile(f, args, leaves, target, donate);
+        entry = compile(f, args, leaves, target, { donate, batchInvariant });
         ofDevice.push(entry);
       }
       latest = entry;
@@ -119,7 +121,7 @@ export function evaluate<T>(tree: T & TreeOf<T, Node>, device?: Device): Compute
   const leaves = treeLeaves<unknown>(tree).map((leaf) => traced("evaluate: expected a tree of tensors", leaf));
   if (leaves.every((leaf) => leaf instanceof Tensor)) return tree as Computed<T>;
   const target = device ?? defaultDevice();
-  const executable = compileGraph([], leaves, [], target);
+  const executable = compileGraph({ inputs: [], outputs: leaves, donated: [], batchInvariant: false }, target);
   try {
     return treeUnflatten<T, Tensor>(tree, tensorsOf(leaves, executable.run([])));
   } finally {
@@ -157,14 +159,20 @@ function sameType(a: Node, b: Node): boolean {
   return a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((extent, axis) => extent === b.shape[axis]);
 }
 
-function compile(f: (...args: never) => unknown, args: readonly unknown[], leaves: readonly Tensor[], device: Device, donate: readonly number[]): Entry {
+function compile(
+  f: (...args: never) => unknown,
+  args: readonly unknown[],
+  leaves: readonly Tensor[],
+  device: Device,
+  { donate, batchInvariant }: Required<Omit<JitOptions, "device">>,
+): Entry {
   const inputs = leaves.map((leaf) => new Node("input", [], {}, leaf.shape, leaf.dtype));
   const placeholders = treeUnflatten(args, inputs) as readonly unknown[];
   const result: unknown = f(...(placeholders as never));
   const outputs = treeLeaves(result).map((leaf) => traced("jit: the function must return a tree of tensors", leaf));
   const donated = placeholders.flatMap((arg, i) => treeLeaves(arg).map(() => donate.includes(i)));
   const constants = topologicalOrder(outputs).filter((node): node is Tensor => node instanceof Tensor);
-  const executable = compileGraph(inputs, outputs, donated, device);
+  const executable = compileGraph({ inputs, outputs, donated, batchInvariant }, device);
   const types = outputs.map(({ shape, dtype }) => ({ shape, dtype }));
   const structure = treeUnflatten(
     result,
@@ -173,14 +181,14 @@ function compile(f: (...args: never) => unknown, args: readonly unknown[], leave
   return { traced: placeholders, inputs, donated, executable, structure, types, constants };
 }
 
-function compileGraph(inputs: readonly Node[], outputs: readonly Node[], donated: readonly boolean[], device: Device): Executable {
+function compileGraph(program: Omit<Program, "constants">, device: Device): Executable {
   const constants = new Map<Node, DeviceBuffer>();
-  const known = new Set(inputs);
-  for (const node of topologicalOrder(outputs)) {
+  const known = new Set(program.inputs);
+  for (const node of topologicalOrder(program.outputs)) {
     if (node instanceof Tensor) constants.set(node, node.bufferOn(device));
     else if (node.op === "input" && !known.has(node)) {
       throw new TraceError("jit: a traced value escaped from the function it belongs to; return it instead of storing it outside");
     }
   }
-  return device.compile({ inputs, outputs, donated, constants });
+  return device.compile({ ...program, constants });
 }

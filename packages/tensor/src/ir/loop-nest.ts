@@ -116,9 +116,9 @@ export function sideBySide(kernel: LoopKernel, loop: number, count: number): Loo
 }
 
 /** Into how many parts to split a reduction: the largest divisor of its first loop that leaves enough work per part. */
-export function reductionParts(kernel: LoopKernel, { enoughResults, partElements, mostParts }: Target): number {
+export function reductionParts(kernel: LoopKernel, { enoughResults, partElements, mostParts, batchInvariant }: Target): number {
   const first = kernel.extents.length - kernel.reduced;
-  const kept = kernel.extents.slice(0, first).reduce((n, extent) => n * extent, 1);
+  const kept = batchInvariant ? 1 : kernel.extents.slice(0, first).reduce((n, extent) => n * extent, 1);
   const total = kernel.extents.slice(first).reduce((n, extent) => n * extent, 1);
   // Enough independent results keep the threads busy without a second step.
   if (kernel.reduced === 0 || kept >= enoughResults || kept * total < 8 * partElements) return 1;

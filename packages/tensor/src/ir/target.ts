@@ -34,6 +34,8 @@ export interface Target {
   readonly chains: boolean;
   /** Large intermediate values are stored in float16. */
   readonly half: boolean;
+  /** What sums are split into does not depend on how many there are, so that an example's are the same in every batch. */
+  readonly batchInvariant: boolean;
   /** Buffers of a merged kernel, at most. */
   readonly mostBuffers: number;
 }
@@ -57,6 +59,7 @@ export const CPU: Target = {
   crossing: true,
   chains: true,
   half: false,
+  batchInvariant: false,
   mostBuffers: 12,
 };
 
@@ -81,5 +84,6 @@ export const GPU: Target = {
   crossing: false,
   chains: false,
   half: false,
+  batchInvariant: false,
   mostBuffers: 8,
 };

@@ -20,6 +20,8 @@ export interface Program {
   readonly donated: readonly boolean[];
   /** Buffers of the graph's `constant` leaves. */
   readonly constants: ReadonlyMap<Node, DeviceBuffer>;
+  /** What is computed of an example has the same bits whatever batch it is in. */
+  readonly batchInvariant: boolean;
 }
 
 /** What compiling cost and what running needs. */

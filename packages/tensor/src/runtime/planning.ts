@@ -33,9 +33,9 @@ export function planningDevice(like: Pick<Device, "backend" | "threads" | "preci
     backend,
     threads,
     ...(precision ? { precision } : {}),
-    compile({ inputs, outputs, donated }: Program): Executable {
+    compile({ inputs, outputs, donated, batchInvariant }: Program): Executable {
       const started = performance.now();
-      const { calls, plan } = compileGraph(inputs, outputs, donated, target);
+      const { calls, plan } = compileGraph(inputs, outputs, donated, { ...target, batchInvariant });
       const arenaBytes = backend === "webgpu" ? plan.arenaBytes : wasmArena(calls, plan, threads);
       arena = Math.max(arena, arenaBytes);
       count(0);

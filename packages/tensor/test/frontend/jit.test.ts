@@ -14,6 +14,27 @@ async function ownDevice(threads = 1): Promise<Device> {
 }
 
 describe.each(devices)("%s", (_, device) => {
+  test.each([
+    ["images", [3072], [1]],
+    ["planes", [64, 64], [2]],
+    ["maps", [8, 8, 64], [1, 2]],
+  ])("sums over an example's %s have the same bits in every batch, if that is asked for", async (_what, shape, axes) => {
+    const size = shape.reduce((product, extent) => product * extent, 1);
+    const f = jit((x: Value) => sum(x, axes), { device, batchInvariant: true });
+    const results = async (examples: number) => {
+      const x = tensor(
+        Float32Array.from({ length: examples * size }, (_, i) => Math.fround(1 / (1 + (i % 9973)))),
+        [examples, ...shape],
+      );
+      const bytes = new Uint8Array((await f(x).read()).buffer);
+      x.dispose();
+      return bytes.slice(0, (bytes.length / examples) * 8);
+    };
+    const few = await results(8);
+    for (const examples of [16, 40]) expect(await results(examples)).toEqual(few);
+    f.dispose();
+  });
+
   test("a function is traced once per combination of shapes, element types and structure", async () => {
     let traces = 0;
     const f = jit(

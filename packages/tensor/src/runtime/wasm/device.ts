@@ -210,7 +210,8 @@ class WasmDevice implements Device {
 
   /** Compiles and loads a program. The result holds nothing of its graph, which may be much larger. */
   #link(program: Program): Linked {
-    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, this.#wide || this.#native ? WIDE_CPU : CPU);
+    const target = { ...(this.#wide || this.#native ? WIDE_CPU : CPU), batchInvariant: program.batchInvariant };
+    const { calls, plan, outputs } = compileGraph(program.inputs, program.outputs, program.donated, target);
     const kernels = calls.map(({ kernel }) => kernel);
     const native = this.#native && compileNative(kernels, this.#native, this.#memory.memory);
     const slots = new SlotTable(program);

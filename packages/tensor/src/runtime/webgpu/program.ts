@@ -68,7 +68,7 @@ export class GpuProgram implements Executable {
     const { limits, features } = host.gpu;
     const half = host.device.precision === "float16";
     this.#regionBytes = limits.maxBufferSize;
-    const target = { ...GPU_TARGET, regionBytes: this.#regionBytes, winograd: !half, half };
+    const target = { ...GPU_TARGET, regionBytes: this.#regionBytes, winograd: !half, half, batchInvariant: program.batchInvariant };
     this.#compiled = compileGraph(program.inputs, program.outputs, program.donated, target);
     const { calls, plan, half: halves } = this.#compiled;
     for (const { buffers } of calls) for (const node of buffers) host.memory.checkSize(byteLength(node, halves), "a value of the program");
