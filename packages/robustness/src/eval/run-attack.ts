@@ -83,9 +83,14 @@ export function attackRunner(
     const moment = { run, epsilon, threat, shape: x.shape.slice(1) };
     const steps = attack.steps(options);
     let state = program.begin(tensors, rows, { ...moment, iteration: 0 });
-    for (let iteration = 0; iteration < steps; iteration++) {
-      state = program.step(tensors, rows, state, { ...moment, iteration });
-      await pause?.();
+    try {
+      for (let iteration = 0; iteration < steps; iteration++) {
+        state = program.step(tensors, rows, state, { ...moment, iteration });
+        await pause?.();
+      }
+    } catch (stopped) {
+      dispose(keys, ...Object.values(state));
+      throw stopped;
     }
     const delta = program.end(tensors, rows, state, { ...moment, iteration: steps });
     const point = move(x, delta);

@@ -75,6 +75,7 @@ interface Course extends Prepared {
   readonly chance: number;
   readonly evaluations: Evaluation[];
   readonly emit: (event: TrainEvent) => void;
+  /** Awaited between pieces of work. */
   readonly pause: () => Promise<void>;
   /** Seconds so far, those before an interruption among them. */
   seconds(): number;
@@ -101,7 +102,7 @@ export async function perform(prepared: Prepared): Promise<TrainResult> {
     ...memoryOf(options.device),
     ...microBatchesOf(course),
   });
-  if (!options.resume) await evaluate(course);
+  if (isMissing(course)) await evaluate(course);
   await iterate(course);
   for (const part of parts.slice(course.phase.part.phase + 1)) {
     if (options.signal?.aborted) break;
@@ -232,13 +233,31 @@ async function iterate(course: Course): Promise<void> {
   if (course.iteration < session.iterations && saved !== course.iteration) await saveLast();
 }
 
-/** Measures the model as it is now, looks for overfitting, and keeps the model if it is the best so far. */
+/** Whether the evaluation that belongs to where the training is was given up, or has not been begun. */
+function isMissing({ iteration, evaluations, config: { evalEvery } }: Course): boolean {
+  return iteration % evalEvery === 0 && !evaluations.some((evaluation) => evaluation.iteration === iteration);
+}
+
+/** What an evaluation that is given up is rejected with. */
+const GIVEN_UP = new Error("the evaluation was given up");
+
+/** Measures the model as it is now, looks for overfitting, and keeps the model if it is the best so far. A signal gives it up, for the training to be
+ * continued with it, unless there is nothing else left to do. */
 async function evaluate(course: Course): Promise<void> {
-  const { config, phases, phase, evaluations, emit, iteration } = course;
+  const { config, options, phases, phase, evaluations, emit, iteration, pause } = course;
   const { session, evaluator, part } = phase;
   const sums = await checkedSums(session, iteration, config);
   const { params, state } = session.current;
-  const measured = await evaluator.evaluate(params, state, course.pause);
+  const isLast = iteration === phases.timetable.iterations;
+  const pauseOrGiveUp = async (): Promise<void> => {
+    await pause();
+    if (options.signal?.aborted && !isLast) throw GIVEN_UP;
+  };
+  const measured = await evaluator.evaluate(params, state, pauseOrGiveUp).catch((error: unknown) => {
+    if (error !== GIVEN_UP) throw error;
+    return null;
+  });
+  if (!measured) return;
   const skipped = await session.readSkipped();
   const evaluation: Evaluation = {
     iteration,

@@ -10,7 +10,7 @@ import { alignmentRunner, type Measured, measured } from "../eval/evaluate-align
 import { disposeBatch, type ExampleBatch, evaluationBatch, exampleBatches } from "../eval/examples.ts";
 import { countZeros, Mean } from "../eval/mean.ts";
 import { modelPrograms, type Scored } from "../eval/programs.ts";
-import { type AttackRunner, attackRunner } from "../eval/run-attack.ts";
+import { type AttackResult, type AttackRunner, attackRunner } from "../eval/run-attack.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import type { Params } from "../nn/params.ts";
@@ -25,6 +25,7 @@ export type Measurements = Omit<Evaluation, "iteration" | "epoch" | "lr" | "trai
 
 /** Measures a model again and again on the same images with the same random numbers, so that only the model's change shows. */
 export interface Evaluator {
+  /** `pause` is awaited between steps, and gives the evaluation up by rejecting. */
   evaluate(params: Params, state: Params, pause: () => Promise<void>): Promise<Measurements>;
   /** Accuracies under FGSM and PGD on the first batch of training images. */
   probe(params: Params, state: Params): Promise<{ readonly fgsm: number; readonly pgd: number }>;
@@ -87,15 +88,23 @@ export async function createEvaluator(model: Model, config: TrainConfig, dataset
         }
         return accuracy.value;
       };
+      const bothAttacks = async (batch: ExampleBatch): Promise<readonly [single: AttackResult, iterated: AttackResult]> => {
+        const single = await attackers.fgsm.run({ tensors, ...batch }, how(1, pause));
+        try {
+          return [single, await attackers.pgd.run({ tensors, ...batch }, how(1, pause))];
+        } catch (stopped) {
+          disposeResult(single);
+          throw stopped;
+        }
+      };
       const trainPgd = await pgdAccuracy(splits.train, 0);
       const test = { clean: new Mean(), fgsm: new Mean(), fgsmLoss: new Mean(), pgd: new Mean(), pgdLoss: new Mean() };
       const [aligned, agreement, size] = [new Mean(), new Mean(), new Mean()];
       const broken = { images: 0, of: 0 };
       for (const [number, batch] of splits.test.entries()) {
         const { count } = batch;
+        const [single, iterated] = await bothAttacks(batch);
         const clean: Scored = programs.score(tensors, batch.x, batch.labels);
-        const single = await attackers.fgsm.run({ tensors, ...batch }, how(1, pause));
-        const iterated = await attackers.pgd.run({ tensors, ...batch }, how(1, pause));
         const cosines = aligner.run({ tensors, ...batch }, number);
         const { norm, ...between } = similarity(single.delta, iterated.delta) as Measured & { norm: Tensor };
         await test.clean.add(clean.correct, count);

@@ -203,6 +203,33 @@ describe("stopping and going on", () => {
     expect(bytes(resumed.best?.params ?? {})).toEqual(bytes(whole.best?.params ?? {}));
   });
 
+  it("an evaluation that is given up is made up for: a stop does not wait for its end", async () => {
+    const whole = await run({ method: "fgsm" });
+    const every = whole.evaluations[1]?.iteration as number;
+    const given = new Set<number>();
+    for (const asked of [1, 5, 30, 34, 60]) {
+      const sink = memorySink();
+      const live = device.memory().liveBytes;
+      let times = 0;
+      const signal = {
+        get aborted() {
+          return ++times >= asked;
+        },
+      } as AbortSignal;
+      const first = await run({ method: "fgsm" }, { checkpoints: sink, signal });
+      const { iteration } = sink.last as Snapshot;
+      expect(first.interrupted).toBe(true);
+      for (const kept of [first.params, first.state, first.best?.params ?? {}, first.best?.state ?? {}]) for (const value of Object.values(kept)) value.dispose();
+      expect(device.memory().liveBytes).toBe(live);
+      if (iteration % every === 0 && first.evaluations.at(-1)?.iteration !== iteration) given.add(iteration);
+      const resumed = await run({ method: "fgsm" }, { resume: sink.last as Snapshot, checkpoints: memorySink() });
+      expect(bytes(resumed.params), `asked ${asked} times`).toEqual(bytes(whole.params));
+      expect(withoutTime(resumed.evaluations)).toEqual(withoutTime(whole.evaluations));
+      expect(bytes(resumed.best?.params ?? {})).toEqual(bytes(whole.best?.params ?? {}));
+    }
+    expect([...given]).toEqual([0, every, 2 * every]);
+  });
+
   it("refuses another run's snapshot, and one without the optimiser", async () => {
     const sink = memorySink();
     await run({ epochs: 1 }, { checkpoints: sink });
