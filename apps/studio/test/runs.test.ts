@@ -320,6 +320,17 @@ test("runs are started from the form, wait, are stopped, and seen; without the t
   await page.click("[aria-label^='Stop fgsm, seed 0']");
   // The next takes its turn.
   await poll(() => page.locator("#queue li").count()).toBe(1);
+  // What was taken out can be put in again; what waited when the server ended is there after it, too.
+  await page.click("[aria-label^='Start fgsm, seed 1']");
+  await poll(() => page.locator("#queue li").count()).toBe(2);
+  await page.waitForSelector("#not-begun", { state: "detached" });
+  const { port } = new URL(server.url);
+  await server.close();
+  await serve(folder, Number(port));
+  await page.waitForSelector("text=2 runs have not begun");
+  expect(await findings(page)).toEqual([]);
+  await page.click("text=Start all");
+  await poll(() => page.locator("#queue li").count()).toBe(1);
   // A token of another server is refused, and said to be.
   await page.evaluate(() => localStorage.setItem("gradalign-token", "old"));
   await page.reload();

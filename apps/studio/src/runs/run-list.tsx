@@ -29,6 +29,8 @@ const COLUMNS: readonly Column[] = [
 export const nameOf = (key: string): string => `tr[data-run="${CSS.escape(key)}"] .name`;
 /** Rows that are shown at once; more are a filter away. */
 const MOST_ROWS = 200;
+/** Planned runs that are named at once. */
+const MOST_PLANNED = 20;
 
 /** All runs, and what waits to be one. */
 export function RunList() {
@@ -112,7 +114,41 @@ export function RunList() {
           </ul>
         </div>
       )}
+      <NotBegun moveFocus={moveFocus} />
     </section>
+  );
+}
+
+/** Runs of plans that are neither begun nor in the queue: a server that ended forgets its queue, its plans stay. */
+function NotBegun({ moveFocus }: { readonly moveFocus: MoveFocus }) {
+  const { studio, state } = useRuns();
+  const { plans, runs, resumable } = state;
+  const free = new Set(resumable);
+  const all = new Map(plans.flatMap((plan) => plan.runs.map((run) => [run.key, run])));
+  const rest = [...all.values()].filter(({ key }) => free.has(key) && !runs.has(key));
+  if (rest.length === 0) return null;
+  const startAll = async (): Promise<void> => {
+    moveFocus("#queue ul", "#runs");
+    for (const { key } of rest) await studio.ask({ action: "resume", run: key });
+  };
+  return (
+    <div id="not-begun">
+      <h3>Planned, and not in the queue</h3>
+      <p class="note">
+        {rest.length} {rest.length === 1 ? "run has" : "runs have"} not begun. What another process computes, such as a sweep, begins there.{" "}
+        <button type="button" onClick={() => void startAll()}>
+          Start all
+        </button>
+      </p>
+      <ul>
+        {rest.slice(0, MOST_PLANNED).map(({ key, label }) => (
+          <li key={key} data-run={key}>
+            {label} <Ask action="resume" run={key} word="Start" name={label} moveFocus={moveFocus} />
+          </li>
+        ))}
+      </ul>
+      {rest.length > MOST_PLANNED && <p class="note">and {rest.length - MOST_PLANNED} more</p>}
+    </div>
   );
 }
 
