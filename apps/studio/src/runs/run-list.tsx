@@ -164,7 +164,7 @@ interface RowProps {
 
 function Row({ run, isIn, entry, moveFocus }: RowProps) {
   const { studio, state } = useRuns();
-  const { key, name, description, problem, epochs } = run;
+  const { key, name, description, problem, epochs, attacked } = run;
   return (
     <tr data-run={key} data-state={run.state}>
       <td>
@@ -196,6 +196,12 @@ function Row({ run, isIn, entry, moveFocus }: RowProps) {
           return (
             <td key={id} title={problem ?? undefined}>
               <span class={`state ${entry?.state ?? run.state}`}>{entry?.state ?? run.state}</span> <Actions run={run} entry={entry} moveFocus={moveFocus} />
+              {attacked && (
+                <span class="note attacked">
+                  {" "}
+                  {attacked.attack}, model of step {attacked.iteration}: {attacked.images} images
+                </span>
+              )}
             </td>
           );
         if (id === "epoch")

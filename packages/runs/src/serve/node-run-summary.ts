@@ -5,7 +5,7 @@ import { isAbsolute, join, relative, sep } from "node:path";
 import { type Evaluation, type Outcome, runOutcome } from "@gradalign/robustness";
 import { readManifests } from "@gradalign/robustness/node";
 import { failuresOf, isGivenUp, workerOf } from "../folder/node-attempts.ts";
-import { readLog, readRobustness, readSession } from "../folder/node-notes.ts";
+import { readAttackParts, readLog, readRobustness, readSession } from "../folder/node-notes.ts";
 import { chanceOf } from "../folder/node-read-run.ts";
 import { isRunOwned, openRun, type Run } from "../folder/node-run.ts";
 import { isAskedToStop } from "../folder/node-stop.ts";
@@ -13,7 +13,7 @@ import { RUN_FILES } from "../folder/run-files.ts";
 import type { LogLine } from "../run/events.ts";
 import { describeRun, describeSettings, reproduceCommand, shellWord } from "../settings/describe.ts";
 import { type FoundRun, leadsOut } from "./node-find-runs.ts";
-import type { RunState, RunSummary, ShownAlarm } from "./protocol.ts";
+import type { RunState, RunSummary, ShownAlarm, ShownAttack } from "./protocol.ts";
 
 const { checkpoints: CHECKPOINTS } = RUN_FILES;
 
@@ -30,6 +30,7 @@ const FILES: readonly string[] = [
   "metrics.jsonl",
   "session.json",
   "robustness.jsonl",
+  "attack-parts.jsonl",
   CHECKPOINTS,
   join(CHECKPOINTS, "last.json"),
   "finished.json",
@@ -101,6 +102,7 @@ function summaryOf(found: FoundRun, run: Run, isWorkedOn: boolean): RunSummary {
       return manifest ? [{ which, iteration: manifest.iteration, epoch: manifest.epoch }] : [];
     }),
     robustness: readRobustness(folder),
+    attacked: isWorkedOn && (last?.epoch ?? 0) >= config.epochs ? attackIn(folder) : null,
     machine: session?.machine ?? null,
     command: reproduceCommand(config),
     resume: ["stopped", "failed"].includes(state) ? resumeCommand(found) : null,
@@ -117,10 +119,21 @@ function unreadable({ key, name }: FoundRun, mark: string, problem: string): Rea
     alarms: [],
     checkpoints: [],
     robustness: [],
+    attacked: null,
     machine: null,
     resume: null,
   };
   return { mark, summary: { key, name, state: "unreadable", problem, description: "", settings: {}, command: "", ...nothing } };
+}
+
+/** The attack that goes on, as far as it is noted and can be read. */
+function attackIn(folder: string): ShownAttack | null {
+  try {
+    const part = readAttackParts(folder).at(-1);
+    return part ? { attack: part.attack, iteration: part.iteration, images: part.skip + part.n } : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Whether more steps will not make it untrue: a run that has not come to its end may have learned nothing yet. */

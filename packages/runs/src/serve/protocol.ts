@@ -22,6 +22,15 @@ export interface ShownCheckpoint {
   readonly epoch: number;
 }
 
+/** The attack on a saved model that goes on. */
+export interface ShownAttack {
+  readonly attack: string;
+  /** The model's. */
+  readonly iteration: number;
+  /** Images that are done. */
+  readonly images: number;
+}
+
 /** What is told of every run. */
 export interface RunSummary {
   /** What it is asked for by. */
@@ -43,6 +52,8 @@ export interface RunSummary {
   readonly alarms: readonly ShownAlarm[];
   readonly checkpoints: readonly ShownCheckpoint[];
   readonly robustness: readonly RobustnessRecord[];
+  /** Of a run that is trained to its end and still worked on: what it is attacked with, once some images are done. */
+  readonly attacked: ShownAttack | null;
   readonly machine: RunMachine | null;
   /** The command that gives the same run again. */
   readonly command: string;

@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import type { Evaluation } from "@gradalign/robustness";
 import { describe, expect, test, vi } from "vitest";
 import type { WorkOutcome } from "../../src/engines/node-attempt-run.ts";
-import { noteEvent } from "../../src/folder/node-notes.ts";
+import { noteAttackPart, noteEvent } from "../../src/folder/node-notes.ts";
 import { withRunLock } from "../../src/folder/node-run.ts";
 import { untilAskedToStop } from "../../src/folder/node-stop.ts";
 import type { StudioServer } from "../../src/serve/node-server.ts";
@@ -67,6 +67,22 @@ describe("runs of a folder", () => {
     addEvaluation(join(runs, "a"), madeUpEvaluations(null)[5] as Evaluation);
     const { runs: later } = await page.until(({ runs: told }) => told.get("0/a")?.evaluations === 6);
     expect(later.get("0/a")?.state).toBe("stopped");
+  });
+
+  test("are attacked after their last step, which is told as it goes on", async () => {
+    const runs = newFolder();
+    const place = join(runs, "a");
+    writeRun(place);
+    const page = await listen(await serve([runs]));
+    const part = { iteration: 11_700, attack: "pgd-50-10", epsilon: 0.03, seed: 0, clean: 90, robust: 40, loss: 1, seconds: 5 };
+    await withRunLock(place, {}, async () => {
+      await page.until(({ runs: told }) => told.get("0/a")?.state === "running");
+      for (const skip of [0, 128]) noteAttackPart(place, { ...part, skip, n: 128 });
+      const { runs: told } = await page.until(({ runs: known }) => known.get("0/a")?.attacked?.images === 256);
+      expect(told.get("0/a")?.attacked).toEqual({ attack: "pgd-50-10", iteration: 11_700, images: 256 });
+    });
+    const { runs: told } = await page.until(({ runs: known }) => known.get("0/a")?.state === "finished");
+    expect(told.get("0/a")?.attacked).toBeNull();
   });
 
   test("give the evaluations that a page does not have; all, when it went back", async () => {
