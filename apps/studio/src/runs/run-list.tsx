@@ -233,7 +233,7 @@ function Stop({ entry: { key, label, state }, moveFocus }: { readonly entry: Que
   return (
     <>
       <Ask action="stop" run={key} word={state === "waiting" ? "Remove" : "Stop"} name={label} disabled={isStopping} moveFocus={moveFocus} />
-      {isStopping && <span class="note"> after the measurement or step that goes on, with a checkpoint</span>}
+      {isStopping && <span class="note"> after the step that goes on, with a checkpoint</span>}
     </>
   );
 }
