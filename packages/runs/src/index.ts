@@ -4,7 +4,7 @@ export { crc32 } from "@gradalign/formats";
 export { adversarialsFile, type BrokenImage, brokenImages } from "./evaluation/adversarials.ts";
 export { evaluationCommand } from "./evaluation/command.ts";
 export { epsilonOf, type Fraction, fractionOf, fractionText, readRadius } from "./evaluation/fraction.ts";
-export { idOf } from "./evaluation/identity.ts";
+export { evaluationName, idOf } from "./evaluation/identity.ts";
 export { type EvaluationSettings, evaluationPlan, identityOfSettings, recordOf, sealed, type UnsealedRecord } from "./evaluation/make-record.ts";
 export {
   type EvaluationIdentity,

@@ -1,6 +1,6 @@
 /** @file What an attack has found so far: accuracies with their intervals, the curve, warnings, pictures, the record. */
 import { encodeTar, wilsonInterval } from "@gradalign/robustness";
-import { count, evaluationCommand, percent } from "@gradalign/runs";
+import { count, evaluationCommand, evaluationName, identityOfRecord, percent } from "@gradalign/runs";
 import { useMemo } from "preact/hooks";
 import { blobOf } from "../files.ts";
 import type { DataDescription } from "../protocol.ts";
@@ -76,7 +76,7 @@ function Share({ name, k, n, id }: { readonly name: string; readonly k: number; 
 
 /** The record and the images, as the command has them. */
 function Saving({ result: { record, adversarials } }: { readonly result: NonNullable<AttackState["result"]> }) {
-  const name = `${record.model.file.replace(/\.\w+$/, "")}-${record.attack}`.replaceAll(/[^\w.+-]+/g, "-").slice(0, 70);
+  const name = useMemo(() => evaluationName(identityOfRecord(record)), [record]);
   const text = (): string => `${JSON.stringify(record)}\n`;
   const folder = (): void => {
     const files = new Map<string, Uint8Array>([

@@ -17,11 +17,10 @@ import {
   checkSetting,
   type EvaluationRecord,
   type EvaluationSettings,
+  evaluationName,
   evaluationReport,
   type Fraction,
   fractionOf,
-  fractionText,
-  idOf,
   readRadius,
   requireFitting,
   robustBenchEntry,
@@ -176,7 +175,7 @@ async function runEval(path: string, options: EvalFlags & Record<string, unknown
         seed: given.settings.seed ?? saved?.run.config.seed ?? 0,
       };
       const noted = options.note ? saved : undefined;
-      const folder = options.out ?? join(noted?.folder ?? ".", "evaluations", folderName(settings));
+      const folder = options.out ?? join(noted?.folder ?? ".", "evaluations", evaluationName(evaluationIdentity(settings)));
       requireWritable(folder);
       const work = async (): Promise<void> => {
         const { record, computed } = await evaluate({
@@ -239,19 +238,4 @@ function readTargets(text: string | undefined): TargetRule | undefined {
   if (text === undefined || text === "next" || text === "least-likely") return text;
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new ConfigError(`--targeted (="${text}") must be next, least-likely or the number of a class, from 0; write e.g. --targeted next`);
-}
-
-/** A name that tells evaluations apart, e.g. `model-autoattack-linf-8-255-1a2b3c4d`. */
-function folderName(settings: EvaluationSettings): string {
-  const { model, attack, targets, norm, epsilon } = settings;
-  const title = model.checkpoint ? `${model.file}-${model.checkpoint.which}` : model.file.replace(/\.\w+$/, "");
-  const words = [
-    title,
-    attack,
-    ...(targets === undefined ? [] : [String(targets)]),
-    norm,
-    fractionText(epsilon),
-    idOf(evaluationIdentity(settings)).slice(0, 8),
-  ];
-  return words.map((word) => word.replaceAll(/[^\w.+-]+/g, "-").slice(0, 60)).join("-");
 }

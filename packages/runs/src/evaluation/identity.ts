@@ -1,5 +1,6 @@
 /** @file What an evaluation is: a hash of all that decides its outcome, and how two differ. */
 import { canonicalJson, sha256 } from "@gradalign/formats";
+import { fractionText } from "./fraction.ts";
 import type { EvaluationIdentity, EvaluationRecord } from "./record.ts";
 
 /** What decides the outcome: names of files and data sets do not, their checksums stand for them. */
@@ -12,6 +13,15 @@ function deciding({ model, data, ...rest }: EvaluationIdentity): object {
 /** The evaluation's id: SHA-256, hex. */
 export function idOf(identity: EvaluationIdentity): string {
   return sha256(canonicalJson(deciding(identity)));
+}
+
+/** A name that tells evaluations apart, for a folder or a file, e.g. `model-autoattack-linf-8-255-1a2b3c4d`. */
+export function evaluationName(identity: EvaluationIdentity): string {
+  const { model, attack, targets, threat } = identity;
+  const title = model.checkpoint ? `${model.file}-${model.checkpoint.which}` : model.file.replace(/\.\w+$/, "");
+  const aim = targets === undefined ? [] : [String(targets)];
+  const words = [title, attack, ...aim, threat.norm, fractionText(threat.epsilon), idOf(identity).slice(0, 8)];
+  return words.map((word) => word.replaceAll(/[^\w.+-]+/g, "-").slice(0, 60)).join("-");
 }
 
 /** The digest of a record: of all in it but times and machine. */
