@@ -28,6 +28,12 @@ export function drawBump(): (string | null)[] {
   return [drawSurface(surface, 400), drawSlice(surface, 4, 400)].map((svg) => svg.getAttribute("aria-description"));
 }
 
+/** Fills of the squares below the contours of a loss that is the same everywhere, with their width. */
+export function drawFlat(): (readonly [string | null, string | null])[] {
+  const svg = drawSurface({ size: 25, from: -0.25, to: 1.25, losses: new Float32Array(625).fill(2.3), direction: "random" }, 400);
+  return [...svg.querySelectorAll("[aria-label=rect] rect, rect[aria-label=rect]")].map((rect) => [rect.getAttribute("fill"), rect.getAttribute("width")]);
+}
+
 /** The labels of the curve of an attack's axis, in letters as large as on a telephone, each with how much of it is cut off. */
 export function drawAxis(): { words: string | null; cut: number }[] {
   const svg = drawEstimate([{ images: 8, robust: 0.5, low: 0.4, high: 0.6 }], 16, 300) as SVGSVGElement;

@@ -23,6 +23,10 @@ describe("a drawing", () => {
     expect(await opened.call("page", "drawAxis")).toEqual([0, 20, 40, 60, 80, 100].map((share) => ({ words: `${share} %`, cut: 0 })));
   });
 
+  test("of a loss that is the same everywhere is not empty", async () => {
+    expect(await opened.call("page", "drawFlat")).toEqual([["#440154", "346"]]);
+  });
+
   test("of a loss says where the bump is that FGSM steps over", async () => {
     expect(await opened.call("page", "drawBump")).toEqual([
       "From 0.63 to 3.03; image: 2.00, FGSM: 2.00.",

@@ -103,6 +103,11 @@ describe("a training of both sides", () => {
         .first()
         .evaluate((canvas) => [...((canvas as HTMLCanvasElement).getContext("2d")?.getImageData(0, 0, 1, 1).data ?? [])]);
     await expect.poll(corner).toEqual([255, 0, 0, 255]);
+    // Nobody knows what it shows: no answer is marked as right.
+    const answers = page.locator("[data-look=left] .answers li");
+    expect(await answers.count()).toBe(9);
+    expect((await answers.allTextContents()).join()).not.toContain("✓");
+    expect(await page.locator("[data-look=left] .answers .right").count()).toBe(0);
     expect(await text("[data-look=left] .caption")).toMatch(/The attacks lead away from the network's own answer, class \d\./);
 
     await page.click("text=Draw on it");
@@ -138,6 +143,8 @@ describe("a training of both sides", () => {
     const then = left?.evaluations.find((evaluation) => evaluation.epoch === 3)?.test_clean_acc as number;
     expect(await text("[data-side=left] [data-key=test_clean_acc]")).toBe(`${(100 * then).toFixed(1)} %`);
 
+    expect(await text("[data-side=left] h2")).toBe("FGSM, ε 10/255, seed 3, at epoch 3.0");
+
     await page.click("#next-image");
     await expect.poll(() => text(".look .picker .label")).toBe("class 1");
     const zeroes = await page.evaluate(async () => {
@@ -157,6 +164,18 @@ describe("a training of both sides", () => {
     const cut = (answers: Element[]) =>
       answers.filter(({ parentElement: row, scrollWidth, scrollHeight }) => row && (scrollWidth > row.clientWidth || scrollHeight > row.clientHeight));
     expect(await page.locator(".answers .text").evaluateAll(cut)).toEqual([]);
+    const labels = () =>
+      page.locator("[data-side] .drawing svg").evaluateAll((drawings) =>
+        drawings.flatMap((drawing) => {
+          const end = drawing.getBoundingClientRect().right;
+          const words = [...drawing.querySelectorAll("text")].filter(({ textContent }) =>
+            ["clean", "FGSM", "PGD-10", "alignment", "cos δ"].includes(textContent),
+          );
+          return words.map((word) => `${word.textContent}${word.getBoundingClientRect().right > end ? " is cut" : ""}`);
+        }),
+      );
+    const side = ["clean", "FGSM", "PGD-10", "alignment", "cos δ"];
+    await expect.poll(labels).toEqual([...side, ...side]);
     const query = new URL(page.url()).searchParams;
     expect(Object.fromEntries(query)).toMatchObject({ epsilon: "10", seed: "3", at: "3", image: "1", across: "pgd", "left.method": "fgsm" });
     expect(query.get("right.zero")).toMatch(/^\d$/);

@@ -29,7 +29,7 @@ export { type CsvRow, csv } from "./pages/csv.ts";
 export { compareEvaluations, evaluationReport } from "./pages/evaluation-report.ts";
 export { type HtmlPart, html, Markup, markup } from "./pages/html.ts";
 export { htmlPage, type PageOptions } from "./pages/page.ts";
-export { DARK_COLORS, LIGHT_COLORS, PAGE_STYLE } from "./pages/page-style.ts";
+export { DARK_COLORS, FIGURE_LETTERS, LIGHT_COLORS, PAGE_STYLE } from "./pages/page-style.ts";
 export { planReport, type SeedGroup, seedGroups, spread, spreadText } from "./pages/plan-report.ts";
 export { compareReport, runReport } from "./pages/report.ts";
 export type { FinalAttack as PlannedAttack, Plan, PlannedRun, PlanOrigin, PlanStatus, QueuedState, RunStatus } from "./plan/plan.ts";

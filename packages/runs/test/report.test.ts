@@ -4,6 +4,7 @@ import type { Outcome } from "@gradalign/robustness";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { figureMarkup } from "../src/figures/draw.ts";
+import { grownFilter } from "../src/figures/filters.ts";
 import { nodeDocument } from "../src/figures/node-document.ts";
 import { panelFigure, spread } from "../src/figures/panel.ts";
 import { runStyle } from "../src/figures/series.ts";
@@ -265,6 +266,11 @@ test("evaluations and attacks can be saved as CSV with all digits", () => {
   expect(first.split(",")[heading.split(",").indexOf("test_pgd_acc")]).toBe(String(overfitted.evaluations[0]?.test_pgd_acc));
   expect(saved("evaluations.csv")).toHaveLength(2 + overfitted.evaluations.length + aligned.evaluations.length);
   expect(saved("saved-models.csv")).toHaveLength(2 + 4);
+});
+
+test("no filter is the strongest where all are zero", () => {
+  expect(grownFilter({ norms: [0, 1, 1], outgoing: [2, 1, 2] })).toBe(2);
+  expect(grownFilter({ norms: [0, 0], outgoing: [1, 2] })).toBe(-1);
 });
 
 test("a line's label is moved for its neighbours alone: lines that end elsewhere keep theirs at their ends", () => {

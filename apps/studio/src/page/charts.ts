@@ -3,6 +3,7 @@ import type { Evaluation } from "@gradalign/robustness";
 import {
   ACCURACIES,
   drawFigure,
+  FIGURE_LETTERS,
   LINEARITY,
   panelFigure,
   percent,
@@ -47,6 +48,11 @@ export const PANEL_HEIGHT = 220;
 /** Percents reach up to 90 at once: both sides have one scale, and nothing moves but the lines. */
 const LEAST_TOP = 0.88;
 
+/** The size of letters in the window that there is. */
+function lettersHere(): number {
+  return matchMedia(FIGURE_LETTERS.isTelephone).matches ? FIGURE_LETTERS.telephone : FIGURE_LETTERS.usual;
+}
+
 /** One panel of a training as an SVG of the given width. */
 export function drawPanel({ title, series, scale }: Panel, curve: Curve, width: number): Element {
   const rows = series.flatMap((one) => seriesRows([curve], one));
@@ -68,6 +74,7 @@ export function drawPanel({ title, series, scale }: Panel, curve: Curve, width: 
     cursor: curve.at ?? undefined,
     width,
     height: PANEL_HEIGHT,
+    letters: lettersHere(),
   });
   const tip = Plot.tip(
     rows,

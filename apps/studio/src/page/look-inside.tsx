@@ -111,7 +111,7 @@ function Inside({ side, look, data, most }: { readonly side: Side; readonly look
             <h4>{title}</h4>
             {picture}
             {delta}
-            <Answers answer={answer} classNames={classNames} target={target} />
+            <Answers answer={answer} classNames={classNames} label={label} />
           </div>
         ))}
       </div>
@@ -140,18 +140,23 @@ function Inside({ side, look, data, most }: { readonly side: Side; readonly look
   );
 }
 
-function Answers({ answer, classNames, target }: { readonly answer: Float32Array; readonly classNames: readonly string[]; readonly target: number }) {
+interface AnswersProps extends Pick<Look, "label"> {
+  readonly answer: Float32Array;
+  readonly classNames: readonly string[];
+}
+
+function Answers({ answer, classNames, label }: AnswersProps) {
   const best = Array.from(answer, (share, i) => ({ share, i }))
     .sort((a, b) => b.share - a.share)
     .slice(0, 3);
   return (
     <ol class="answers">
       {best.map(({ share, i }) => (
-        <li key={i} class={i === target ? "right" : "wrong-class"}>
+        <li key={i} class={i === label ? "right" : undefined}>
           <span class="bar" style={{ width: `${100 * share}%` }} />
           <span class="text" title={classNames[i]}>
             <span class="class">
-              {classNames[i]} {i === target ? "✓" : ""}
+              {classNames[i]} {i === label ? "✓" : ""}
             </span>{" "}
             <span>{percent(share)}</span>
           </span>

@@ -34,7 +34,10 @@ export function SideView({ side }: { readonly side: Side }) {
   }, [charts, evaluations, overfitting, config, at, title]);
   return (
     <article class={`card run${bad ? " overfitted" : ""}`} data-side={side}>
-      <h2>{title}</h2>
+      <h2>
+        {title}
+        {at !== null && shown && `, at epoch ${shown.epoch.toFixed(1)}`}
+      </h2>
       <div class="values">
         {VALUES.map(({ key, name, format }) => (
           <div key={key}>

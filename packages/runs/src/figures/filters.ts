@@ -35,10 +35,11 @@ const MAX_PANELS = 16;
 const RGB: readonly string[] = ["red", "green", "blue"];
 const CELL = 14;
 
-/** Which filter carries the single-layer network: the one with the largest product of its norm and its outgoing weights' norm. */
+/** Which filter carries the single-layer network: the one with the largest product of its norm and its outgoing weights' norm; -1 where all are 0. */
 export function grownFilter({ norms, outgoing }: { readonly norms: readonly number[]; readonly outgoing: readonly number[] }): number {
   const products = norms.map((norm, i) => norm * (outgoing[i] as number));
-  return products.indexOf(Math.max(...products));
+  const most = Math.max(...products);
+  return most > 0 ? products.indexOf(most) : -1;
 }
 
 /** The largest absolute weight in the filters of some runs: the end of the scale they share. */

@@ -58,6 +58,8 @@ export interface PanelOptions {
   readonly width: number;
   /** As in reports unless set. */
   readonly height?: number;
+  /** Size of its letters in pixels, as in reports unless set: labels at the ends of lines need so much room. */
+  readonly letters?: number;
 }
 
 /** More lines than this cannot have a label each. */
@@ -65,12 +67,29 @@ const MOST_LABELS = 24;
 /** Points are marked where lines have no more of them than this. */
 const FEW_POINTS = 40;
 const [HEIGHT, MARGIN_TOP, MARGIN_BOTTOM] = [312, 34, 42];
-/** Pixels between the labels of neighbouring ends, and for a letter. */
-const [LABEL_GAP, LETTER] = [11, 7];
+/** Size of letters, and a letter's width as a share of it, at most. */
+const [LETTERS, LETTER] = [11, 7 / 11];
 
 /** The panel as a figure. */
 export function panelFigure(options: PanelOptions): FigureOptions {
-  const { title, description, rows, by, lines, collapses, alarms = [], bands = [], from = 0, epochs, y, bound, cursor, width, height = HEIGHT } = options;
+  const {
+    title,
+    description,
+    rows,
+    by,
+    lines,
+    collapses,
+    alarms = [],
+    bands = [],
+    from = 0,
+    epochs,
+    y,
+    bound,
+    cursor,
+    width,
+    height = HEIGHT,
+    letters = LETTERS,
+  } = options;
   const isSeen = ({ epoch }: { readonly epoch: number }): boolean => epoch >= from && epoch <= epochs;
   const clip = from > 0 || rows.some(({ epoch }) => epoch > epochs);
   const present = lines.filter((line) => rows.some((row) => row[by] === line.name));
@@ -88,7 +107,7 @@ export function panelFigure(options: PanelOptions): FigureOptions {
     height,
     marginTop: MARGIN_TOP,
     marginLeft: 50,
-    marginRight: 12 + LETTER * Math.max(0, ...labels.map(({ short }) => short.length)),
+    marginRight: 12 + Math.ceil(letters * LETTER * Math.max(0, ...labels.map(({ short }) => short.length))),
     marginBottom: MARGIN_BOTTOM,
     x: { label: "epoch", labelOffset: 38, domain: [from, epochs], nice: false },
     y: { ...y, grid: true },
@@ -117,13 +136,13 @@ export function panelFigure(options: PanelOptions): FigureOptions {
       ),
       // A run of few evaluations would otherwise be a line between unmarked points.
       ...(rows.length <= FEW_POINTS * present.length ? [Plot.dot(rows, { x: "epoch", y: "value", fill: by, r: 2.2, clip })] : []),
-      ...(ends.length > 0 ? [endLabels(ends, by, height)] : []),
+      ...(ends.length > 0 ? [endLabels(ends, by, height, letters)] : []),
     ],
   };
 }
 
 /** A word at the end of each line, moved apart where they would lie on each other. */
-function endLabels(ends: readonly (SeriesRow & { short: string })[], by: "series" | "run", height: number): Plot.Markish {
+function endLabels(ends: readonly (SeriesRow & { short: string })[], by: "series" | "run", height: number, letters: number): Plot.Markish {
   const options: Plot.TextOptions = { x: "epoch", y: "value", text: "short", fill: by, textAnchor: "start", dx: 5, fontWeight: 600 };
   return Plot.text(
     ends,
@@ -132,10 +151,10 @@ function endLabels(ends: readonly (SeriesRow & { short: string })[], by: "series
       const at = ends.map(({ value }) => y(scales.scales.y?.percent ? 100 * value : value));
       const across = ends.map(({ epoch }) => x(epoch));
       // Lines that end elsewhere are in nobody's way.
-      for (const some of neighbours(across, 2 * LETTER)) {
+      for (const some of neighbours(across, 2 * LETTER * letters)) {
         const apart = spread(
           some.map((i) => at[i] as number),
-          LABEL_GAP,
+          letters,
           [MARGIN_TOP, height - MARGIN_BOTTOM],
         );
         for (const [j, i] of some.entries()) at[i] = apart[j] as number;

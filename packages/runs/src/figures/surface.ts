@@ -43,6 +43,8 @@ export function surfaceFigure(grid: LossGrid & { readonly across: string; readon
     },
     color: { type: "linear", scheme: "viridis", domain: [low, Math.max(high, low + 1e-6)] },
     marks: [
+      // Of losses that are all the same there are no contours.
+      Plot.rect([low], { x1: from, y1: from, x2: to, y2: to, fill: Plot.identity }),
       Plot.contour(losses, { width: size, height: size, x1: from, y1: from, x2: to, y2: to, fill: Plot.identity, thresholds: 14, stroke: "none" }),
       Plot.dot(marks, { x: "x", y: "y", r: 3.5, fill: "white", stroke: "black" }),
       Plot.text(marks, { x: "x", y: "y", text: "name", dy: -11, fill: "white", stroke: "black", strokeWidth: 3, fontWeight: 600 }),

@@ -58,6 +58,9 @@ const declarations = (colors: Readonly<Record<string, string>>): string =>
     .map(([name, color]) => `${name}: ${color};`)
     .join(" ");
 
+/** The size of a figure's letters in pixels; larger on a telephone, which a media query tells. */
+export const FIGURE_LETTERS = { usual: 11, telephone: 14.5, isTelephone: "(max-width: 560px)" } as const;
+
 /** CSS of every report. */
 export const PAGE_STYLE = `
 :root { color-scheme: light dark; ${declarations(LIGHT_COLORS)} }
@@ -102,7 +105,7 @@ td.source { color: var(--muted); font-size: 13px; }
 @media (min-width: 561px) {
   .figures .card:only-child > svg, .figures .card:only-child > figure > svg { width: min(100%, 700px); font-size: 8.5px; }
 }
-.card svg { max-width: 100%; height: auto; --plot-background: var(--surface); font-size: 11px; }
+.card svg { max-width: 100%; height: auto; --plot-background: var(--surface); font-size: ${FIGURE_LETTERS.usual}px; }
 .card [class$="-swatches"] { font-size: 12.5px; min-height: 24px; margin-bottom: 2px; }
 .card [class$="-swatches"] svg { width: 12px; height: 12px; }
 .card [aria-label$="grid"] { stroke: var(--line); stroke-opacity: 1; }
@@ -171,10 +174,10 @@ pre { margin: 0; padding: 12px 16px; overflow-x: auto; background: var(--surface
 details { margin-top: 12px; }
 summary { cursor: pointer; color: var(--muted); margin-bottom: 8px; }
 footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
-@media (max-width: 560px) {
+@media ${FIGURE_LETTERS.isTelephone} {
   main { padding: 20px 14px 48px; }
   .card { padding: 12px 12px 8px; }
-  .card svg { font-size: 14.5px; }
+  .card svg { font-size: ${FIGURE_LETTERS.telephone}px; }
   .card [class$="-swatches"] { font-size: 13px; }
   .panels .panel:not(:only-child) > svg { font-size: 12px; }
   .legend { font-size: 13px; }
