@@ -13,6 +13,8 @@ import { trainConfigOf } from "../src/train-config.ts";
 import {
   dataset,
   download,
+  drop,
+  dropProblem,
   FINGERPRINT,
   inState,
   longestTask,
@@ -117,6 +119,7 @@ test("a file's robust accuracy builds up with its interval, the page stays free,
 
   // The archive is an evaluation's folder.
   const { name, bytes } = await download("#save-evaluation");
+  expect(name).toBe(`stripes-apgd-ce-steps-4+square-queries-20-linf-24-255-${record.id.slice(0, 8)}.tar`);
   unpack(bytes);
   expect(readEvaluation(join(root, name.replace(".tar", "")))).toEqual(record);
   expect(await page.locator("#found figure").count()).toBe(Math.min(24, record.outcomes.filter(({ brokenBy }) => brokenBy !== null).length));
@@ -146,10 +149,17 @@ test("PyTorch's files and ONNX graphs are attacked; what is no model is told; an
 
   await page.setInputFiles("[name=model]", weights);
   await attack({ attack: "pgd-2000", epsilon: "8", count: "150" });
+  expect(await drop("model", ["other.pth"])).toBe(false);
+  await expect.poll(() => dropProblem("model")).toBe("Stop the attack that goes on first.");
   await page.click("#attack-stop");
   await page.waitForFunction(() =>
     /^Ended after \d+ images; there is no record/.test(document.querySelector("#attack-result .verdict-line")?.textContent ?? ""),
   );
+  expect(await drop("model", [])).toBe(true);
+  await expect.poll(() => dropProblem("model")).toBe("There is no file in what was dropped; drop a file, or a folder with files in it.");
+  await drop("model", ["other.pth", "tiny.safetensors"]);
+  await expect.poll(() => text("#attack-problem")).toBe("a model must be one file, got other.pth and tiny.safetensors; drop one of them");
+  expect(await text("#attack-model")).toBe("stripes.safetensors");
 });
 
 test("a network that was trained on the page is attacked as its saved run folder would be", async () => {

@@ -113,6 +113,7 @@ test("a run folder of the command is opened and goes on on the page; what the pa
   await page.setInputFiles("[name=run-folder]", folder);
   await inState("paused");
   expect(await text("[data-side=left] .verdict-line")).toContain("ended at epoch 6.0");
+  expect([await text("#headline"), await text("#numbers")]).toEqual(["Opened; the left one has ended", "epoch 0.0 of 6"]);
   await page.click("#stop");
   await inState("idle");
 

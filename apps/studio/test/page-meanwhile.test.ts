@@ -1,6 +1,21 @@
 /** @file While a training goes on: the page stays free, its tooltips stay, its figures fit. One page for all tests. */
 import { expect, test } from "vitest";
-import { inState, LONG, longestTask, looked, lookInside, measured, openPage, page, queryOf, save, start, useStudio } from "./support/studio.ts";
+import {
+  drop,
+  dropProblem,
+  inState,
+  LONG,
+  longestTask,
+  looked,
+  lookInside,
+  measured,
+  openPage,
+  page,
+  queryOf,
+  save,
+  start,
+  useStudio,
+} from "./support/studio.ts";
 
 useStudio();
 
@@ -60,7 +75,13 @@ test("figures have the width of their boxes after the window was resized, and st
     if (width === 700) expect((await widths())[0]).not.toEqual(wide);
   }
   expect((await widths()).length).toBeGreaterThanOrEqual(4);
+  // What cannot be taken beside it is refused in words.
+  for (const field of ["run", "data"]) {
+    expect(await drop(field, ["config.json"])).toBe(false);
+    await expect.poll(() => dropProblem(field)).toBe("Stop the training that is open first.");
+  }
   await page.click("#stop");
   await inState("idle");
+  expect(await dropProblem("run")).toBeUndefined();
   expect((await save()).map(({ end }) => end)).toEqual(["stopped", "stopped"]);
 });

@@ -1,5 +1,5 @@
 /** @file The studio's parts that need no browser: turns of two trainings, moments that are kept, the address. */
-import { crc32 } from "@gradalign/runs";
+import { crc32, type JudgedModel } from "@gradalign/runs";
 import { describe, expect, test } from "vitest";
 import { bounded } from "../src/bounded.ts";
 import { readAddress, START, settingsOf, writeAddress } from "../src/page/address.ts";
@@ -123,6 +123,34 @@ describe("settings of a training that came from elsewhere", () => {
   });
 });
 
+describe("the model to attack", () => {
+  const chosen = (...paths: string[]) => {
+    const room = new AttackRoom(() => {});
+    room.choose({ type: "files", files: paths.map((path) => ({ path, file: new Blob([]) })) });
+    return room.state.problem;
+  };
+
+  test("is one file, with its weights or its folder", () => {
+    expect(chosen("cnn.pth", "tiny.safetensors")).toBe("a model must be one file, got cnn.pth and tiny.safetensors; drop one of them");
+    expect(chosen("a.bin", "b.bin", "c.bin")).toBe("a model must be one file, got a.bin and b.bin and 1 more; drop one of them");
+    for (const files of [
+      ["weights.bin", "graph.onnx"],
+      ["run/config.json", "run/checkpoints/last.safetensors", "run/checkpoints/best.safetensors"],
+      ["run.tar"],
+    ])
+      expect(chosen(...files)).toBeNull();
+  });
+
+  test("is told of in the form's words", () => {
+    const room = new AttackRoom(() => {});
+    room.choose({ type: "files", files: [] });
+    room.start("wasm");
+    const model = { file: "cnn.pth" } as JudgedModel;
+    room.receive({ type: "attack-began", attack: 1, model, notes: ["if its own code normalises them, give --mean and --std"], count: 1 });
+    expect(room.state.notes).toEqual(["if its own code normalises them, give mean and std"]);
+  });
+});
+
 describe("the form of an attack", () => {
   const said = (form: Partial<AttackForm>): string | null => {
     const room = new AttackRoom(() => {});
@@ -137,6 +165,6 @@ describe("the form of an attack", () => {
   test("says in its own words what is wrong", () => {
     expect(said({ attack: " " })).toBe("attack must be the name of one, e.g. pgd-50-10 or autoattack.");
     expect(said({ std: "0" })).toBe(`std (="0") must be numbers above 0 with commas between, e.g. 0.49,0.48,0.45.`);
-    expect(said({ arch: "nope" })).toBe(`network (="nope") must be one of a; name it with network`);
+    expect(said({ arch: "nope" })).toBe(`network (="nope") must be one of a; name it under “network”`);
   });
 });

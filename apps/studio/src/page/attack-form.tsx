@@ -42,7 +42,7 @@ export function AttackForm() {
           name="model"
           label="Drop a model here (.safetensors, .pth, .onnx, a run folder), or choose it"
           folders
-          disabled={busy}
+          refusal={busy ? "Stop the attack that goes on first." : null}
           onFiles={(files) => studio.chooseModel({ type: "files", files })}
         />
         {SIDES.map((side) => {

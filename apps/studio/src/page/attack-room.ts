@@ -3,6 +3,7 @@ import { type Warning, wilsonInterval } from "@gradalign/robustness";
 import { type EvaluationRecord, epsilonOf, type JudgedModel, readRadius } from "@gradalign/runs";
 import type { AttackCommand, AttackReport, AttackRequest, JudgedImage, ModelChoice } from "../attack-protocol.ts";
 import { bounded } from "../bounded.ts";
+import { mayBeRun, modelAmong } from "../files.ts";
 import type { Backend } from "../sides.ts";
 import { messageOf } from "./address.ts";
 import { Watched } from "./watched.ts";
@@ -85,8 +86,14 @@ export class AttackRoom extends Watched<AttackState> {
     this.#send = send;
   }
 
+  /** Takes a model; files that are several are refused, and what was chosen before stays. */
   choose(chosen: ModelChoice): void {
-    this.set({ chosen, problem: null });
+    try {
+      if (chosen.type === "files" && !mayBeRun(chosen.files)) modelAmong(chosen.files);
+      this.set({ chosen, problem: null });
+    } catch (error) {
+      this.set({ problem: messageOf(error) });
+    }
   }
 
   /** Says why the model that was asked for is not there. */
@@ -131,7 +138,7 @@ export class AttackRoom extends Watched<AttackState> {
     if (report.attack !== this.#number) return;
     switch (report.type) {
       case "attack-began":
-        this.set({ model: report.model, notes: report.notes, count: report.count });
+        this.set({ model: report.model, notes: report.notes.map(inForm), count: report.count });
         break;
       case "attack-images":
         this.#count(report.images, report.fraction);
@@ -174,7 +181,10 @@ export class AttackRoom extends Watched<AttackState> {
 
 /** A message in the form's words: what are flags to the command are fields here. */
 function inForm(message: string): string {
-  return message.replaceAll("--arch", "network").replace(/--(?=[a-z])/g, "");
+  return message
+    .replaceAll("with --arch", "under “network”")
+    .replaceAll("--arch", "network")
+    .replace(/--(?=[a-z])/g, "");
 }
 
 /** Throws ConfigError, or another error in words, for what is none. */

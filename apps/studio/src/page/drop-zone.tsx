@@ -13,22 +13,32 @@ export interface DropZoneProps {
   readonly single?: boolean;
   /** Whether folders can be chosen too, by a field of their own. */
   readonly folders?: boolean;
-  readonly disabled?: boolean;
+  /** Why nothing is taken now, and what to do about it; null where something is. */
+  readonly refusal?: string | null;
   readonly onFiles: (files: readonly NamedFile[]) => void;
   readonly children?: ComponentChildren;
 }
 
-/** Takes files and folders. */
-export function DropZone({ name, label, accept, single = false, folders = false, disabled = false, onFiles, children }: DropZoneProps) {
+const NOTHING = "There is no file in what was dropped; drop a file, or a folder with files in it.";
+
+/** Takes files and folders, and says why not. */
+export function DropZone({ name, label, accept, single = false, folders = false, refusal = null, onFiles, children }: DropZoneProps) {
   const [over, setOver] = useState(false);
+  const [dropped, setDropped] = useState<"taken" | "refused" | "empty">("taken");
   const take = (files: readonly NamedFile[]): void => {
-    if (files.length > 0 && !disabled) onFiles(files);
+    if (files.length > 0) onFiles(files);
   };
+  const takeDropped = (files: readonly NamedFile[]): void => {
+    setDropped(refusal !== null ? "refused" : files.length === 0 ? "empty" : "taken");
+    if (refusal === null) take(files);
+  };
+  // Once there is no reason any more, nothing is said of what was refused.
+  const wrong = dropped === "refused" ? refusal : dropped === "empty" ? NOTHING : null;
   return (
     <fieldset
-      class={`drop${over ? " over" : ""}`}
+      class={`drop${over && refusal === null ? " over" : ""}`}
       aria-label={label}
-      disabled={disabled}
+      disabled={refusal !== null}
       onDragOver={(event) => {
         event.preventDefault();
         setOver(true);
@@ -37,7 +47,7 @@ export function DropZone({ name, label, accept, single = false, folders = false,
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        if (event.dataTransfer) void droppedFiles(event.dataTransfer).then(take);
+        if (event.dataTransfer) void droppedFiles(event.dataTransfer).then(takeDropped);
       }}
     >
       <label class="file">
@@ -55,6 +65,11 @@ export function DropZone({ name, label, accept, single = false, folders = false,
         </label>
       )}
       {children}
+      {wrong !== null && (
+        <p class="wrong" role="alert">
+          {wrong}
+        </p>
+      )}
     </fieldset>
   );
 }

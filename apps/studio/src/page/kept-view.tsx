@@ -2,13 +2,14 @@
 import type { KeptTraining } from "../protocol.ts";
 import { SIDES } from "../sides.ts";
 import { DropZone } from "./drop-zone.tsx";
+import { refusalOf } from "./state.ts";
 import { useStudio } from "./use-studio.ts";
 
 /** What can be gone on with. */
 export function KeptView() {
   const { studio, state } = useStudio();
   const { phase, kept, keptProblem, data } = state;
-  const ready = phase === "idle" && data !== null;
+  const refusal = refusalOf(phase) ?? (data === null ? "There are no images yet; choose some first, under “Images of your own”." : null);
   return (
     <details class="card kept" open={kept.length > 0 && !state.runs}>
       <summary>{kept.length > 0 ? `Trainings kept in this browser: ${kept.length}` : "Open a training"}</summary>
@@ -24,7 +25,7 @@ export function KeptView() {
             <time dateTime={new Date(training.saved).toISOString()}>{new Date(training.saved).toLocaleString()}</time>
           </span>
           <span class="buttons">
-            <button type="button" disabled={!ready} onClick={() => studio.reopen(training.id)}>
+            <button type="button" disabled={refusal !== null} onClick={() => studio.reopen(training.id)}>
               Open
             </button>
             <button type="button" disabled={phase !== "idle"} onClick={() => studio.forget(training.id)}>
@@ -39,7 +40,7 @@ export function KeptView() {
           label="Drop one run folder or two here, or their .tar"
           accept=".tar,.tgz,.gz"
           folders
-          disabled={!ready}
+          refusal={refusal}
           onFiles={(files) => studio.openFolders(files)}
         />
       </div>

@@ -8,6 +8,13 @@ import type { Drafts } from "./setting-field.tsx";
 /** What can be done now. */
 export type Phase = "loading" | "idle" | "training" | "pausing" | "paused" | "stopping" | "broken";
 
+/** Why nothing can be opened beside what goes on, and what to do about it; null where it can. */
+export function refusalOf(phase: Phase): string | null {
+  if (phase === "loading") return "Images are being fetched; wait until they are here.";
+  if (phase === "stopping") return "The training is being stopped; wait until it is.";
+  return phase === "idle" || phase === "broken" ? null : "Stop the training that is open first.";
+}
+
 /** A training as the page knows it. */
 export interface Run {
   readonly label: string;

@@ -325,13 +325,21 @@ export class Studio extends Watched<State> {
   /** Shows a training that was opened: halted, or ended. */
   #open(sides: BySide<OpenedSide>): void {
     const runs = { left: openedRun(sides.left), right: openedRun(sides.right) };
-    const done = SIDES.every((side) => sides[side].done);
-    const reached = Math.max(...SIDES.map((side) => runs[side].evaluations.at(-1)?.epoch ?? 0));
+    const going = SIDES.filter((side) => !sides[side].done);
+    const done = going.length === 0;
+    const [ended] = SIDES.filter((side) => sides[side].done);
+    const reached = Math.max(...(done ? SIDES : going).map((side) => runs[side].evaluations.at(-1)?.epoch ?? 0));
     const { data } = this.state;
     const choice = choiceOf({ left: runs.left.config, right: runs.right.config }, data ?? EXPECTED);
     this.#move({ at: null, choice, claim: null });
     this.set({
-      ...{ drafts: {}, runs, looks: {}, phase: done ? "idle" : "paused", headline: done ? "Opened; it has ended" : "Opened" },
+      ...{
+        drafts: {},
+        runs,
+        looks: {},
+        phase: done ? "idle" : "paused",
+        headline: done ? "Opened; it has ended" : ended ? `Opened; the ${ended} one has ended` : "Opened",
+      },
       progress: reached / Math.max(1, runs.left.config.epochs),
       numbers: [`epoch ${reached.toFixed(1)} of ${runs.left.config.epochs}`],
     });

@@ -4,7 +4,7 @@ import { encodeCheckpoint, type ResidentDataset, type Snapshot } from "@gradalig
 import { type ModelOptions, type ModelVictim, requireFitting, victimOfFile, victimOfSnapshot } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import type { AttackRequest, ModelChoice } from "../attack-protocol.ts";
-import { baseName } from "../files.ts";
+import { baseName, mayBeRun, modelAmong } from "../files.ts";
 import { runName } from "../names.ts";
 import { besides, blobSource } from "./files.ts";
 import type { Pair } from "./pair.ts";
@@ -38,10 +38,7 @@ function openSide({ side, label, at }: Extract<ModelChoice, { type: "side" }>, p
 }
 
 async function openFiles({ files }: Extract<ModelChoice, { type: "files" }>, options: ModelOptions): Promise<ModelVictim> {
-  const [first] = files;
-  const file = files.find(({ path }) => /\.(safetensors|pth|pt|onnx)$/i.test(path) && !path.includes("checkpoints/")) ?? first;
-  if (!file) throw new ConfigError("a model must be a file or a run folder, got none; choose one");
-  if (files.some(({ path }) => /(^|\/)config\.json$|\.(tar|tgz|tar\.gz)$/i.test(path))) {
+  if (mayBeRun(files)) {
     const [folder, another] = await runFolders(files);
     if (folder && !another) {
       const { last } = await folder.read();
@@ -49,6 +46,8 @@ async function openFiles({ files }: Extract<ModelChoice, { type: "files" }>, opt
     }
     if (another) throw new ConfigError(`a model must be one run, got ${folder?.path} and ${another.path}; choose one of the folders`);
   }
+  const file = modelAmong(files);
+  if (!file) throw new ConfigError("a model must be a file or a run folder, got none; choose one");
   const external = besides(files);
   const source = blobSource(file.file);
   const model = {

@@ -134,6 +134,26 @@ export async function download(selector: string): Promise<{ readonly name: strin
   return { name: saved.suggestedFilename(), bytes: readFileSync(await saved.path()) };
 }
 
+/** Drops files of these names on the place of a field, and says whether it looks ready to take them while they are over it. */
+export function drop(field: string, names: readonly string[]): Promise<boolean> {
+  return page.evaluate(
+    async ([selector, files]) => {
+      const place = document.querySelector(`[name=${selector}]`)?.closest(".drop") as HTMLElement;
+      const dataTransfer = new DataTransfer();
+      for (const name of files) dataTransfer.items.add(new File(["x"], name));
+      place.dispatchEvent(new DragEvent("dragover", { dataTransfer, bubbles: true, cancelable: true }));
+      for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+      const ready = place.classList.contains("over");
+      place.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+      return ready;
+    },
+    [field, names] as const,
+  );
+}
+/** What is wrong with what was dropped there. */
+export const dropProblem = (field: string) =>
+  page.evaluate((name) => document.querySelector(`[name=${name}]`)?.closest(".drop")?.querySelector(".wrong")?.textContent, field);
+
 /** Settings and measurements of both trainings, as the page saves them. */
 export async function save(): Promise<Saved[]> {
   return JSON.parse((await download("#save")).bytes.toString()) as Saved[];

@@ -1,5 +1,6 @@
 /** @file What is done to a network's images first: what was given, else what its file says. */
 import type { Normalization } from "@gradalign/robustness";
+import { ConfigError } from "@gradalign/tensor";
 
 /** Per channel, or one number for all: x becomes (x - mean) / std first. Unless set, what the file holds. */
 export interface GivenNormalization {
@@ -18,6 +19,7 @@ export interface ChosenNormalization {
  *
  * @param found what the file says; null that there is none, undefined nothing.
  * @param where why nothing is done if nothing is known, for the note.
+ * @throws ConfigError for what was given for another number of channels.
  */
 export function chosenNormalization(
   found: Normalization | null | undefined,
@@ -26,6 +28,10 @@ export function chosenNormalization(
 ): ChosenNormalization {
   const each = (list: readonly number[]): readonly number[] => (list.length === 1 ? Array.from({ length: channels }, () => list[0] as number) : list);
   const words = ({ mean, std }: Normalization): string => `mean ${mean.map(short).join(", ")}, std ${std.map(short).join(", ")}`;
+  for (const [name, list] of Object.entries({ mean, std })) {
+    if (list && list.length !== channels && list.length !== 1)
+      throw new ConfigError(`--${name} (="${list.join()}") must be one number, or one for each of ${channels} channels, got ${list.length}`);
+  }
   if (mean || std) {
     const given = { mean: each(mean ?? [0]), std: each(std ?? [1]) };
     return { normalization: given, notes: found ? [`normalised with what was given, not with the file's ${words(found)}`] : [] };

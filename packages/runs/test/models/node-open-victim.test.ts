@@ -72,6 +72,9 @@ describe("the network", () => {
     await expect(openVictim(path, { arch: "preact-resnet18:depth=4" })).rejects.toThrow(
       '--arch: depth (="4") is not an option of preact-resnet18, which has width',
     );
+    await expect(openVictim(path, { arch: "preact-resnet18-final-norm", mean: [0.5, 0.4] })).rejects.toThrow(
+      '--mean (="0.5,0.4") must be one number, or one for each of 3 channels, got 2',
+    );
     await expect(openVictim(path, { arch: "resnet" })).rejects.toThrow('--arch (="resnet") must begin with one of cnn, preact-resnet18');
   });
 
