@@ -219,7 +219,8 @@ describe("stopping and going on", () => {
       const first = await run({ method: "fgsm" }, { checkpoints: sink, signal });
       const { iteration } = sink.last as Snapshot;
       expect(first.interrupted).toBe(true);
-      for (const kept of [first.params, first.state, first.best?.params ?? {}, first.best?.state ?? {}]) for (const value of Object.values(kept)) value.dispose();
+      for (const kept of [first.params, first.state, first.best?.params ?? {}, first.best?.state ?? {}])
+        for (const value of Object.values(kept)) value.dispose();
       expect(device.memory().liveBytes).toBe(live);
       if (iteration % every === 0 && first.evaluations.at(-1)?.iteration !== iteration) given.add(iteration);
       const resumed = await run({ method: "fgsm" }, { resume: sink.last as Snapshot, checkpoints: memorySink() });
