@@ -272,6 +272,36 @@ interface Point {
 /** Names that are always written beside their points. */
 const NAMED: readonly string[] = ["fgsm", "fgsm-gradalign", "pgd"];
 
+/** A name beside its point. */
+interface Label {
+  readonly point: Point;
+  readonly dx: number;
+  readonly dy: number;
+  readonly textAnchor: "start" | "end";
+}
+
+/** The part of a figure that points lie in, a letter's width and a line's height, all as on a telephone, where letters are large. */
+const [ROOM, LETTER, LINE] = [{ width: 300, height: 300 }, 7, 14] as const;
+
+/** Names where none lies over another, those that are always written first; what there is no room for has none. Names of what is dear lie to the left of
+ * it: on a telephone there is no room beyond. */
+function labels(points: readonly Point[], across: (time: number) => number, top: number): Label[] {
+  const placed: (Label & { readonly left: number; readonly y: number })[] = [];
+  const always = (point: Point): boolean => NAMED.includes(point.method);
+  for (const point of [...points.filter(always), ...points.filter((one) => !always(one))]) {
+    const [x, width] = [ROOM.width * across(point.time), LETTER * point.method.length];
+    const textAnchor = across(point.time) > 0.5 ? "end" : "start";
+    const [dx, left] = textAnchor === "end" ? [-7, x - width] : [7, x];
+    const free = [0, -1, 1, -2, 2]
+      .map((lines) => ({ dy: LINE * lines, y: ROOM.height * (1 - (100 * point.value) / top) + LINE * lines }))
+      .find(({ y }) =>
+        placed.every((other) => Math.abs(other.y - y) >= LINE || other.left > left + width || other.left + LETTER * other.point.method.length < left),
+      );
+    if (free) placed.push({ point, dx, textAnchor, left, ...free });
+  }
+  return placed;
+}
+
 /** The last model's robustness against the time of a step; names of the methods that none beats in both, and of some others. */
 function priceFigure(rows: readonly Row[], eps: number, attack: string, examples: number): Figure {
   const points = rows.flatMap((row): Point[] => {
@@ -287,38 +317,26 @@ function priceFigure(rows: readonly Row[], eps: number, attack: string, examples
   const most = Math.max(0.1, ...points.map(({ high }) => high));
   const within = (tick: number): boolean => points.some(({ time }) => time <= tick) && points.some(({ time }) => time >= tick);
   const times = points.map(({ time }) => time);
-  const middle = Math.sqrt(Math.min(...times) * Math.max(...times));
+  const top = 10 * Math.ceil(10 * most);
   const title = `ε = ${eps}/255`;
   return {
     id: `methods-${eps}`,
     title,
-    caption: `Accuracy of the last model under ${attack === "autoattack" ? "AutoAttack" : attack.toUpperCase()}, mean over seeds with the 95 % interval of ${examples} images, against a step's time as a multiple of FGSM's. Named are those that no method beats in both, and ${NAMED.join(", ")}.`,
+    caption: `Accuracy of the last model under ${attack === "autoattack" ? "AutoAttack" : attack.toUpperCase()}, mean over seeds with the 95 % interval of ${examples} images, against a step's time as a multiple of FGSM's. Named, where there is room, are those that no method beats in both, and ${NAMED.join(", ")}.`,
     options: {
       ...FIGURE_SIZE,
       height: 400,
       ariaLabel: `Robustness against price, ${title}`,
       ariaDescription: points.map(({ method, time, value }) => `${method}: ${percent(value)} at ${time.toFixed(2)} times FGSM's step`).join("; "),
       x: { type: "log", label: "time of a step / FGSM's (log)", tickFormat: "~g", ticks: [0.5, 0.7, 1, 1.5, 2, 3, 4, 6].filter(within) },
-      y: { label: "accuracy under attack", ...PERCENT_SCALE, domain: [0, 10 * Math.ceil(10 * most)], grid: true },
+      y: { label: "accuracy under attack", ...PERCENT_SCALE, domain: [0, top], grid: true },
       color: { domain: [...kinds], range: kinds.map((kind) => seriesColor(KINDS.indexOf(kind))), legend: true },
       marks: [
         Plot.ruleX(points, { x: "time", y1: "low", y2: "high", stroke: "kind", strokeOpacity: 0.35, strokeWidth: 1.5 }),
         Plot.dot(points, { x: "time", y: "value", fill: "kind", r: 3.4, title: ({ method, value }: Point) => `${method} ${percent(value)}` }),
-        // Names of what is dear lie to the left of it: on a telephone there is no room beyond.
-        ...(["start", "end"] as const).map((textAnchor) =>
-          Plot.text(
-            named.filter(({ time }) => time > middle === (textAnchor === "end")),
-            {
-              x: "time",
-              y: "value",
-              text: "method",
-              fill: "currentColor",
-              textAnchor,
-              dx: textAnchor === "end" ? -7 : 7,
-              stroke: "var(--surface)",
-              strokeWidth: 4,
-            },
-          ),
+        ...labels(named, (time) => Math.log(time / Math.min(...times)) / Math.log(Math.max(...times) / Math.min(...times)), top).map(
+          ({ point, dx, dy, textAnchor }) =>
+            Plot.text([point], { x: "time", y: "value", text: "method", fill: "currentColor", textAnchor, dx, dy, stroke: "var(--surface)", strokeWidth: 4 }),
         ),
       ],
     },
