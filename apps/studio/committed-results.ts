@@ -1,5 +1,6 @@
 /** @file Makes the committed results of experiments a module of the page: their claims and a drawn figure each, without the measurements. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import type { Result } from "virtual:results";
 import { experiments } from "@gradalign/experiments";
 import { figureMarkup } from "@gradalign/runs";
 import { nodeDocument } from "@gradalign/runs/node";
@@ -18,11 +19,16 @@ export function committedResults(names: readonly string[]): Plugin {
   };
 }
 
-function resultOf(name: string): unknown {
+function resultOf(name: string): Result {
   const experiment = experiments.find(({ id }) => id === name);
   const file = readdirSync(FOLDER).find((one) => one.startsWith(`${name}-`));
   if (!experiment || !file || !existsSync(new URL(file, FOLDER))) throw new Error(`there are no committed results of ${name} in experiments/results`);
   const { title, paper, command, claims, scale, findings } = JSON.parse(readFileSync(new URL(file, FOLDER), "utf8"));
-  const [figure] = experiment.page(findings, scale).sections.flatMap(({ figures = [] }) => figures);
-  return { title, paper, command, claims, figure: figure ? figureMarkup(figure.options, nodeDocument()) : null };
+  const [figure = null] = experiment.page(findings, scale).sections.flatMap(({ text = "", figures = [] }) =>
+    figures.map((one) => ({
+      markup: figureMarkup(one.options, nodeDocument()),
+      caption: [`${one.title}.`, text, one.caption].filter((part) => part !== "").join(" "),
+    })),
+  );
+  return { title, paper, command, claims, figure };
 }

@@ -49,6 +49,9 @@ test("the form is made of the declared options: it refuses what they refuse, and
   await expect.poll(() => Object.fromEntries(new URL(page.url()).searchParams)).toMatchObject({ claim: "radius", "left.epsilon": "6", "right.method": "fgsm" });
   await page.click("text=What was measured before, in full");
   await page.waitForSelector(".committed svg");
+  expect(await text(".result figcaption")).toMatch(/^Robustness against the radius of the attack\. PGD-50-1, .*, seed 1\. /);
+  await page.click("text=FGSM collapses, GradAlign does not");
+  await expect.poll(() => text(".result figcaption")).toBe("Accuracy. On test images, seed 1; dashed: where catastrophic overfitting was found.");
 });
 
 test("an address that says nonsense is told, and the rest of it is taken; of images there is the last", async () => {

@@ -104,7 +104,7 @@ export const fig11: Experiment = singleLayerExperiment({
             curveFigure({
               id: "accuracy",
               title: "Accuracy",
-              caption: "On test images; dashed: catastrophic overfitting.",
+              caption: `On test images, seed ${seed}; dashed: where catastrophic overfitting was found.`,
               axis: "accuracy",
               points: [
                 ...curveOf(evaluations, "test_clean_acc", "clean"),

@@ -134,7 +134,7 @@ export const fig4: Experiment = {
       sections: [
         {
           title: "Figure",
-          text: "Dashed, in the method's colour: where its catastrophic overfitting was found.",
+          text: `Seed ${SECTION_SEEDS[scale][0]}. Dashed, in the method's colour: where its catastrophic overfitting was found.`,
           figures: [
             figure("fgsm-accuracy", "Accuracy under FGSM", "test_fgsm_acc", "accuracy", "percent", "Jumps up at catastrophic overfitting."),
             figure("pgd-accuracy", "Accuracy under PGD-10", "test_pgd_acc", "accuracy", "percent", "Falls to zero at it."),

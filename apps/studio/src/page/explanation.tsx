@@ -42,8 +42,13 @@ export function Explanation() {
                 <strong>{holds === null ? "Cannot be told" : holds ? "Holds" : "Does not hold"}.</strong> {text} <span class="evidence">{evidence}</span>
               </p>
             ))}
-            {/* The build drew it. */}
-            {result.figure !== null && <div class="committed" dangerouslySetInnerHTML={{ __html: result.figure }} />}
+            {result.figure !== null && (
+              <figure>
+                {/* The build drew it. */}
+                <div class="committed" dangerouslySetInnerHTML={{ __html: result.figure.markup }} />
+                <figcaption class="caption">{result.figure.caption}</figcaption>
+              </figure>
+            )}
           </div>
         )}
       </details>
