@@ -65,6 +65,14 @@ describe.each(["one.html", "two.html", "evaluation.html", "evaluations.html"])("
   test("fits 390 pixels, each panel in full", async () => {
     await open(name, 390);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    const cut = (drawings: Element[]) =>
+      drawings.flatMap((drawing) => {
+        const box = getComputedStyle(drawing).overflow === "visible" ? drawing.closest(".card") : drawing;
+        const { left: from, right: to } = (box as Element).getBoundingClientRect();
+        const words = [...drawing.querySelectorAll("text")].map((word) => ({ said: word.textContent, at: word.getBoundingClientRect() }));
+        return words.filter(({ at }) => at.left < from || at.right > to).map(({ said }) => said);
+      });
+    expect(await page.locator(".card svg[role=img]").evaluateAll(cut)).toEqual([]);
     const widths = await page
       .locator(".panel > svg")
       .evaluateAll((drawn) => drawn.map((svg) => svg.getBoundingClientRect()).map(({ left, right }) => [left, right]));

@@ -105,7 +105,8 @@ td.source { color: var(--muted); font-size: 13px; }
 @media (min-width: 561px) {
   .figures .card:only-child > svg, .figures .card:only-child > figure > svg { width: min(100%, 700px); font-size: 8.5px; }
 }
-.card svg { max-width: 100%; height: auto; --plot-background: var(--surface); font-size: ${FIGURE_LETTERS.usual}px; }
+/* Larger letters than a figure was drawn for have the padding around it. */
+.card svg { max-width: 100%; height: auto; overflow: visible; --plot-background: var(--surface); font-size: ${FIGURE_LETTERS.usual}px; }
 .card [class$="-swatches"] { font-size: 12.5px; min-height: 24px; margin-bottom: 2px; }
 .card [class$="-swatches"] svg { width: 12px; height: 12px; }
 .card [aria-label$="grid"] { stroke: var(--line); stroke-opacity: 1; }
