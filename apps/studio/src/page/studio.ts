@@ -1,8 +1,7 @@
 /** @file What the page knows: the state of everything shown, what the worker reports, what people ask for. Nothing here draws. */
-import { majorityShare, type Outcome, runOutcome, type TrainConfig, type TrainEvent } from "@gradalign/robustness";
+import { majorityShare, type Outcome, runOutcome, type TrainConfig } from "@gradalign/robustness";
 import { bytes, count, duration } from "@gradalign/runs";
 import type { ModelChoice } from "../attack-protocol.ts";
-import { bounded } from "../bounded.ts";
 import type { NamedFile } from "../files.ts";
 import { type Backend, type BySide, type Command, type DataSource, type Look, type OpenedSide, type Report, SIDES, type Side } from "../protocol.ts";
 import { trainConfigOf } from "../train-config.ts";
@@ -10,14 +9,13 @@ import TrainingWorker from "../training/worker.ts?worker";
 import { type Address, messageOf, readAddress, settingsOf, writeAddress } from "./address.ts";
 import { AttackRoom } from "./attack-room.ts";
 import type { Choice, Preset } from "./presets.ts";
+import { afterEnd, afterEvent, afterOpening } from "./reactions.ts";
 import { saveFile } from "./save-file.ts";
 import { type Draft, firstWrong, withDraft } from "./setting-field.tsx";
 import { choiceOf } from "./settings-of-run.ts";
-import { openedRun, type Run, type State, unbegunRun } from "./state.ts";
+import { type Run, type State, unbegunRun } from "./state.ts";
 import { Watched } from "./watched.ts";
 
-/** More evaluations than this are thinned. */
-const MOST_EVALUATIONS = 512;
 /** The data set that settings are for until the server's is known. */
 const EXPECTED = { name: "cifar10", flip: true, crop: 4 };
 
@@ -257,7 +255,7 @@ export class Studio extends Watched<State> {
         this.set({ device: report.device });
         break;
       case "training":
-        if (report.round === this.#round) this.#receiveEvent(report.side, report.event);
+        if (report.round === this.#round) this.set(afterEvent(this.state, report.side, report.event));
         break;
       case "look":
         this.#requireFilters(report.side, report.look);
@@ -267,14 +265,13 @@ export class Studio extends Watched<State> {
         if (report.round === this.#round) this.set({ phase: "paused", headline: "Paused" });
         break;
       case "ended":
-        if (report.round === this.#round) this.#end(this.state.phase === "stopping" ? "stopped" : "ended");
+        if (report.round === this.#round) this.set(afterEnd(this.state, this.state.phase === "stopping" ? "stopped" : "ended"));
         break;
       case "failed":
         if (report.round === null) this.#lack(report.message);
         else if (report.round !== this.#round) return;
         else if (report.from === null) {
-          this.set({ problem: report.message });
-          this.#end("failed");
+          this.set({ problem: report.message, ...afterEnd(this.state, "failed") });
         } else {
           const problem = `${report.message}. “Continue” does so, from iteration ${count(report.from)}, with the same bits as without the interruption.`;
           this.set({ problem, phase: "paused", headline: "Interrupted" });
@@ -297,52 +294,12 @@ export class Studio extends Watched<State> {
     }
   }
 
-  #receiveEvent(side: Side, event: TrainEvent): void {
-    const run = this.state.runs?.[side];
-    if (!run) return;
-    switch (event.type) {
-      case "start":
-        this.#update(side, { iterations: event.iterations });
-        break;
-      case "step":
-        this.#update(side, { step: event });
-        this.#showSteps();
-        break;
-      case "evaluation": {
-        // A run that went on from before its last evaluation does it again.
-        const before = run.evaluations.filter(({ iteration }) => iteration < event.evaluation.iteration);
-        const evaluations = [...before, event.evaluation];
-        this.#update(side, { evaluations: bounded(evaluations, MOST_EVALUATIONS, ({ iteration }) => iteration) });
-        break;
-      }
-      case "catastrophic-overfitting":
-        this.#update(side, { overfitting: event });
-        this.set({ headline: `${run.label}: overfitted at epoch ${event.epoch.toFixed(1)}` });
-        break;
-    }
-  }
-
-  /** Shows a training that was opened: halted, or ended. */
+  /** Shows a training that was opened. */
   #open(sides: BySide<OpenedSide>): void {
-    const runs = { left: openedRun(sides.left), right: openedRun(sides.right) };
-    const going = SIDES.filter((side) => !sides[side].done);
-    const done = going.length === 0;
-    const [ended] = SIDES.filter((side) => sides[side].done);
-    const reached = Math.max(...(done ? SIDES : going).map((side) => runs[side].evaluations.at(-1)?.epoch ?? 0));
-    const { data } = this.state;
-    const choice = choiceOf({ left: runs.left.config, right: runs.right.config }, data ?? EXPECTED);
+    const { left, right } = sides;
+    const choice = choiceOf({ left: left.config, right: right.config }, this.state.data ?? EXPECTED);
     this.#move({ at: null, choice, claim: null });
-    this.set({
-      ...{
-        drafts: {},
-        runs,
-        looks: {},
-        phase: done ? "idle" : "paused",
-        headline: done ? "Opened; it has ended" : ended ? `Opened; the ${ended} one has ended` : "Opened",
-      },
-      progress: reached / Math.max(1, runs.left.config.epochs),
-      numbers: [`epoch ${reached.toFixed(1)} of ${runs.left.config.epochs}`],
-    });
+    this.set(afterOpening(sides));
     this.#look();
   }
 
@@ -367,37 +324,6 @@ export class Studio extends Watched<State> {
   #remark(text: string): void {
     const { problem } = this.state;
     this.set({ problem: problem === null ? text : `${problem} ${text}` });
-  }
-
-  #update(side: Side, change: Partial<Run>): void {
-    const { runs } = this.state;
-    if (runs) this.set({ runs: { ...runs, [side]: { ...runs[side], ...change } } });
-  }
-
-  /** Both are level, so either tells how far they are. */
-  #showSteps(): void {
-    const { runs, phase, headline } = this.state;
-    const steps = SIDES.flatMap((side) => runs?.[side].step ?? []);
-    const [first] = steps;
-    if (!runs || !first || (phase !== "training" && phase !== "pausing")) return;
-    const speed = steps.reduce((sum, { imagesPerSecond }) => sum + imagesPerSecond, 0);
-    this.set({
-      headline: headline === "Compiling" || headline === "Going on" ? "Training" : headline,
-      progress: first.iteration / runs.left.iterations,
-      numbers: [
-        `iteration ${count(first.iteration)} of ${count(runs.left.iterations)}, epoch ${first.epoch.toFixed(1)}`,
-        `${count(speed)} images/s, ${duration(Math.max(...steps.map(({ etaSeconds }) => etaSeconds)))} left`,
-      ],
-    });
-  }
-
-  #end(how: "ended" | "stopped" | "failed"): void {
-    for (const side of SIDES) this.#update(side, { end: how });
-    const { evaluations = [], iterations = 0 } = this.state.runs?.left ?? {};
-    const last = evaluations.at(-1);
-    const numbers = last ? [`iteration ${count(last.iteration)} of ${count(iterations)}, epoch ${last.epoch.toFixed(1)}`] : [];
-    const progress = last ? last.iteration / Math.max(1, iterations) : 0;
-    this.set({ phase: "idle", headline: { ended: "Done", stopped: "Stopped", failed: "Failed" }[how], numbers, progress });
   }
 
   /** Images that were asked for could not be had: there are those that were here, or none. */
