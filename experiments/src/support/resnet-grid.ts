@@ -51,7 +51,7 @@ const SMOKE = { trainSize: 64, batchSize: 32, epochs: 1, evalEvery: 100, evalExa
 /** Epochs of the paper's recipe for CIFAR-10, that others are shortened in proportion to. */
 const PAPER_EPOCHS = 30;
 
-/** Radii at which the laptop scale compares methods, in steps of 1/255: one where FGSM overfits in the middle of training, and a large one. */
+/** Radii at which the laptop scale compares methods, in steps of 1/255: one where FGSM overfits, with some seeds late, and a large one. */
 export const LAPTOP_RADII = [12, 16] as const;
 
 /** The attack that counts at a scale, and the number of test images. */
