@@ -19,7 +19,7 @@ export { type LeafOf, type MapLeaves, type TreeOf, treeLeaves, treeMap, treePath
 export type { Device, DeviceBuffer, KernelTime, ProgramStats } from "./runtime/backend.ts";
 export { planningDevice } from "./runtime/planning.ts";
 export { wasmFeatures } from "./runtime/wasm/features.ts";
-export type { NativeFunction, NativeHost } from "./runtime/wasm/native.ts";
+export type { InstructionSet, NativeFunction, NativeHost } from "./runtime/wasm/native.ts";
 export { nativeProblem } from "./runtime/wasm/native-proof.ts";
 export { browserTuning } from "./runtime/webgpu/indexed-db.ts";
 export type { TuningStore } from "./runtime/webgpu/tuning.ts";

@@ -32,6 +32,8 @@ interface Info {
   readonly wasm: Readonly<Record<string, boolean>>;
   /** Why the wasm backend has no machine code for contractions; null where it has. */
   readonly native: string | null;
+  /** Of which kind it is. */
+  readonly instructions: string | null;
   readonly cache: { readonly folder: string; readonly bytes: number };
 }
 
@@ -73,6 +75,7 @@ async function collectInfo(): Promise<Info> {
   const backends: Record<string, BackendState> = {};
   for (const backend of BACKENDS) backends[backend] = backend === "webgpu" ? await tryGpuApart() : await tryBackend(backend);
   const folder = dataFolder();
+  const native = nodeNative(false, { version: VERSION });
   return {
     version: VERSION,
     node: process.versions.node,
@@ -81,7 +84,8 @@ async function collectInfo(): Promise<Info> {
     cores: availableParallelism(),
     backends,
     wasm: wasmFeatures(),
-    native: nodeNative(false, { version: VERSION }).problem,
+    native: native.problem,
+    instructions: native.host?.instructions ?? null,
     cache: { folder, bytes: folderBytes(folder) },
   };
 }
@@ -96,7 +100,7 @@ function rows(info: Info): string[][] {
       "problem" in state ? `does not work here: ${state.problem}` : `works, ${state.threads} thread${state.threads === 1 ? "" : "s"}`,
     ]),
     ...Object.entries(info.wasm).map(([feature, there]) => [`wasm ${feature}`, there ? "yes" : "no"]),
-    ["machine code", info.native === null ? "yes, proven to give WebAssembly's bits (--native off switches them off)" : `no: ${info.native}`],
+    ["machine code", info.native === null ? `${info.instructions}, proven to give WebAssembly's bits (--native off switches it off)` : `no: ${info.native}`],
     ["cache folder", `${info.cache.folder} (${bytes(info.cache.bytes)}; GRADALIGN_DATA chooses another)`],
   ];
 }

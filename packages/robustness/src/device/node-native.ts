@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { type NativeFunction, type NativeHost, nativeProblem, wasmFeatures } from "@gradalign/tensor";
+import { type InstructionSet, type NativeFunction, type NativeHost, nativeProblem, wasmFeatures } from "@gradalign/tensor";
 import { dataFolder } from "../data/node-cache-folder.ts";
 import { makeFolder, writeFileAtomic } from "../files/node-atomic-file.ts";
 
@@ -37,9 +37,12 @@ interface NativeOptions {
   readonly folder?: string;
 }
 
+/** What the processor must have for each kind of machine code, the fastest first. */
+const INSTRUCTIONS = { avx512: ["avx512f", "avx512dq", "avx512vl"], avx2: ["avx2", "fma"] } as const satisfies Record<InstructionSet, readonly string[]>;
+
 /**
- * What `createDevice({ native })` takes, on Linux on x86-64 with AVX2 and FMA and with the package `koffi`, after a proof that takes a second once
- * per processor and version.
+ * What `createDevice({ native })` takes, on Linux on x86-64 with AVX2 and FMA or AVX-512 and with the package `koffi`, after a proof that takes a second
+ * once per processor and version.
  *
  * @param anyArithmetic also where WebAssembly itself rounds twice where machine code rounds once.
  */
@@ -47,15 +50,16 @@ export function nodeNative(anyArithmetic: boolean, { version = "", folder = data
   const none = (problem: string): NativeState => ({ host: null, problem });
   if (process.platform !== "linux" || process.arch !== "x64") return none(`there is none for ${process.platform}-${process.arch}`);
   const flags = processorFlags();
-  const missing = ["avx2", "fma"].filter((flag) => !flags.has(flag));
+  const missing = INSTRUCTIONS.avx2.filter((flag) => !flags.has(flag));
   if (missing.length > 0) return none(`the processor has no ${missing.join(" and no ")}`);
+  const sets = (["avx512", "avx2"] as const).filter((set) => INSTRUCTIONS[set].every((flag) => flags.has(flag)));
   const sameBits = wasmFeatures()["fused-multiply-add"];
   if (!sameBits && !anyArithmetic) return none("this engine's WebAssembly has no fused multiply-add, so results would differ in their last bits");
   try {
     const require = createRequire(import.meta.url);
-    const host = hostOf(require("koffi") as Koffi, require.resolve("koffi"));
-    const problem = sameBits ? provenProblem(host, join(folder, "native-proof.json"), version) : null;
-    return problem === null ? { host, problem } : none(problem);
+    const hosts = hostsOf(require("koffi") as Koffi, require.resolve("koffi"), sets);
+    if (!sameBits) return { host: hosts[0]!, problem: null };
+    return proven(hosts, join(folder, "native-proof.json"), version);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return none(code === "MODULE_NOT_FOUND" ? 'the package "koffi" is not installed; run: npm install koffi' : message);
@@ -70,13 +74,14 @@ function processorFlags(): ReadonlySet<string> {
   }
 }
 
-function hostOf(koffi: Koffi, path: string): NativeHost {
+/** What runs machine code of each of these kinds. */
+function hostsOf(koffi: Koffi, path: string, sets: readonly InstructionSet[]): NativeHost[] {
   const libc = koffi.load(null);
   const map = libc.func("void *mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset)");
   const protect = libc.func("int mprotect(void *address, size_t length, int protection)");
   const unmap = libc.func("int munmap(void *address, size_t length)");
   const type = koffi.proto(FUNCTION);
-  return {
+  const host: Omit<NativeHost, "instructions"> = {
     addressOf: (view) => koffi.address(view),
     load(code) {
       const address = map(null, code.length, READ | WRITE, PRIVATE_ANONYMOUS, -1, 0) as bigint | null;
@@ -100,27 +105,39 @@ function hostOf(koffi: Koffi, path: string): NativeHost {
       return (address) => koffi.decode(address, type);
     })()`,
   };
+  return sets.map((instructions) => ({ ...host, instructions }));
 }
 
-/** What the proof found out, on this machine once per processor and version. */
-function provenProblem(host: NativeHost, path: string, version: string): string | null {
-  const subject = `${cpus()[0]?.model.trim()}, Node ${process.version}, gradalign ${version}`;
+/** The fastest kind of machine code that is proven, or what the last one that was tried does wrong: found out on this machine once per processor and version. */
+function proven(hosts: readonly NativeHost[], path: string, version: string): NativeState {
+  const subject = `${cpus()[0]?.model.trim()}, ${hosts.map(({ instructions }) => instructions).join(" ")}, Node ${process.version}, gradalign ${version}`;
   const known = readProof(path);
-  if (known?.subject === subject) return known.problem;
-  const problem = nativeProblem(host);
+  const noted = hosts.find(({ instructions }) => instructions === known?.instructions) ?? null;
+  if (known?.subject === subject && (noted === null) !== (known.problem === null)) return { host: noted, problem: known.problem };
+  const state = prove(hosts);
   try {
     makeFolder(join(path, ".."));
-    writeFileAtomic(path, JSON.stringify({ subject, problem }));
+    writeFileAtomic(path, JSON.stringify({ subject, instructions: state.host?.instructions ?? null, problem: state.problem }));
   } catch {
     // It is proven again next time.
   }
-  return problem;
+  return state;
 }
 
-function readProof(path: string): { readonly subject: string; readonly problem: string | null } | null {
+function prove(hosts: readonly NativeHost[]): NativeState {
+  let problem: string | null = null;
+  for (const host of hosts) {
+    problem = nativeProblem(host);
+    if (problem === null) return { host, problem };
+  }
+  return { host: null, problem };
+}
+
+/** A note of an earlier proof; what is in it may be anything. */
+function readProof(path: string): { readonly subject: unknown; readonly instructions: unknown; readonly problem: string | null } | null {
   try {
-    const { subject, problem } = JSON.parse(readFileSync(path, "utf8")) as { subject: unknown; problem: unknown };
-    return typeof subject === "string" && (problem === null || typeof problem === "string") ? { subject, problem } : null;
+    const { subject, instructions, problem } = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    return problem === null || typeof problem === "string" ? { subject, instructions, problem } : null;
   } catch {
     return null;
   }

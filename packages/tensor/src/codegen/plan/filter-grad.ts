@@ -58,7 +58,7 @@ function planPasses(kernel: FilterGradKernel, planner: Planner, goesOn = false):
   const images = kernel.batch / chunks;
   const pixels = pixelDimensions([images, kernel.height, kernel.width], kernel.input, kernel.cotangent);
   const passes = splitPasses(pixels, passPixels(pixels));
-  const channelTiles = tileChannels(channels, machine.wide);
+  const channelTiles = tileChannels(channels, machine.widest);
   const wholeLanes = laneGroups(4 * channelTiles.vectors);
   const side = evenPart(run, Math.min(...[wholeLanes, channelTiles.last?.lanes ?? wholeLanes].map(machine.tileRows)));
   const positionTiles = Math.ceil(run / side);
@@ -154,8 +154,8 @@ function passPixels(pixels: readonly PixelDimension[]): number {
 
 /** Prefers two vectors unless one, with its taller tiles, wastes less. Loads never pass the last channel: a last vector that
  * would is moved back where there are four channels, and is loaded lane by lane where there are not. */
-function tileChannels(channels: number, wide: boolean): ChannelTiles {
-  const vectors = wide && channels % 16 === 0 ? 4 : channelBlock(channels) / 4;
+function tileChannels(channels: number, widest: number): ChannelTiles {
+  const vectors = widest > 1 && channels % 16 === 0 ? 4 : channelBlock(channels) / 4;
   const tiles = Math.ceil(channels / (4 * vectors));
   const rest = channels % (4 * vectors);
   if (rest === 0) return { vectors, tiles };

@@ -3,8 +3,8 @@ import type { LaneGroup } from "./lanes.ts";
 import { evenPart } from "./pixels.ts";
 
 export interface Machine {
-  /** Pairs of neighbouring vectors are one register. */
-  readonly wide: boolean;
+  /** Vectors that follow each other and are one register, at most. */
+  readonly widest: 1 | 2 | 4;
   /** What is touched is fetched while other things are done, instead of being waited for. */
   readonly fetches: boolean;
   /** Vectors that stay in registers: accumulators and the operands of one step. */
@@ -20,7 +20,7 @@ export interface Machine {
 /** What V8 keeps in registers, neighbouring vectors joined to one where it does that (`wide`). */
 export function wasmMachine(wide: boolean): Machine {
   return {
-    wide,
+    widest: wide ? 2 : 1,
     fetches: false,
     registers: 15,
     dots: { windows: 4, gradients: 2 },

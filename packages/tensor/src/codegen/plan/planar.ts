@@ -19,7 +19,7 @@ function planarDistances({ channels, inputs, height, width, rows, columns }: Pla
 /** A planar convolution: a register tile is all channels × a few vectors of a row. A task is a run of rows. Buffers: x, filter, y. */
 export function planPlanarConv(kernel: PlanarConvKernel, planner: Planner): Tasks {
   const { batch, height, width, channels, inputs, rows, columns } = kernel;
-  const { wide, registers } = planner.machine;
+  const { widest, registers } = planner.machine;
   const at = planarDistances(kernel);
   const taps: ReductionLoop[] = [
     { count: inputs, scalarStep: 4 * channels * columns * rows, vectorStep: at.plane },
@@ -28,9 +28,7 @@ export function planPlanarConv(kernel: PlanarConvKernel, planner: Planner): Task
   ];
   const total = batch * height;
   const perTask = evenPart(total, Math.max(1, Math.round(TASK_WORK / (channels * inputs * rows * columns * width))));
-  // Wide registers hold two vectors each.
-  const perRegister = wide ? 2 : 1;
-  const vectors = Math.min(width / 4, perRegister * Math.max(1, Math.floor((registers - channels) / (channels + 1))));
+  const vectors = Math.min(width / 4, widest * Math.max(1, Math.floor((registers - channels) / (channels + 1))));
   const wholeTiles = Math.floor(width / (4 * vectors));
   const rest = width / 4 - wholeTiles * vectors;
   const scalars = Array.from({ length: channels }, (_, k) => 4 * k);

@@ -1,4 +1,4 @@
-/** @file Plans of tile transformations: four or eight channels at a time, columns first, then rows. */
+/** @file Plans of tile transformations: as many channels at a time as a register holds, columns first, then rows. */
 import type { TileStrides, TileTransformKernel } from "../../ir/kernel.ts";
 import { add, div, letBe, lt, min, mul, rem, SCRATCH_ADDRESS, shl, type Value, type Variable } from "./language.ts";
 import { evenPart } from "./pixels.ts";
@@ -10,7 +10,7 @@ const TASK_CHANNELS = 1024;
 /** Tasks are rows of tiles, or parts of one where a row has many channels. Buffers: input, output. */
 export function planTileTransform(kernel: TileTransformKernel, planner: Planner): Tasks {
   const { map, images, tileRows, tileColumns, channels } = kernel;
-  const vectors = planner.machine.wide && channels % 8 === 0 ? 2 : 1;
+  const vectors = [4, 2].find((count) => count <= planner.machine.widest && channels % (4 * count) === 0) ?? 1;
   const width = 4 * vectors;
   const part = width * evenPart(channels / width, Math.max(1, Math.floor(TASK_CHANNELS / tileColumns / width)));
   const parts = Math.ceil(channels / part);

@@ -1,4 +1,4 @@
-/** @file x86-64 instructions as bytes: the few that kernels need, with AVX2 and FMA (Intel's Software Developer's Manual, volume 2). */
+/** @file x86-64 instructions as bytes: the few that kernels need, with AVX2 and FMA or AVX-512 (Intel's Software Developer's Manual, volume 2). */
 
 export const [RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] as const;
 
@@ -8,8 +8,12 @@ export interface Memory {
   readonly offset: number;
   readonly index?: number;
   readonly scale?: 1 | 4;
+  /** One float, copied to all lanes; AVX-512's. */
+  readonly copied?: true;
 }
-/** A vector constant of equal elements, given by their bits, or of eight. */
+/** Floats of a vector. Those of sixteen, and the registers from 16 on, are AVX-512's. */
+export type Lanes = 4 | 8 | 16;
+/** A vector constant of equal elements, given by their bits, or of as many as a register has at most. */
 export interface Constant {
   readonly bits: number | readonly number[];
 }
@@ -77,15 +81,18 @@ const NOPS: readonly (readonly number[])[] = [
   [0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
 ];
 
-/** Bytes of a vector register, which constants are aligned to. */
-export const VECTOR_BYTES = 32;
-
-/** Code under construction. Integer instructions are of 32 bits unless named otherwise; `wide` vectors have eight floats, others four. */
+/** Code under construction. Integer instructions are of 32 bits unless named otherwise. */
 export class Assembler {
+  /** The largest vector, which constants have room for. */
+  readonly #widest: Lanes;
   #bytes = new Uint8Array(1 << 16);
   #size = 0;
   readonly #jumps: { readonly at: number; readonly label: Label; readonly end: number }[] = [];
   readonly #constants = new Map<string, { readonly label: Label; readonly words: readonly number[] }>();
+
+  constructor(widest: Lanes) {
+    this.#widest = widest;
+  }
 
   get size(): number {
     return this.#size;
@@ -121,9 +128,8 @@ export class Assembler {
 
   /** The code, with the constants after it. */
   finish(): Uint8Array<ArrayBuffer> {
-    this.align(VECTOR_BYTES);
     for (const { label, words } of this.#constants.values()) {
-      this.bind(label);
+      this.align(4 * this.#widest).bind(label);
       this.emit(...new Uint8Array(Int32Array.from(words).buffer));
     }
     const code = this.#bytes.slice(0, this.#size);
@@ -246,80 +252,80 @@ export class Assembler {
     return this.emit(0xc3);
   }
 
-  vector(op: keyof typeof VECTOR, wide: boolean, to: number, a: number, b: Operand): this {
+  vector(op: keyof typeof VECTOR, lanes: Lanes, to: number, a: number, b: Operand): this {
     const [map, prefix, opcode] = VECTOR[op];
-    return this.#vex(map, prefix, wide, opcode, to, a, b);
+    return this.#vector(map, prefix, lanes, opcode, to, a, b);
   }
-  vectorOfOne(op: keyof typeof VECTOR_OF_ONE, wide: boolean, to: number, from: Operand): this {
+  vectorOfOne(op: keyof typeof VECTOR_OF_ONE, lanes: Lanes, to: number, from: Operand): this {
     const [map, prefix, opcode] = VECTOR_OF_ONE[op];
-    return this.#vex(map, prefix, wide, opcode, to, 0, from);
+    return this.#vector(map, prefix, lanes, opcode, to, 0, from);
   }
   /** All ones where the comparison holds. */
-  compare(how: keyof typeof PREDICATES, wide: boolean, to: number, a: number, b: Operand): this {
-    return this.#vex(1, 0, wide, 0xc2, to, a, b, PREDICATES[how]);
+  compare(how: keyof typeof PREDICATES, lanes: 4 | 8, to: number, a: number, b: Operand): this {
+    return this.#vector(1, 0, lanes, 0xc2, to, a, b, PREDICATES[how]);
   }
   /** `then` where the mask's sign is set. */
-  blend(wide: boolean, to: number, mask: number, then: Operand, otherwise: number): this {
-    return this.#vex(3, 1, wide, 0x4a, to, otherwise, then, mask << 4);
+  blend(lanes: 4 | 8, to: number, mask: number, then: Operand, otherwise: number): this {
+    return this.#vector(3, 1, lanes, 0x4a, to, otherwise, then, mask << 4);
   }
-  floor(wide: boolean, to: number, from: Operand): this {
-    return this.#vex(3, 1, wide, 0x08, to, 0, from, 9);
+  floor(lanes: Lanes, to: number, from: Operand): this {
+    return this.#vector(3, 1, lanes, 0x08, to, 0, from, 9);
   }
-  shiftLanes(direction: "left" | "right", wide: boolean, to: number, from: number, bits: number): this {
-    return this.#vex(1, 1, wide, 0x72, direction === "left" ? 6 : 2, to, from, bits);
+  shiftLanes(direction: "left" | "right", lanes: Lanes, to: number, from: number, bits: number): this {
+    return this.#vector(1, 1, lanes, 0x72, direction === "left" ? 6 : 2, to, from, bits);
   }
   /** The same of 64-bit lanes. */
   shiftLong(direction: "left" | "right", to: number, from: number, bits: number): this {
-    return this.#vex(1, 1, true, 0x73, direction === "left" ? 6 : 2, to, from, bits);
+    return this.#vector(1, 1, 8, 0x73, direction === "left" ? 6 : 2, to, from, bits);
   }
   /** Lanes 0, 2, 4, 6 of the first and the others of the second. */
   blendOdd(to: number, even: number, odd: number): this {
-    return this.#vex(3, 1, true, 0x02, to, even, odd, 0xaa);
+    return this.#vector(3, 1, 8, 0x02, to, even, odd, 0xaa);
   }
   /** The integer in a register copied to all lanes. */
   broadcastInteger(to: number, from: number): this {
-    return this.#vex(1, 1, false, 0x6e, to, 0, from).#vex(2, 1, true, 0x58, to, 0, to);
+    return this.#vector(1, 1, 4, 0x6e, to, 0, from).#vector(2, 1, 8, 0x58, to, 0, to);
   }
   /** Four lanes in another order, two bits for each. */
   shuffle(to: number, from: number, order: number): this {
-    return this.#vex(1, 1, false, 0x70, to, 0, from, order);
+    return this.#vector(1, 1, 4, 0x70, to, 0, from, order);
   }
-  vectorLoad(wide: boolean, to: number, from: Operand): this {
-    return this.#vex(1, 0, wide, 0x10, to, 0, from);
+  vectorLoad(lanes: Lanes, to: number, from: Operand): this {
+    return this.#vector(1, 0, lanes, 0x10, to, 0, from);
   }
-  vectorStore(wide: boolean, to: Memory, from: number): this {
-    return this.#vex(1, 0, wide, 0x11, from, 0, to);
+  vectorStore(lanes: Lanes, to: Memory, from: number): this {
+    return this.#vector(1, 0, lanes, 0x11, from, 0, to);
   }
   /** One float copied to all lanes. */
-  broadcast(wide: boolean, to: number, from: Memory): this {
-    return this.#vex(2, 1, wide, 0x18, to, 0, from);
+  broadcast(lanes: Lanes, to: number, from: Memory): this {
+    return this.#vector(2, 1, lanes, 0x18, to, 0, from, undefined, 4);
   }
   /** Bytes as integers, as many as there are lanes. */
-  loadBytes(wide: boolean, to: number, from: Memory): this {
-    return this.#vex(2, 1, wide, 0x31, to, 0, from);
+  loadBytes(lanes: Lanes, to: number, from: Memory): this {
+    return this.#vector(2, 1, lanes, 0x31, to, 0, from, undefined, lanes);
   }
-  /** Four floats, copied to both halves. */
-  broadcastFour(to: number, from: Memory): this {
-    return this.#vex(2, 1, true, 0x1a, to, 0, from);
+  /** Four floats, copied to all fours of lanes. */
+  broadcastFour(lanes: 8 | 16, to: number, from: Memory): this {
+    return this.#vector(2, 1, lanes, 0x1a, to, 0, from, undefined, 16);
   }
-  /** Four floats into the upper half. */
-  loadUpper(to: number, from: Memory | number): this {
-    return this.#vex(3, 1, true, 0x18, to, to, from, 1);
+  /** Four floats into lanes 4 · which to 4 · which + 3. */
+  insertFour(lanes: 8 | 16, to: number, from: Memory | number, which: number): this {
+    return this.#vector(3, 1, lanes, 0x18, to, to, from, which, 16);
+  }
+  /** Those lanes as the first four. */
+  extractFour(lanes: 8 | 16, to: number, from: number, which: number): this {
+    return this.#vector(3, 1, lanes, 0x19, from, 0, to, which, 16);
   }
   /** One float into lane 0, the others zero. */
   loadFirst(to: number, from: Memory): this {
-    return this.#vex(1, 2, false, 0x10, to, 0, from);
+    return this.#vector(1, 2, 4, 0x10, to, 0, from, undefined, 4);
   }
   /** One float into another lane. */
   loadLane(to: number, from: Memory, lane: number): this {
-    return this.#vex(3, 1, false, 0x21, to, to, from, lane << 4);
+    return this.#vector(3, 1, 4, 0x21, to, to, from, lane << 4, 4);
   }
   storeLane(to: Memory, from: number, lane: number): this {
-    return this.#vex(3, 1, false, 0x17, from, 0, to, lane);
-  }
-  /** The upper four lanes. */
-  upperHalf(to: number, from: number): this {
-    return this.#vex(3, 1, true, 0x19, from, 0, to, 1);
+    return this.#vector(3, 1, 4, 0x17, from, 0, to, lane, 4);
   }
   /** Before returning to code that knows only half of the registers. */
   zeroUpper(): this {
@@ -350,7 +356,26 @@ export class Assembler {
     if (prefix !== 0x40) this.#byte(prefix);
   }
 
-  #vex(map: number, prefix: number, wide: boolean, opcode: number, register: number, second: number, operand: Operand, immediate?: number): this {
+  /** `tuple`: bytes that the operand has in memory. */
+  #vector(
+    map: number,
+    prefix: number,
+    lanes: Lanes,
+    opcode: number,
+    register: number,
+    second: number,
+    operand: Operand,
+    immediate?: number,
+    tuple = 4 * lanes,
+  ): this {
+    const far = register >= 16 || second >= 16 || (typeof operand === "number" && operand >= 16);
+    if (lanes === 16 || far || (typeof operand === "object" && "base" in operand && operand.copied))
+      this.#evex(map, prefix, lanes, opcode, register, second, operand, immediate !== undefined, tuple);
+    else this.#vex(map, prefix, lanes === 8, opcode, register, second, operand, immediate);
+    return immediate === undefined ? this : this.#byte(immediate);
+  }
+
+  #vex(map: number, prefix: number, wide: boolean, opcode: number, register: number, second: number, operand: Operand, immediate?: number): void {
     const base = typeof operand === "number" ? operand : "base" in operand ? operand.base : 0;
     const low = ((~second & 15) << 3) | (wide ? 4 : 0) | prefix;
     const r = register >= 8 ? 0 : 0x80;
@@ -360,26 +385,50 @@ export class Assembler {
         .#byte(r | 0x40 | (base >= 8 ? 0 : 0x20) | map)
         .#byte(low);
     this.#byte(opcode).#modRm(register, operand, immediate === undefined ? 0 : 1);
-    return immediate === undefined ? this : this.#byte(immediate);
   }
 
-  /** `after`: bytes of the instruction that follow. */
-  #modRm(register: number, operand: Operand, after = 0): this {
+  /** AVX-512's prefix: five bits for each register, one float copied to all lanes, offsets in units of what is read. */
+  #evex(
+    map: number,
+    prefix: number,
+    lanes: Lanes,
+    opcode: number,
+    register: number,
+    second: number,
+    operand: Operand,
+    immediate: boolean,
+    tuple: number,
+  ): void {
+    const memory = typeof operand === "object" && "base" in operand ? operand : null;
+    const base = typeof operand === "number" ? operand : (memory?.base ?? 0);
+    const bit = (set: number, value: number): number => (set ? 0 : value);
+    // The operand's fifth bit, if it is a register, is where an index's fourth one would be; indices are of the first eight.
+    const x = bit(typeof operand === "number" ? operand & 16 : 0, 0x40);
+    this.#byte(0x62)
+      .#byte(bit(register & 8, 0x80) | x | bit(base & 8, 0x20) | bit(register & 16, 0x10) | map)
+      .#byte(((~second & 15) << 3) | 4 | prefix)
+      .#byte(((lanes >> 3) << 5) | (memory?.copied ? 0x10 : 0) | bit(second & 16, 8));
+    this.#byte(opcode).#modRm(register, operand, immediate ? 1 : 0, memory?.copied ? 4 : tuple);
+  }
+
+  /** `after`: bytes of the instruction that follow; `unit`: what an offset of one byte counts in. */
+  #modRm(register: number, operand: Operand, after = 0, unit = 1): this {
     const middle = (register & 7) << 3;
     if (typeof operand === "number") return this.#byte(0xc0 | middle | (operand & 7));
     if ("bits" in operand) return this.#byte(5 | middle).#relative(this.#constantLabel(operand.bits), after);
     const { base, offset, index, scale } = operand;
     // Base 5 without an offset means something else, and base 4 needs a byte of its own.
-    const mode = offset === 0 && (base & 7) !== 5 ? 0 : offset >= -128 && offset <= 127 ? 1 : 2;
+    const units = offset / unit;
+    const mode = offset === 0 && (base & 7) !== 5 ? 0 : Number.isInteger(units) && units >= -128 && units <= 127 ? 1 : 2;
     this.#byte((mode << 6) | middle | (index === undefined ? base & 7 : 4));
     if (index !== undefined) this.#byte((scale === 4 ? 0x80 : 0) | (index << 3) | (base & 7));
     else if ((base & 7) === 4) this.#byte(0x24);
-    if (mode === 1) this.#byte(offset);
+    if (mode === 1) this.#byte(units);
     return mode === 2 ? this.#int32(offset) : this;
   }
 
   #constantLabel(bits: Constant["bits"]): Label {
-    const words = typeof bits === "number" ? new Array<number>(8).fill(bits) : bits;
+    const words = typeof bits === "number" ? new Array<number>(this.#widest).fill(bits) : bits;
     const key = words.join();
     const known = this.#constants.get(key) ?? { label: this.label(), words };
     this.#constants.set(key, known);

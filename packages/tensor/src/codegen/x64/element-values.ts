@@ -5,6 +5,8 @@ import { type Assembler, at, type Constant, type Memory, type Operand } from "./
 
 /** Elements of a vector. */
 export type Width = 8 | 4 | 1;
+/** Lanes that are computed for so many elements. */
+export const lanesOf = (width: Width): 8 | 4 => (width === 1 ? 4 : width);
 
 interface Surroundings {
   readonly width: Width;
@@ -38,7 +40,7 @@ type Task = { readonly operation: Operation } | { readonly value: ElementValue; 
 
 class Vector {
   readonly #code: Assembler;
-  readonly #wide: boolean;
+  readonly #lanes: 8 | 4;
   readonly #around: Surroundings;
   readonly #tasks: Task[] = [];
   /** The tasks that use a value, the next one first. */
@@ -52,7 +54,7 @@ class Vector {
 
   constructor(code: Assembler, values: readonly ElementValue[], around: Surroundings) {
     this.#code = code;
-    this.#wide = around.width === 8;
+    this.#lanes = lanesOf(around.width);
     this.#around = around;
     this.#free = Array.from({ length: around.registers }, (_, i) => around.registers - 1 - i);
     const planned = new Set<ElementValue>();
@@ -122,22 +124,22 @@ class Vector {
   #fetch(to: number, value: ElementValue): void {
     const memory = this.#memory(value);
     if (memory) {
-      this.#code.vectorLoad(this.#wide, to, memory);
+      this.#code.vectorLoad(this.#lanes, to, memory);
       return;
     }
     invariant(value.kind === "load", "a value is used before it is computed");
     const from = this.#around.address(value, value.along);
     if (!value.narrow) this.#loadOne(to, from, value.along);
-    else if (value.along && this.#around.width > 1) this.#code.loadBytes(this.#wide, to, from);
+    else if (value.along && this.#around.width > 1) this.#code.loadBytes(this.#lanes, to, from);
     else {
       this.#loadOne(to, { ...from, offset: from.offset - BEFORE }, value.along);
-      this.#code.shiftLanes("right", this.#wide, to, to, 24);
+      this.#code.shiftLanes("right", this.#lanes, to, to, 24);
     }
   }
 
   #loadOne(to: number, from: Memory, first: boolean): void {
     if (first) this.#code.loadFirst(to, from);
-    else this.#code.broadcast(this.#wide, to, from);
+    else this.#code.broadcast(this.#lanes, to, from);
   }
 
   /** The places of a `gather` into a register. */
@@ -145,7 +147,7 @@ class Vector {
     const code = this.#code;
     const { width, spare } = this.#around;
     const offsets = this.#around.place();
-    code.vectorStore(this.#wide, offsets, this.#register(index!));
+    code.vectorStore(this.#lanes, offsets, this.#register(index!));
     this.#release([index!]);
     const { base, offset } = this.#around.address(from!, false);
     const element = at(spare, from!.narrow ? offset - BEFORE : offset);
@@ -162,10 +164,10 @@ class Vector {
     });
     const [to, upper] = halves as [number, number | undefined];
     if (upper !== undefined) {
-      code.loadUpper(to, upper);
+      code.insertFour(8, to, upper, 1);
       this.#free.push(upper);
     }
-    if (from!.narrow) code.shiftLanes("right", this.#wide, to, to, 24);
+    if (from!.narrow) code.shiftLanes("right", this.#lanes, to, to, 24);
     return to;
   }
 
@@ -181,7 +183,7 @@ class Vector {
     invariant(value !== undefined, "an operation has more operands than there are registers");
     if (value.kind === "op" && !this.#memory(value)) {
       const place = this.#around.place();
-      this.#code.vectorStore(this.#wide, place, register);
+      this.#code.vectorStore(this.#lanes, place, register);
       this.#spilled.set(value, place);
     }
     this.#registers.delete(value);
@@ -205,7 +207,7 @@ class Vector {
   #compute(operation: Operation): number {
     const { op, args } = operation;
     const code = this.#code;
-    const wide = this.#wide;
+    const lanes = this.#lanes;
     const [a, b, c] = args as readonly [ElementValue, ElementValue, ElementValue];
     /** The result's register, once the operands are where they are read from. */
     const result = (): number => {
@@ -219,13 +221,13 @@ class Vector {
       case "toFloat": {
         const from = this.#operand(a);
         const to = result();
-        code.vectorOfOne(op, wide, to, from);
+        code.vectorOfOne(op, lanes, to, from);
         return to;
       }
       case "floor": {
         const from = this.#operand(a);
         const to = result();
-        code.floor(wide, to, from);
+        code.floor(lanes, to, from);
         return to;
       }
       case "shiftLeft":
@@ -233,7 +235,7 @@ class Vector {
         invariant(b.kind === "bits", "a shift is not by a constant");
         const from = this.#register(a);
         const to = result();
-        code.shiftLanes(op === "shiftLeft" ? "left" : "right", wide, to, from, b.bits);
+        code.shiftLanes(op === "shiftLeft" ? "left" : "right", lanes, to, from, b.bits);
         return to;
       }
       case "select": {
@@ -241,7 +243,7 @@ class Vector {
         const otherwise = this.#register(c);
         const then = this.#operand(b);
         const to = result();
-        code.blend(wide, to, mask, then, otherwise);
+        code.blend(lanes, to, mask, then, otherwise);
         return to;
       }
       case "eq":
@@ -250,14 +252,14 @@ class Vector {
         const left = this.#register(a);
         const right = this.#operand(b);
         const to = result();
-        code.compare(op, wide, to, left, right);
+        code.compare(op, lanes, to, left, right);
         return to;
       }
       default: {
         const left = this.#register(a);
         const right = this.#operand(b);
         const to = result();
-        code.vector(op, wide, to, left, right);
+        code.vector(op, lanes, to, left, right);
         return to;
       }
     }

@@ -2,29 +2,8 @@
  * computed before it. */
 import { invariant } from "../../base/errors.ts";
 import type { ElementPlace, ElementResult, ElementRun, ElementValue, Variable } from "../plan/language.ts";
-import {
-  type Assembler,
-  at,
-  IF,
-  type Memory,
-  type Operand,
-  R8,
-  R9,
-  R10,
-  R11,
-  R12,
-  R13,
-  R14,
-  RAX,
-  RBX,
-  RCX,
-  RDI,
-  RDX,
-  RSI,
-  RSP,
-  VECTOR_BYTES,
-} from "./assembler.ts";
-import { emitElement, type Width } from "./element-values.ts";
+import { type Assembler, at, IF, type Memory, type Operand, R8, R9, R10, R11, R12, R13, R14, RAX, RBX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import { emitElement, lanesOf, type Width } from "./element-values.ts";
 import { MEMORY } from "./values.ts";
 
 const POINTERS = [RCX, RDX, RBX, RSI, RDI, R8, R9, R10, R11, R12, R13] as const;
@@ -32,7 +11,7 @@ const POINTERS = [RCX, RDX, RBX, RSI, RDI, R8, R9, R10, R11, R12, R13] as const;
 const INDEX = RAX;
 /** Turns of the innermost loop that are left, or an address while there are none. The thread's scratch memory, whose address is there otherwise, is not for runs. */
 const COUNTER = R14;
-/** Vector registers; sums have the last ones. */
+/** Vector registers; sums have the last ones. They are AVX2's: loops wait for memory, and longer vectors made those of a training step no faster. */
 const REGISTERS = 16;
 const MOST_SUMS = 8;
 /** Vectors that are written out one after the other, where a run has no more. */
@@ -40,6 +19,7 @@ const WRITTEN_OUT = 4;
 /** At the stack pointer: what is left of a run whose length is in a variable, then counters of outer loops, then places for vectors. */
 const LEFT = at(RSP);
 const counterOf = (depth: number): Memory => at(RSP, 4 + 4 * depth);
+const VECTOR_BYTES = 32;
 const MOST_TURNS = VECTOR_BYTES / 4 - 1;
 /** What invalid operations give. */
 const DEFAULT_NAN = -0x400000;
@@ -135,7 +115,7 @@ class Run {
         return;
       }
       const place = this.#place();
-      this.#values([value], { width: 8, first: 0, indexed: false }, REGISTERS, (register) => this.#code.vectorStore(true, place, this.#inRegister(register)));
+      this.#values([value], { width: 8, first: 0, indexed: false }, REGISTERS, (register) => this.#code.vectorStore(8, place, this.#inRegister(register)));
       this.#ready.set(value, place);
     };
     for (const { value } of this.#run.results) prepare(value);
@@ -187,7 +167,7 @@ class Run {
 
   #storeAt(to: Memory, register: number, width: Width): void {
     if (width === 1) this.#code.storeLane(to, register, 0);
-    else this.#code.vectorStore(width === 8, to, register);
+    else this.#code.vectorStore(width, to, register);
   }
 
   /** Combines the values of all turns, a few vectors of results at a time. */
@@ -202,9 +182,9 @@ class Run {
     if (rest > 1 && rest < whole) sizes.push([8, rest]);
     this.#sweep([...sizes, [8, 1]], (position, vectors) => {
       const sums = results.map((_, i) => Array.from({ length: vectors }, (__, vector) => REGISTERS - 1 - (i * vectors + vector)));
-      const wide = position.width === 8;
+      const lanes = lanesOf(position.width);
       results.forEach(({ combine }, i) => {
-        for (const sum of sums[i]!) code.vectorLoad(wide, sum, { bits: combine!.start });
+        for (const sum of sums[i]!) code.vectorLoad(lanes, sum, { bits: combine!.start });
       });
       const ahead = (vector: number): Position => ({ ...position, first: position.first + 8 * vector });
       this.#turns(0, () => {
@@ -230,10 +210,10 @@ class Run {
       (operand, i) => {
         const { op } = results[i]!.combine!;
         const sum = sumOf(i);
-        code.vector(op, position.width === 8 && !halves, sum, sum, operand);
+        code.vector(op, halves ? 4 : lanesOf(position.width), sum, sum, operand);
         if (!halves) return;
-        if (typeof operand === "number") code.upperHalf(upper, operand);
-        code.vector(op, false, sum, sum, typeof operand === "number" ? upper : "base" in operand ? { ...operand, offset: operand.offset + 16 } : operand);
+        if (typeof operand === "number") code.extractFour(8, upper, operand, 1);
+        code.vector(op, 4, sum, sum, typeof operand === "number" ? upper : "base" in operand ? { ...operand, offset: operand.offset + 16 } : operand);
       },
       true,
     );
@@ -246,7 +226,7 @@ class Run {
     const four = (i: number): number => REGISTERS - 1 - i;
     const one = (i: number): number => REGISTERS - 1 - results.length - i;
     results.forEach(({ combine }, i) => {
-      for (const sum of [four(i), one(i)]) code.vectorLoad(false, sum, { bits: combine!.start });
+      for (const sum of [four(i), one(i)]) code.vectorLoad(4, sum, { bits: combine!.start });
     });
     this.#turns(0, () => {
       this.#sweep([[8, 1]], (position) => this.#combine(results, position, position.width === 1 ? one : four, position.width === 8));
@@ -256,9 +236,9 @@ class Run {
       // (0, 1, 2, 3) and (2, 3, ·, ·), then (1, ·, ·, ·), then what is left over.
       for (const order of [0x4e, 0x39]) {
         code.shuffle(0, four(i), order);
-        code.vector(op, false, four(i), four(i), 0);
+        code.vector(op, 4, four(i), four(i), 0);
       }
-      code.vector(op, false, four(i), four(i), one(i));
+      code.vector(op, 4, four(i), four(i), one(i));
       if (op === "largerInt") this.#settleNan(four(i));
       code.storeLane(this.#address(result, false, { width: 1, first: 0, indexed: false }), four(i), 0);
     });
@@ -267,8 +247,8 @@ class Run {
   /** Makes a NaN the one that WebAssembly's maximum of single floats gives on this processor. */
   #settleNan(register: number): void {
     const [mask, nan] = [0, 1];
-    this.#code.compare("unordered", false, mask, register, register).vectorLoad(false, nan, { bits: DEFAULT_NAN });
-    this.#code.blend(false, register, mask, nan, register);
+    this.#code.compare("unordered", 4, mask, register, register).vectorLoad(4, nan, { bits: DEFAULT_NAN });
+    this.#code.blend(4, register, mask, nan, register);
   }
 
   /** Runs the body for all turns; afterwards pointers are where they were. */

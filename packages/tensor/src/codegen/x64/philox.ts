@@ -23,24 +23,24 @@ export function emitPhilox(
   load(RCX, blocks);
   code.broadcastInteger(COUNTER, RAX).align(32);
   const start = code.here();
-  code.broadcast(true, KEY_0, at(RSI)).broadcast(true, KEY_1, at(RSI, 4));
+  code.broadcast(8, KEY_0, at(RSI)).broadcast(8, KEY_1, at(RSI, 4));
   /** Registers of the four words, and two that are free. */
   const groups = [FIRST, SECOND].map((lanes, i): number[] => {
     const words = Array.from({ length: 6 }, (_, j) => 6 * i + j) as [number, number, number, number, number, number];
-    code.vector("addInt", true, words[0], COUNTER, lanes).broadcast(true, words[1], at(RDX));
-    for (const word of [words[2], words[3]]) code.vector("xor", true, word, word, word);
+    code.vector("addInt", 8, words[0], COUNTER, lanes).broadcast(8, words[1], at(RDX));
+    for (const word of [words[2], words[3]]) code.vector("xor", 8, word, word, word);
     return words;
   });
   for (let round = 0; round < ROUNDS; round++) {
     groups.forEach((words, i) => {
       const [c0, c1, c2, c3, low, other] = words as [number, number, number, number, number, number];
-      code.vector("mulLong", true, low, c0, { bits: PHILOX_M0 | 0 }).vector("mulLong", true, other, c2, { bits: PHILOX_M1 | 0 });
-      code.shiftLong("right", c0, other, 32).vector("xor", true, c0, c0, c1).vector("xor", true, c0, c0, KEY_0);
-      code.shiftLong("right", c2, low, 32).vector("xor", true, c2, c2, c3).vector("xor", true, c2, c2, KEY_1);
+      code.vector("mulLong", 8, low, c0, { bits: PHILOX_M0 | 0 }).vector("mulLong", 8, other, c2, { bits: PHILOX_M1 | 0 });
+      code.shiftLong("right", c0, other, 32).vector("xor", 8, c0, c0, c1).vector("xor", 8, c0, c0, KEY_0);
+      code.shiftLong("right", c2, low, 32).vector("xor", 8, c2, c2, c3).vector("xor", 8, c2, c2, KEY_1);
       groups[i] = [c0, other, c2, low, c1, c3];
     });
     if (round === ROUNDS - 1) break;
-    code.vector("addInt", true, KEY_0, KEY_0, { bits: PHILOX_W0 | 0 }).vector("addInt", true, KEY_1, KEY_1, { bits: PHILOX_W1 | 0 });
+    code.vector("addInt", 8, KEY_0, KEY_0, { bits: PHILOX_W0 | 0 }).vector("addInt", 8, KEY_1, KEY_1, { bits: PHILOX_W1 | 0 });
   }
   groups.forEach((words, i) => {
     const [c0, c1, c2, c3] = words as [number, number, number, number];
@@ -49,9 +49,9 @@ export function emitPhilox(
       [c2, c3],
     ] as const)
       code.shiftLong("left", odd, odd, 32).blendOdd(even, even, odd);
-    code.vector("unpackLow", true, c1, c0, c2).vector("unpackHigh", true, c3, c0, c2);
-    code.vectorStore(true, at(RDI, 64 * i), c1).vectorStore(true, at(RDI, 64 * i + 32), c3);
+    code.vector("unpackLow", 8, c1, c0, c2).vector("unpackHigh", 8, c3, c0, c2);
+    code.vectorStore(8, at(RDI, 64 * i), c1).vectorStore(8, at(RDI, 64 * i + 32), c3);
   });
-  code.vector("addInt", true, COUNTER, COUNTER, { bits: 8 }).intConstant("add", RDI, 128, true);
+  code.vector("addInt", 8, COUNTER, COUNTER, { bits: 8 }).intConstant("add", RDI, 128, true);
   code.intConstant("sub", RCX, 1).jumpIf(IF.notZero, start);
 }

@@ -1,4 +1,4 @@
-/** @file Plans as x86-64 code (AVX2, FMA, the System V calling convention), position-independent but for the address of the memory that plans' addresses
+/** @file Plans as x86-64 code (AVX2 and FMA or AVX-512, the System V calling convention), position-independent but for the address of the memory that plans' addresses
  * count from. Integer variables live on the stack: what is done between tiles is little. */
 import type { Plan, Routine, Step, Variable } from "../plan/language.ts";
 import { Assembler, at, type Condition, type Label, R8, R9, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
@@ -7,6 +7,7 @@ import { ElementRuns } from "./elements.ts";
 import { frameOf } from "./frame.ts";
 import { emitPhilox } from "./philox.ts";
 import { RegisterTiles } from "./register-tile.ts";
+import type { VectorSet } from "./registers.ts";
 import { emitTransform } from "./transform.ts";
 import { MEMORY, SCRATCH, valuesIn } from "./values.ts";
 
@@ -17,16 +18,19 @@ const SAVED = [RBX, RBP, R12, R13, R14, R15] as const;
 /** Code that is entered at its start, as a C function of six 32-bit integers: the place of a plan's entry in the code, the task, three buffers, and the
  * thread's scratch memory; all addresses from the memory's start on. */
 export class NativeEncoder {
-  readonly #code = new Assembler();
+  readonly #code: Assembler;
+  readonly #set: VectorSet;
 
-  constructor(memory: bigint) {
+  constructor(memory: bigint, set: VectorSet) {
+    this.#set = set;
+    this.#code = new Assembler(set.lanes);
     emitStart(this.#code, memory);
   }
 
   /** Adds the code of a plan; returns the place of its entry. */
   add({ routines }: Plan): number {
     const labels = new Map<Routine, Label>();
-    for (const routine of routines) labels.set(routine, emitRoutine(this.#code, routine, labels));
+    for (const routine of routines) labels.set(routine, emitRoutine(this.#code, this.#set, routine, labels));
     return labels.get(routines.at(-1)!)!.place;
   }
 
@@ -50,13 +54,13 @@ function emitStart(code: Assembler, memory: bigint): void {
 
 const opposite = (condition: Condition): Condition => (condition ^ 1) as Condition;
 
-function emitRoutine(code: Assembler, routine: Routine, labels: ReadonlyMap<Routine, Label>): Label {
+function emitRoutine(code: Assembler, vectors: VectorSet, routine: Routine, labels: ReadonlyMap<Routine, Label>): Label {
   const frame = frameOf(routine);
   const { evaluate, compare, set } = valuesIn(code, frame);
   const load = (register: number, variable: Variable): void => {
     code.load(register, frame.placeOf(variable));
   };
-  const tiles = new RegisterTiles(code, load);
+  const tiles = new RegisterTiles(code, vectors, load);
   const runs = new ElementRuns(code, load);
   const pointer = (register: number, address: Variable): void => {
     load(register, address);
@@ -113,7 +117,7 @@ function emitRoutine(code: Assembler, routine: Routine, labels: ReadonlyMap<Rout
         emitClear(code, RDI, step.words);
         break;
       case "dots":
-        emitDots(code, step.dots, pointer);
+        emitDots(code, vectors, step.dots, pointer);
         break;
       case "elements":
         runs.emit(step.run);

@@ -3,8 +3,8 @@
 import { invariant } from "../../base/errors.ts";
 import type { LaneGroup } from "../plan/lanes.ts";
 import type { ReductionLoop, RegisterTile, Variable } from "../plan/language.ts";
-import { type Assembler, at, IF, R15, RAX, RCX, RDI, RDX, RSI, RSP, VECTOR_BYTES } from "./assembler.ts";
-import { laneRegisters, tileRegisters } from "./registers.ts";
+import { type Assembler, at, IF, R15, RAX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import { laneRegisters, tileRegisters, type VectorSet } from "./registers.ts";
 
 /** Turns of an innermost loop that are written out. */
 const UNROLLED = 4;
@@ -15,33 +15,36 @@ const SPARE = 0;
 
 export class RegisterTiles {
   readonly #code: Assembler;
+  readonly #set: VectorSet;
   readonly #load: (register: number, variable: Variable) => void;
   /** Bytes at the stack pointer that totals take. */
   totalBytes = 0;
 
-  constructor(code: Assembler, load: (register: number, variable: Variable) => void) {
+  constructor(code: Assembler, set: VectorSet, load: (register: number, variable: Variable) => void) {
     this.#code = code;
+    this.#set = set;
     this.#load = load;
   }
 
   accumulate(tile: RegisterTile, scalar: Variable, vector: Variable, loops: readonly ReductionLoop[], ahead: number): void {
     this.#pointer(RSI, scalar);
     this.#pointer(RDI, vector);
-    for (const accumulator of this.#registers(tile).accumulators) this.#code.vector("xor", true, accumulator, accumulator, accumulator);
+    for (const accumulator of this.#registers(tile).accumulators) this.#code.vector("xor", this.#set.lanes, accumulator, accumulator, accumulator);
     this.#loops(tile, loops, ahead, 0);
   }
 
   totals(what: "zero" | "add" | "take", tile: RegisterTile): void {
     const { accumulators } = this.#registers(tile);
     const code = this.#code;
-    this.totalBytes = Math.max(this.totalBytes, VECTOR_BYTES * accumulators.length);
-    if (what === "zero") code.vector("xor", true, SPARE, SPARE, SPARE);
+    const { lanes } = this.#set;
+    this.totalBytes = Math.max(this.totalBytes, 4 * lanes * accumulators.length);
+    if (what === "zero") code.vector("xor", lanes, SPARE, SPARE, SPARE);
     accumulators.forEach((accumulator, i) => {
-      const total = at(RSP, VECTOR_BYTES * i);
-      if (what === "take") code.vectorLoad(true, accumulator, total);
+      const total = at(RSP, 4 * lanes * i);
+      if (what === "take") code.vectorLoad(lanes, accumulator, total);
       else {
-        if (what === "add") code.vector("add", true, SPARE, accumulator, total);
-        code.vectorStore(true, total, SPARE);
+        if (what === "add") code.vector("add", lanes, SPARE, accumulator, total);
+        code.vectorStore(lanes, total, SPARE);
       }
     });
   }
@@ -49,23 +52,24 @@ export class RegisterTiles {
   store(tile: RegisterTile, address: Variable, rowOffsets: readonly number[]): void {
     const code = this.#code;
     this.#each(tile, address, rowOffsets, (register, accumulator, offset) => {
-      if (register.whole) code.vectorStore(register.wide, at(RDI, offset), accumulator);
+      const { lanes } = register;
+      if (register.whole) code.vectorStore(lanes, at(RDI, offset), accumulator);
       else
-        register.groups.forEach((group, half) => {
-          const lanes = half === 0 ? accumulator : SPARE;
-          if (half === 1) code.upperHalf(SPARE, accumulator);
-          for (let lane = group.first; lane < group.end; lane++) code.storeLane(at(RDI, offset + 16 * half + 4 * lane), lanes, lane);
+        register.groups.forEach((group, i) => {
+          const four = i === 0 ? accumulator : SPARE;
+          if (lanes !== 4 && i > 0) code.extractFour(lanes, SPARE, accumulator, i);
+          for (let lane = group.first; lane < group.end; lane++) code.storeLane(at(RDI, offset + 16 * i + 4 * lane), four, lane);
         });
     });
   }
 
   addStored(tile: RegisterTile, address: Variable, rowOffsets: readonly number[]): void {
     const code = this.#code;
-    this.#each(tile, address, rowOffsets, ({ groups, wide }, accumulator, offset) => {
-      if (!groups[0]!.partial) code.vector("add", wide, accumulator, accumulator, at(RDI, offset));
+    this.#each(tile, address, rowOffsets, ({ groups, lanes }, accumulator, offset) => {
+      if (!groups[0]!.partial) code.vector("add", lanes, accumulator, accumulator, at(RDI, offset));
       else {
         this.#loadLanes(SPARE, RDI, offset, groups[0]!);
-        code.vector("add", false, accumulator, accumulator, SPARE);
+        code.vector("add", 4, accumulator, accumulator, SPARE);
       }
     });
   }
@@ -79,12 +83,13 @@ export class RegisterTiles {
     this.#pointer(RDI, address);
     const registers = this.#registers(tile);
     rowOffsets.forEach((rowOffset, row) => {
-      for (const [j, register] of laneRegisters(tile.lanes).entries()) visit(register, registers.accumulator(row, j), rowOffset + 4 * register.channel);
+      for (const [j, register] of laneRegisters(tile.lanes, this.#set).entries())
+        visit(register, registers.accumulator(row, j), rowOffset + 4 * register.channel);
     });
   }
 
   #registers({ scalars, lanes }: RegisterTile): ReturnType<typeof tileRegisters> {
-    return tileRegisters(scalars.length, laneRegisters(lanes).length);
+    return tileRegisters(scalars.length, laneRegisters(lanes, this.#set).length, this.#set);
   }
 
   /** The address in a variable as a pointer. */
@@ -150,18 +155,22 @@ export class RegisterTiles {
 
   #step(tile: RegisterTile, scalarOffset: number, vectorOffset: number, ahead: number): void {
     const code = this.#code;
-    const lanes = laneRegisters(tile.lanes);
+    const lanes = laneRegisters(tile.lanes, this.#set);
     const registers = this.#registers(tile);
     if (ahead > 0) code.prefetch(at(RDI, vectorOffset + ahead));
-    lanes.forEach(({ groups, wide, channel }, j) => {
+    lanes.forEach(({ groups, lanes: count, channel }, j) => {
       const offset = vectorOffset + 4 * channel;
       if (groups[0]!.partial) this.#loadLanes(registers.operand(j), RDI, offset, groups[0]!);
-      else code.vectorLoad(wide, registers.operand(j), at(RDI, offset));
+      else code.vectorLoad(count, registers.operand(j), at(RDI, offset));
     });
+    // A scalar that is used once need not be in a register, where the multiply-add itself can copy it to all lanes.
+    const copied = this.#set.lanes === 16 && lanes.length === 1;
     tile.scalars.forEach((offset, row) => {
-      code.broadcast(true, registers.scalar(row), at(RSI, scalarOffset + offset));
-      lanes.forEach(({ wide }, j) => {
-        code.vector("fma", wide, registers.accumulator(row, j), registers.scalar(row), registers.operand(j));
+      const scalar = at(RSI, scalarOffset + offset);
+      if (!copied) code.broadcast(this.#set.lanes, registers.scalar(row), scalar);
+      lanes.forEach(({ lanes: count }, j) => {
+        if (copied) code.vector("fma", count, registers.accumulator(row, j), registers.operand(j), { ...scalar, copied });
+        else code.vector("fma", count, registers.accumulator(row, j), registers.scalar(row), registers.operand(j));
       });
     });
   }

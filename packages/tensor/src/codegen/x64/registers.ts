@@ -2,38 +2,53 @@
 import { isWhole, type LaneGroup } from "../plan/lanes.ts";
 import type { Machine } from "../plan/machine.ts";
 import { evenPart } from "../plan/pixels.ts";
+import type { Lanes } from "./assembler.ts";
 
-/** Vector registers. */
-const REGISTERS = 16;
-/** Accumulators that keep two multiply-adds of four cycles busy, with room for operands. */
-const ACCUMULATORS = 12;
+/** Which vectors a processor has. */
+export interface VectorSet {
+  readonly name: "AVX2" | "AVX-512";
+  /** Floats of a register. */
+  readonly lanes: 8 | 16;
+  readonly registers: 16 | 32;
+  /** Accumulators of a tile, at most: as many as leave room for operands; twelve keep two multiply-adds of four cycles busy. */
+  readonly accumulators: number;
+}
+/** With FMA. */
+export const AVX2: VectorSet = { name: "AVX2", lanes: 8, registers: 16, accumulators: 12 };
+/** F, DQ and VL. */
+export const AVX512: VectorSet = { name: "AVX-512", lanes: 16, registers: 32, accumulators: 28 };
 
-/** One register of a tile: one vector of four lanes, or two that follow each other. */
+/** One register of a tile: a vector of four lanes, or two or four that follow each other. */
 interface LaneRegister {
   readonly groups: readonly LaneGroup[];
-  /** Two vectors. */
-  readonly wide: boolean;
+  readonly lanes: Lanes;
   /** Channel of lane 0. */
   readonly channel: number;
   /** All lanes are loaded and stored. */
   readonly whole: boolean;
 }
 
-/** Neighbouring vectors joined to registers of eight lanes. */
-export function laneRegisters(lanes: readonly LaneGroup[]): LaneRegister[] {
+/** Neighbouring vectors joined to registers of as many lanes as there are. */
+export function laneRegisters(lanes: readonly LaneGroup[], { lanes: most }: VectorSet): LaneRegister[] {
   const registers: LaneRegister[] = [];
-  for (let i = 0; i < lanes.length; i++) {
-    const [first, second] = [lanes[i]!, lanes[i + 1]];
-    const joined = second && second.channel === first.channel + 4 && isWhole(first) && second.first === 0 && !second.partial;
-    const groups = joined ? [first, second] : [first];
-    registers.push({ groups, wide: groups.length === 2, channel: first.channel, whole: groups.every(isWhole) });
-    if (joined) i++;
+  for (let i = 0; i < lanes.length; i += registers.at(-1)!.groups.length) {
+    const groups = [4, 2, 1].map((count) => lanes.slice(i, i + count)).find((some, j) => 4 >> j === some.length && 4 * some.length <= most && follow(some))!;
+    registers.push({ groups, lanes: (4 * groups.length) as Lanes, channel: groups[0]!.channel, whole: groups.every(isWhole) });
   }
   return registers;
 }
 
+/** Whether vectors are one register: one alone, or all but the last whole, and the last to be loaded whole. */
+function follow(groups: readonly LaneGroup[]): boolean {
+  const last = groups.at(-1)!;
+  return (
+    groups.every(({ channel }, i) => channel === groups[0]!.channel + 4 * i) &&
+    (groups.length === 1 || (groups.slice(0, -1).every(isWhole) && last.first === 0 && !last.partial))
+  );
+}
+
 /** Rows of tiles of so many registers that leave one register for the scalars. */
-const mostRows = (registers: number): number => Math.max(1, Math.floor(Math.min(ACCUMULATORS, REGISTERS - 1 - registers) / registers));
+const mostRows = (registers: number, set: VectorSet): number => Math.max(1, Math.floor(Math.min(set.accumulators, set.registers - 1 - registers) / registers));
 
 /** What a tile costs besides its pixels, in pixels. */
 const TILE_COST = 0.5;
@@ -46,19 +61,19 @@ function tileSide(extent: number, most: number): number {
   return best;
 }
 
-/** A processor with AVX2 and FMA. */
-export const X64: Machine = {
-  wide: true,
+/** A processor with these vectors. */
+export const x64Machine = (set: VectorSet): Machine => ({
+  widest: set.lanes === 16 ? 4 : 2,
   fetches: true,
-  registers: 15,
-  dots: { windows: 6, gradients: 4 },
-  tileRows: (lanes) => mostRows(laneRegisters(lanes).length),
+  registers: set.registers - 1,
+  dots: set.lanes === 16 ? { windows: 27, gradients: 4 } : { windows: 6, gradients: 4 },
+  tileRows: (lanes) => mostRows(laneRegisters(lanes, set).length, set),
   tileSide,
-};
+});
 
 /** Numbers of the vector registers of a tile: operands from 0 on, accumulators up to the last, scalars between them. */
-export function tileRegisters(rows: number, vectors: number) {
-  const first = REGISTERS - rows * vectors;
+export function tileRegisters(rows: number, vectors: number, set: VectorSet) {
+  const first = set.registers - rows * vectors;
   const scalars = Math.min(3, first - vectors);
   return {
     accumulator: (row: number, j: number): number => first + row * vectors + j,

@@ -333,7 +333,7 @@ class WasmDevice implements Device {
   }
 
   #printPlan(kernel: Kernel, native: boolean): string {
-    const plan = native ? nativePlan(kernel) : isPlanned(kernel) ? planKernel(kernel, wasmMachine(this.#wide)) : null;
+    const plan = native ? nativePlan(kernel, this.#native!.instructions) : isPlanned(kernel) ? planKernel(kernel, wasmMachine(this.#wide)) : null;
     return plan ? printPlan(plan) : printKernel(kernel);
   }
 

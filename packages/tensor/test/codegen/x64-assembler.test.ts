@@ -1,0 +1,41 @@
+/** @file AVX-512's instructions, byte by byte as the GNU assembler 2.40 writes them: a machine without them cannot prove kernels of theirs. */
+import { expect, test } from "vitest";
+import { Assembler, at, type Memory, R12, R13, RCX, RDI, RSI, RSP } from "../../src/codegen/x64/assembler.ts";
+
+const copied = (base: number, offset = 0): Memory => ({ base, offset, copied: true });
+
+// biome-ignore format: an instruction in a line
+const INSTRUCTIONS: readonly (readonly [text: string, bytes: string, emit: (code: Assembler) => void])[] = [
+  ["vfmadd231ps (%rsi){1to16}, %zmm0, %zmm31", "62 62 7d 58 b8 3e", (code) => code.vector("fma", 16, 31, 0, copied(RSI))],
+  ["vfmadd231ps 4(%rsi){1to16}, %zmm1, %zmm17", "62 e2 75 58 b8 4e 01", (code) => code.vector("fma", 16, 17, 1, copied(RSI, 4))],
+  ["vfmadd231ps 508(%rsi){1to16}, %zmm1, %zmm8", "62 72 75 58 b8 46 7f", (code) => code.vector("fma", 16, 8, 1, copied(RSI, 508))],
+  ["vfmadd231ps 512(%rsi){1to16}, %zmm1, %zmm8", "62 72 75 58 b8 86 00 02 00 00", (code) => code.vector("fma", 16, 8, 1, copied(RSI, 512))],
+  ["vfmadd231ps 6(%r13){1to8}, %ymm2, %ymm30", "62 42 6d 38 b8 b5 06 00 00 00", (code) => code.vector("fma", 8, 30, 2, copied(R13, 6))],
+  ["vfmadd231ps %zmm3, %zmm12, %zmm25", "62 62 1d 48 b8 cb", (code) => code.vector("fma", 16, 25, 12, 3)],
+  ["vmovups 64(%rdi), %zmm0", "62 f1 7c 48 10 47 01", (code) => code.vectorLoad(16, 0, at(RDI, 64))],
+  ["vmovups 65(%rdi), %zmm16", "62 e1 7c 48 10 87 41 00 00 00", (code) => code.vectorLoad(16, 16, at(RDI, 65))],
+  ["vmovups %zmm20, -8192(%rdi)", "62 e1 7c 48 11 67 80", (code) => code.vectorStore(16, at(RDI, -8192), 20)],
+  ["vmovups %zmm20, 128(%rsp)", "62 e1 7c 48 11 64 24 02", (code) => code.vectorStore(16, at(RSP, 128), 20)],
+  ["vmovups %ymm20, 32(%r12)", "62 c1 7c 28 11 64 24 01", (code) => code.vectorStore(8, at(R12, 32), 20)],
+  ["vmovups %xmm31, (%rdi,%rcx,4)", "62 61 7c 08 11 3c 8f", (code) => code.vectorStore(4, { base: RDI, offset: 0, index: RCX, scale: 4 }, 31)],
+  ["vxorps %zmm28, %zmm28, %zmm28", "62 01 1c 40 57 e4", (code) => code.vector("xor", 16, 28, 28, 28)],
+  ["vaddps 192(%rsp), %zmm7, %zmm0", "62 f1 44 48 58 44 24 03", (code) => code.vector("add", 16, 0, 7, at(RSP, 192))],
+  ["vsubps %zmm3, %zmm2, %zmm1", "62 f1 6c 48 5c cb", (code) => code.vector("sub", 16, 1, 2, 3)],
+  ["vmulps %zmm18, %zmm2, %zmm1", "62 b1 6c 48 59 ca", (code) => code.vector("mul", 16, 1, 2, 18)],
+  ["vbroadcastss 12(%rsi), %zmm4", "62 f2 7d 48 18 66 03", (code) => code.broadcast(16, 4, at(RSI, 12))],
+  ["vbroadcastf32x4 16(%rsi), %zmm4", "62 f2 7d 48 1a 66 01", (code) => code.broadcastFour(16, 4, at(RSI, 16))],
+  ["vinsertf32x4 $3, 16(%rdi), %zmm0, %zmm0", "62 f3 7d 48 18 47 01 03", (code) => code.insertFour(16, 0, at(RDI, 16), 3)],
+  ["vinsertf32x4 $1, 1000(%rdi), %zmm0, %zmm0", "62 f3 7d 48 18 87 e8 03 00 00 01", (code) => code.insertFour(16, 0, at(RDI, 1000), 1)],
+  ["vextractf32x4 $2, %zmm31, %xmm0", "62 63 7d 48 19 f8 02", (code) => code.extractFour(16, 0, 31, 2)],
+  ["vextractps $2, %xmm30, 8(%rdi)", "62 63 7d 08 17 77 02 02", (code) => code.storeLane(at(RDI, 8), 30, 2)],
+  ["vinsertps $0x10, 4(%rdi), %xmm17, %xmm17", "62 e3 75 00 21 4f 01 10", (code) => code.loadLane(17, at(RDI, 4), 1)],
+  ["vmovss 4(%rdi), %xmm17", "62 e1 7e 08 10 4f 01", (code) => code.loadFirst(17, at(RDI, 4))],
+  ["vpshufd $1, %xmm31, %xmm2", "62 91 7d 08 70 d7 01", (code) => code.shuffle(2, 31, 1)],
+];
+
+test.each(INSTRUCTIONS)("%s", (_, bytes, emit) => {
+  const code = new Assembler(16);
+  emit(code);
+  const written = [...code.finish()].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  expect(written).toBe(bytes);
+});
