@@ -1,6 +1,6 @@
 /** @file AVX-512's instructions, byte by byte as the GNU assembler 2.40 writes them: a machine without them cannot prove kernels of theirs. */
 import { expect, test } from "vitest";
-import { Assembler, at, type Memory, R12, R13, RCX, RDI, RSI, RSP } from "../../src/codegen/x64/assembler.ts";
+import { Assembler, at, type Memory, R12, R13, RAX, RCX, RDI, RSI, RSP } from "../../src/codegen/x64/assembler.ts";
 
 const copied = (base: number, offset = 0): Memory => ({ base, offset, copied: true });
 
@@ -30,6 +30,15 @@ const INSTRUCTIONS: readonly (readonly [text: string, bytes: string, emit: (code
   ["vextractps $2, %xmm30, 8(%rdi)", "62 63 7d 08 17 77 02 02", (code) => code.storeLane(at(RDI, 8), 30, 2)],
   ["vinsertps $0x10, 4(%rdi), %xmm17, %xmm17", "62 e3 75 00 21 4f 01 10", (code) => code.loadLane(17, at(RDI, 4), 1)],
   ["vmovss 4(%rdi), %xmm17", "62 e1 7e 08 10 4f 01", (code) => code.loadFirst(17, at(RDI, 4))],
+  ["vmovups 64(%rdi), %zmm20{%k1}{z}", "62 e1 7c c9 10 67 01", (code) => code.vectorLoad(16, 20, { ...at(RDI, 64), masked: true })],
+  ["vmovups %zmm20, 64(%rdi){%k1}", "62 e1 7c 49 11 67 01", (code) => code.vectorStore(16, { ...at(RDI, 64), masked: true }, 20)],
+  ["vaddps 64(%rdi), %zmm20, %zmm20{%k1}{z}", "62 e1 5c c1 58 67 01", (code) => code.vector("add", 16, 20, 20, { ...at(RDI, 64), masked: true })],
+  ["movl $0xfff, %eax; kmovw %eax, %k1", "b8 ff 0f 00 00 c5 f8 92 c8", (code) => code.mask(12)],
+  ["vpmuludq %zmm3, %zmm2, %zmm1", "62 f1 ed 48 f4 cb", (code) => code.vector("mulLong", 16, 1, 2, 3)],
+  ["vpsrlq $32, %zmm2, %zmm1", "62 f1 f5 48 73 d2 20", (code) => code.shiftLong("right", 16, 1, 2, 32)],
+  ["vpunpcklqdq %zmm3, %zmm2, %zmm1", "62 f1 ed 48 6c cb", (code) => code.vector("unpackLow", 16, 1, 2, 3)],
+  ["vpaddd %zmm3, %zmm2, %zmm1", "62 f1 6d 48 fe cb", (code) => code.vector("addInt", 16, 1, 2, 3)],
+  ["vmovd %eax, %xmm14; vpbroadcastd %xmm14, %zmm14", "c5 79 6e f0 62 52 7d 48 58 f6", (code) => code.broadcastInteger(16, 14, RAX)],
   ["vpshufd $1, %xmm31, %xmm2", "62 91 7d 08 70 d7 01", (code) => code.shuffle(2, 31, 1)],
 ];
 

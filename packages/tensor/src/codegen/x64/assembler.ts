@@ -8,8 +8,10 @@ export interface Memory {
   readonly offset: number;
   readonly index?: number;
   readonly scale?: 1 | 4;
-  /** One float, copied to all lanes; AVX-512's. */
+  /** AVX-512's: one float, copied to all lanes. */
   readonly copied?: true;
+  /** AVX-512's: only the lanes that `mask` has set; the others are zero, or are not stored. */
+  readonly masked?: true;
 }
 /** Floats of a vector. Those of sixteen, and the registers from 16 on, are AVX-512's. */
 export type Lanes = 4 | 8 | 16;
@@ -19,6 +21,8 @@ export interface Constant {
 }
 /** A register's number, or what is in memory. */
 export type Operand = number | Memory | Constant;
+
+const isOfAvx512 = (operand: Operand): boolean => typeof operand === "object" && "base" in operand && (operand.copied ?? operand.masked) === true;
 
 export const at = (base: number, offset = 0): Memory => ({ base, offset });
 export const float = (value: number): Constant => ({ bits: new Int32Array(Float32Array.of(value).buffer)[0]! });
@@ -35,7 +39,7 @@ export type Condition = (typeof IF)[keyof typeof IF];
 /** Operations on integers: opcode of "register, register or memory", and number of the form with a constant. */
 const INTEGER = { add: [0x03, 0], or: [0x0b, 1], and: [0x23, 4], sub: [0x2b, 5], xor: [0x33, 6], cmp: [0x3b, 7] } as const;
 
-/** Map (1: 0F, 2: 0F38), prefix (0 none, 1: 66), opcode. */
+/** Map (1: 0F, 2: 0F38), prefix (0 none, 1: 66), opcode, and whether lanes are of 64 bits. */
 const VECTOR = {
   add: [1, 0, 0x58],
   mul: [1, 0, 0x59],
@@ -55,10 +59,10 @@ const VECTOR = {
   smallerInt: [2, 1, 0x39],
   mulInt: [2, 1, 0x40],
   /** Products of the lower halves of 64-bit lanes. */
-  mulLong: [1, 1, 0xf4],
+  mulLong: [1, 1, 0xf4, true],
   /** 64-bit lanes of two vectors in turn, of each half the first or the second. */
-  unpackLow: [1, 1, 0x6c],
-  unpackHigh: [1, 1, 0x6d],
+  unpackLow: [1, 1, 0x6c, true],
+  unpackHigh: [1, 1, 0x6d, true],
   /** first + second · third, rounded once; the first is the destination. */
   fma: [2, 1, 0xb8],
 } as const;
@@ -68,6 +72,11 @@ const VECTOR_OF_ONE = { sqrt: [1, 0, 0x51], toFloat: [1, 0, 0x5b] } as const;
 
 /** Comparisons of floats; all but the last are false with NaN. */
 const PREDICATES = { eq: 0, lt: 1, le: 2, unordered: 3 } as const;
+
+/** Operations that write their operand in memory. */
+const STORE = 0x11;
+/** The mask register in use; the first one means all lanes. */
+const MASK = 1;
 
 const NOPS: readonly (readonly number[])[] = [
   [],
@@ -253,8 +262,8 @@ export class Assembler {
   }
 
   vector(op: keyof typeof VECTOR, lanes: Lanes, to: number, a: number, b: Operand): this {
-    const [map, prefix, opcode] = VECTOR[op];
-    return this.#vector(map, prefix, lanes, opcode, to, a, b);
+    const [map, prefix, opcode, long = false] = VECTOR[op] as readonly [number, number, number, boolean?];
+    return this.#vector(map, prefix, lanes, opcode, to, a, b, undefined, 4 * lanes, long);
   }
   vectorOfOne(op: keyof typeof VECTOR_OF_ONE, lanes: Lanes, to: number, from: Operand): this {
     const [map, prefix, opcode] = VECTOR_OF_ONE[op];
@@ -275,26 +284,30 @@ export class Assembler {
     return this.#vector(1, 1, lanes, 0x72, direction === "left" ? 6 : 2, to, from, bits);
   }
   /** The same of 64-bit lanes. */
-  shiftLong(direction: "left" | "right", to: number, from: number, bits: number): this {
-    return this.#vector(1, 1, 8, 0x73, direction === "left" ? 6 : 2, to, from, bits);
+  shiftLong(direction: "left" | "right", lanes: Lanes, to: number, from: number, bits: number): this {
+    return this.#vector(1, 1, lanes, 0x73, direction === "left" ? 6 : 2, to, from, bits, 4 * lanes, true);
   }
   /** Lanes 0, 2, 4, 6 of the first and the others of the second. */
   blendOdd(to: number, even: number, odd: number): this {
     return this.#vector(3, 1, 8, 0x02, to, even, odd, 0xaa);
   }
   /** The integer in a register copied to all lanes. */
-  broadcastInteger(to: number, from: number): this {
-    return this.#vector(1, 1, 4, 0x6e, to, 0, from).#vector(2, 1, 8, 0x58, to, 0, to);
+  broadcastInteger(lanes: Lanes, to: number, from: number): this {
+    return this.#vector(1, 1, 4, 0x6e, to, 0, from).#vector(2, 1, lanes, 0x58, to, 0, to);
   }
   /** Four lanes in another order, two bits for each. */
   shuffle(to: number, from: number, order: number): this {
     return this.#vector(1, 1, 4, 0x70, to, 0, from, order);
   }
+  /** Sets the first lanes of the mask that there is for `masked`; uses eax. */
+  mask(lanes: number): this {
+    return this.constant(RAX, 2 ** lanes - 1).#vector(1, 0, 4, 0x92, MASK, 0, RAX);
+  }
   vectorLoad(lanes: Lanes, to: number, from: Operand): this {
     return this.#vector(1, 0, lanes, 0x10, to, 0, from);
   }
   vectorStore(lanes: Lanes, to: Memory, from: number): this {
-    return this.#vector(1, 0, lanes, 0x11, from, 0, to);
+    return this.#vector(1, 0, lanes, STORE, from, 0, to);
   }
   /** One float copied to all lanes. */
   broadcast(lanes: Lanes, to: number, from: Memory): this {
@@ -356,7 +369,7 @@ export class Assembler {
     if (prefix !== 0x40) this.#byte(prefix);
   }
 
-  /** `tuple`: bytes that the operand has in memory. */
+  /** `tuple`: bytes that the operand has in memory; `long`: lanes are of 64 bits, which AVX-512 tells apart. */
   #vector(
     map: number,
     prefix: number,
@@ -367,10 +380,10 @@ export class Assembler {
     operand: Operand,
     immediate?: number,
     tuple = 4 * lanes,
+    long = false,
   ): this {
     const far = register >= 16 || second >= 16 || (typeof operand === "number" && operand >= 16);
-    if (lanes === 16 || far || (typeof operand === "object" && "base" in operand && operand.copied))
-      this.#evex(map, prefix, lanes, opcode, register, second, operand, immediate !== undefined, tuple);
+    if (lanes === 16 || far || isOfAvx512(operand)) this.#evex(map, prefix, lanes, opcode, register, second, operand, immediate !== undefined, tuple, long);
     else this.#vex(map, prefix, lanes === 8, opcode, register, second, operand, immediate);
     return immediate === undefined ? this : this.#byte(immediate);
   }
@@ -398,16 +411,18 @@ export class Assembler {
     operand: Operand,
     immediate: boolean,
     tuple: number,
+    long: boolean,
   ): void {
     const memory = typeof operand === "object" && "base" in operand ? operand : null;
     const base = typeof operand === "number" ? operand : (memory?.base ?? 0);
     const bit = (set: number, value: number): number => (set ? 0 : value);
     // The operand's fifth bit, if it is a register, is where an index's fourth one would be; indices are of the first eight.
+    const masks = memory?.masked ? MASK | (opcode === STORE ? 0 : 0x80) : 0;
     const x = bit(typeof operand === "number" ? operand & 16 : 0, 0x40);
     this.#byte(0x62)
       .#byte(bit(register & 8, 0x80) | x | bit(base & 8, 0x20) | bit(register & 16, 0x10) | map)
-      .#byte(((~second & 15) << 3) | 4 | prefix)
-      .#byte(((lanes >> 3) << 5) | (memory?.copied ? 0x10 : 0) | bit(second & 16, 8));
+      .#byte((long ? 0x80 : 0) | ((~second & 15) << 3) | 4 | prefix)
+      .#byte(((lanes >> 3) << 5) | (memory?.copied ? 0x10 : 0) | bit(second & 16, 8) | masks);
     this.#byte(opcode).#modRm(register, operand, immediate ? 1 : 0, memory?.copied ? 4 : tuple);
   }
 

@@ -123,7 +123,7 @@ function emitRoutine(code: Assembler, vectors: VectorSet, routine: Routine, labe
         runs.emit(step.run);
         break;
       case "philox":
-        emitPhilox(code, step.philox, pointer, load);
+        emitPhilox(code, vectors, step.philox, pointer, load);
         break;
       case "transform":
         pointer(RSI, step.source);

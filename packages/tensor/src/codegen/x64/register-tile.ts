@@ -3,8 +3,8 @@
 import { invariant } from "../../base/errors.ts";
 import type { LaneGroup } from "../plan/lanes.ts";
 import type { ReductionLoop, RegisterTile, Variable } from "../plan/language.ts";
-import { type Assembler, at, IF, R15, RAX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
-import { laneRegisters, tileRegisters, type VectorSet } from "./registers.ts";
+import { type Assembler, at, IF, type Memory, R15, RAX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import { type LaneRegister, laneRegisters, tileRegisters, type VectorSet } from "./registers.ts";
 
 /** Turns of an innermost loop that are written out. */
 const UNROLLED = 4;
@@ -12,6 +12,8 @@ const UNROLLED = 4;
 const COUNTERS = [RCX, RDX] as const;
 /** A register for single lanes; operands are there only while a step of a sum is done. */
 const SPARE = 0;
+
+const lanesAt = ({ masked }: LaneRegister, offset: number): Memory => ({ base: RDI, offset, ...(masked ? { masked } : {}) });
 
 export class RegisterTiles {
   readonly #code: Assembler;
@@ -29,6 +31,7 @@ export class RegisterTiles {
   accumulate(tile: RegisterTile, scalar: Variable, vector: Variable, loops: readonly ReductionLoop[], ahead: number): void {
     this.#pointer(RSI, scalar);
     this.#pointer(RDI, vector);
+    this.#mask(tile);
     for (const accumulator of this.#registers(tile).accumulators) this.#code.vector("xor", this.#set.lanes, accumulator, accumulator, accumulator);
     this.#loops(tile, loops, ahead, 0);
   }
@@ -53,7 +56,7 @@ export class RegisterTiles {
     const code = this.#code;
     this.#each(tile, address, rowOffsets, (register, accumulator, offset) => {
       const { lanes } = register;
-      if (register.whole) code.vectorStore(lanes, at(RDI, offset), accumulator);
+      if (register.whole) code.vectorStore(lanes, lanesAt(register, offset), accumulator);
       else
         register.groups.forEach((group, i) => {
           const four = i === 0 ? accumulator : SPARE;
@@ -65,8 +68,9 @@ export class RegisterTiles {
 
   addStored(tile: RegisterTile, address: Variable, rowOffsets: readonly number[]): void {
     const code = this.#code;
-    this.#each(tile, address, rowOffsets, ({ groups, lanes }, accumulator, offset) => {
-      if (!groups[0]!.partial) code.vector("add", lanes, accumulator, accumulator, at(RDI, offset));
+    this.#each(tile, address, rowOffsets, (register, accumulator, offset) => {
+      const { groups, lanes } = register;
+      if (!groups[0]!.partial) code.vector("add", lanes, accumulator, accumulator, lanesAt(register, offset));
       else {
         this.#loadLanes(SPARE, RDI, offset, groups[0]!);
         code.vector("add", 4, accumulator, accumulator, SPARE);
@@ -78,9 +82,10 @@ export class RegisterTiles {
     tile: RegisterTile,
     address: Variable,
     rowOffsets: readonly number[],
-    visit: (register: ReturnType<typeof laneRegisters>[number], accumulator: number, offset: number) => void,
+    visit: (register: LaneRegister, accumulator: number, offset: number) => void,
   ): void {
     this.#pointer(RDI, address);
+    this.#mask(tile);
     const registers = this.#registers(tile);
     rowOffsets.forEach((rowOffset, row) => {
       for (const [j, register] of laneRegisters(tile.lanes, this.#set).entries())
@@ -90,6 +95,12 @@ export class RegisterTiles {
 
   #registers({ scalars, lanes }: RegisterTile): ReturnType<typeof tileRegisters> {
     return tileRegisters(scalars.length, laneRegisters(lanes, this.#set).length, this.#set);
+  }
+
+  /** The mask of what a register that is not full loads and stores. */
+  #mask({ lanes }: RegisterTile): void {
+    const register = laneRegisters(lanes, this.#set).find(({ masked }) => masked);
+    if (register) this.#code.mask(4 * register.groups.length);
   }
 
   /** The address in a variable as a pointer. */
@@ -158,10 +169,11 @@ export class RegisterTiles {
     const lanes = laneRegisters(tile.lanes, this.#set);
     const registers = this.#registers(tile);
     if (ahead > 0) code.prefetch(at(RDI, vectorOffset + ahead));
-    lanes.forEach(({ groups, lanes: count, channel }, j) => {
-      const offset = vectorOffset + 4 * channel;
-      if (groups[0]!.partial) this.#loadLanes(registers.operand(j), RDI, offset, groups[0]!);
-      else code.vectorLoad(count, registers.operand(j), at(RDI, offset));
+    lanes.forEach((register, j) => {
+      const offset = vectorOffset + 4 * register.channel;
+      const [group] = register.groups as readonly [LaneGroup];
+      if (group.partial) this.#loadLanes(registers.operand(j), RDI, offset, group);
+      else code.vectorLoad(register.lanes, registers.operand(j), lanesAt(register, offset));
     });
     // A scalar that is used once need not be in a register, where the multiply-add itself can copy it to all lanes.
     const copied = this.#set.lanes === 16 && lanes.length === 1;

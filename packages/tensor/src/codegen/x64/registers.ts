@@ -18,10 +18,12 @@ export const AVX2: VectorSet = { name: "AVX2", lanes: 8, registers: 16, accumula
 /** F, DQ and VL. */
 export const AVX512: VectorSet = { name: "AVX-512", lanes: 16, registers: 32, accumulators: 28 };
 
-/** One register of a tile: a vector of four lanes, or two or four that follow each other. */
-interface LaneRegister {
+/** One register of a tile: a vector of four lanes, or some that follow each other. */
+export interface LaneRegister {
   readonly groups: readonly LaneGroup[];
   readonly lanes: Lanes;
+  /** Some of the lanes are of no vector, and must be masked in memory. */
+  readonly masked: boolean;
   /** Channel of lane 0. */
   readonly channel: number;
   /** All lanes are loaded and stored. */
@@ -32,8 +34,10 @@ interface LaneRegister {
 export function laneRegisters(lanes: readonly LaneGroup[], { lanes: most }: VectorSet): LaneRegister[] {
   const registers: LaneRegister[] = [];
   for (let i = 0; i < lanes.length; i += registers.at(-1)!.groups.length) {
-    const groups = [4, 2, 1].map((count) => lanes.slice(i, i + count)).find((some, j) => 4 >> j === some.length && 4 * some.length <= most && follow(some))!;
-    registers.push({ groups, lanes: (4 * groups.length) as Lanes, channel: groups[0]!.channel, whole: groups.every(isWhole) });
+    const counts = most === 16 ? [4, 3, 2, 1] : [2, 1];
+    const groups = counts.map((count) => lanes.slice(i, i + count)).find((some, j) => some.length === counts[j] && follow(some))!;
+    const masked = groups.length === 3;
+    registers.push({ groups, lanes: masked ? 16 : ((4 * groups.length) as Lanes), masked, channel: groups[0]!.channel, whole: groups.every(isWhole) });
   }
   return registers;
 }
