@@ -7,6 +7,7 @@ import { CPU, type Target } from "../ir/target.ts";
 import { chainCalls } from "./chains.ts";
 import { checkPhysical } from "./contractions/index.ts";
 import { arrangeCrossing } from "./crossing.ts";
+import { arrangeFromInputs } from "./from-inputs.ts";
 import { assignLayout } from "./layout.ts";
 import { type KernelCall, lowerGraph } from "./lower.ts";
 import { mergeSiblings } from "./merge.ts";
@@ -30,7 +31,7 @@ export function compileGraph(inputs: readonly Node[], outputs: readonly Node[], 
   const physical = assignLayout(logical, target);
   checkPhysical(physical);
   const results = distinct(simplify(physical, kinds));
-  const calls = chainCalls(mergeSiblings(lowerGraph(results, target, kinds), target), results, target);
+  const calls = arrangeFromInputs(chainCalls(mergeSiblings(lowerGraph(results, target, kinds), target), results, target), results);
   const half = target.half ? chooseHalf(calls, results) : new Set<Node>();
   const plan = planMemory({ calls, inputs, outputs: results, donated, half, target });
   return { calls: withFinalKernels(calls, target), plan, half, outputs: results };
