@@ -208,6 +208,7 @@ function layers(): string {
 
 const REGIONS: Readonly<Record<string, () => string>> = {
   "steps-native": () => sideBySide("steps-native"),
+  "steps-avx512": () => sideBySide("steps-avx512"),
   "steps-webassembly": () => sideBySide("steps-webassembly"),
   scaling,
   steady,

@@ -37,7 +37,7 @@ export const RUN_OPTIONS = {
   vectorBits: choice(["128", "256"], { default: "256", help: "width of vectors in the wasm backend's code; the results are the same" }),
   native: choice(["auto", "on", "off"], {
     default: "auto",
-    help: "machine code for the wasm backend's contractions and loops (Linux on x64, AVX2, npm install koffi); auto where results are the same",
+    help: "machine code for the wasm backend's contractions and loops (Linux on x64, AVX2 or AVX-512, npm install koffi); auto where results are the same",
   }),
   softwareGpu: choice(["yes", "no"], { default: "no", help: "accept a GPU that the CPU imitates, for tests; it is slower than wasm" }),
   finalAttack: text({

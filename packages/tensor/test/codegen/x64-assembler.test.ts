@@ -1,6 +1,7 @@
 /** @file AVX-512's instructions, byte by byte as the GNU assembler 2.40 writes them: a machine without them cannot prove kernels of theirs. */
 import { expect, test } from "vitest";
-import { Assembler, at, type Memory, R12, R13, RAX, RCX, RDI, RSI, RSP } from "../../src/codegen/x64/assembler.ts";
+import { Assembler } from "../../src/codegen/x64/assembler.ts";
+import { at, type Memory, R12, R13, RAX, RCX, RDI, RSI, RSP } from "../../src/codegen/x64/encoding.ts";
 
 const copied = (base: number, offset = 0): Memory => ({ base, offset, copied: true });
 

@@ -1,6 +1,7 @@
 /** @file Sums of products of neighbouring elements for x86-64: a register has the four sums of two or four gradients, side by side. */
 import type { Dots, Variable } from "../plan/language.ts";
-import { type Assembler, at, IF, RAX, RCX, RDI, RDX, RSI } from "./assembler.ts";
+import { type Assembler, IF } from "./assembler.ts";
+import { at, RAX, RCX, RDI, RDX, RSI } from "./encoding.ts";
 import type { VectorSet } from "./registers.ts";
 
 export function emitDots(code: Assembler, set: VectorSet, dots: Dots, pointer: (register: number, variable: Variable) => void): void {

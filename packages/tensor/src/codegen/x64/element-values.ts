@@ -1,7 +1,8 @@
 /** @file Values of one vector of elements for x86-64: each computed once, in registers as long as they suffice. */
 import { invariant } from "../../base/errors.ts";
 import type { ElementPlace, ElementValue } from "../plan/language.ts";
-import { type Assembler, at, type Constant, type Memory, type Operand } from "./assembler.ts";
+import type { Assembler } from "./assembler.ts";
+import { at, type Constant, type Memory, type Operand } from "./encoding.ts";
 
 /** Elements of a vector. */
 export type Width = 8 | 4 | 1;

@@ -2,8 +2,9 @@
  * computed before it. */
 import { invariant } from "../../base/errors.ts";
 import type { ElementPlace, ElementResult, ElementRun, ElementValue, Variable } from "../plan/language.ts";
-import { type Assembler, at, IF, type Memory, type Operand, R8, R9, R10, R11, R12, R13, R14, RAX, RBX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import { type Assembler, IF } from "./assembler.ts";
 import { emitElement, lanesOf, type Width } from "./element-values.ts";
+import { at, type Memory, type Operand, R8, R9, R10, R11, R12, R13, R14, RAX, RBX, RCX, RDI, RDX, RSI, RSP } from "./encoding.ts";
 import { MEMORY } from "./values.ts";
 
 const POINTERS = [RCX, RDX, RBX, RSI, RDI, R8, R9, R10, R11, R12, R13] as const;

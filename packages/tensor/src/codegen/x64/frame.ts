@@ -1,6 +1,6 @@
 /** @file Where the integer variables of a routine are: those that are used most in registers, the others on the stack. */
 import type { Routine, Step, Value, Variable } from "../plan/language.ts";
-import { at, type Memory, R8, R9, R10, R11, R12, R13, RBP, RBX } from "./assembler.ts";
+import { at, type Memory, R8, R9, R10, R11, R12, R13, RBP, RBX } from "./encoding.ts";
 
 /** Registers for variables. A routine that is called keeps none of them, and a run of elements needs all, so that only routines without either have
  * variables there. */

@@ -2,7 +2,8 @@
  * whose upper halves are of no account: products of 64 bits then need no sorting. */
 import { PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1 } from "../../base/random.ts";
 import type { Philox, Variable } from "../plan/language.ts";
-import { type Assembler, at, type Constant, IF, RAX, RCX, RDI, RDX, RSI } from "./assembler.ts";
+import { type Assembler, IF } from "./assembler.ts";
+import { at, type Constant, RAX, RCX, RDI, RDX, RSI } from "./encoding.ts";
 import type { VectorSet } from "./registers.ts";
 
 const ROUNDS = 10;

@@ -1,9 +1,10 @@
-/** @file Plans as x86-64 code (AVX2 and FMA or AVX-512, the System V calling convention), position-independent but for the address of the memory that plans' addresses
- * count from. Integer variables live on the stack: what is done between tiles is little. */
+/** @file Plans as x86-64 code (AVX2 and FMA or AVX-512, the System V calling convention), position-independent but for the address of the memory that
+ * plans' addresses count from. Integer variables live on the stack: what is done between tiles is little. */
 import type { Plan, Routine, Step, Variable } from "../plan/language.ts";
-import { Assembler, at, type Condition, type Label, R8, R9, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import { Assembler, type Condition } from "./assembler.ts";
 import { emitClear, emitDots } from "./dots.ts";
 import { ElementRuns } from "./elements.ts";
+import { at, type Label, R8, R9, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP } from "./encoding.ts";
 import { frameOf } from "./frame.ts";
 import { emitPhilox } from "./philox.ts";
 import { RegisterTiles } from "./register-tile.ts";

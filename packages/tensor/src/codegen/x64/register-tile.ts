@@ -3,7 +3,8 @@
 import { invariant } from "../../base/errors.ts";
 import type { LaneGroup } from "../plan/lanes.ts";
 import type { ReductionLoop, RegisterTile, Variable } from "../plan/language.ts";
-import { type Assembler, at, IF, type Memory, R15, RAX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import { type Assembler, IF } from "./assembler.ts";
+import { at, type Memory, R15, RAX, RCX, RDI, RDX, RSI, RSP } from "./encoding.ts";
 import { type LaneRegister, laneRegisters, tileRegisters, type VectorSet } from "./registers.ts";
 
 /** Turns of an innermost loop that are written out. */

@@ -2,11 +2,10 @@
 import { isWhole, type LaneGroup } from "../plan/lanes.ts";
 import type { Machine } from "../plan/machine.ts";
 import { evenPart } from "../plan/pixels.ts";
-import type { Lanes } from "./assembler.ts";
+import type { Lanes } from "./encoding.ts";
 
 /** Which vectors a processor has. */
 export interface VectorSet {
-  readonly name: "AVX2" | "AVX-512";
   /** Floats of a register. */
   readonly lanes: 8 | 16;
   readonly registers: 16 | 32;
@@ -14,9 +13,9 @@ export interface VectorSet {
   readonly accumulators: number;
 }
 /** With FMA. */
-export const AVX2: VectorSet = { name: "AVX2", lanes: 8, registers: 16, accumulators: 12 };
+export const AVX2: VectorSet = { lanes: 8, registers: 16, accumulators: 12 };
 /** F, DQ and VL. */
-export const AVX512: VectorSet = { name: "AVX-512", lanes: 16, registers: 32, accumulators: 28 };
+export const AVX512: VectorSet = { lanes: 16, registers: 32, accumulators: 28 };
 
 /** One register of a tile: a vector of four lanes, or some that follow each other. */
 export interface LaneRegister {

@@ -2,7 +2,8 @@
 import { invariant } from "../../base/errors.ts";
 import type { LinearMap, LinearSum } from "../../ir/linear-map.ts";
 import type { TileTransform } from "../plan/language.ts";
-import { type Assembler, at, float, type Lanes, type Memory } from "./assembler.ts";
+import type { Assembler } from "./assembler.ts";
+import { at, float, type Lanes, type Memory } from "./encoding.ts";
 
 /** Two registers are left for results. */
 const MOST_OPERANDS = 14;

@@ -1,6 +1,7 @@
 /** @file The integers of plans in x86-64: values are left in eax, conditions in the flags. */
 import type { Value, Variable } from "../plan/language.ts";
-import { type Assembler, at, type Condition, IF, R14, R15, RAX, RCX, RDX } from "./assembler.ts";
+import { type Assembler, type Condition, IF } from "./assembler.ts";
+import { at, R14, R15, RAX, RCX, RDX } from "./encoding.ts";
 import type { Frame } from "./frame.ts";
 
 /** Holds the address of the memory, from which other addresses count. */

@@ -35,7 +35,7 @@ export interface WasmOptions {
   readonly vectorBits?: 128 | 256;
   /** Most bytes of the wasm backend's memory, in whole pages of 64 KiB. By default 4 GiB, or what the engine grants. */
   readonly maxBytes?: number;
-  /** Contractions run as machine code of x86-64 (AVX2 and FMA) instead of WebAssembly: see `nodeNative`. Their bits are those of an engine whose
+  /** Contractions run as machine code of x86-64 (AVX2 and FMA, or AVX-512) instead of WebAssembly: see `nodeNative`. Their bits are those of an engine whose
    * relaxed multiply-adds round once. */
   readonly native?: NativeHost;
 }
