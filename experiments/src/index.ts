@@ -1,5 +1,6 @@
 /** @file The registry of the paper's experiments: one line each. */
 
+import { cheapGradAlign } from "./experiments/cheap-gradalign.ts";
 import { collapseBySeed } from "./experiments/collapse-by-seed.ts";
 import { corners } from "./experiments/corners.ts";
 import { earlyStopping } from "./experiments/early-stopping.ts";
@@ -55,4 +56,5 @@ export const experiments: readonly Experiment[] = [
   longTraining,
   regularizers,
   methodsExperiment,
+  cheapGradAlign,
 ];

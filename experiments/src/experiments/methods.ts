@@ -2,8 +2,9 @@
 import { runOutcome, wilsonInterval } from "@gradalign/robustness";
 import * as Plot from "@observablehq/plot";
 import type { Claim, Experiment, Figure, Measurement, Scale, Table } from "../paper/experiment.ts";
+import { CHEAPER } from "../support/cheaper-gradalign.ts";
 import { FIGURE_SIZE, PERCENT_SCALE, seriesColor } from "../support/figure.ts";
-import { CHEAPER, comparedAt, comparedMethod, KINDS, kindOf, methodCells, methodTraining, passesOf, SIZES } from "../support/methods-grid.ts";
+import { comparedAt, comparedMethod, KINDS, kindOf, methodCells, methodTraining, passesOf, SIZES } from "../support/methods-grid.ts";
 import { collapseOf, type Outcome, outcomeRows, outcomesIn } from "../support/outcomes.ts";
 import type { Cell } from "../support/resnet-grid.ts";
 import { decimals, deviation, mean, percent } from "../support/statistics.ts";

@@ -1,6 +1,7 @@
 /** @file The training methods side by side: every built-in one and some variants, on one network with one recipe. */
 import { type MethodName, methodNamed, methods, type PartialMethodConfig, resolveTrainConfig, type StepPasses } from "@gradalign/robustness";
 import type { FinalAttack, Scale, Training } from "../paper/experiment.ts";
+import { CHEAPER } from "./cheaper-gradalign.ts";
 import type { Cell } from "./resnet-grid.ts";
 import { FILTERS } from "./single-layer.ts";
 
@@ -9,16 +10,6 @@ export interface ComparedMethod {
   readonly key: string;
   readonly method: PartialMethodConfig;
 }
-
-/** GradAlign's cheaper variants, by key. */
-export const CHEAPER: Readonly<Record<string, PartialMethodConfig>> = {
-  "fgsm-gradalign, trained neighbour": { name: "fgsm-gradalign", neighbour: "trained" },
-  "fgsm-gradalign, a quarter": { name: "fgsm-gradalign", aligned: "quarter" },
-  "fgsm-gradalign, every 2nd step": { name: "fgsm-gradalign", alignEvery: 2 },
-  "fgsm-gradalign, every 4th step": { name: "fgsm-gradalign", alignEvery: 4 },
-  "fgsm-gradalign, first layer": { name: "fgsm-gradalign", through: "first-layer" },
-  "fgsm-gradalign, first layer, trained neighbour": { name: "fgsm-gradalign", through: "first-layer", neighbour: "trained" },
-};
 
 /** What else is compared besides each method as it is by default. */
 const VARIANTS: readonly ComparedMethod[] = [

@@ -7,8 +7,7 @@ import type { KernelCall } from "./lower.ts";
 import { byteLength } from "./plan-memory.ts";
 
 /** Bytes of what is worth moving, and of what is worth computing again. */
-const LARGE = 1 << 20;
-const COSTLY = 16 << 20;
+const BYTES = { moved: 1 << 20, again: 16 << 20 };
 /** Values of a program that are computed again, at most. */
 const MOST_AGAIN = 32;
 
@@ -19,12 +18,12 @@ const written = ({ buffers, written: count }: KernelCall): readonly Node[] => bu
 const read = ({ buffers, written: count }: KernelCall): readonly Node[] => buffers.slice(0, buffers.length - count);
 
 /** The same calls in an order that needs less memory, some of them twice. */
-export function arrangeFromInputs(calls: readonly KernelCall[], outputs: readonly Node[]): KernelCall[] {
+export function arrangeFromInputs(calls: readonly KernelCall[], outputs: readonly Node[], bytes: typeof BYTES = BYTES): KernelCall[] {
   const results = new Set(outputs);
-  const { units, makers } = placedLate(unitsOf(calls));
+  const { units, makers } = placedLate(unitsOf(calls), bytes.moved);
   let best = { units, ...peakOf(units) };
   for (let i = 0; i < MOST_AGAIN; i++) {
-    const next = computedAgain(best.units, best.time, makers, results);
+    const next = computedAgain(best.units, best.time, makers, results, bytes.again);
     if (!next) break;
     const peak = peakOf(next.units);
     // Another peak may be nearly as high.
@@ -35,17 +34,19 @@ export function arrangeFromInputs(calls: readonly KernelCall[], outputs: readonl
 }
 
 /** Moves large values of inputs alone to where they are first read; `makers` are the units that make them. */
-function placedLate(units: readonly Unit[]): { units: readonly Unit[]; makers: ReadonlyMap<Node, Unit> } {
-  const producers = new Map<Node, Unit>();
-  for (const unit of units) for (const node of unit.flatMap(written)) producers.set(node, unit);
+function placedLate(units: readonly Unit[], least: number): { units: readonly Unit[]; makers: ReadonlyMap<Node, Unit> } {
+  // A buffer may be filled by several kernels, which all have to come before it is read: those stay where they are.
+  const writers = new Map<Node, number>();
+  for (const unit of units) for (const node of unit.flatMap(written)) writers.set(node, (writers.get(node) ?? 0) + 1);
   const makers = new Map<Node, Unit>();
   const movable = new Set<Unit>();
   for (const unit of units) {
     const [first, ...others] = unit as readonly [KernelCall, ...KernelCall[]];
-    if (others.length > 0 || written(first).every((node) => byteLength(node) < LARGE)) continue;
-    if (!read(first).every((node) => !producers.has(node) || makers.has(node))) continue;
+    const made = written(first);
+    if (others.length > 0 || made.every((node) => byteLength(node) < least) || made.some((node) => writers.get(node)! > 1)) continue;
+    if (!read(first).every((node) => !writers.has(node) || makers.has(node))) continue;
     movable.add(unit);
-    for (const node of written(first)) makers.set(node, unit);
+    for (const node of made) makers.set(node, unit);
   }
   const order = new Set<Unit>();
   const place = (unit: Unit): void => {
@@ -102,8 +103,9 @@ function computedAgain(
   time: number,
   makers: ReadonlyMap<Node, Unit>,
   results: ReadonlySet<Node>,
+  least: number,
 ): { readonly units: readonly Unit[]; readonly bytes: number } | null {
-  let [largest, until, bytes] = [null as Node | null, 0, COSTLY];
+  let [largest, until, bytes] = [null as Node | null, 0, least];
   for (const [node, times] of usesOf(units)) {
     const next = times.find((use) => use > time);
     if (next === undefined || times[0]! >= time || times.includes(time) || !makers.has(node) || results.has(node)) continue;
