@@ -83,7 +83,7 @@ describe("at the paper's scale", () => {
     expect(cells).toHaveLength(5 * 2 * 2);
     for (const cell of cells) {
       const { config } = resnetTraining("laptop", cell, ["last"]);
-      expect(config).toMatchObject({ model: { name: "preact-resnet18", width: 8 }, epochs: 15, batchSize: 128, trainSize: null, guard: "warn" });
+      expect(config).toMatchObject({ model: { name: "preact-resnet18", width: 8 }, epochs: 4, batchSize: 128, trainSize: null, guard: "warn" });
       expect(config.schedule.peak).toBe(resnetTraining("paper", cell, ["last"]).config.schedule.peak);
     }
     expect(resnetTraining("laptop", { method: "standard", eps: 12, seed: 0 }, []).config).not.toHaveProperty("guard");

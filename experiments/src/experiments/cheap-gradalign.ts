@@ -74,7 +74,7 @@ export const cheapGradAlign: Experiment = {
     const times = await stepTimes(lab, configOf("fgsm"), dearer.map(configOf), timed);
     const prices = dearer.map((method, i): Measurement => {
       const { ratio, low, high } = times[i] as (typeof times)[number];
-      return { quantity: "cost", method, time: ratio, time_low: low, time_high: high };
+      return { quantity: "cost", method, seed: 0, time: ratio, time_low: low, time_high: high };
     });
     return { measurements: [...cells(scale).flatMap((cell) => outcomeRows(lab, cell, train(scale, cell))), ...prices] };
   },
