@@ -17,6 +17,7 @@ export const FILES: Readonly<Record<string, () => Promise<unknown>>> = {
   "frontend/shaping": () => import("../frontend/shaping.test.ts"),
   "ops/integers": () => import("../ops/integers.test.ts"),
   "ops/transcendental": () => import("../ops/transcendental.test.ts"),
+  "passes/from-inputs": () => import("../passes/from-inputs.test.ts"),
   "passes/long-chains": () => import("../passes/long-chains.test.ts"),
   "passes/plan-memory": () => import("../passes/plan-memory.test.ts"),
   "passes/random-programs": () => import("../passes/random-programs.test.ts"),
