@@ -47,7 +47,7 @@ export interface Cell {
   readonly epochs?: number;
 }
 
-/** What the laptop scale trains, on all of the images: as little as overfits catastrophically, so that two cores do figure 1 in an hour and a half. */
+/** What the laptop scale trains, on all of the images: as little as overfits catastrophically, so that two cores do figure 1 within two hours. */
 export const LAPTOP = { width: 8, epochs: 4, evalEvery: 130 } as const;
 const SMOKE = { trainSize: 64, batchSize: 32, epochs: 1, evalEvery: 100, evalExamples: 16 } as const;
 /** Epochs of the paper's recipe for CIFAR-10, that others are shortened in proportion to. */
