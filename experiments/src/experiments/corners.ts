@@ -1,8 +1,8 @@
 /** @file Section 3: PGD training whose perturbations are pushed to the ball's corners is as robust as PGD training. */
 import type { Experiment } from "../paper/experiment.ts";
 import { PAPER_NUMBERS } from "../paper/numbers.ts";
-import { LAPTOP_CHANGES, sectionComparisons, sectionGrid } from "../support/laptop-network.ts";
-import { collapseOf, outcomesIn } from "../support/outcomes.ts";
+import { LAPTOP_CHANGES, sectionGrid } from "../support/laptop-network.ts";
+import { collapseOf, methodComparisons, outcomesIn } from "../support/outcomes.ts";
 import { gridMethod } from "../support/resnet-grid.ts";
 import { mean, percent } from "../support/statistics.ts";
 
@@ -43,7 +43,7 @@ export const corners: Experiment = {
           evidence: `FGSM ${percent(robust("fgsm"))}`,
         },
       ],
-      comparisons: sectionComparisons(papers, of, "no early stopping", scale),
+      comparisons: methodComparisons(papers, of, "no early stopping", scale),
       sections: [
         {
           title: "Each training",

@@ -1,7 +1,7 @@
 /** @file The final accuracies of a grid as rows, and their means over seeds. */
-import type { Experiment, Lab, Measurement, Scale, Training } from "../paper/experiment.ts";
+import type { Comparison, Experiment, Lab, Measurement, PaperNumber, Scale, Training } from "../paper/experiment.ts";
 import { type Cell, gridMethod } from "./resnet-grid.ts";
-import { decimals, radius } from "./statistics.ts";
+import { decimals, mean, percent, radius } from "./statistics.ts";
 
 /** The outcome of each of a training's attacks, with all it depends on. */
 export function outcomeRows(lab: Lab, cell: Cell, training: Training): Measurement[] {
@@ -92,4 +92,24 @@ export function basisOf(rows: readonly Outcome[]): string {
   if (!first) return "not measured";
   const seeds = rows.map(({ seed }) => seed);
   return `${first.attack.toUpperCase()}, ε = ${first.attack_epsilon}, n = ${first.n}, ${first.model} model, seed${seeds.length > 1 ? "s" : ""} ${seeds.join(", ")}`;
+}
+
+/** Accuracies of the paper beside ours, a method per paper's number. */
+export function methodComparisons(
+  papers: Readonly<Record<string, PaperNumber>>,
+  rowsOf: (method: string) => readonly Outcome[],
+  stopping: string,
+  scale: Scale,
+): Comparison[] {
+  return Object.entries(papers).map(([method, paper]) => {
+    const robust = rowsOf(method).map((row) => row.robust);
+    return {
+      quantity: `${gridMethod(method).label}, ${stopping}`,
+      paper,
+      ours: percent(robust),
+      basis: basisOf(rowsOf(method)),
+      agrees: scale === "paper" ? Math.abs(100 * mean(robust) - paper.value) < 2 : null,
+      ...(scale === "paper" ? {} : { remark: "Another network, radius or length of training: only the order can be compared." }),
+    };
+  });
 }

@@ -45,6 +45,8 @@ export interface Cell {
   readonly seed: number;
   /** Epochs at the paper's scale, if not the recipe's; other scales shorten them in proportion. */
   readonly epochs?: number;
+  /** Epochs at the laptop scale, if not the paper's in proportion. */
+  readonly laptopEpochs?: number;
 }
 
 /** What the laptop scale trains, on all of the images: as little as overfits catastrophically, so that two cores do figure 1 within two hours. */
@@ -91,7 +93,7 @@ export function resnetTraining(scale: Scale, cell: Cell, which: readonly ("last"
     paper: recipe,
     laptop: {
       model: { name: "preact-resnet18", width: LAPTOP.width },
-      epochs: shortened(recipe.epochs),
+      epochs: cell.laptopEpochs ?? shortened(recipe.epochs),
       evalEvery: LAPTOP.evalEvery,
       schedule: { peak: recipe.schedule.peak },
       ...(cell.method === "standard" ? {} : { guard: "warn" as const }),

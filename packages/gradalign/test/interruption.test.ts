@@ -120,7 +120,7 @@ test("a second process on a run is refused, and the first finishes undisturbed",
   const iterations: number[] = [];
   const first = await gradalign(["train", ...flags, "--epochs", "60", "--out", run], (event) => {
     if (event.type === "evaluation") iterations.push((event as unknown as { evaluation: { iteration: number } }).evaluation.iteration);
-    if (event.type === "evaluation") second ??= gradalign(["train", "--resume", run]);
+    if (event.type === "evaluation") second ??= gradalign(["train", "--resume", run, "--json"]);
   });
   const refused = await second;
   expect(refused?.stderr).toMatch(/is in use by another process \(process \d+ on /);

@@ -56,7 +56,7 @@ describe("train", () => {
     expect(code).toBe(0);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there.
     expect(stdout).not.toMatch(/[\x1b\r]/);
-    expect(stdout).toMatch(/^cnn with 4 filters, fgsm, ε = 8\/255, 1 epoch, seed 0\n/);
+    expect(stdout).toMatch(/^(without machine code, Node .*\n)?cnn with 4 filters, fgsm, ε = 8\/255, 1 epoch, seed 0\n/);
     expect(stdout).toMatch(/\n +iteration +epoch|\niteration +epoch/);
     expect(stdout).toMatch(/\nlast \(iteration 8\): clean .*, PGD-3-2 .*, first 64 test images\n/);
     expect(stdout).toContain("\n256 training and 64 test images of 10 classes, counted from the labels\n");
