@@ -337,7 +337,7 @@ describe("usage", () => {
     const out = join(folder, "untimed");
     const { code, stdout, stderr } = await gradalign("reproduce", "--list", "--out", out);
     expect([code, stderr, existsSync(out)]).toEqual([0, "", false]);
-    expect(stdout).toMatch(/^fig4 +laptop +3 +0 +27,300 +\? +\? /m);
+    expect(stdout).toMatch(/^fig4 +laptop +3 +0 +13,260 +\? +\? /m);
     expect(stdout).toContain("--list --measure");
   });
 
@@ -347,7 +347,7 @@ describe("usage", () => {
     const cost = { step: 0.1, gradient: 0.001, compile: 1 };
     for (const { config } of experiments.find(({ id }) => id === "fig4")?.trainings("laptop") ?? []) book.set(config, { alone: cost, "side by side": cost });
     const { stdout } = await gradalign("reproduce", "fig4", "--list", "--json", "--out", out);
-    expect(jsonLines(stdout)[0]?.seconds).toBeGreaterThan(1000);
+    expect(jsonLines(stdout)[0]?.seconds).toBeGreaterThan(700);
   });
 
   test("measuring on a busy machine is told", () => {

@@ -52,7 +52,7 @@ export function nodeNative(anyArithmetic: boolean, { version = "", folder = data
   const flags = processorFlags();
   const missing = INSTRUCTIONS.avx2.filter((flag) => !flags.has(flag));
   if (missing.length > 0) return none(`the processor has no ${missing.join(" and no ")}`);
-  const sets = (["avx512", "avx2"] as const).filter((set) => INSTRUCTIONS[set].every((flag) => flags.has(flag)));
+  const sets = (Object.keys(INSTRUCTIONS) as InstructionSet[]).filter((set) => INSTRUCTIONS[set].every((flag) => flags.has(flag)));
   const sameBits = wasmFeatures()["fused-multiply-add"];
   if (!sameBits && !anyArithmetic) return none("this engine's WebAssembly has no fused multiply-add, so results would differ in their last bits");
   try {
@@ -108,8 +108,8 @@ function hostsOf(koffi: Koffi, path: string, sets: readonly InstructionSet[]): N
   return sets.map((instructions) => ({ ...host, instructions }));
 }
 
-/** The fastest kind of machine code that is proven, or what the last one that was tried does wrong: found out on this machine once per processor and version. */
-function proven(hosts: readonly NativeHost[], path: string, version: string): NativeState {
+/** The first of the hosts whose machine code is proven, or what the last one's does wrong: found out on this machine once per processor and version. */
+export function proven(hosts: readonly NativeHost[], path: string, version: string): NativeState {
   const subject = `${cpus()[0]?.model.trim()}, ${hosts.map(({ instructions }) => instructions).join(" ")}, Node ${process.version}, gradalign ${version}`;
   const known = readProof(path);
   const noted = hosts.find(({ instructions }) => instructions === known?.instructions) ?? null;

@@ -20,7 +20,7 @@ import {
 import { afterAll, describe, expect, test } from "vitest";
 import { nativeDifference } from "../../../tensor/src/runtime/wasm/native-proof.ts";
 import { randomKernel } from "../../../tensor/test/support/random-kernels.ts";
-import { nodeNative } from "../../src/device/node-native.ts";
+import { nodeNative, proven } from "../../src/device/node-native.ts";
 import { arithmeticDifference, arithmeticOf } from "../../src/train/seal.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gradalign-native-"));
@@ -44,6 +44,18 @@ describe.skipIf(found === null)(`machine code (${problem ?? "here"})`, () => {
   test("the proof is noted, and taken from the note", () => {
     const note = JSON.parse(readFileSync(join(folder, "native-proof.json"), "utf8")) as unknown;
     expect(note).toEqual({ subject: expect.stringContaining(process.version), instructions: host.instructions, problem: null });
+  });
+
+  test("where one kind of machine code does wrong the next one is taken, and that is noted", () => {
+    const path = join(folder, "fallback", "native-proof.json");
+    const wrong: NativeHost = { ...host, instructions: "avx512", bind: () => () => {} };
+    const right: NativeHost = { ...host, instructions: "avx2" };
+    expect(proven([wrong, right], path, "test")).toEqual({ host: right, problem: null });
+    expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ instructions: "avx2", problem: null });
+    // Taken from the note: this host would not pass the proof.
+    const unproven: NativeHost = { ...wrong, instructions: "avx2" };
+    expect(proven([wrong, unproven], path, "test")).toEqual({ host: unproven, problem: null });
+    expect(proven([wrong, unproven], path, "another version")).toEqual({ host: null, problem: expect.stringContaining("word 0") });
   });
 
   test("random kernels give the bits of WebAssembly", () => {

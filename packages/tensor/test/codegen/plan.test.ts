@@ -101,10 +101,9 @@ test("a loop as a plan: pointers that move, runs of elements, what a guard keeps
             2 elements
               at0[0 ..] = 0x0
             8 elements
-              %0 = lt(0x0, at1[-56 ..])
-              %1 = select(%0, at1[-56 ..], 0x0)
-              %2 = mul(%1, at2[0])
-              at0[8 ..] = %2
+              %0 = greater(at1[-56 ..], 0x0)
+              %1 = mul(%0, at2[0])
+              at0[8 ..] = %1
             2 elements
               at0[40 ..] = 0x0
           else

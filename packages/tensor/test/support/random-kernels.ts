@@ -45,8 +45,12 @@ export function randomLoop(seed: number): LoopKernel {
   const steps = pick(0, size(6), size(40));
   for (let i = 0; i < steps; i++) {
     const op = pick("add", "sub", "mul", "div", "neg", "abs", "sqrt", "floor", "select", "select", "max", "min") as ScalarOp;
-    if (op === "select") values.push(scalar(op, "float32", scalar(pick("lt", "le", "eq"), "bool", any(), any()), any(), any()));
-    else if (op === "max" || op === "min") values.push(scalar(op, "float32", any(), constant("float32", pick(0.25, -2, Infinity))));
+    if (op === "select") {
+      const [left, right] = [any(), any()];
+      // Often one of those that were compared.
+      const [then, otherwise] = pick([any(), any()], [left, right], [right, left]) as [Expr, Expr];
+      values.push(scalar(op, "float32", scalar(pick("lt", "le", "eq"), "bool", left, right), then, otherwise));
+    } else if (op === "max" || op === "min") values.push(scalar(op, "float32", any(), constant("float32", pick(0.25, -2, Infinity))));
     else if (op === "add" || op === "sub" || op === "mul" || op === "div") values.push(scalar(op, "float32", any(), any()));
     else values.push(scalar(op, "float32", any()));
   }

@@ -111,7 +111,7 @@ export class Elements {
 
   /** Flags are bytes in memory, and masks here. */
   #flagged({ dtype }: Expr, read: ElementValue): ElementValue {
-    return dtype === "bool" ? this.#apply("xor", this.#apply("eqInt", read, this.#bits(0)), this.#bits(-1)) : read;
+    return dtype === "bool" ? this.#apply("greaterInt", read, this.#bits(0)) : read;
   }
 
   #gather(expr: Expr & { kind: "gather" }): ElementValue {
@@ -148,6 +148,13 @@ export class Elements {
     const [a, b, c] = args.map((arg) => this.#value(arg));
     const apply = (name: ElementOp, ...values: readonly ElementValue[]): ElementValue => this.#apply(name, ...values);
     const bits = (value: number): ElementValue => this.#bits(value);
+    /** The lesser or greater of two floats, where that is what is selected. */
+    const chosen = (condition: ElementValue, then: ElementValue, otherwise: ElementValue): ElementValue | null => {
+      if (condition.kind !== "op" || condition.op !== "lt") return null;
+      const [left, right] = condition.args;
+      if (then === left && otherwise === right) return apply("lesser", then, otherwise);
+      return then === right && otherwise === left ? apply("greater", then, otherwise) : null;
+    };
     switch (op) {
       case "add":
       case "sub":
@@ -161,7 +168,7 @@ export class Elements {
       case "xor":
         return apply(op, a!, b!);
       case "select":
-        return apply(op, a!, b!, c!);
+        return chosen(a!, b!, c!) ?? apply(op, a!, b!, c!);
       case "bitsToFloat":
       case "floatToBits":
         return a!;
