@@ -10,3 +10,8 @@ export const CHEAPER: Readonly<Record<string, PartialMethodConfig>> = {
   "fgsm-gradalign, first layer": { name: "fgsm-gradalign", through: "first-layer" },
   "fgsm-gradalign, first layer, trained neighbour": { name: "fgsm-gradalign", through: "first-layer", neighbour: "trained" },
 };
+
+/** One more for ResNets: as often as a step at one and a half times FGSM's time allows. */
+export const EVERY_THIRD: Readonly<Record<string, PartialMethodConfig>> = {
+  "fgsm-gradalign, every 3rd step": { name: "fgsm-gradalign", alignEvery: 3 },
+};

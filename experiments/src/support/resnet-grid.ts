@@ -1,7 +1,7 @@
 /** @file Trainings of the paper's ResNet at each scale, and the words for what a scale changes. */
 import { type PartialMethodConfig, resolveTrainConfig } from "@gradalign/robustness";
 import type { FinalAttack, Scale, Training } from "../paper/experiment.ts";
-import { CHEAPER } from "./cheaper-gradalign.ts";
+import { CHEAPER, EVERY_THIRD } from "./cheaper-gradalign.ts";
 
 /** A training method of the paper's comparisons, as its figures and tables call it. */
 export interface GridMethod {
@@ -25,7 +25,7 @@ const METHODS: readonly GridMethod[] = [
   { key: "grad-norm", label: "FGSM + gradient norm", method: { name: "grad-norm" } },
   { key: "llr-2", label: "LLR-2", method: { name: "llr", steps: 2 } },
   { key: "pgd-2-gradalign", label: "PGD-2 + GradAlign", method: { name: "pgd-gradalign", steps: 2, stepSize: 0.5 } },
-  ...Object.entries(CHEAPER).map(([key, method]) => ({ key, label: key.replace("fgsm-gradalign", "FGSM + GradAlign"), method })),
+  ...Object.entries({ ...CHEAPER, ...EVERY_THIRD }).map(([key, method]) => ({ key, label: key.replace("fgsm-gradalign", "FGSM + GradAlign"), method })),
 ];
 
 /** The method with this key. */
