@@ -21,7 +21,13 @@ interface Size {
 }
 
 const SIZES: Readonly<Record<Scale, Size>> = {
-  paper: { eps: LARGEST, seeds: [0, 1, 2, 3, 4], methods: Object.keys({ ...CHEAPER, ...EVERY_THIRD }), examples: 1000, timed: { images: 1024, rounds: 9, steps: 4 } },
+  paper: {
+    eps: LARGEST,
+    seeds: [0, 1, 2, 3, 4],
+    methods: Object.keys({ ...CHEAPER, ...EVERY_THIRD }),
+    examples: 1000,
+    timed: { images: 1024, rounds: 9, steps: 4 },
+  },
   laptop: {
     eps: LARGEST,
     seeds: [0, 1],
