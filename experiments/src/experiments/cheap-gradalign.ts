@@ -17,6 +17,7 @@ interface Size {
   readonly methods: readonly string[];
   /** Test images under AutoAttack. */
   readonly examples: number;
+  /** Twelve steps, all of one epoch, have as large a share of aligned ones as a training. */
   readonly timed: { readonly images: number; readonly rounds: number; readonly steps: number };
 }
 
@@ -26,7 +27,7 @@ const SIZES: Readonly<Record<Scale, Size>> = {
     seeds: [0, 1, 2, 3, 4],
     methods: Object.keys({ ...CHEAPER, ...EVERY_THIRD }),
     examples: 1000,
-    timed: { images: 1024, rounds: 9, steps: 4 },
+    timed: { images: 1536, rounds: 9, steps: 12 },
   },
   laptop: {
     eps: LARGEST,
@@ -39,7 +40,7 @@ const SIZES: Readonly<Record<Scale, Size>> = {
       "fgsm-gradalign, first layer, trained neighbour",
     ],
     examples: 128,
-    timed: { images: 1024, rounds: 9, steps: 4 },
+    timed: { images: 1536, rounds: 9, steps: 12 },
   },
   smoke: { eps: LARGEST, seeds: [0], methods: ["fgsm-gradalign, a quarter"], examples: 16, timed: { images: 64, rounds: 1, steps: 1 } },
 };
