@@ -1,7 +1,7 @@
 /** @file What `gradalign reproduce` found, as parts of pages: an experiment's own words on the results committed for it. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Claim, type Comparison, experiments, type Findings, type Page, paperValue, type Scale } from "@gradalign/experiments";
+import { type Claim, type Comparison, experiments, type Findings, type Page, paperValue, type Scale, type Table } from "@gradalign/experiments";
 import { list, paragraph, table } from "./markdown.ts";
 import { RESULTS, readResults, type Source, sourceLine } from "./results.ts";
 
@@ -20,34 +20,40 @@ type Part = (pages: readonly Page[]) => string;
 const PARTS: Readonly<Record<string, Part>> = {
   claims: (pages) => list(pages.flatMap(({ claims }) => claims).map(claim)),
   comparisons: (pages) => comparisonTable(pages.flatMap(({ comparisons }) => comparisons)),
-  tables: (pages) =>
+  tables: (pages) => pages.flatMap(tablesOf).map(written).join("\n\n"),
+  /** The first table of each. */
+  summary: (pages) =>
     pages
-      .flatMap(({ sections }) => sections.flatMap(({ tables = [] }) => tables))
-      .flatMap(({ caption, columns, rows }) => [
-        ...(caption ? [paragraph(caption)] : []),
-        table(
-          columns,
-          rows.map((row) => row.map((cell) => String(cell ?? "–"))),
-        ),
-      ])
+      .flatMap((page) => tablesOf(page).slice(0, 1))
+      .map(written)
       .join("\n\n"),
 };
+
+const tablesOf = ({ sections }: Page): readonly Table[] => sections.flatMap(({ tables = [] }) => tables);
+
+function written({ caption, columns, rows }: Table): string {
+  const text = table(
+    columns,
+    rows.map((row) => row.map((cell) => String(cell ?? "–"))),
+  );
+  return caption ? `${paragraph(caption)}\n\n${text}` : text;
+}
 
 /** Whether the words of a region name experiments and parts. */
 export function isOfExperiments([first = ""]: readonly string[]): boolean {
   return experiments.some(({ id }) => id === first);
 }
 
-/** The parts named, of the experiments named: `fig11 fig6 claims comparisons`. */
+/** The parts named, of the experiments named: `fig11 fig6 claims comparisons`. The first word is an experiment: there is one with a part's name. */
 export function experimentRegion(words: readonly string[]): string {
-  const ids = words.filter((word) => !(word in PARTS));
+  const ids = words.filter((word, i) => i === 0 || !(word in PARTS));
   const results = ids.map((id) => readResults<Results>(fileOf(id)));
   const pages = results.map(({ experiment, findings, scale }) => {
     const found = experiments.find(({ id }) => id === experiment);
     if (!found) throw new Error(`no experiment "${experiment}"`);
     return found.page(findings, scale);
   });
-  const parts = words.flatMap((word) => PARTS[word]?.(pages) ?? []);
+  const parts = words.slice(1).flatMap((word) => PARTS[word]?.(pages) ?? []);
   const sources = results.map(({ provenance, trainings }) => ({ ...provenance, ...(trainings.at(-1)?.doneBy ?? {}) }));
   return [...parts, sourceLine(ids.map(fileOf), sources)].join("\n\n");
 }
