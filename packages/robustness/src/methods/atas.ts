@@ -28,6 +28,7 @@ export const atas = defineMethod({
     resetEpochs: integer({ least: 1, default: 10, unit: "epochs", help: "epochs after which what is kept of images begins anew", remedy: "write e.g. 10" }),
     lastEpoch: integer({ least: 1, default: ({ epochs }) => epochs, help: "the last epoch, in which nothing begins anew", remedy: "leave it out" }),
   },
+  conflict: ({ leastStep, mostStep }) => (leastStep > mostStep ? { option: "leastStep", rule: `at most ${mostStep}, the largest step` } : null),
   usesEpoch: true,
   passes: () => ({ forward: 2, backward: 2 }),
   carries: ({ image, examples }) => ({ delta: zeros([examples, ...image]), size: zeros([examples]) }),

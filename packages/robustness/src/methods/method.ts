@@ -79,6 +79,8 @@ export interface Method<Options extends OptionTable = OptionTable> {
   readonly options: Options;
   /** Where epochs and learning rate differ from those of the data set and the model. */
   recipe?(at: Pick<Circumstances, "dataset" | "model">): Partial<Pick<Recipe, "epochs" | "peak">>;
+  /** An option whose value another one forbids, and what it must be; null where all go together. */
+  conflict?(options: ValuesOf<Options>): { readonly option: keyof Options & string; readonly rule: string } | null;
   /** How far from an image it trains on purpose, in multiples of ε; 1 unless set. */
   reach?(options: ValuesOf<Options>): number;
   /** What an iteration costs. */

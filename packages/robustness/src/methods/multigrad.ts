@@ -23,6 +23,7 @@ export const multiGrad = defineMethod({
     stepSize: stepSize(2),
     warmupEpochs: warmupEpochs("step"),
   },
+  conflict: ({ points, agreement }) => (agreement > points ? { option: "agreement", rule: `at most ${points}, the points; leave it out for all` } : null),
   recipe: ({ dataset, model }) => (dataset === "svhn" && model !== "cnn" ? { peak: 0.01 } : {}),
   passes: ({ points }) => ({ forward: points + 1, backward: points + 1 }),
   loss({ network, x, epsilon, ramp, key, options: { points, agreement, stepSize } }) {

@@ -4,7 +4,7 @@ import { datasets, isDatasetName } from "../data/index.ts";
 import { type MethodConfig, type MethodName, methodNamed, type PartialMethodConfig } from "../methods/index.ts";
 import type { ModelConfig } from "../models/index.ts";
 import type { OptimizerConfig, ScheduleConfig } from "../optim/index.ts";
-import type { Circumstances, Given } from "../options/option.ts";
+import type { Circumstances, Given, OptionTable, ValuesOf } from "../options/option.ts";
 import { checkOptions, checkValue, resolveOptions, shown } from "../options/resolve.ts";
 import type { Augmentation } from "./batch.ts";
 import { checkGuard, type GuardChange, type GuardMode } from "./guard-change.ts";
@@ -213,6 +213,9 @@ function checkTogether(config: TrainConfig): void {
   const fail = (name: string, value: unknown, rule: string): never => {
     throw new ConfigError(`config: ${name} (=${value}) must be ${rule}`);
   };
+  const { name, ...options } = config.method as { readonly name: string } & Given;
+  const conflict = methodNamed(name).conflict?.(options as ValuesOf<OptionTable>);
+  if (conflict) fail(`method.${conflict.option}`, options[conflict.option], conflict.rule);
   if (batchSize % microBatch !== 0) fail("microBatch", microBatch, `a divisor of ${batchSize}, the batch size`);
   if (trainSize !== null && trainSize < batchSize) fail("trainSize", trainSize, `at least ${batchSize}, the batch size, or null for all images`);
   for (const phase of phasesOf(config)) {
