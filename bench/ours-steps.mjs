@@ -54,6 +54,7 @@ async function prepare({
   precision = "float32",
   tensorCores = "off",
   native = "auto",
+  instructions = "best",
 }) {
   device?.close();
   const gpu = async () => ({
@@ -64,7 +65,8 @@ async function prepare({
     ...(software ? {} : { tuning: nodeTuning() }),
   });
   const machineCode = backend === "wasm" && native !== "off" ? nodeNative(native === "on") : { host: null, problem: null };
-  const cpu = { threads, ...(machineCode.host ? { native: machineCode.host } : {}) };
+  const limit = instructions === "best" ? {} : { instructions };
+  const cpu = { threads, ...(machineCode.host ? { native: { ...machineCode.host, ...limit } } : {}) };
   device = await createDevice({ backend, ...(backend === "webgpu" ? await gpu() : cpu) });
   const dataset = imageDataset({ name: "noise", classNames: CLASSES, shape: [3, 32, 32], train: noise(32 * batch), test: noise(batch), flip: true, crop: 4 });
   const config = resolveTrainConfig({

@@ -1,7 +1,9 @@
 /** @file Times whole training steps, ours alone or interleaved with PyTorch's on the same machine.
  *
- * node bench/steps.mjs [--pytorch] [--python PATH] [--nodes PATH,PATH] [--native auto|on|off] [--only REGEXP] [--rounds N] [--threads N]
- *   [--json FILE] [--force]
+ * node bench/steps.mjs [--pytorch] [--python PATH] [--nodes PATH,PATH] [--native auto|on|off] [--instructions best|avx2] [--only REGEXP]
+ *   [--rounds N] [--threads N] [--json FILE] [--force]
+ *
+ * `--instructions avx2` denies both sides all that came after AVX2, on processors that have more.
  *
  * Every version of Node and PyTorch has a process of its own. Their rounds alternate, so that a noisy machine disturbs all alike; medians are
  * compared. A machine that is busy already is refused. */
@@ -12,8 +14,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Partner, summary } from "./partner.mjs";
 
-const USAGE = `node bench/steps.mjs [--pytorch] [--python PATH] [--nodes PATH,PATH] [--native auto|on|off] [--only REGEXP] [--rounds N] [--threads N]
-  [--json FILE] [--force]
+const USAGE = `node bench/steps.mjs [--pytorch] [--python PATH] [--nodes PATH,PATH] [--native auto|on|off] [--instructions best|avx2] [--only REGEXP]
+  [--rounds N] [--threads N] [--json FILE] [--force]
 
 Example: npm run bench:pytorch -- --only 'cnn fgsm'`;
 
@@ -23,6 +25,7 @@ const { values: options } = parseArgs({
     python: { type: "string" },
     nodes: { type: "string", default: process.execPath },
     native: { type: "string", default: "auto" },
+    instructions: { type: "string", default: "best" },
     only: { type: "string", default: "." },
     rounds: { type: "string", default: "5" },
     threads: { type: "string", default: String(Math.min(2, cpus().length)) },
@@ -61,20 +64,24 @@ function pythonWithTorch() {
   return fail("PyTorch was not found. On Debian: apt-get install python3-torch; elsewhere: pip install torch; --python names a python that has it");
 }
 
+// PyTorch's own kernels, oneDNN's and MKL's are chosen apart.
+if (options.instructions === "avx2") Object.assign(process.env, { ATEN_CPU_CAPABILITY: "avx2", ONEDNN_MAX_CPU_ISA: "AVX2", MKL_ENABLE_INSTRUCTIONS: "AVX2" });
 const load = loadavg()[0];
 if (load > MOST_LOAD && !options.force) fail(`the machine is busy (load ${load.toFixed(2)}): times would say nothing; wait, or --force`);
 const torch = options.pytorch || options.python ? pythonWithTorch() : null;
 const threads = Number(options.threads);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const results = [];
-console.log(`${cpus()[0]?.model.trim()}, ${threads} threads, load ${load.toFixed(2)}${torch ? `, PyTorch ${torch.version}` : ""}`);
+console.log(
+  `${cpus()[0]?.model.trim()}, ${threads} threads, instructions: ${options.instructions}, load ${load.toFixed(2)}${torch ? `, PyTorch ${torch.version}` : ""}`,
+);
 
 for (const workload of WORKLOADS.filter(({ name }) => new RegExp(options.only).test(name))) {
   const { name, steps, ...task } = workload;
   const ours = [];
   for (const node of options.nodes.split(",")) {
     const partner = new Partner(node, [here("ours-steps.mjs")]);
-    ours.push({ partner, ...(await partner.ask({ op: "prepare", ...task, threads, native: options.native })), times: [] });
+    ours.push({ partner, ...(await partner.ask({ op: "prepare", ...task, threads, native: options.native, instructions: options.instructions })), times: [] });
   }
   const sides = [...ours];
   if (torch) {
@@ -125,6 +132,7 @@ if (options.json) {
     node: nodes.join(", "),
     pytorch: torch?.version ?? null,
     threads,
+    instructions: options.instructions,
     flags: process.execArgv,
   };
   writeFileSync(options.json, `${JSON.stringify({ date: new Date().toISOString(), machine, results }, null, 2)}\n`);

@@ -1,8 +1,8 @@
 /** @file Section 3: PGD training whose perturbations are pushed to the ball's corners is as robust as PGD training. */
 import type { Experiment } from "../paper/experiment.ts";
 import { PAPER_NUMBERS } from "../paper/numbers.ts";
-import { LAPTOP_CHANGES, sectionGrid } from "../support/laptop-network.ts";
-import { collapseOf, methodComparisons, outcomesIn } from "../support/outcomes.ts";
+import { LAPTOP_CHANGES, SECTION_EPS, SECTION_SEEDS, sectionTraining } from "../support/laptop-network.ts";
+import { attackedGrid, collapseOf, methodComparisons, outcomesIn } from "../support/outcomes.ts";
 import { gridMethod } from "../support/resnet-grid.ts";
 import { mean, percent } from "../support/statistics.ts";
 
@@ -21,7 +21,11 @@ export const corners: Experiment = {
     laptop: LAPTOP_CHANGES.laptop,
     smoke: LAPTOP_CHANGES.smoke,
   },
-  ...sectionGrid(METHODS, ["last"]),
+  defaultScale: "laptop",
+  ...attackedGrid(
+    (scale) => METHODS.flatMap((method) => SECTION_SEEDS[scale].map((seed) => ({ method, eps: SECTION_EPS[scale], seed }))),
+    (scale, cell) => sectionTraining(scale, cell, ["last"]),
+  ),
   page({ measurements }, scale) {
     const rows = outcomesIn(measurements);
     const of = (method: string) => rows.filter((row) => row.method === method);

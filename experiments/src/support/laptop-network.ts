@@ -5,8 +5,7 @@
  * minutes. A ResNet takes hours for as many trainings, half of which are PGD's.
  */
 import { resolveTrainConfig } from "@gradalign/robustness";
-import type { Experiment, FinalAttack, Scale, Training } from "../paper/experiment.ts";
-import { attackedGrid } from "./outcomes.ts";
+import type { FinalAttack, Scale, Training } from "../paper/experiment.ts";
 import { type Cell, gridMethod, RESNET_CHANGES, resnetTraining } from "./resnet-grid.ts";
 import { FILTERS } from "./single-layer.ts";
 
@@ -16,7 +15,7 @@ const LAPTOP_EPS = 10;
 const LAPTOP_SEED = 1;
 
 /** Radius of section 3 in steps of 1/255. */
-const SECTION_EPS: Readonly<Record<Scale, number>> = { paper: 8, laptop: LAPTOP_EPS, smoke: 8 };
+export const SECTION_EPS: Readonly<Record<Scale, number>> = { paper: 8, laptop: LAPTOP_EPS, smoke: 8 };
 /** Seeds of section 3. */
 export const SECTION_SEEDS: Readonly<Record<Scale, readonly number[]>> = { paper: [0, 1, 2, 3, 4], laptop: [LAPTOP_SEED], smoke: [0] };
 
@@ -42,15 +41,4 @@ export function sectionTraining(scale: Scale, cell: Cell, which: readonly ("last
   const config = resolveTrainConfig({ dataset: "cifar10", model: { name: "cnn", filters: FILTERS }, method, epsilon, seed: cell.seed, ...shorter });
   const own = which.map((kind) => ({ attack: "pgd-50-10", examples: 1000, epsilon, which: kind }));
   return { label: `${label}, ε = ${cell.eps}/255, seed ${cell.seed}`, config, attacks: [...own, ...attacks] };
-}
-
-/** Grid and measurement of an experiment that compares methods of section 3 by the models named. */
-export function sectionGrid(methods: readonly string[], which: readonly ("last" | "best")[]): Pick<Experiment, "defaultScale" | "trainings" | "measure"> {
-  return {
-    defaultScale: "laptop",
-    ...attackedGrid(
-      (scale) => methods.flatMap((method) => SECTION_SEEDS[scale].map((seed) => ({ method, eps: SECTION_EPS[scale], seed }))),
-      (scale, cell) => sectionTraining(scale, cell, which),
-    ),
-  };
 }

@@ -57,6 +57,7 @@ describe("a sweep's file", () => {
     ["a forbidden value", "seed: 0\n\nepochs: [2, 0]", "a.yaml:3: epochs (=0) must be an integer of at least 1; write e.g. 30"],
     ["a list in a list", "epochs: [[2]]", "a.yaml:1: epochs must be a single value, got a list"],
     ["no values", "epochs: []", "a.yaml:1: epochs must have a value, got an empty list"],
+    ["a value twice", "method: fgsm\nseed: [0, 1, 0]", "a.yaml:2: seed has 0 twice; write each value once"],
     ["an exclusion that fits nothing", "seed: [0, 1]\nexclude:\n  - seed: 2", "a.yaml:3: exclude fits none of the 2 combinations"],
     ["an exclusion of everything", "seed: 0\nexclude:\n  - seed: 0", "a.yaml: every combination is excluded"],
     ["a list that is none", "include: 3", 'a.yaml:1: include must be a list of settings; write e.g. "- method: fgsm" below it'],

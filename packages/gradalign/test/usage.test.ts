@@ -97,6 +97,8 @@ describe("wrong usage exits with 2 and says what to do", () => {
     ],
     [["train", "--train-size", "60000", "--out", join(folder, "run")], "--train-size (=60000) must be at most 50000"],
     [["train", "--method", "fsgm"], "did you mean fgsm?"],
+    [["train", "--method", "NFGSM"], "did you mean n-fgsm?"],
+    [["train", "--start", "corner"], "must be one of zero, random, gaussian"],
     [["train", "--help", "fgsm", "--lambda", "3"], "--lambda must be left out with --help fgsm"],
     [["train", "--dataset", "cifar01", "--out", join(folder, "run")], "did you mean cifar10?"],
     [["train", "--model", "cnn", "--dataset", join(folder, "absent"), "--out", join(folder, "run")], "nothing is there"],

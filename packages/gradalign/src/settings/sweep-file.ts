@@ -49,7 +49,10 @@ export function parseSweep(text: string, file: string): SweepFile {
         const written: unknown = isNode(value) ? value.toJS(document) : value;
         const given = Array.isArray(written) ? written : [written];
         if (given.length === 0) throw new ConfigError(`${source}: ${name} must have a value, got an empty list; leave the line out, or write e.g. [1, 2]`);
-        lists[setting] = [...new Set(given.map((one) => settingValue(setting, one, `${source}: ${name}`)))];
+        const each = given.map((one) => settingValue(setting, one, `${source}: ${name}`));
+        const twice = each.find((one, i) => each.indexOf(one) < i);
+        if (twice !== undefined) throw new ConfigError(`${source}: ${name} has ${JSON.stringify(twice)} twice; write each value once`);
+        lists[setting] = each;
         if (!sources.has(setting) || skip.length > 0) sources.set(setting, `${source}: ${name}`);
       }
       return lists;

@@ -45,6 +45,10 @@ export const fgsmGradAlign = defineMethod({
     }),
     warmupEpochs: warmupEpochs("step"),
   },
+  conflict: ({ aligned, neighbour, through, alignEvery }) =>
+    aligned === "none" && (neighbour ?? through ?? alignEvery) !== undefined
+      ? { option: "aligned", rule: "all or a quarter beside options of the alignment; leave those out for FGSM" }
+      : null,
   // In the paper's scripts, for the ResNet on CIFAR-10.
   recipe: ({ dataset, model }) => (dataset === "cifar10" && model !== "cnn" ? { peak: 0.3 } : {}),
   passes({ branches, neighbour, aligned, through, alignEvery = 1 }) {

@@ -1,6 +1,6 @@
 /** @file The registry of training methods: one line each. */
 import { ConfigError } from "@gradalign/tensor";
-import type { ValuesOf } from "../options/option.ts";
+import type { Given, OptionTable, ValuesOf } from "../options/option.ts";
 import { aaer } from "./aaer.ts";
 import { atas } from "./atas.ts";
 import { cure } from "./cure.ts";
@@ -83,4 +83,17 @@ export type PartialMethodConfig =
 export function methodNamed(name: string): Method {
   if (!Object.hasOwn(methods, name)) throw new ConfigError(`method: name (="${name}") must be one of ${Object.keys(methods).join(", ")}`);
   return methods[name as MethodName];
+}
+
+/**
+ * The method of a run's settings, and its options.
+ *
+ * @throws ConfigError when there is no such method.
+ */
+export function configuredMethod({ name, ...options }: { readonly name: string } & Given): {
+  readonly method: Method;
+  readonly options: ValuesOf<OptionTable>;
+} {
+  // Whoever checks the settings checks that they are values of the declared options.
+  return { method: methodNamed(name), options: options as ValuesOf<OptionTable> };
 }

@@ -1,7 +1,7 @@
 /** @file What a training method is: the loss of one batch, written as in the paper and traced into the compiled step, with the options it declares. */
 import { InvariantError, type Operand, type Value } from "@gradalign/tensor";
 import type { Params } from "../nn/params.ts";
-import type { Circumstances, Given, OptionTable, Recipe, TracedValues, ValuesOf } from "../options/option.ts";
+import type { Circumstances, OptionTable, Recipe, TracedValues, ValuesOf } from "../options/option.ts";
 import type { Forward, TrainingNetwork } from "./network.ts";
 
 /** What a method carries from one iteration to the next, by name. */
@@ -89,7 +89,7 @@ export interface Method<Options extends OptionTable = OptionTable> {
   carries?(sizes: CarrySizes): Carried;
   readonly displacement?: Displacement<Options>;
   /** On which iterations it is computed with its options: every so many-th, and those between with these others. All of them without. */
-  cadence?(options: ValuesOf<Options>): { readonly every: number; readonly between: Given } | undefined;
+  cadence?(options: ValuesOf<Options>): { readonly every: number; readonly between: ValuesOf<OptionTable> } | undefined;
   /** Whether its loss depends on the epoch's number. */
   readonly usesEpoch?: boolean;
   loss(context: MethodContext<Options>): MethodResult;

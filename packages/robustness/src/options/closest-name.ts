@@ -1,11 +1,14 @@
 /** @file Guessing which name a misspelt one was meant to be. */
 
+/** Dashes alone are missed more easily than any letter. */
+const ONLY_DASHES = 0.5;
+
 /** The known name nearest to a misspelt one; undefined when none is near. Short names must be nearer than long ones. */
 export function closestName(misspelt: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(1, Math.floor(misspelt.length / 3)) + 1;
   for (const name of known) {
-    const edits = editDistance(misspelt.toLowerCase().replaceAll("_", "-"), name);
+    const edits = lettersOf(misspelt) === lettersOf(name) ? ONLY_DASHES : editDistance(misspelt.toLowerCase(), name);
     if (edits < least) {
       best = name;
       least = edits;
@@ -13,6 +16,8 @@ export function closestName(misspelt: string, known: Iterable<string>): string |
   }
   return best;
 }
+
+const lettersOf = (name: string): string => name.toLowerCase().replaceAll(/[-_]/g, "");
 
 /** Letters to add, take away, change, or swap with their neighbour (optimal string alignment). */
 function editDistance(a: string, b: string): number {

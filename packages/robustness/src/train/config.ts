@@ -1,12 +1,13 @@
 /** @file A run's settings: complete, checked, and plain JSON, so that they can be stored and compared. */
 import { ConfigError } from "@gradalign/tensor";
 import { datasets, isDatasetName } from "../data/index.ts";
-import { type MethodConfig, type MethodName, methodNamed, type PartialMethodConfig } from "../methods/index.ts";
+import { configuredMethod, type MethodConfig, type MethodName, methodNamed, type PartialMethodConfig } from "../methods/index.ts";
 import type { ModelConfig } from "../models/index.ts";
 import type { OptimizerConfig, ScheduleConfig } from "../optim/index.ts";
-import type { Circumstances, Given, OptionTable, ValuesOf } from "../options/option.ts";
+import type { Circumstances, Given } from "../options/option.ts";
 import { checkOptions, checkValue, resolveOptions, shown } from "../options/resolve.ts";
 import type { Augmentation } from "./batch.ts";
+import { keepsImages } from "./carried.ts";
 import { checkGuard, type GuardChange, type GuardMode } from "./guard-change.ts";
 import { isMixed } from "./mixing.ts";
 import { augmentOptions, DEFAULTS, datasetOption, optionsOf, SECTIONS, type Section, trainingOptions } from "./options.ts";
@@ -213,9 +214,11 @@ function checkTogether(config: TrainConfig): void {
   const fail = (name: string, value: unknown, rule: string): never => {
     throw new ConfigError(`config: ${name} (=${value}) must be ${rule}`);
   };
-  const { name, ...options } = config.method as { readonly name: string } & Given;
-  const conflict = methodNamed(name).conflict?.(options as ValuesOf<OptionTable>);
+  const { method, options } = configuredMethod(config.method);
+  const conflict = method.conflict?.(options);
   if (conflict) fail(`method.${conflict.option}`, options[conflict.option], conflict.rule);
+  const mixed = (["mixup", "cutmix"] as const).find((option) => augment[option] !== undefined);
+  if (mixed && keepsImages(method)) fail(`augment.${mixed}`, augment[mixed], `left out for ${method.id}, which keeps something for every image`);
   if (batchSize % microBatch !== 0) fail("microBatch", microBatch, `a divisor of ${batchSize}, the batch size`);
   if (trainSize !== null && trainSize < batchSize) fail("trainSize", trainSize, `at least ${batchSize}, the batch size, or null for all images`);
   for (const phase of phasesOf(config)) {

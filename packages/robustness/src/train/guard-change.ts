@@ -1,8 +1,8 @@
 /** @file What is changed after the guard restored a state, so that the run does not end as before. */
 import { ConfigError } from "@gradalign/tensor";
 import { gradAlignWeight } from "../methods/gradalign.ts";
-import { methodNamed } from "../methods/index.ts";
-import type { Given, OptionTable, ValuesOf } from "../options/option.ts";
+import { configuredMethod } from "../methods/index.ts";
+import type { Given } from "../options/option.ts";
 
 /** What a guard does about a collapse. */
 export const GUARD_MODES = ["off", "warn", "rollback"] as const;
@@ -63,10 +63,11 @@ export function checkGuard({
   method,
 }: Pick<Guarded, "guard" | "guardChange"> & { readonly method: Given & { readonly name: string } }): void {
   if (guard === undefined || guard === "off") return;
-  const { id, options, passes } = methodNamed(method.name);
-  const { name: _, ...values } = method;
-  if (passes(values as ValuesOf<OptionTable>).backward < 2)
-    throw new ConfigError(`config: guard (=${guard}) must be off for ${id}, which has no attack to watch; leave it out`);
+  const {
+    method: { id, options, passes },
+    options: values,
+  } = configuredMethod(method);
+  if (passes(values).backward < 2) throw new ConfigError(`config: guard (=${guard}) must be off for ${id}, which has no attack to watch; leave it out`);
   const option = ACTS_ON[guardChange];
   if (guard === "rollback" && option !== null && !(option in options)) {
     throw new ConfigError(`config: guardChange (=${guardChange}) must be another for ${id}, which has no ${option}; write gradalign`);

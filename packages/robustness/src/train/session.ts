@@ -19,7 +19,6 @@ import { isResident } from "../data/source.ts";
 import { keyFor } from "../keys.ts";
 import type { Model } from "../models/model.ts";
 import { createSchedule } from "../optim/index.ts";
-import type { OptionTable, ValuesOf } from "../options/option.ts";
 import type { TrainingData } from "./batch.ts";
 import { DEFAULT_WORKERS, type Place, trainingBatches } from "./batches.ts";
 import { checkCarried } from "./carried.ts";
@@ -120,7 +119,7 @@ export function createSession(
     const held = config.validationSize === undefined ? "" : ` less the ${config.validationSize} held out`;
     throw new DataError(`train: trainSize (=${size}) must be at most ${available}, the number of training images${held}`);
   }
-  checkCarried(config, setup, dataset, size);
+  checkCarried(config, setup, dataset);
   if (size < batchSize) throw new DataError(`train: batchSize (=${batchSize}) must be at most ${size}, the number of training images`);
   const { phases: _, ...whole } = config;
   const { firstEpoch, endEpoch, firstIteration, endIteration, firstBatch, iterationsPerEpoch: perEpoch } = own ?? timetableOf(whole, [size]).partOf(0);
@@ -150,7 +149,7 @@ export function createSession(
   const sizes = { image: dataset.shape, examples: size };
   const programs = shared ?? stepPrograms(device);
   const { cadence } = setup.method;
-  const { every = 1, between } = cadence?.(setup.methodOptions as ValuesOf<OptionTable>) ?? {};
+  const { every = 1, between } = cadence?.(setup.methodOptions) ?? {};
   /** Of the iterations on which the method is computed with its options, and of those between. */
   const taken = (): { at(index: number): StepProgram; release(): void } => {
     const main = programs.take(setup, sizes);

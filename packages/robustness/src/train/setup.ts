@@ -1,6 +1,6 @@
 /** @file From settings to a step: what it is built from, and the numbers it is given. */
 import type { Device } from "@gradalign/tensor";
-import { methodNamed } from "../methods/index.ts";
+import { configuredMethod } from "../methods/index.ts";
 import type { Method } from "../methods/method.ts";
 import type { Model } from "../models/model.ts";
 import { optimizers } from "../optim/index.ts";
@@ -27,7 +27,7 @@ export function stepOptions(
   { precision }: Pick<Device, "precision">,
   { streamed, classes }: StepData = { streamed: false, classes: 0 },
 ): StepOptions {
-  const { name: method, ...methodOptions } = config.method;
+  const { method, options: methodOptions } = configuredMethod(config.method);
   const { name: optimizer, ...optimizerOptions } = config.optimizer;
   const {
     batchSize: whole,
@@ -39,7 +39,7 @@ export function stepOptions(
     guard = "off",
   } = config;
   const scaleLoss = precision === "float16";
-  const chosen = { method: methodNamed(method), methodOptions, optimizer: optimizers[optimizer], optimizerOptions };
+  const chosen = { method, methodOptions, optimizer: optimizers[optimizer], optimizerOptions };
   const watched = guard !== "off";
   const loss = { labelSmoothing, averaging, weightPerturbation, scaleLoss, watched, addGradAlign: false };
   const images = { batchSize, parts: whole / batchSize, streamed, augment: { crop, flip }, mixedClasses: isMixed(mixes) ? classes : 0 };
@@ -55,7 +55,7 @@ export function stepNumbers({ epsilon, method, optimizer }: TrainConfig): {
   const definition: OptimizerDefinition = optimizers[optimizer.name];
   return {
     epsilon,
-    method: inputsOf(methodNamed(method.name).options, method, epsilon),
+    method: inputsOf(configuredMethod(method).method.options, method, epsilon),
     optimizer: inputsOf(definition.options, optimizer, epsilon),
   };
 }

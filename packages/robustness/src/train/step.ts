@@ -25,7 +25,7 @@ import type { Model, ModelTensors } from "../models/model.ts";
 import { countCorrect, smoothedCrossEntropyPerExample } from "../nn/cross-entropy.ts";
 import type { Params } from "../nn/params.ts";
 import { mapParams, normNames, type Optimizer, type OptimizerDefinition, type OptimizerState } from "../optim/optimizer.ts";
-import type { Given } from "../options/option.ts";
+import type { Given, OptionTable, ValuesOf } from "../options/option.ts";
 import { tracedValues } from "../options/traced.ts";
 import { linf } from "../threat/linf.ts";
 import { nextAverage, noAverage, type Trained } from "./averaging.ts";
@@ -98,7 +98,7 @@ export interface StepOptions {
   readonly model: Model;
   readonly method: Method;
   /** The method's options; those that are inputs of the step are not read. */
-  readonly methodOptions: Given;
+  readonly methodOptions: ValuesOf<OptionTable>;
   readonly optimizer: OptimizerDefinition;
   /** The optimiser's options, likewise. */
   readonly optimizerOptions: Given;

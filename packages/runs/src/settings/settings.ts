@@ -95,9 +95,12 @@ export function settingOf(name: string): Setting {
   return found;
 }
 
-/** The declaration that stands for all of a setting in messages and help texts. */
+/** The declaration that stands for all of a setting in messages and help texts: the first, with every name that any has. */
 export function declarationOf({ declared }: Setting): Option {
-  return [...declared.values()][0] as Option;
+  const all = [...declared.values()];
+  const first = all[0] as Option;
+  if (first.kind !== "choice") return first;
+  return { ...first, names: [...new Set(all.flatMap((option) => (option.kind === "choice" ? option.names : [])))] };
 }
 
 /**

@@ -158,6 +158,45 @@ test("sums along rows are taken of four rows at once, or as many as divide them"
   expect([8, 6, 10, 7].map(stored)).toEqual([4, 3, 2, 1]);
 });
 
+test("choices that are one operation as such: the lesser or greater, a clip to constants, something or zero", () => {
+  const f = (value: number): Expr => constant("float32", value);
+  const y = loadOf(1, [1]);
+  const chosen = (left: Expr, right: Expr, then: Expr, otherwise: Expr): Expr =>
+    scalar("select", "float32", scalar("lt", "bool", left, right), then, otherwise);
+  const at = loadOf(0, [1]);
+  const clip = (low: Expr, high: Expr): Expr => chosen(at, low, low, chosen(high, at, high, at));
+  const operations = (value: Expr): string[] =>
+    printPlan(nativePlan(loopOf([8], 0, 2, [value]))!)
+      .split("\n")
+      .filter((line) => /^ *%/.test(line))
+      .map((line) => line.trim());
+  const list = [
+    chosen(at, y, at, y),
+    chosen(at, y, y, at),
+    chosen(at, y, at, f(0)),
+    chosen(at, y, f(0), at),
+    // Minus zero has a bit.
+    chosen(at, y, at, f(-0)),
+    clip(f(0), f(1)),
+    clip(f(1), f(0)),
+    clip(y, f(1)),
+    clip(f(Number.NaN), f(1)),
+  ];
+  expect(list.map((value) => operations(value).join("; "))).toMatchInlineSnapshot(`
+    [
+      "%0 = lesser(at1[0 ..], at2[0 ..])",
+      "%0 = greater(at2[0 ..], at1[0 ..])",
+      "%0 = lt(at1[0 ..], at2[0 ..]); %1 = and(%0, at1[0 ..])",
+      "%0 = lt(at1[0 ..], at2[0 ..]); %1 = andNot(%0, at1[0 ..])",
+      "%0 = lt(at1[0 ..], at2[0 ..]); %1 = select(%0, at1[0 ..], 0x80000000)",
+      "%0 = lesser(0x3f800000, at1[0 ..]); %1 = greater(0x0, %0)",
+      "%0 = lt(at1[0 ..], 0x3f800000); %1 = lesser(0x0, at1[0 ..]); %2 = select(%0, 0x3f800000, %1)",
+      "%0 = lt(at1[0 ..], at2[0 ..]); %1 = lesser(0x3f800000, at1[0 ..]); %2 = select(%0, at2[0 ..], %1)",
+      "%0 = lt(at1[0 ..], 0x7fc00000); %1 = lesser(0x3f800000, at1[0 ..]); %2 = select(%0, 0x7fc00000, %1)",
+    ]
+  `);
+});
+
 test("loops that have no such plan: gathers along a run, guards inside, reading across, narrow results, sums in blocks", () => {
   const inside: Expr = { kind: "guard", dtype: "float32", guards, inside: x, fill: 0 };
   const index: Expr = { kind: "index", dtype: "int32", at: { offset: 0, strides: [0, 0, 1] } };

@@ -1,7 +1,7 @@
 /** @file AVX-512's instructions, byte by byte as the GNU assembler 2.40 writes them: a machine without them cannot prove kernels of theirs. */
 import { expect, test } from "vitest";
 import { Assembler } from "../../src/codegen/x64/assembler.ts";
-import { at, type Memory, R12, R13, RAX, RCX, RDI, RSI, RSP } from "../../src/codegen/x64/encoding.ts";
+import { at, type Memory, R12, R13, R14, RAX, RCX, RDI, RSI, RSP } from "../../src/codegen/x64/encoding.ts";
 
 const copied = (base: number, offset = 0): Memory => ({ base, offset, copied: true });
 
@@ -40,6 +40,11 @@ const INSTRUCTIONS: readonly (readonly [text: string, bytes: string, emit: (code
   ["vpunpcklqdq %zmm3, %zmm2, %zmm1", "62 f1 ed 48 6c cb", (code) => code.vector("unpackLow", 16, 1, 2, 3)],
   ["vpaddd %zmm3, %zmm2, %zmm1", "62 f1 6d 48 fe cb", (code) => code.vector("addInt", 16, 1, 2, 3)],
   ["vmovd %eax, %xmm14; vpbroadcastd %xmm14, %zmm14", "c5 79 6e f0 62 52 7d 48 58 f6", (code) => code.broadcastInteger(16, 14, RAX)],
+  ["vpbroadcastd %xmm9, %ymm2", "c4 c2 7d 58 d1", (code) => code.broadcastFirst(8, 2, 9)],
+  ["vmovd %xmm9, %r14d", "c4 41 79 7e ce", (code) => code.storeFirst(R14, 9)],
+  ["vmovmskps %ymm12, %r14d", "c4 41 7c 50 f4", (code) => code.signs(8, R14, 12)],
+  ["vpermd %ymm3, %ymm13, %ymm2", "c4 e2 15 36 d3", (code) => code.permute(2, 13, 3)],
+  ["vandnps %ymm3, %ymm13, %ymm2", "c5 94 55 d3", (code) => code.vector("andNot", 8, 2, 13, 3)],
   ["vpshufd $1, %xmm31, %xmm2", "62 91 7d 08 70 d7 01", (code) => code.shuffle(2, 31, 1)],
 ];
 

@@ -41,15 +41,21 @@ export function randomLoop(seed: number): LoopKernel {
     return loadOf(buffer, strides, pick(0, 0, integer(0, 9)));
   });
   const values: Expr[] = [...loads];
-  const any = (): Expr => (next() < 0.15 ? constant("float32", pick(0, -0, 1, 0.5, -3, 1e30, Infinity)) : pick(...values));
+  const number = (): Expr => constant("float32", pick(0, 0, -0, 1, 0.5, -3, 1e30, Infinity));
+  const any = (): Expr => (next() < 0.15 ? number() : pick(...values));
+  const chosen = (comparison: "lt" | "le" | "eq", left: Expr, right: Expr, then: Expr, otherwise: Expr): Expr =>
+    scalar("select", "float32", scalar(comparison, "bool", left, right), then, otherwise);
   const steps = pick(0, size(6), size(40));
   for (let i = 0; i < steps; i++) {
-    const op = pick("add", "sub", "mul", "div", "neg", "abs", "sqrt", "floor", "select", "select", "max", "min") as ScalarOp;
-    if (op === "select") {
+    const op = pick("add", "sub", "mul", "div", "neg", "abs", "sqrt", "floor", "select", "select", "clip", "max", "min") as ScalarOp | "clip";
+    if (op === "clip") {
+      const [x, low, high] = [any(), number(), number()];
+      values.push(chosen("lt", x, low, low, chosen("lt", high, x, high, x)));
+    } else if (op === "select") {
       const [left, right] = [any(), any()];
       // Often one of those that were compared.
-      const [then, otherwise] = pick([any(), any()], [left, right], [right, left]) as [Expr, Expr];
-      values.push(scalar(op, "float32", scalar(pick("lt", "le", "eq"), "bool", left, right), then, otherwise));
+      const [then, otherwise] = pick([any(), any()], [number(), any()], [any(), number()], [left, right], [right, left]) as [Expr, Expr];
+      values.push(chosen(pick("lt", "le", "eq"), left, right, then, otherwise));
     } else if (op === "max" || op === "min") values.push(scalar(op, "float32", any(), constant("float32", pick(0.25, -2, Infinity))));
     else if (op === "add" || op === "sub" || op === "mul" || op === "div") values.push(scalar(op, "float32", any(), any()));
     else values.push(scalar(op, "float32", any()));

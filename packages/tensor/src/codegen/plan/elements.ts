@@ -6,6 +6,8 @@ import { type ElementOp, type ElementPlace, type ElementResult, type ElementValu
 const SIGN = -0x80000000;
 const bitsOf = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0]!;
 
+const floatOf = (bits: number): number => new Float32Array(Int32Array.of(bits).buffer)[0]!;
+
 /** A walk through a buffer, with the strides of each loop in bytes. */
 export interface Stream {
   readonly pointer: Variable;
@@ -140,6 +142,18 @@ export class Elements {
     return offset - reach(-1) >= 0 && offset + reach(1) < extent;
   }
 
+  /** What a mask selects. A choice takes a processor two or three operations; where one will do, that is it. */
+  #select(mask: ElementValue, then: ElementValue, otherwise: ElementValue): ElementValue {
+    if (mask.kind === "op" && mask.op === "lt") {
+      const [left, right] = mask.args;
+      if (then === left && otherwise === right) return this.#apply("lesser", then, otherwise);
+      if (then === right && (otherwise === left || isClip(left!, then, otherwise))) return this.#apply("greater", then, otherwise);
+    }
+    if (otherwise === this.#bits(0)) return this.#apply("and", mask, then);
+    if (then === this.#bits(0)) return this.#apply("andNot", mask, otherwise);
+    return this.#apply("select", mask, then, otherwise);
+  }
+
   #operation({ op, dtype, args }: Expr & { kind: "op" }): ElementValue {
     const operand = args[op === "select" ? 1 : 0]!.dtype;
     if (dtype === "uint8" || (operand === "uint8" && op !== "toFloat" && op !== "toInt")) throw new NoForm();
@@ -148,13 +162,6 @@ export class Elements {
     const [a, b, c] = args.map((arg) => this.#value(arg));
     const apply = (name: ElementOp, ...values: readonly ElementValue[]): ElementValue => this.#apply(name, ...values);
     const bits = (value: number): ElementValue => this.#bits(value);
-    /** The lesser or greater of two floats, where that is what is selected. */
-    const chosen = (condition: ElementValue, then: ElementValue, otherwise: ElementValue): ElementValue | null => {
-      if (condition.kind !== "op" || condition.op !== "lt") return null;
-      const [left, right] = condition.args;
-      if (then === left && otherwise === right) return apply("lesser", then, otherwise);
-      return then === right && otherwise === left ? apply("greater", then, otherwise) : null;
-    };
     switch (op) {
       case "add":
       case "sub":
@@ -168,7 +175,7 @@ export class Elements {
       case "xor":
         return apply(op, a!, b!);
       case "select":
-        return chosen(a!, b!, c!) ?? apply(op, a!, b!, c!);
+        return this.#select(a!, b!, c!);
       case "bitsToFloat":
       case "floatToBits":
         return a!;
@@ -208,6 +215,13 @@ export class Elements {
         throw new NoForm();
     }
   }
+}
+
+/** Whether what is taken where x is not below a low constant is x, but at most a high one. */
+function isClip(x: ElementValue, low: ElementValue, otherwise: ElementValue): boolean {
+  if (otherwise.kind !== "op" || otherwise.op !== "lesser") return false;
+  const [high, same] = otherwise.args;
+  return x === same && low.kind === "bits" && high?.kind === "bits" && floatOf(low.bits) <= floatOf(high.bits);
 }
 
 const placeKey = ({ pointer, offset, narrow }: ElementPlace): string => `${pointer.name} ${offset} ${narrow ?? false}`;

@@ -54,10 +54,11 @@ export interface TileTransform {
 }
 
 /** Operations on elements of 32 bits; comparisons give all ones or zero. `lesser` and `greater` give the second operand unless the first one is less
- * or greater: with NaN and with equal ones, too. `greaterInt` compares, `largerInt` and `smallerInt` choose. */
+ * or greater: with NaN and with equal ones, too. `andNot` is what the second has and the first
+ * has not. `greaterInt` compares, `largerInt` and `smallerInt` choose. */
 const ELEMENT_OPS = {
   float: ["add", "sub", "mul", "div", "sqrt", "floor", "lesser", "greater", "eq", "lt", "le"],
-  bits: ["and", "or", "xor", "shiftLeft", "shiftRight", "select"],
+  bits: ["and", "andNot", "or", "xor", "shiftLeft", "shiftRight", "select"],
   int: ["addInt", "subInt", "mulInt", "eqInt", "greaterInt", "largerInt", "smallerInt", "toFloat"],
   /** What is so many bytes from a place. */
   memory: ["gather"],

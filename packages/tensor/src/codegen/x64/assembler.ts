@@ -18,6 +18,7 @@ const VECTOR = {
   lesser: [1, 0, 0x5d],
   greater: [1, 0, 0x5f],
   and: [1, 0, 0x54],
+  andNot: [1, 0, 0x55],
   or: [1, 0, 0x56],
   xor: [1, 0, 0x57],
   addInt: [1, 1, 0xfe],
@@ -176,7 +177,23 @@ export class Assembler extends Encoder {
   }
   /** The integer in a register copied to all lanes. */
   broadcastInteger(lanes: Lanes, to: number, from: number): this {
-    return this.vectorOf(1, 1, 4, 0x6e, to, 0, from).vectorOf(2, 1, lanes, 0x58, to, 0, to);
+    return this.vectorOf(1, 1, 4, 0x6e, to, 0, from).broadcastFirst(lanes, to, to);
+  }
+  /** Lane 0 copied to all lanes. */
+  broadcastFirst(lanes: Lanes, to: number, from: number): this {
+    return this.vectorOf(2, 1, lanes, 0x58, to, 0, from);
+  }
+  /** Lane 0 as an integer in a register of those. */
+  storeFirst(to: number, from: number): this {
+    return this.vectorOf(1, 1, 4, 0x7e, from, 0, to);
+  }
+  /** The lanes' highest bits as an integer. */
+  signs(lanes: 4 | 8, to: number, from: number): this {
+    return this.vectorOf(1, 0, lanes, 0x50, to, 0, from);
+  }
+  /** Eight lanes in the order of these numbers. */
+  permute(to: number, numbers: number, from: number): this {
+    return this.vectorOf(2, 1, 8, 0x36, to, numbers, from);
   }
   /** Four lanes in another order, two bits for each. */
   shuffle(to: number, from: number, order: number): this {

@@ -1,8 +1,8 @@
 /** @file Values of one vector of elements for x86-64: each computed once, in registers as long as they suffice. */
 import { invariant } from "../../base/errors.ts";
 import type { ElementPlace, ElementValue } from "../plan/language.ts";
-import type { Assembler } from "./assembler.ts";
-import { at, type Constant, type Memory, type Operand } from "./encoding.ts";
+import { type Assembler, IF } from "./assembler.ts";
+import { at, type Constant, type Label, type Memory, type Operand } from "./encoding.ts";
 
 /** Elements of a vector. */
 export type Width = 8 | 4 | 1;
@@ -35,6 +35,8 @@ type Operation = ElementValue & { readonly kind: "op" };
 
 /** A narrow element is read as the last of four bytes: nothing starts at the memory's very beginning, but something may end with it. */
 const BEFORE = 3;
+
+const EIGHT = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /** An operation, or a value that is wanted. */
 type Task = { readonly operation: Operation } | { readonly value: ElementValue; readonly i: number };
@@ -147,29 +149,56 @@ class Vector {
   #gather({ args: [index], from }: Operation): number {
     const code = this.#code;
     const { width, spare } = this.#around;
-    const offsets = this.#around.place();
-    code.vectorStore(this.#lanes, offsets, this.#register(index!));
-    this.#release([index!]);
+    const offsets = this.#register(index!);
+    // Before there are branches: what is moved out of a register to make room for these is moved on every way.
+    const halves = Array.from({ length: Math.ceil(width / 4) }, () => {
+      const register = this.#allocate();
+      this.#held.add(register);
+      return register;
+    });
+    const [to, upper] = halves as [number, number | undefined];
+    const done = code.label();
+    if (upper !== undefined) this.#gatherNeighbours(offsets, from!, to, upper, done);
+    const stored = this.#around.place();
+    code.vectorStore(this.#lanes, stored, offsets);
     const { base, offset } = this.#around.address(from!, false);
     const element = at(spare, from!.narrow ? offset - BEFORE : offset);
     // One by one: the processor's own instruction takes twice as long.
-    const halves = Array.from({ length: Math.ceil(width / 4) }, (_, half) => {
-      const to = this.#allocate();
-      this.#held.add(to);
+    halves.forEach((four, half) => {
       for (let lane = 0; lane < Math.min(4, width); lane++) {
-        code.load(spare, at(offsets.base, offsets.offset + 16 * half + 4 * lane)).longAdd(spare, base);
-        if (lane === 0) code.loadFirst(to, element);
-        else code.loadLane(to, element, lane);
+        code.load(spare, at(stored.base, stored.offset + 16 * half + 4 * lane)).longAdd(spare, base);
+        if (lane === 0) code.loadFirst(four, element);
+        else code.loadLane(four, element, lane);
       }
-      return to;
     });
-    const [to, upper] = halves as [number, number | undefined];
     if (upper !== undefined) {
       code.insertFour(8, to, upper, 1);
       this.#free.push(upper);
     }
     if (from!.narrow) code.shiftLanes("right", this.#lanes, to, to, 24);
+    code.bind(done);
+    this.#release([index!]);
     return to;
+  }
+
+  /** Reads eight elements at once and goes on at `done` where they follow each other, forwards or backwards, as the pixels of a row mostly do. */
+  #gatherNeighbours(offsets: number, from: ElementPlace, to: number, other: number, done: Label): void {
+    const code = this.#code;
+    const { spare } = this.#around;
+    const { base, offset } = this.#around.address(from, false);
+    const bytes = from.narrow ? 1 : 4;
+    code.broadcastFirst(8, to, offsets).vector("subInt", 8, to, offsets, to);
+    for (const step of [bytes, -bytes]) {
+      const otherwise = code.label();
+      code.vector("eqInt", 8, other, to, { bits: EIGHT.map((i) => i * step) }).signs(8, spare, other);
+      code.intConstant("cmp", spare, 255).jumpIf(IF.notZero, otherwise);
+      code.storeFirst(spare, offsets).longAdd(spare, base);
+      const least = at(spare, step < 0 ? offset + 7 * step : offset);
+      if (from.narrow) code.loadBytes(8, to, least);
+      else code.vectorLoad(8, to, least);
+      if (step < 0) code.vectorLoad(8, other, { bits: EIGHT.toReversed() }).permute(to, other, to);
+      code.jump(done).bind(otherwise);
+    }
   }
 
   #allocate(): number {

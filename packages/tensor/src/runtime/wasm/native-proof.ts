@@ -12,12 +12,14 @@ import { type Affine, forEachExpr } from "../../ir/scalar.ts";
 import { AT, BT, G, SKEW, STEP } from "../../ir/winograd.ts";
 import { relaxedSimdAvailable } from "./features.ts";
 import { compileNative, type NativeHost } from "./native.ts";
-import { PROOF_LOOPS } from "./proof-loops.ts";
+import { numberOfColumn, PROOF_LOOPS } from "./proof-loops.ts";
 
 /** Words around buffers, and what stands where nothing was written. */
 const GUARD = 64;
 const SENTINEL = 0x7fc1_2345;
 const PAGE = 65536;
+/** Numbers of a row's elements: at random, one after another, and backwards, but for the first, which may be out of bounds. */
+const STEPS = [0, 1, -1] as const;
 /** Of the memory of a kernel's proof. */
 const MOST_PAGES = 4096;
 
@@ -70,9 +72,14 @@ function resultOf(kernel: ProvenKernel, seed: number, host: NativeHost | null): 
     new Int32Array(memory.buffer, 0, words).fill(SENTINEL);
     new Int32Array(memory.buffer, table, sizes.length).set(starts.map((start) => 4 * start));
     const next = randomNumbers(seed);
+    const step = STEPS[seed % STEPS.length]!;
+    const rows = kernel.kind === "loop" && step !== 0 ? rowNumbers(kernel) : null;
     sizes.slice(0, -results).forEach((size, i) => {
       const view = new Float32Array(memory.buffer, 4 * starts[i]!, size);
       for (let j = 0; j < size; j++) view[j] = next();
+      if (!rows?.buffers.has(i)) return;
+      const numbers = new Int32Array(memory.buffer, 4 * starts[i]!, size);
+      for (let j = 0; j < size; j++) numbers[j] = numberOfColumn(step, j % rows.width);
     });
     const imports = { memory, ...(native ? { native: native.call } : {}) };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
@@ -89,6 +96,20 @@ function randomNumbers(seed: number): () => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 31 - 1;
   };
+}
+
+/** The buffers from which gathers along a row take the elements' numbers, and how long a row is. */
+function rowNumbers({ extents, outputs }: LoopKernel): { readonly buffers: ReadonlySet<number>; readonly width: number } {
+  const buffers = new Set<number>();
+  const values = outputs.map(({ value }) => value);
+  forEachExpr(values, (gather) => {
+    if (gather.kind !== "gather") return;
+    const indices = gather.terms.map(({ index }) => index);
+    forEachExpr(indices, (expr) => {
+      if (expr.kind === "load" && expr.at.strides.at(-1) === 1) buffers.add(expr.buffer);
+    });
+  });
+  return { buffers, width: extents.at(-1)! };
 }
 
 /** Elements of each buffer. */

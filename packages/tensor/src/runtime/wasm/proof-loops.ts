@@ -63,6 +63,11 @@ function everything(count: number): LoopKernel {
   return loopOf([count], 0, 4, [terms.reduceRight((sum, term) => op("sub", op("mul", sum, float(0.5)), term), total), chosen]);
 }
 
+/** Where a column of {@link cut} is read from, as the word that it computes that from. */
+export function numberOfColumn(step: number, column: number): number {
+  return (7 + (step > 0 ? column - 3 : 34 - column)) << 12;
+}
+
 /** Images of bytes and of floats, cut out where computed numbers say: some are out of bounds, and flags leave out others. */
 function cut(n: number, c: number, h: number, w: number): LoopKernel {
   const number = (buffer: number, ...strides: number[]): Expr => {
@@ -89,7 +94,7 @@ function cut(n: number, c: number, h: number, w: number): LoopKernel {
 }
 
 export const PROOF_LOOPS: readonly LoopKernel[] = [
-  ...[4, 7, 13, 32].map((width) => cut(3, 2, 5, width)),
+  ...[4, 7, 13, 32, 32, 32].map((width) => cut(3, 2, 5, width)),
   ...[1, 2, 3, 5].map((width) => paddedRelu(2, 3, width, 16)),
   paddedRelu(1, 4, 4, 13),
   paddedRelu(3, 33, 33, 20),
