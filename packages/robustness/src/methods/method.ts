@@ -106,3 +106,15 @@ export function carried({ carry }: Pick<MethodContext, "carry">, name: string): 
   if (!value) throw new InvariantError(`method: it carries no "${name}"`);
   return value;
 }
+
+/** Of any small batch. */
+const SIZES: CarrySizes = { batch: 2, image: [1, 1, 1], examples: 2 };
+
+/** Whether what a method carries has a place for each image of the batch, or for each of all examples. */
+export function carriesForEach(size: "batch" | "examples", { carries }: Pick<Method, "carries">): boolean {
+  const shapes = (sizes: CarrySizes): string =>
+    Object.values(carries?.(sizes) ?? {})
+      .map(({ shape }) => shape.join())
+      .join(";");
+  return shapes(SIZES) !== shapes({ ...SIZES, [size]: SIZES[size] + 1 });
+}

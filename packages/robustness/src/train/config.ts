@@ -2,12 +2,12 @@
 import { ConfigError } from "@gradalign/tensor";
 import { datasets, isDatasetName } from "../data/index.ts";
 import { configuredMethod, type MethodConfig, type MethodName, methodNamed, type PartialMethodConfig } from "../methods/index.ts";
+import { carriesForEach } from "../methods/method.ts";
 import type { ModelConfig } from "../models/index.ts";
 import type { OptimizerConfig, ScheduleConfig } from "../optim/index.ts";
 import type { Circumstances, Given } from "../options/option.ts";
 import { checkOptions, checkValue, resolveOptions, shown } from "../options/resolve.ts";
 import type { Augmentation } from "./batch.ts";
-import { keepsImages } from "./carried.ts";
 import { checkGuard, type GuardChange, type GuardMode } from "./guard-change.ts";
 import { isMixed } from "./mixing.ts";
 import { augmentOptions, DEFAULTS, datasetOption, optionsOf, SECTIONS, type Section, trainingOptions } from "./options.ts";
@@ -218,7 +218,7 @@ function checkTogether(config: TrainConfig): void {
   const conflict = method.conflict?.(options);
   if (conflict) fail(`method.${conflict.option}`, options[conflict.option], conflict.rule);
   const mixed = (["mixup", "cutmix"] as const).find((option) => augment[option] !== undefined);
-  if (mixed && keepsImages(method)) fail(`augment.${mixed}`, augment[mixed], `left out for ${method.id}, which keeps something for every image`);
+  if (mixed && carriesForEach("examples", method)) fail(`augment.${mixed}`, augment[mixed], `left out for ${method.id}, which keeps something for every image`);
   if (batchSize % microBatch !== 0) fail("microBatch", microBatch, `a divisor of ${batchSize}, the batch size`);
   if (trainSize !== null && trainSize < batchSize) fail("trainSize", trainSize, `at least ${batchSize}, the batch size, or null for all images`);
   for (const phase of phasesOf(config)) {
