@@ -209,6 +209,7 @@ function layers(): string {
 const REGIONS: Readonly<Record<string, () => string>> = {
   "steps-native": () => sideBySide("steps-native"),
   "steps-avx512": () => sideBySide("steps-avx512"),
+  "steps-avx2": () => sideBySide("steps-avx2"),
   "steps-webassembly": () => sideBySide("steps-webassembly"),
   scaling,
   steady,
