@@ -56,6 +56,15 @@ function fail(message) {
   process.exit(1);
 }
 
+for (const [name, choices] of Object.entries({ native: ["auto", "on", "off"], instructions: ["best", "avx2"] })) {
+  if (!choices.includes(options[name])) fail(`--${name} (="${options[name]}") must be one of ${choices.join(", ")}`);
+}
+for (const name of ["rounds", "threads"]) {
+  if (!/^[1-9]\d*$/.test(options[name])) fail(`--${name} (="${options[name]}") must be an integer of at least 1`);
+}
+const chosen = WORKLOADS.filter(({ name }) => new RegExp(options.only).test(name));
+if (chosen.length === 0) fail(`--only (="${options.only}") fits none of: ${WORKLOADS.map(({ name }) => name).join(", ")}`);
+
 function pythonWithTorch() {
   for (const python of options.python ? [options.python] : ["python3", "/usr/bin/python3"]) {
     const { status, stdout } = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" });
@@ -76,7 +85,7 @@ console.log(
   `${cpus()[0]?.model.trim()}, ${threads} threads, instructions: ${options.instructions}, load ${load.toFixed(2)}${torch ? `, PyTorch ${torch.version}` : ""}`,
 );
 
-for (const workload of WORKLOADS.filter(({ name }) => new RegExp(options.only).test(name))) {
+for (const workload of chosen) {
   const { name, steps, ...task } = workload;
   const ours = [];
   for (const node of options.nodes.split(",")) {

@@ -17,6 +17,7 @@ const METHODS: readonly GridMethod[] = [
   { key: "fgsm-rs", label: "FGSM-RS", method: { name: "fgsm-rs" } },
   { key: "n-fgsm", label: "N-FGSM", method: { name: "n-fgsm" } },
   { key: "fgsm-gradalign", label: "FGSM + GradAlign", method: { name: "fgsm-gradalign" } },
+  { key: "fgsm-gradalign, λ = 2", label: "FGSM + GradAlign, λ = 2", method: { name: "fgsm-gradalign", lambda: 2 } },
   { key: "free", label: "AT for Free", method: { name: "free", replays: 8 } },
   { key: "pgd-2", label: "PGD-2", method: { name: "pgd", steps: 2, stepSize: 0.5 } },
   { key: "pgd-10", label: "PGD-10", method: { name: "pgd", steps: 10, stepSize: 0.2 } },
