@@ -2,13 +2,12 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { checkFolder, convertFolder, type FolderCheck, LEFT_OUT, leftOutLine, readIfThere, writeFileAtomic } from "@gradalign/robustness/node";
-import { count, duration } from "@gradalign/runs";
+import { count } from "@gradalign/runs";
 import { ConfigError } from "@gradalign/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Context, print, remark } from "../terminal/context.ts";
 import { EXIT_CODE_OF_SIGNAL, listenForInterrupt } from "../terminal/interrupt.ts";
-import { LiveRegion } from "../terminal/live-region.ts";
-import { statusLine } from "../terminal/progress-bar.ts";
+import { WorkProgress } from "../terminal/work-progress.ts";
 
 const CHECK_HELP = `
 Reads every image of train/CLASS and val/CLASS (or test/CLASS, or CLASS), of shards or of Parquet files, once, and says what would stop a training: images that
@@ -116,32 +115,19 @@ interface Progress {
 
 /** Does work that tells how far it is, as a bar or now and then as a line; undefined when it was interrupted. */
 async function interruptible<Result>(context: Context, what: string, work: (progress: Progress) => Promise<Result>): Promise<Result | undefined> {
-  const { stderr } = context.streams;
-  const region = stderr.isTTY ? new LiveRegion(stderr) : undefined;
+  const progress = new WorkProgress(context, what, "images");
   const interrupt = listenForInterrupt(() => {});
-  let [begun, before, tenth] = [0, -1, 0];
-  const onProgress = (done: number, total: number): void => {
-    // Threads that start, and what an earlier call has done, say nothing about how fast it goes.
-    if (before < 0) [begun, before] = [performance.now(), done];
-    const left = done > before ? (((performance.now() - begun) / 1000) * (total - done)) / (done - before) : undefined;
-    const parts = [`${count(done)} of ${count(total)} images`, ...(left === undefined || done === total ? [] : [`ETA ${duration(left)}`])];
-    if (region) region.show([statusLine(done / total, parts, stderr.columns)]);
-    else if (Math.floor((10 * done) / total) > tenth) {
-      tenth = Math.floor((10 * done) / total);
-      remark(context, `${what}: ${parts.join(", ")}`);
-    }
-  };
   try {
-    return await work({ signal: interrupt.signal, onProgress });
+    return await work({ signal: interrupt.signal, onProgress: (done, total) => progress.show(done, total) });
   } catch (error) {
     const received = interrupt.received();
     if (received === undefined || !interrupt.signal.aborted) throw error;
-    region?.clear();
+    progress.clear();
     remark(context, `stopped by ${received}; what was written is kept, the same command goes on`);
     context.exitCode = EXIT_CODE_OF_SIGNAL[received];
     return undefined;
   } finally {
-    region?.clear();
+    progress.clear();
     interrupt.release();
   }
 }

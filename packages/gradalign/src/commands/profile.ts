@@ -10,6 +10,7 @@ import { writeOutput } from "../run/output.ts";
 import { addSettingFlags, parseCount, parseCountOrAll, settingsFromFlags } from "../settings/setting-flags.ts";
 import { type Context, print, remark } from "../terminal/context.ts";
 import { textTable } from "../terminal/table.ts";
+import { WorkProgress } from "../terminal/work-progress.ts";
 
 const HELP = `
 Images are made up, of CIFAR-10's size: a step's time does not depend on the pixels. Steps are first timed as they run in training;
@@ -23,8 +24,12 @@ Examples:
 
 const FLAGS = ["model", "filters", "width", "method", "epsilon", "stepSize", "steps", "lambda", "replays", "batchSize", ...DEVICE_SETTINGS] as const;
 
-/** Steps before timing begins, in which the engine finishes compiling. */
-const WARM_UP = 3;
+/** What goes before timing, at least: engines replace code by faster code while it runs. */
+const WARM_UP = { steps: 3, ms: 700 } as const;
+/** Whole steps are timed for so long, at least. */
+const TIMED_MS = 500;
+/** How far it is is told after so long. */
+const QUIET_MS = 2000;
 
 interface ProfileFlags {
   readonly rounds: string;
@@ -66,7 +71,7 @@ interface Profile {
 export function registerProfile(program: Command, context: Context): void {
   const command = program.command("profile").description("time every kernel of a training step");
   addSettingFlags(command, FLAGS, defaultTexts)
-    .addOption(new Option("--rounds <n>", "steps to time").default("9"))
+    .addOption(new Option("--rounds <n>", "steps to time, at least; of short ones as many as half a second has").default("9"))
     .addOption(new Option("--top <n|all>", "lines of the table").default("25"))
     .option("--trace <file>", "write the last step as a trace for Perfetto or Chrome")
     .option("--plans", "print how each of the table's kernels is computed: tasks, loops, register tiles")
@@ -85,7 +90,8 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
   try {
     const session = createSession(createModel(config.model), config, madeUpImages("cifar10", 2 * config.batchSize, config.batchSize), device);
     session.initialize();
-    const { profile, lastStep } = await measure(session, config, device, rounds);
+    const progress = new WorkProgress(context, "timing", "steps");
+    const { profile, lastStep } = await measure(session, config, device, rounds, progress).finally(() => progress.clear());
     session.dispose();
     if (options.trace !== undefined) writeOutput(options.trace, JSON.stringify(traceOf(lastStep)));
     if (options.json) print(context, JSON.stringify(profile));
@@ -96,18 +102,39 @@ async function runProfile(options: ProfileFlags & Record<string, unknown>, conte
   }
 }
 
-async function measure(session: Session, config: TrainConfig, device: Device, rounds: number): Promise<{ profile: Profile; lastStep: KernelTime[] }> {
+async function measure(
+  session: Session,
+  config: TrainConfig,
+  device: Device,
+  rounds: number,
+  progress: WorkProgress,
+): Promise<{ profile: Profile; lastStep: KernelTime[] }> {
+  const total = WARM_UP.steps + 2 * rounds;
+  const begun = performance.now();
   let index = 0;
-  const steps: number[] = [];
-  for (let i = 0; i < WARM_UP + rounds; i++) {
-    const start = performance.now();
-    session.step(index++);
-    // Reading makes sure that the step is over.
-    await session.readSums();
-    if (i >= WARM_UP) steps.push(performance.now() - start);
-  }
+  /** Says how many steps are done, once that is worth saying. */
+  const tell = (done: number): void => {
+    if (performance.now() - begun > QUIET_MS) progress.show(done, total);
+  };
+  const timed = async (least: number, leastMs: number, before: number): Promise<number[]> => {
+    const steps: number[] = [];
+    for (let spent = 0; steps.length < least || spent < leastMs; spent += steps.at(-1)!) {
+      const start = performance.now();
+      session.step(index++);
+      // Reading makes sure that the step is over.
+      await session.readSums();
+      steps.push(performance.now() - start);
+      tell(before + Math.min(least, steps.length));
+    }
+    return steps;
+  };
+  await timed(WARM_UP.steps, WARM_UP.ms, 0);
+  const steps = await timed(rounds, TIMED_MS, WARM_UP.steps);
   const profiled: KernelTime[][] = [];
-  for (let i = 0; i < rounds; i++) profiled.push(await session.profile(index++));
+  for (let i = 0; i < rounds; i++) {
+    profiled.push(await session.profile(index++));
+    tell(WARM_UP.steps + rounds + profiled.length);
+  }
   const lastStep = profiled.at(-1) as KernelTime[];
   const medians = lastStep.map((_, k) => median(profiled.map((step) => step[k]?.ms ?? 0)));
   const kernelMs = medians.reduce((sum, ms) => sum + ms, 0);
