@@ -1,9 +1,9 @@
 /** @file A folder of JPEGs made of CIFAR-10: what stands in for ImageNet on a laptop. */
 import { createHash } from "node:crypto";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encodeJpeg, type ImageSource, isResident, resample } from "@gradalign/robustness";
-import type { LoadedDataset } from "@gradalign/robustness/node";
+import { type LoadedDataset, makeFolder } from "@gradalign/robustness/node";
 import { InvariantError } from "@gradalign/tensor";
 
 /** Pixels of a side, and images of each class. */
@@ -24,7 +24,7 @@ function writeSplit(folder: string, split: keyof typeof PER_CLASS, source: Image
   if (!isResident(source)) throw new InvariantError("the images of a known data set are in memory");
   const bytes = source.images.length / source.count;
   const written = classNames.map(() => 0);
-  for (const name of classNames) mkdirSync(join(folder, split, name), { recursive: true });
+  for (const name of classNames) makeFolder(join(folder, split, name));
   source.labels.forEach((label, i) => {
     const number = written[label] as number;
     if (number === PER_CLASS[split]) return;

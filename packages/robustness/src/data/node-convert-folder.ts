@@ -4,11 +4,11 @@
  * What is done already is not done again: shards and arrays get their names when they are whole, and a packed array goes on behind its last whole
  * image. `convert.json` says what was converted how, so that nothing else is mixed into it.
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, renameSync, statSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readdirSync, renameSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError, DataError } from "@gradalign/tensor";
 import { z } from "zod";
-import { writeFileAtomic } from "../files/node-atomic-file.ts";
+import { makeFolder, writeFileAtomic } from "../files/node-atomic-file.ts";
 import { onFile } from "../files/node-file-error.ts";
 import { withLock } from "../files/node-lock.ts";
 import { readJson } from "../files/node-read.ts";
@@ -75,7 +75,7 @@ export async function convertFolder(folder: string, out: string, options: Conver
   }
   const chosen = packed ? { size, transforms, shardImages: null } : { size: null, transforms: null, shardImages };
   const plan = { format: "gradalign convert", version: 1, fingerprint, to, ...chosen } satisfies z.infer<typeof planFile>;
-  onFile("make the folder", out, () => mkdirSync(out, { recursive: true }));
+  makeFolder(out);
   return withLock(join(out, "convert.lock"), { what: `the folder ${out}` }, async () => {
     const file = join(out, PLAN);
     if (existsSync(file)) {

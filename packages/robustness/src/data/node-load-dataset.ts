@@ -6,10 +6,11 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError, GradalignError } from "@gradalign/tensor";
-import { removeLeftovers, writeFileAtomic } from "../files/node-atomic-file.ts";
+import { makeFolder, removeLeftovers, writeFileAtomic } from "../files/node-atomic-file.ts";
+import { FileError } from "../files/node-file-error.ts";
 import { withLock } from "../files/node-lock.ts";
 import { inflated, readAll } from "./byte-reader.ts";
 import type { ResidentDataset } from "./dataset.ts";
@@ -69,7 +70,7 @@ export async function loadDataset(which: DatasetName | DatasetDefinition, option
   signal?.throwIfAborted();
   try {
     if ((await missingFiles(folder, definition.files)).length > 0) {
-      await mkdir(folder, { recursive: true });
+      makeFolder(folder);
       await withLock(
         join(root, `${definition.name}.lock`),
         {
@@ -88,7 +89,7 @@ export async function loadDataset(which: DatasetName | DatasetDefinition, option
     return await readDataset(definition, (name) => createReadStream(join(folder, name), { highWaterMark: 1 << 20, ...(signal ? { signal } : {}) }));
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof GradalignError) throw error;
+    if (error instanceof GradalignError && !(error instanceof FileError)) throw error;
     throw new DataError(
       `loadDataset: cannot use the data folder ${root}: ${(error as Error).message}; make it writable, or choose another with cacheDir or GRADALIGN_DATA`,
       { cause: error },

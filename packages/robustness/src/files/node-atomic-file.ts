@@ -70,7 +70,7 @@ function targetOf(file: string): string {
  */
 export function makeFolder(folder: string): () => void {
   const path = resolve(folder);
-  const first = onFile("make the folder", folder, () => mkdirSync(path, { recursive: true }));
+  const first = onFile("make the folder", folder, () => makeMissing(path));
   return () => {
     if (first === undefined) return;
     try {
@@ -79,6 +79,30 @@ export function makeFolder(folder: string): () => void {
       // Not empty: it is wanted.
     }
   };
+}
+
+/** Makes a folder and what is missing above it; the first that was made. In Node 20 `recursive` never ends where /proc or the like refuses a new folder. */
+function makeMissing(path: string): string | undefined {
+  const isThere = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const above = dirname(path);
+  let first: string | undefined;
+  try {
+    mkdirSync(path);
+    return path;
+  } catch (error) {
+    if (isThere()) return undefined;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || above === path) throw error;
+    first = makeMissing(above);
+  }
+  try {
+    mkdirSync(path);
+    return first ?? path;
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (isThere()) return first;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    throw new FileError(`cannot make the folder ${path}: nothing can be made in ${above}; name another place`, { cause: error });
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FileError, readRegularFile, removeLeftovers, requireWritable, requireWritableFile, writeFileAtomic } from "@gradalign/robustness/node";
+import { FileError, makeFolder, readRegularFile, removeLeftovers, requireWritable, requireWritableFile, writeFileAtomic } from "@gradalign/robustness/node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 let folder: string;
@@ -54,6 +54,30 @@ it("a write removes what killed writes of the same file left, and nothing else",
   for (const name of [`.model.${ended}.0123456789ab.tmp`, ...others]) writeFileSync(path(name), "");
   writeFileAtomic(path("model"), "new");
   expect(readdirSync(folder).sort()).toEqual([...others, "model"].sort());
+});
+
+describe("making a folder", () => {
+  it("makes those above it, and can be taken back as far as they are empty", () => {
+    mkdirSync(path("a"));
+    const remove = makeFolder(path("a/b/c"));
+    expect(existsSync(path("a/b/c"))).toBe(true);
+    expect(makeFolder(path("a/b/c"))).not.toThrow();
+    expect(existsSync(path("a/b/c"))).toBe(true);
+    remove();
+    expect(readdirSync(path("a"))).toEqual([]);
+    expect(existsSync(path("a"))).toBe(true);
+  });
+
+  it("is refused under a file, at a link to nothing, and where the system lets nothing be made", () => {
+    writeFileSync(path("file"), "");
+    symlinkSync("nowhere", path("link"));
+    expect(() => makeFolder(path("file/a"))).toThrow(`cannot make the folder ${path("file/a")}: a part of this path is a file, not a folder`);
+    expect(() => makeFolder(path("link"))).toThrow(`cannot make the folder ${path("link")}: something else has this name`);
+    if (process.platform === "linux") {
+      // Node 20's own way never ends there.
+      expect(() => makeFolder("/proc/nope/a")).toThrow("nothing can be made in /proc; name another place");
+    }
+  });
 });
 
 it("checking a folder that is to be made leaves nothing behind", () => {

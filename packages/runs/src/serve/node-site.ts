@@ -1,8 +1,8 @@
 /** @file The page and a data set as files for any web server: what {@link startStudioServer} serves, lying in a folder. */
-import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ResidentDataset } from "@gradalign/robustness";
-import { onFile } from "@gradalign/robustness/node";
+import { makeFolder, onFile } from "@gradalign/robustness/node";
 import { ConfigError, UnsupportedError } from "@gradalign/tensor";
 import { cutIntoParts } from "./node-data-parts.ts";
 import type { StudioServerOptions } from "./node-server.ts";
@@ -24,7 +24,7 @@ export function writeSite(
     throw new ConfigError(`--site (="${folder}") must be an empty folder, or none yet; name another`);
   }
   onFile("write", folder, () => {
-    mkdirSync(join(folder, "data"), { recursive: true });
+    makeFolder(join(folder, "data"));
     cpSync(page, folder, { recursive: true });
     writeFileSync(join(folder, "_headers"), HEADERS);
     const { list, bytes } = cutIntoParts(dataset, fingerprint);
