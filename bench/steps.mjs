@@ -8,8 +8,9 @@
  * Every version of Node and PyTorch has a process of its own. Their rounds alternate, so that a noisy machine disturbs all alike; medians are
  * compared. A machine that is busy already is refused. */
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Partner, summary } from "./partner.mjs";
@@ -19,21 +20,34 @@ const USAGE = `node bench/steps.mjs [--pytorch] [--python PATH] [--nodes PATH,PA
 
 Example: npm run bench:pytorch -- --only 'cnn fgsm'`;
 
-const { values: options } = parseArgs({
-  options: {
-    pytorch: { type: "boolean", default: false },
-    python: { type: "string" },
-    nodes: { type: "string", default: process.execPath },
-    native: { type: "string", default: "auto" },
-    instructions: { type: "string", default: "best" },
-    only: { type: "string", default: "." },
-    rounds: { type: "string", default: "5" },
-    threads: { type: "string", default: String(Math.min(2, cpus().length)) },
-    json: { type: "string" },
-    force: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
+const OPTIONS = {
+  pytorch: { type: "boolean", default: false },
+  python: { type: "string" },
+  nodes: { type: "string", default: process.execPath },
+  native: { type: "string", default: "auto" },
+  instructions: { type: "string", default: "best" },
+  only: { type: "string", default: "." },
+  rounds: { type: "string", default: "5" },
+  threads: { type: "string", default: String(Math.min(2, cpus().length)) },
+  json: { type: "string" },
+  force: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+};
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+function optionsGiven() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    return fail(`${error.message}\n\n${USAGE}`);
+  }
+}
+
+const options = optionsGiven();
 if (options.help) {
   console.log(USAGE);
   process.exit(0);
@@ -51,19 +65,27 @@ const WORKLOADS = [
   ["standard", "fgsm", "gradalign", "pgd10"].map((method, i) => ({ ...workload, method, steps: steps[i], name: `${workload.name} ${method}` })),
 );
 
-function fail(message) {
-  console.error(message);
-  process.exit(1);
-}
-
 for (const [name, choices] of Object.entries({ native: ["auto", "on", "off"], instructions: ["best", "avx2"] })) {
   if (!choices.includes(options[name])) fail(`--${name} (="${options[name]}") must be one of ${choices.join(", ")}`);
 }
 for (const name of ["rounds", "threads"]) {
   if (!/^[1-9]\d*$/.test(options[name])) fail(`--${name} (="${options[name]}") must be an integer of at least 1`);
 }
-const chosen = WORKLOADS.filter(({ name }) => new RegExp(options.only).test(name));
+function chosenWorkloads() {
+  try {
+    return WORKLOADS.filter(({ name }) => new RegExp(options.only).test(name));
+  } catch (error) {
+    return fail(`--only: ${error.message}`);
+  }
+}
+
+const chosen = chosenWorkloads();
 if (chosen.length === 0) fail(`--only (="${options.only}") fits none of: ${WORKLOADS.map(({ name }) => name).join(", ")}`);
+
+for (const node of options.nodes.split(",")) {
+  if (spawnSync(node, ["--version"]).status !== 0) fail(`--nodes: "${node}" is no Node that runs here; name its binary`);
+}
+if (options.json && !existsSync(dirname(resolve(options.json)))) fail(`--json (="${options.json}") must be a file in a folder that is there`);
 
 function pythonWithTorch() {
   for (const python of options.python ? [options.python] : ["python3", "/usr/bin/python3"]) {

@@ -42,7 +42,7 @@ export { modelFile, ofFile } from "./models/node-model-file.ts";
 export { type OpenedVictim, type OpenOptions, openVictim } from "./models/node-open-victim.ts";
 export { loadSavedModel, type SavedModel, type Which } from "./models/node-saved-model.ts";
 export { type AttackRequest, attackSaved, type FinalAttack } from "./perform/node-attack-saved.ts";
-export { arithmeticOptions, DEVICE_SETTINGS, machineOf, openDevice, resumedSettings, runSettingsOf } from "./perform/node-device.ts";
+export { arithmeticOptions, DEVICE_SETTINGS, machineOf, openDevice, resumedSettings, runSettingsOf, usualNative } from "./perform/node-device.ts";
 export { type EvaluationRequest, evaluate, evaluationIdentity, noteEvaluation } from "./perform/node-evaluate.ts";
 export { ownRun, performRun, type RunOutcome, type RunRequest } from "./perform/node-perform-run.ts";
 export { type Provenance, provenance } from "./perform/node-provenance.ts";

@@ -1,7 +1,7 @@
 /** @file Where a resumed run is computed. */
 import type { Arithmetic } from "@gradalign/robustness";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { arithmeticOptions, openDevice, resumedSettings, runSettingsOf } from "../src/perform/node-device.ts";
+import { arithmeticOptions, openDevice, resumedSettings, runSettingsOf, usualNative } from "../src/perform/node-device.ts";
 
 /** A run computed with this. */
 const run = (...arithmetic: Arithmetic[]) => ({ seal: { arithmetic } }) as unknown as Parameters<typeof resumedSettings>[2];
@@ -41,6 +41,13 @@ describe("machine code", () => {
     vi.stubEnv("GRADALIGN_NATIVE", "sometimes");
     const open = openDevice({ backend: "wasm", threads: 1 }, () => {});
     await expect(open).rejects.toThrow('GRADALIGN_NATIVE (="sometimes") must be auto, on or off');
+    expect(() => usualNative()).toThrow('GRADALIGN_NATIVE (="sometimes") must be auto, on or off');
+    vi.stubEnv("GRADALIGN_NATIVE", "off");
+    expect(usualNative()).toEqual({ host: null, problem: "GRADALIGN_NATIVE switches it off" });
+    // Set to nothing it is as if it were not set.
+    vi.stubEnv("GRADALIGN_NATIVE", "");
+    expect(usualNative().problem).not.toBe("GRADALIGN_NATIVE switches it off");
+    vi.stubEnv("GRADALIGN_NATIVE", "sometimes");
     // A setting that is given wins.
     (await openDevice({ backend: "wasm", threads: 1, native: "off" }, () => {})).close();
   });
@@ -77,8 +84,10 @@ describe("machine code", () => {
       const told: string[] = [];
       (await openDevice({ backend: "wasm", threads: 1, native: "auto" }, (text) => told.push(text))).close();
       expect(told).toEqual([`machine code is not used: there is none for ${process.platform}-riscv64 (--native off silences this)`]);
-      const insisted = openDevice({ backend: "wasm", threads: 1, native: "on" }, () => {});
-      await expect(insisted).rejects.toThrow(`--native (="on") does not work here: there is none for ${process.platform}-riscv64`);
+      for (const backend of ["wasm", "auto"] as const) {
+        const insisted = openDevice({ backend, threads: 1, native: "on" }, () => {});
+        await expect(insisted).rejects.toThrow(`--native (="on") does not work here: there is none for ${process.platform}-riscv64`);
+      }
     } finally {
       vi.unstubAllGlobals();
     }

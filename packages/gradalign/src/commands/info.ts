@@ -2,9 +2,9 @@
 import { readdirSync, statSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
-import { dataFolder, nodeGpu, nodeNative } from "@gradalign/robustness/node";
+import { dataFolder, nodeGpu } from "@gradalign/robustness/node";
 import { bytes } from "@gradalign/runs";
-import { VERSION } from "@gradalign/runs/node";
+import { usualNative, VERSION } from "@gradalign/runs/node";
 import { BACKENDS, createDevice, wasmFeatures } from "@gradalign/tensor";
 import type { Command } from "commander";
 import { answerQuestions, workerProcess } from "../run/worker-process.ts";
@@ -34,7 +34,8 @@ interface Info {
   readonly native: string | null;
   /** Of which kind it is. */
   readonly instructions: string | null;
-  readonly cache: { readonly folder: string; readonly bytes: number };
+  /** Bytes are null where they cannot be read. */
+  readonly cache: { readonly folder: string; readonly bytes: number | null };
 }
 
 /** Adds the command to the program, and the hidden one that it runs apart. */
@@ -75,7 +76,7 @@ async function collectInfo(): Promise<Info> {
   const backends: Record<string, BackendState> = {};
   for (const backend of BACKENDS) backends[backend] = backend === "webgpu" ? await tryGpuApart() : await tryBackend(backend);
   const folder = dataFolder();
-  const native = nodeNative(false, { version: VERSION });
+  const native = usualNative();
   return {
     version: VERSION,
     node: process.versions.node,
@@ -101,19 +102,18 @@ function rows(info: Info): string[][] {
     ]),
     ...Object.entries(info.wasm).map(([feature, there]) => [`wasm ${feature}`, there ? "yes" : "no"]),
     ["machine code", info.native === null ? `${info.instructions}, proven to give WebAssembly's bits (--native off switches it off)` : `no: ${info.native}`],
-    ["cache folder", `${info.cache.folder} (${bytes(info.cache.bytes)}; GRADALIGN_DATA chooses another)`],
+    ["cache folder", `${info.cache.folder} (${info.cache.bytes === null ? "cannot be read" : bytes(info.cache.bytes)}; GRADALIGN_DATA chooses another)`],
   ];
 }
 
-/** Size of the files in a folder; 0 if it is not there. */
-function folderBytes(folder: string): number {
+/** Size of the files in a folder; 0 if it is not there, null if it cannot be read. */
+function folderBytes(folder: string): number | null {
   try {
     return readdirSync(folder, { recursive: true, encoding: "utf8" }).reduce((sum, name) => {
       const stats = statSync(join(folder, name), { throwIfNoEntry: false });
       return sum + (stats?.isFile() ? stats.size : 0);
     }, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
-    throw error;
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? 0 : null;
   }
 }

@@ -75,7 +75,7 @@ export function registerProfile(program: Command, context: Context): void {
     .addOption(new Option("--top <n|all>", "lines of the table").default("25"))
     .option("--trace <file>", "write the last step as a trace for Perfetto or Chrome")
     .option("--plans", "print how each of the table's kernels is computed: tasks, loops, register tiles")
-    .option("--json", "print one JSON object with all kernels")
+    .option("--json", "print one JSON object with all kernels and their plans, whatever --top says")
     .addHelpText("after", HELP)
     .action((options: ProfileFlags & Record<string, unknown>) => runProfile(options, context));
 }

@@ -33,8 +33,10 @@ export function describeEvent(event: RunEvent, speed: number | undefined, paint:
       return event.classesFrom === "definition" ? [] : [describeFolder(event)];
     case "start": {
       const from = event.iteration > 0 ? ` from step ${count(event.iteration)}` : "";
+      // Of a run that goes on the first step is still to come.
+      const compiled = event.compileMs > 0 ? `, compiled in ${decimals(event.compileMs / 1000, 1)} s` : "";
       return [
-        `${count(event.parameters)} parameters, ${count(event.iterations)} steps${from}, compiled in ${decimals(event.compileMs / 1000, 1)} s${describeMemory(event)}`,
+        `${count(event.parameters)} parameters, ${count(event.iterations)} steps${from}${compiled}${describeMemory(event)}`,
         ...describeMicroBatches(event),
       ];
     }

@@ -9,5 +9,5 @@ export function wilsonInterval(successes: number, n: number): [low: number, high
   const spread = Z * Math.sqrt((p * (1 - p)) / n + (Z * Z) / (4 * n * n));
   const scale = 1 + (Z * Z) / n;
   const center = p + (Z * Z) / (2 * n);
-  return [Math.max(0, (center - spread) / scale), Math.min(1, (center + spread) / scale)];
+  return [successes === 0 ? 0 : (center - spread) / scale, successes === n ? 1 : (center + spread) / scale];
 }

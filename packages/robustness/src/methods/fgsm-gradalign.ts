@@ -47,7 +47,7 @@ export const fgsmGradAlign = defineMethod({
   },
   conflict: ({ aligned, neighbour, through, alignEvery }) =>
     aligned === "none" && (neighbour ?? through ?? alignEvery) !== undefined
-      ? { option: "aligned", rule: "all or a quarter beside options of the alignment; leave those out for FGSM" }
+      ? { option: "aligned", rule: "all or quarter where a neighbour, a way through or a rhythm is chosen too; leave those out for FGSM" }
       : null,
   // In the paper's scripts, for the ResNet on CIFAR-10.
   recipe: ({ dataset, model }) => (dataset === "cifar10" && model !== "cnn" ? { peak: 0.3 } : {}),

@@ -99,7 +99,7 @@ export async function perform(prepared: Prepared): Promise<TrainResult> {
     iteration: course.iteration,
     parameters: countParameters(session.current.params),
     compileMs: session.stats()?.compileMs ?? 0,
-    ...memoryOf(options.device),
+    ...(session.stats() ? memoryOf(options.device) : {}),
     ...microBatchesOf(course),
   });
   if (isMissing(course)) await evaluate(course);

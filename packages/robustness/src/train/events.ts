@@ -75,7 +75,7 @@ export type TrainEvent =
       readonly iteration: number;
       readonly parameters: number;
       readonly compileMs: number;
-      /** Bytes of device memory that steps need, data and weights included, and that there are at most, where that is known. */
+      /** Bytes of device memory that steps need, data and weights included, and that there are at most, where that is known: not before the first step. */
       readonly memory?: { readonly needed: number; readonly most?: number };
       /** In how many parts a step computes a batch, of how many images, and whether each is normalised by itself. */
       readonly microBatches?: { readonly parts: number; readonly size: number; readonly normalized: boolean };

@@ -103,5 +103,7 @@ describe("Wilson's interval", () => {
     // Newcombe 1998, table I: 81/263 -> 0.2553 to 0.3662; 0/20 -> 0 to 0.1611.
     expect(wilsonInterval(81, 263).map((v) => Number(v.toFixed(4)))).toEqual([0.2553, 0.3662]);
     expect(wilsonInterval(0, 20).map((v) => Number(v.toFixed(4)))).toEqual([0, 0.1611]);
+    // No rounding at the ends.
+    expect([wilsonInterval(0, 1000)[0], wilsonInterval(1000, 1000)[1]]).toEqual([0, 1]);
   });
 });

@@ -1,7 +1,7 @@
 /** @file Opening the device that a command computes on. */
 
 import type { Arithmetic } from "@gradalign/robustness";
-import { mayHaveGpu, nodeGpu, nodeNative, nodeTuning } from "@gradalign/robustness/node";
+import { mayHaveGpu, type NativeState, nodeGpu, nodeNative, nodeTuning } from "@gradalign/robustness/node";
 import { ConfigError, createDevice, type Device, type NativeHost, UnsupportedError } from "@gradalign/tensor";
 import type { Run } from "../folder/node-run.ts";
 import type { RunMachine } from "../run/run-data.ts";
@@ -32,11 +32,11 @@ export async function openDevice(
   if (precision === "f16" && backend !== "webgpu") throw new ConfigError('--precision (="f16") needs a GPU; add --backend webgpu');
   if (tensorCores !== "off" && precision !== "f16") throw new ConfigError(`--tensor-cores (="${tensorCores}") needs float16; add --precision f16`);
   const allowSoftware = softwareGpu === "yes";
+  const host = backend === "wasm" || backend === "auto" ? nativeHost(native, note) : null;
   const open = async (taken: typeof backend): Promise<Device> => {
-    const host = taken === "wasm" || taken === "auto" ? nativeHost(native, note) : null;
     const device = await createDevice({
       backend: taken,
-      ...(host ? { native: host } : {}),
+      ...(host && taken !== "reference" ? { native: host } : {}),
       ...(taken === "wasm" || taken === "reference" ? {} : { gpu: await nodeGpu({ experimental: tensorCores !== "off" }) }),
       allowSoftware,
       ...(precision === "f16" ? { precision: "float16" } : {}),
@@ -65,7 +65,8 @@ export async function openDevice(
   return open("reference");
 }
 
-/** Machine code for contractions, if it is wanted and to be had. */
+/** Machine code for contractions, if it is wanted and to be had.
+ * @throws UnsupportedError when it is insisted on. */
 function nativeHost(asked: DeviceSettings["native"], note: (text: string) => void): NativeHost | null {
   const wanted = asked ?? nativeFromEnvironment();
   if (wanted === "off") return null;
@@ -75,9 +76,15 @@ function nativeHost(asked: DeviceSettings["native"], note: (text: string) => voi
   return host;
 }
 
-/** What GRADALIGN_NATIVE says; auto if it is not set. */
+/** What machine code is taken where no setting says, or why there is none. */
+export function usualNative(): NativeState {
+  const wanted = nativeFromEnvironment();
+  return wanted === "off" ? { host: null, problem: "GRADALIGN_NATIVE switches it off" } : nodeNative(wanted === "on", { version: VERSION });
+}
+
+/** What GRADALIGN_NATIVE says; auto if it is empty or not set. */
 function nativeFromEnvironment(): "auto" | "on" | "off" {
-  const value = process.env["GRADALIGN_NATIVE"] ?? "auto";
+  const value = process.env["GRADALIGN_NATIVE"] || "auto";
   if (value === "auto" || value === "on" || value === "off") return value;
   throw new ConfigError(`GRADALIGN_NATIVE (="${value}") must be auto, on or off`);
 }
