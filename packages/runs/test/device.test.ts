@@ -53,17 +53,14 @@ describe("machine code", () => {
   });
 
   test("where there is none, a newer Node would be faster: told where somebody reads it", async () => {
-    const hints = async (node: string): Promise<string[]> => {
-      const versions = { ...process.versions, node };
-      vi.stubGlobal(
-        "process",
-        new Proxy(process, { get: (target, name) => (name === "versions" ? versions : name === "arch" ? "x64" : Reflect.get(target, name)) }),
-      );
+    const hints = async (node: string, native: "auto" | "off" = "auto"): Promise<string[]> => {
+      const elsewhere: Readonly<Record<string | symbol, unknown>> = { versions: { ...process.versions, node }, arch: "x64", platform: "other" };
+      vi.stubGlobal("process", new Proxy(process, { get: (target, name) => elsewhere[name] ?? Reflect.get(target, name) }));
       const told: string[] = [];
       const notes: string[] = [];
       try {
         const device = await openDevice(
-          { backend: "wasm", threads: 1, native: "off" },
+          { backend: "wasm", threads: 1, native },
           (text) => notes.push(text),
           (text) => told.push(text),
         );
@@ -71,11 +68,13 @@ describe("machine code", () => {
       } finally {
         vi.unstubAllGlobals();
       }
-      expect(notes).toEqual([]);
+      expect(notes).toEqual(native === "off" ? [] : ["machine code is not used: there is none for other-x64 (--native off silences this)"]);
       return told;
     };
     expect(await hints("20.16.0")).toEqual(["without machine code, Node 24 or newer trains about 1.5 times as fast as Node 20"]);
     expect(await hints("24.0.0")).toEqual([]);
+    // Whoever switches it off knows.
+    expect(await hints("20.16.0", "off")).toEqual([]);
   });
 
   test("is done without where it cannot be had, which is told once; whoever insists is refused", async () => {

@@ -32,7 +32,8 @@ export async function openDevice(
   if (precision === "f16" && backend !== "webgpu") throw new ConfigError('--precision (="f16") needs a GPU; add --backend webgpu');
   if (tensorCores !== "off" && precision !== "f16") throw new ConfigError(`--tensor-cores (="${tensorCores}") needs float16; add --precision f16`);
   const allowSoftware = softwareGpu === "yes";
-  const host = backend === "wasm" || backend === "auto" ? nativeHost(native, note) : null;
+  const wanted = backend === "wasm" || backend === "auto" ? (native ?? nativeFromEnvironment()) : "off";
+  const host = nativeHost(wanted, note);
   const open = async (taken: typeof backend): Promise<Device> => {
     const device = await createDevice({
       backend: taken,
@@ -46,7 +47,7 @@ export async function openDevice(
       ...(vectorBits === undefined ? {} : { vectorBits: vectorBits === "256" ? 256 : 128 }),
     });
     const node = process.versions.node.split(".")[0]!;
-    if (device.backend === "wasm" && !host && process.arch === "x64" && Number(node) < WIDE_NODE) {
+    if (device.backend === "wasm" && !host && wanted !== "off" && process.arch === "x64" && Number(node) < WIDE_NODE) {
       hint(`without machine code, Node ${WIDE_NODE} or newer trains about 1.5 times as fast as Node ${node}`);
     }
     return device;
@@ -67,8 +68,7 @@ export async function openDevice(
 
 /** Machine code for contractions, if it is wanted and to be had.
  * @throws UnsupportedError when it is insisted on. */
-function nativeHost(asked: DeviceSettings["native"], note: (text: string) => void): NativeHost | null {
-  const wanted = asked ?? nativeFromEnvironment();
+function nativeHost(wanted: "auto" | "on" | "off", note: (text: string) => void): NativeHost | null {
   if (wanted === "off") return null;
   const { host, problem } = nodeNative(wanted === "on", { version: VERSION });
   if (problem !== null && wanted === "on") throw new UnsupportedError(`--native (="on") does not work here: ${problem}`);
